@@ -1,0 +1,1 @@
+"""Exact phase maps from gigapixel X-ray absorption spectral images."""
