@@ -1,0 +1,61 @@
+# gigaxas: make help lists what can be done here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= sinter.yaml
+# A bare name is looked up in configs/, anything else is a path.
+CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
+
+.PHONY: help install classify check test test-all lint format bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "gigaxas needs Python 3.11 or later; set PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed  ## make .venv with the locked dependencies
+
+classify: $(VENV)/.installed  ## make the phase map of CONFIG (default sinter.yaml)
+	@$(BIN)/gigaxas classify $(CONFIG_PATH)
+
+check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before anything runs
+	@$(BIN)/gigaxas check $(CONFIG_PATH)
+
+test: $(VENV)/.installed-dev  ## the tests, within 10 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow and not bench"
+
+test-all: $(VENV)/.installed-dev  ## the tests, long ones too
+	$(BIN)/python -m pytest -m "not bench"
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## let ruff lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks.md
+	$(BIN)/python -m pytest -m bench
+
+lock:  ## renew the lock files (needs uv)
+	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+
+clean:  ## remove .venv, runs and caches
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	find pipeline tests scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,209 @@
+"""What a run is asked to do: a YAML file read into frozen models, every error in it named at once."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.cleanup import check_clean_up
+from pipeline.errors import InputError
+from pipeline.noise import NoiseModel
+
+Range = tuple[float, float]
+Pixels = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are refused and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cube(Section):
+    """The measured cube of a user; left out, the cube is simulated into the output folder."""
+
+    path: Path
+    missing_chunks: Literal["error", "void"] = "error"
+
+
+class Simulate(Section):
+    """A scene with known truth, made into a cube with noise on the counts."""
+
+    scene: Literal["sinter", "inset"] = "sinter"
+    shape: tuple[Pixels, Pixels] = (1024, 1024)
+    inset: tuple[Pixels, Pixels] = (10, 10)
+    phases: tuple[str, str] | None = None
+    energies: Annotated[int, Field(ge=8, le=4000)] = 178
+    energy_range: Range = (7009.2, 7321.2)
+    pixel_um: Annotated[float, Field(gt=0)] = 0.46
+    chunk: Annotated[int, Field(ge=8)] = 256
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _scene_is_whole(self) -> "Simulate":
+        if (self.scene == "inset") != (self.phases is not None):
+            raise ValueError(
+                "the scene 'inset' takes two reference names in `phases` (background, inset); "
+                "the scene 'sinter' takes none"
+            )
+        if self.energy_range[0] >= self.energy_range[1]:
+            raise ValueError(f"energy_range {list(self.energy_range)} must run from low to high, in eV")
+        return self
+
+
+class References(Section):
+    """Reference spectra: the modelled library that comes with gigaxas, or files."""
+
+    path: Path | None = None
+    modelled: bool = False
+    select: tuple[str, ...] | None = None
+    shifts: dict[str, float] = Field(default_factory=dict)
+    pre_edge: Range = (7009.2, 7080.0)
+    post_edge: Range = (7200.0, 7321.2)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "References":
+        if (self.path is None) == (not self.modelled):
+            raise ValueError("give either `path` (a file or folder of spectra) or `modelled: true`")
+        return self
+
+
+class Noise(Section):
+    """The camera and the working point (counts, absorbance before and after the edge)."""
+
+    c_ref: float = 2.7e4
+    mu_low: float = 0.36
+    mu_high: float = 1.56
+    a: float = 9.3131
+    b: float = 63.003
+
+    @model_validator(mode="after")
+    def _has_a_value(self) -> "Noise":
+        self.model()
+        return self
+
+    def model(self) -> NoiseModel:
+        """Return the noise model of this working point."""
+        return NoiseModel(c_ref=self.c_ref, mu_low=self.mu_low, mu_high=self.mu_high, a=self.a, b=self.b)
+
+
+class Sites(Section):
+    """How the site spectra are made from the references."""
+
+    mixtures: Literal["pairs", "none"] = "pairs"
+    trials: Annotated[int, Field(ge=0)] = 0
+    draw: Literal["standards", "candidates"] = "standards"
+    accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
+    method: Literal["average", "net"] = "average"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class CleanUp(Section):
+    """The spatial clean-up: P_num equal labels in a K_size x K_size window make a core."""
+
+    k_size: int = 5
+    p_num: int = 23
+    fill_void: bool = False
+
+    @model_validator(mode="after")
+    def _inside_the_gate(self) -> "CleanUp":
+        check_clean_up(self.k_size, self.p_num)
+        return self
+
+
+class Compute(Section):
+    """Where the run happens; nothing here changes a result."""
+
+    cluster: Literal["local", "threads"] = "local"
+    workers: Annotated[int, Field(ge=1)] | None = None
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
+    tile: Annotated[int, Field(ge=1)] | None = None
+    dashboard: str = "127.0.0.1:8787"
+
+
+class Config(Section):
+    """A whole run."""
+
+    title: str
+    output: Path
+    references: References
+    cube: Cube | None = None
+    simulate: Simulate | None = None
+    noise: Noise = Noise()
+    sites: Sites = Sites()
+    clean_up: CleanUp = CleanUp()
+    compute: Compute = Compute()
+
+    @model_validator(mode="after")
+    def _one_cube(self) -> "Config":
+        if (self.cube is None) == (self.simulate is None):
+            raise ValueError("give either `cube` (a measured cube) or `simulate` (a scene with truth)")
+        if self.simulate and self.simulate.scene == "sinter" and not self.references.modelled:
+            raise ValueError(
+                "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
+            )
+        return self
+
+    @property
+    def cube_path(self) -> Path:
+        """The cube that is classified, measured or simulated."""
+        return self.cube.path if self.cube else self.output / "cube.zarr"
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a YAML configuration.
+
+    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at the
+    folder the command runs in. Raises InputError that lists every error, one line each.
+    """
+    path = Path(path)
+    try:
+        document = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; give the path of a configuration") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: found {type(document).__name__}, expected a mapping of sections")
+    try:
+        return Config(**{"title": path.stem, **document})
+    except ValidationError as errors:
+        lines = [_sentence(error) for error in errors.errors()]
+        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
+    except TypeError as error:
+        raise InputError(f"{path}: section names must be words ({error})") from None
+
+
+def digest(*parts: Any) -> str:
+    """Return a short hash of settings, equal when and only when their JSON is equal."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _expand(text: str, path: Path) -> str:
+    def value(match: re.Match[str]) -> str:
+        found = os.environ.get(match["name"], match["default"])
+        if found is None:
+            raise InputError(f"{path}: the environment variable {match['name']} is not set; set it")
+        return found
+
+    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key; remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"{where}: missing; it has no default, so give it"
+    said = error["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
+    return f"{where}: {said[0].lower()}{said[1:]}{found}"

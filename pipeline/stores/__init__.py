@@ -1,0 +1,1 @@
+"""The Zarr layout of cube, sites and result: the only room that opens a store."""

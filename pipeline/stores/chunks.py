@@ -1,0 +1,178 @@
+"""Zarr arrays read and written in whole chunks, with errors that name the chunk."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from pipeline.errors import InputError, RunError
+
+PARTIAL = ".partial"
+MOST_CHUNKS = 5_000_000
+
+
+def create_group(path: Path, attributes: Mapping[str, Any]) -> None:
+    """Make an empty group at `path`, in place of any that is there."""
+    shutil.rmtree(path, ignore_errors=True)
+    zarr.create_group(path, zarr_format=3, attributes=dict(attributes))
+
+
+def create_array(
+    group: Path,
+    name: str,
+    *,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: Any,
+    dims: tuple[str, ...],
+    attributes: Mapping[str, Any] | None = None,
+    fill_value: Any = 0,
+) -> None:
+    """Add an array whose chunks are all written, compressed (LZ4, bits shuffled) and carry a checksum."""
+    zarr.create_array(
+        store=group,
+        name=name,
+        shape=shape,
+        chunks=tuple(min(chunk, size) for chunk, size in zip(chunks, shape, strict=True)),
+        dtype=dtype,
+        fill_value=fill_value,
+        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
+        dimension_names=dims,
+        attributes=dict(attributes or {}),
+        config={"write_empty_chunks": True},
+        zarr_format=3,
+    )
+
+
+def save_array(
+    group: Path, name: str, values: NDArray[Any], dims: tuple[str, ...], **attributes: Any
+) -> None:
+    """Add a small array and write it whole, as one chunk."""
+    create_array(
+        group,
+        name,
+        shape=values.shape,
+        chunks=values.shape,
+        dtype=values.dtype,
+        dims=dims,
+        attributes=attributes,
+    )
+    open_array(group, name, "r+")[...] = values
+
+
+def open_array(group: Path, name: str, mode: Any = "r") -> "zarr.Array[Any]":
+    """Open one array of a group. Raises InputError where there is none."""
+    try:
+        return zarr.open_array(group, path=name, mode=mode)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{group}: found no readable Zarr array {name!r} ({error}); expected the layout that "
+            "docs/reference/stores.md describes"
+        ) from None
+
+
+def attributes_of(group: Path) -> dict[str, Any]:
+    """Return the attributes of a group. Raises InputError where `group` is none."""
+    try:
+        return dict(zarr.open_group(group, mode="r", use_consolidated=False).attrs)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise InputError(f"{group}: found no Zarr group ({error}); give the folder of one") from None
+
+
+def read(group: Path, name: str, region: tuple[slice, ...]) -> NDArray[Any]:
+    """Read a region. Raises RunError that names the damaged chunk."""
+    array = open_array(group, name)
+    try:
+        return np.asarray(array[region])
+    except (RuntimeError, ValueError, OSError) as error:
+        chunk = next(_damaged(array, region), "?")
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{group}/{name}: chunk {chunk} is damaged ({reason[:120]}); put back a good copy of it, "
+            "or make the store again"
+        ) from None
+
+
+def write(group: Path, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+    """Write a region that is made of whole chunks. Raises RunError where it cuts one or the disk is full."""
+    array = open_array(group, name, "r+")
+    for axis, (part, size, chunk) in enumerate(zip(region, array.shape, outer_chunks(array), strict=True)):
+        if part.start % chunk or (part.stop % chunk and part.stop != size):
+            raise RunError(
+                f"{group}/{name}: pixels {part.start} to {part.stop} of axis {axis} cut a chunk of {chunk}; "
+                "expected whole chunks; make the tile a multiple of the chunk"
+            )
+    try:
+        array[region] = values
+    except OSError as error:
+        raise RunError(
+            f"{group}/{name}: cannot be written ({error.strerror or error}); free the disk or its "
+            "permissions and run the same command again"
+        ) from None
+
+
+def missing_chunks(group: Path, name: str) -> list[str]:
+    """Return the keys of the chunks that a store should hold and does not, in order."""
+    array = open_array(group, name)
+    if array.nchunks > MOST_CHUNKS:
+        raise InputError(
+            f"{group}/{name}: found {array.nchunks:,} chunks, expected at most {MOST_CHUNKS:,}; "
+            "write the cube again with larger chunks"
+        )
+    folder = group / name
+    there = {
+        (Path(parent) / file).relative_to(folder).as_posix()
+        for parent, _, files in os.walk(folder)
+        for file in files
+    }
+    return [key for key in _chunk_keys(array) if key not in there]
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a store that is whole its final name, in one step."""
+    if final.exists():
+        aside = final.with_name(final.name + ".old")
+        shutil.rmtree(aside, ignore_errors=True)
+        final.rename(aside)
+        partial.rename(final)
+        shutil.rmtree(aside)
+    else:
+        partial.rename(final)
+
+
+def partial_of(final: Path) -> Path:
+    """Return the name under which a store is written until it is whole."""
+    return final.with_name(final.name + PARTIAL)
+
+
+def outer_chunks(array: "zarr.Array[Any]") -> tuple[int, ...]:
+    """Return what is one file of a store: the shard where there are shards, else the chunk."""
+    return array.shards or array.chunks
+
+
+def _chunk_keys(array: "zarr.Array[Any]") -> Iterator[str]:
+    counts = [-(-size // chunk) for size, chunk in zip(array.shape, outer_chunks(array), strict=True)]
+    for coordinates in product(*map(range, counts)):
+        yield array.metadata.encode_chunk_key(coordinates)
+
+
+def _damaged(array: "zarr.Array[Any]", region: tuple[slice, ...]) -> Iterator[str]:
+    chunks = outer_chunks(array)
+    spans = [
+        range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(region, chunks, strict=True)
+    ]
+    for coordinates in product(*spans):
+        window = tuple(
+            slice(i * chunk, (i + 1) * chunk) for i, chunk in zip(coordinates, chunks, strict=True)
+        )
+        try:
+            array[window]
+        except (RuntimeError, ValueError, OSError):
+            yield array.metadata.encode_chunk_key(coordinates)

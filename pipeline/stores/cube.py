@@ -1,0 +1,215 @@
+"""The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray
+from pipeline.errors import InputError
+from pipeline.stores.chunks import (
+    attributes_of,
+    create_array,
+    create_group,
+    missing_chunks,
+    open_array,
+    outer_chunks,
+    read,
+    save_array,
+    write,
+)
+from pipeline.tiles import Tile
+
+MU = "mu"
+DIMS = ("energy", "y", "x")
+WORKING_POINT = ("mu_low", "mu_high")
+INVALID = 65535
+OFFSET = -2.0
+SCALE = 8.0 / (INVALID - 1)
+LARGEST_CHUNK = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class CubeInfo:
+    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code."""
+
+    path: Path
+    shape: tuple[int, int, int]
+    energy: FloatArray
+    chunk: tuple[int, int]
+    dtype: np.dtype[Any]
+    scale: float
+    offset: float
+    invalid: int | None
+    pixel_um: float
+    maps: tuple[str, ...]
+    fingerprint: str | None
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """Rows and columns, in pixels."""
+        return self.shape[1], self.shape[2]
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Bytes of one spectrum, decoded."""
+        return self.shape[0] * self.dtype.itemsize
+
+
+def create_cube(
+    path: Path, energy: FloatArray, plane: tuple[int, int], chunk: int, pixel_um: float, fingerprint: str
+) -> None:
+    """Make an empty uint16 cube; what it does not hold yet counts as invalid."""
+    create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
+    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    for axis, size in zip("yx", plane, strict=True):
+        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
+    create_array(
+        path,
+        MU,
+        shape=(len(energy), *plane),
+        chunks=(len(energy), chunk, chunk),
+        dtype="uint16",
+        dims=DIMS,
+        fill_value=INVALID,
+        attributes={
+            "long_name": "normalised X-ray absorbance",
+            "units": "1",
+            "scale_factor": SCALE,
+            "add_offset": OFFSET,
+            "_FillValue": INVALID,
+        },
+    )
+    for name in WORKING_POINT:
+        create_array(
+            path,
+            name,
+            shape=plane,
+            chunks=(chunk, chunk),
+            dtype="float32",
+            dims=("y", "x"),
+            attributes={"long_name": f"mean absorbance {'before' if name == 'mu_low' else 'after'} the edge"},
+        )
+
+
+def encode(mu: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Code absorbance (any shape) as uint16; what is not finite or out of range becomes invalid."""
+    code = np.rint((mu - np.float32(OFFSET)) / np.float32(SCALE))
+    inside = (code >= 0) & (code < INVALID)
+    return np.where(inside, code, INVALID).astype(np.uint16)
+
+
+def write_tile(path: Path, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
+    """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
+    write(path, MU, (slice(0, mu.shape[0]), *tile.region), encode(mu))
+    for name, values in maps.items():
+        write(path, name, tile.region, values)
+
+
+def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
+    """Read the raw samples (E, h, w) of one tile."""
+    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region))
+
+
+def describe_cube(path: Path) -> CubeInfo:
+    """Read what a cube says of itself, and check it before anything is computed.
+
+    Raises InputError with one line for everything that is wrong.
+    """
+    root = attributes_of(path)
+    array = open_array(path, MU)
+    wrong = list(_layout_errors(array))
+    if wrong:
+        raise InputError("\n".join(f"{path}: {line}" for line in wrong))
+    energy, wrong_energy = _energy(path, array.shape[0])
+    pixel_um, wrong_pixel = _pixel_um(path, root, array.shape[1:])
+    wrong = wrong_energy + wrong_pixel
+    if wrong:
+        raise InputError("\n".join(f"{path}: {line}" for line in wrong))
+    attributes: dict[str, Any] = dict(array.attrs)
+    invalid = attributes.get("_FillValue", attributes.get("missing_value"))
+    return CubeInfo(
+        path=path,
+        shape=(array.shape[0], array.shape[1], array.shape[2]),
+        energy=energy,
+        chunk=(outer_chunks(array)[1], outer_chunks(array)[2]),
+        dtype=np.dtype(array.dtype),
+        scale=float(attributes.get("scale_factor", 1.0)),
+        offset=float(attributes.get("add_offset", 0.0)),
+        invalid=int(invalid) if invalid is not None and array.dtype.kind == "u" else None,
+        pixel_um=pixel_um,
+        maps=tuple(name for name in WORKING_POINT if (path / name / "zarr.json").is_file()),
+        fingerprint=root.get("fingerprint"),
+    )
+
+
+def check_chunks(path: Path) -> None:
+    """Raise InputError that names chunks the cube should hold and does not."""
+    missing = missing_chunks(path, MU)
+    if missing:
+        names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"{path}/{MU}: found {len(missing)} missing chunk(s) ({names}), expected every chunk; copy them "
+            "again, or set cube.missing_chunks: void to treat their pixels as void"
+        )
+
+
+def _layout_errors(array: Any) -> list[str]:
+    wrong = []
+    if array.ndim != 3:
+        return [f"{MU} has {array.ndim} axes, expected 3: energy, y, x"]
+    names = getattr(array.metadata, "dimension_names", None)
+    if names is not None and tuple(names) != DIMS:
+        wrong.append(f"{MU} has the axes {tuple(names)}, expected {DIMS}; transpose it")
+    if np.dtype(array.dtype) not in (np.uint16, np.float32, np.float64):
+        wrong.append(f"{MU} holds {array.dtype}, expected uint16, float32 or float64")
+    if min(array.shape) < 1:
+        wrong.append(f"{MU} has the shape {array.shape}, expected at least one sample on every axis")
+    size = int(np.prod(outer_chunks(array), dtype=float)) * array.dtype.itemsize
+    if size > LARGEST_CHUNK:
+        wrong.append(
+            f"a chunk of {MU} takes {size / 2**30:.1f} GiB, expected at most "
+            f"{LARGEST_CHUNK / 2**30:.0f}; rechunk it"
+        )
+    return wrong
+
+
+def _energy(path: Path, length: int) -> tuple[FloatArray, list[str]]:
+    try:
+        array = open_array(path, "energy")
+    except InputError:
+        return np.empty(0), ["found no array 'energy', expected one energy in eV for every plane of mu"]
+    energy = np.asarray(array[...], dtype=np.float64)
+    units = array.attrs.get("units", "eV")
+    if units != "eV":
+        return energy, [f"energy is in {units!r}, expected 'eV'; convert it"]
+    if energy.shape != (length,):
+        return energy, [f"found {energy.size} energies for {length} planes of mu, expected one each"]
+    if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
+        return energy, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
+    if energy[-1] < 100:
+        return energy, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
+    return energy, []
+
+
+def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
+    if "pixel_um" in root:
+        size = float(root["pixel_um"])
+        return size, [] if size > 0 else [f"pixel_um is {size}, expected a length above 0"]
+    steps = []
+    for axis, length in zip("yx", plane, strict=True):
+        if not (path / axis / "zarr.json").is_file():
+            return 0.0, ["the pixel size is unknown; set the attribute pixel_um, or add y and x in um"]
+        array = open_array(path, axis)
+        values = np.asarray(array[...], dtype=np.float64)
+        if values.shape != (length,) or array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
+            return 0.0, [
+                f"{axis} has {values.size} values in {array.attrs.get('units')!r}, expected {length} in um"
+            ]
+        steps.append(abs(values[-1] - values[0]) / (length - 1) if length > 1 else 0.0)
+    size = max(steps)
+    if not np.isfinite(size) or size <= 0:
+        return 0.0, ["y and x do not rise, so the pixel size is unknown; expected positions in um"]
+    return size, []

@@ -1,0 +1,67 @@
+"""The result: five maps over (y, x) that xarray opens with names, units and meanings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pipeline.arrays import label_dtype
+from pipeline.errors import InputError
+from pipeline.stores.chunks import create_array, create_group, read, save_array, write
+from pipeline.tiles import Tile
+
+STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
+MAPS = {
+    "site": "site of the largest correlation, as assigned; 0 is no label",
+    "kept": "label after the clean-up; 0 where it was removed",
+    "label": "final label; 0 is void",
+    "state": "why a pixel has its label",
+    "correlation": "Pearson correlation with the assigned site",
+}
+
+
+def create_result(
+    path: Path, plane: tuple[int, int], tile: tuple[int, int], pixel_um: float, sites: int, fingerprint: str
+) -> None:
+    """Make the empty maps of a result, one chunk a tile."""
+    create_group(path, {"title": "gigaxas result", "fingerprint": fingerprint, "sites": sites})
+    for axis, size in zip("yx", plane, strict=True):
+        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
+    for name, meaning in MAPS.items():
+        attributes: dict[str, Any] = {"long_name": meaning, "units": "1"}
+        if name == "state":
+            attributes |= {"flag_values": list(range(len(STATES))), "flag_meanings": " ".join(STATES)}
+        create_array(
+            path,
+            name,
+            shape=plane,
+            chunks=tile,
+            dtype={"state": np.uint8, "correlation": np.float32}.get(name, label_dtype(sites)),
+            dims=("y", "x"),
+            attributes=attributes,
+        )
+
+
+def read_map(path: Path, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+    """Read the part of a map that the slices (y, x) cut out."""
+    return read(path, name, region)
+
+
+def write_maps(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
+    """Write the values (h, w) of one tile into the maps of these names."""
+    for name, values in maps.items():
+        write(path, name, tile.region, values)
+
+
+def open_result(path: str | Path) -> xr.Dataset:
+    """Open the maps of a finished run: `path` is its output folder or the result store itself.
+
+    Raises InputError where there is no finished result.
+    """
+    path = Path(path)
+    store = path / "result.zarr" if (path / "result.zarr").is_dir() else path
+    if not (store / "label" / "zarr.json").is_file():
+        raise InputError(f"{path}: found no finished result, expected result.zarr; run gigaxas classify")
+    return xr.open_zarr(store, consolidated=False)

@@ -1,0 +1,92 @@
+"""Tiles of the image plane: pure arithmetic of what one task reads and writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+Rectangle = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the image: rows y0 to y1, columns x0 to x1, at (row, column) of its grid."""
+
+    row: int
+    column: int
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, in pixels."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """The slices (y, x) that cut this tile out of the image."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def padded(self, halo: int, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """Return the slices (y, x) of the tile with a halo, cut at the edge of the image."""
+        return (
+            slice(max(self.y0 - halo, 0), min(self.y1 + halo, shape[0])),
+            slice(max(self.x0 - halo, 0), min(self.x1 + halo, shape[1])),
+        )
+
+    def padding(self, halo: int, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the (before, after) pixels of the halo, per axis, that lie outside the image."""
+        ys, xs = self.padded(halo, shape)
+        return (
+            (ys.start - self.y0 + halo, self.y1 + halo - ys.stop),
+            (xs.start - self.x0 + halo, self.x1 + halo - xs.stop),
+        )
+
+    def interior(self, radius: int, shape: tuple[int, int]) -> Rectangle:
+        """Return (y0, y1, x0, x1), in the tile's own pixels, of what lies `radius` inside the image."""
+        height, width = self.shape
+        y0 = min(max(radius - self.y0, 0), height)
+        x0 = min(max(radius - self.x0, 0), width)
+        y1 = max(min(shape[0] - radius - self.y0, height), y0)
+        x1 = max(min(shape[1] - radius - self.x0, width), x0)
+        return y0, y1, x0, x1
+
+
+Grid = list[list[Tile]]
+
+
+def tile_grid(heights: Sequence[int], widths: Sequence[int]) -> Grid:
+    """Lay tiles of the given row heights and column widths (pixels) over the image."""
+    ys = list(pairwise(accumulate(heights, initial=0)))
+    xs = list(pairwise(accumulate(widths, initial=0)))
+    return [[Tile(i, j, *y, *x) for j, x in enumerate(xs)] for i, y in enumerate(ys)]
+
+
+def regular_grid(shape: tuple[int, int], tile: tuple[int, int]) -> Grid:
+    """Lay equal tiles over an image of `shape`; the last row and column take what is left."""
+    return tile_grid(cut(shape[0], tile[0]), cut(shape[1], tile[1]))
+
+
+def cut(length: int, step: int) -> list[int]:
+    """Cut a length into steps: cut(5, 2) is [2, 2, 1]."""
+    return [min(step, length - start) for start in range(0, length, step)]
+
+
+def flat(grid: Grid) -> list[Tile]:
+    """Return the tiles of a grid in reading order."""
+    return [tile for row in grid for tile in row]
+
+
+def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = 32 * 2**20) -> tuple[int, int]:
+    """Return the tile (pixels) for a cube of this chunk: whole chunks, about `target` bytes at the most.
+
+    Chunks under the target are joined, evenly in both directions; a chunk over it is halved along its
+    longer side (its parts are then decoded more than once, which is slow but right).
+    """
+    height, width = chunk
+    while 4 * height * width * bytes_per_pixel <= target:
+        height, width = 2 * height, 2 * width
+    while height * width * bytes_per_pixel > 4 * target and max(height, width) > 1:
+        height, width = (-(-height // 2), width) if height >= width else (height, -(-width // 2))
+    return height, width

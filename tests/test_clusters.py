@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.clusters import cluster_spectra, merge_sums, sum_spectra
+
+ENERGIES = 6
+
+
+def direct(block, kept, label):
+    spectra = block[:, kept == label].astype(np.float64)
+    return spectra.mean(axis=1), spectra.std(axis=1, ddof=1) / np.sqrt(spectra.shape[1])
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_mean_and_standard_error_are_those_of_the_kept_pixels(dtype):
+    rng = np.random.default_rng(1)
+    block = rng.normal(30_000, 500, (ENERGIES, 20, 30)).astype(dtype)
+    kept = rng.integers(0, 4, (20, 30)).astype(np.uint16)
+    found = cluster_spectra(merge_sums([sum_spectra(block, kept, 65535)], 9))
+    assert found.labels.tolist() == [1, 2, 3]
+    for row, label in enumerate(found.labels):
+        mean, error = direct(block, kept, label)
+        np.testing.assert_allclose(found.mean[row], mean, rtol=1e-12)
+        np.testing.assert_allclose(found.standard_error[row], error, rtol=1e-6)
+        assert found.pixels[row] == (kept == label).sum()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 19), max_size=4, unique=True), st.integers(0, 9))
+def test_integer_samples_give_the_same_bits_for_any_tiles_in_any_order(cuts, seed):
+    rng = np.random.default_rng(seed)
+    block = rng.integers(0, 65535, (ENERGIES, 5, 20)).astype(np.uint16)
+    kept = rng.integers(0, 4, (5, 20)).astype(np.uint16)
+    edges = [0, *sorted(cuts), 20]
+    parts = [
+        sum_spectra(block[:, :, a:b], kept[:, a:b], 65535) for a, b in zip(edges, edges[1:], strict=False)
+    ]
+    rng.shuffle(parts)
+    whole = cluster_spectra(merge_sums([sum_spectra(block, kept, 65535)], 4))
+    tiled = cluster_spectra(merge_sums(parts, 4))
+    np.testing.assert_array_equal(tiled.mean, whole.mean)
+    np.testing.assert_array_equal(tiled.standard_error, whole.standard_error)
+
+
+def test_scale_and_offset_turn_codes_into_absorbance():
+    block = np.arange(12, dtype=np.uint16).reshape(2, 1, 6)
+    kept = np.ones((1, 6), np.uint16)
+    sums = merge_sums([sum_spectra(block, kept)], 1)
+    mean, error = direct(block * 0.5 - 2.0, kept, 1)
+    found = cluster_spectra(sums, scale=0.5, offset=-2.0)
+    np.testing.assert_allclose(found.mean[0], mean)
+    np.testing.assert_allclose(found.standard_error[0], error)
+
+
+def test_a_pixel_with_an_invalid_sample_counts_for_nothing():
+    block = np.full((3, 1, 4), 7.0, np.float32)
+    block[1, 0, 0] = np.nan
+    kept = np.ones((1, 4), np.uint16)
+    sums = sum_spectra(block, kept)
+    assert sums.pixels.tolist() == [3]
+    assert sums.first.tolist() == [[21.0, 21.0, 21.0]]
+
+
+def test_one_pixel_has_a_mean_but_no_standard_error():
+    sums = merge_sums([sum_spectra(np.ones((2, 1, 1), np.uint16), np.ones((1, 1), np.uint16))], 1)
+    found = cluster_spectra(sums)
+    assert found.mean.tolist() == [[1.0, 1.0]]
+    assert np.isnan(found.standard_error).all()

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from pipeline.errors import InputError, RunError
+from pipeline.stores import chunks, cube, result
+from pipeline.tiles import flat, regular_grid
+
+ENERGY = np.linspace(7009.2, 7321.2, 12)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A small cube, whole, in four chunks."""
+    path = tmp_path / "cube.zarr"
+    cube.create_cube(path, ENERGY, (20, 24), 16, 0.46, "mark")
+    rng = np.random.default_rng(0)
+    for tile in flat(regular_grid((20, 24), (16, 16))):
+        mu = rng.normal(0.5, 0.2, (12, *tile.shape)).astype(np.float32)
+        low = np.full(tile.shape, 0.36, np.float32)
+        cube.write_tile(path, tile, mu, mu_low=low, mu_high=low + 1.2)
+    return path
+
+
+def test_a_cube_says_what_it_holds(stored):
+    info = cube.describe_cube(stored)
+    assert info.shape == (12, 20, 24)
+    assert info.chunk == (16, 16)
+    assert info.pixel_um == pytest.approx(0.46)
+    assert info.invalid == cube.INVALID
+    assert info.fingerprint == "mark"
+    assert info.maps == ("mu_low", "mu_high")
+    np.testing.assert_array_equal(info.energy, ENERGY)
+
+
+def test_codes_are_within_half_a_step_and_the_rest_is_invalid():
+    mu = np.array([-2.0, 0.0, 5.99, 6.5, -2.1, np.nan, np.inf], np.float32)
+    code = cube.encode(mu)
+    np.testing.assert_allclose(code[:3] * cube.SCALE + cube.OFFSET, mu[:3], atol=0.51 * cube.SCALE)
+    assert (code[3:] == cube.INVALID).all()
+
+
+def test_xarray_opens_the_cube_as_absorbance(stored):
+    opened = xr.open_zarr(stored, consolidated=False)
+    assert opened.mu.dims == ("energy", "y", "x")
+    assert 0.4 < float(opened.mu.mean()) < 0.6
+    assert opened.energy.attrs["units"] == "eV"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: data[:3], lambda data: data[:-9] + bytes(9)],
+    ids=["half", "nearly nothing", "altered"],
+)
+def test_a_damaged_chunk_is_named(stored, damage):
+    chunk = stored / "mu" / "c" / "0" / "1" / "0"
+    chunk.write_bytes(damage(chunk.read_bytes()))
+    tile = flat(regular_grid((20, 24), (16, 16)))[2]
+    with pytest.raises(RunError, match=r"chunk c/0/1/0 is damaged"):
+        cube.read_tile(cube.describe_cube(stored), tile)
+
+
+def test_a_missing_chunk_is_named_before_anything_is_read(stored):
+    (stored / "mu" / "c" / "0" / "0" / "1").unlink()
+    with pytest.raises(InputError, match=r"1 missing chunk\(s\) \(c/0/0/1\)"):
+        cube.check_chunks(stored)
+
+
+def test_a_write_that_cuts_a_chunk_is_refused(stored):
+    with pytest.raises(RunError, match="cut a chunk of 16"):
+        chunks.write(stored, "mu_low", (slice(0, 8), slice(0, 16)), np.zeros((8, 16)))
+
+
+def test_every_fault_of_the_layout_is_told(tmp_path):
+    path = tmp_path / "cube.zarr"
+    group = zarr.create_group(path)
+    group.create_array("mu", shape=(4, 5, 6), dtype="int32", dimension_names=("y", "x", "energy"))
+    with pytest.raises(InputError) as told:
+        cube.describe_cube(path)
+    assert "('y', 'x', 'energy')" in str(told.value)
+    assert "int32" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("energy", "units", "sentence"),
+    [
+        (ENERGY[::-1], "eV", "do not rise"),
+        (ENERGY[:5], "eV", "5 energies for 12 planes"),
+        (ENERGY / 1000, "eV", "looks like keV"),
+        (ENERGY / 1000, "keV", "expected 'eV'"),
+        (np.where(np.arange(12) == 3, np.nan, ENERGY), "eV", "do not rise"),
+    ],
+)
+def test_an_energy_axis_that_cannot_be_right_is_refused(tmp_path, energy, units, sentence):
+    path = tmp_path / "cube.zarr"
+    group = zarr.create_group(path, attributes={"pixel_um": 0.5})
+    group.create_array("mu", shape=(12, 5, 6), dtype="float32", dimension_names=cube.DIMS)
+    group.create_array("energy", data=np.ascontiguousarray(energy)).attrs["units"] = units
+    with pytest.raises(InputError, match=sentence):
+        cube.describe_cube(path)
+
+
+def test_a_cube_without_a_pixel_size_is_refused(tmp_path):
+    path = tmp_path / "cube.zarr"
+    group = zarr.create_group(path)
+    group.create_array("mu", shape=(12, 5, 6), dtype="float32", dimension_names=cube.DIMS)
+    group.create_array("energy", data=ENERGY)
+    with pytest.raises(InputError, match="pixel size is unknown"):
+        cube.describe_cube(path)
+
+
+def test_a_sharded_cube_is_read_in_shards(tmp_path):
+    path = tmp_path / "cube.zarr"
+    group = zarr.create_group(path, attributes={"pixel_um": 0.5})
+    group.create_array("mu", shape=(12, 32, 32), chunks=(12, 8, 8), shards=(12, 16, 16), dtype="float32")[
+        ...
+    ] = 1.0
+    group.create_array("energy", data=ENERGY)
+    assert cube.describe_cube(path).chunk == (16, 16)
+    cube.check_chunks(path)
+
+
+def test_a_result_opens_in_xarray_with_units_and_meanings(tmp_path):
+    path = tmp_path / "result.zarr"
+    result.create_result(path, (20, 24), (16, 16), 0.46, 1500, "mark")
+    for tile in flat(regular_grid((20, 24), (16, 16))):
+        result.write_maps(path, tile, label=np.full(tile.shape, 7), state=np.ones(tile.shape))
+    opened = result.open_result(tmp_path)
+    assert opened.label.dtype == np.uint16
+    assert (opened.label == 7).all()
+    assert opened.y.attrs["units"] == "um"
+    assert opened.state.attrs["flag_meanings"].split()[3] == "filled"
+
+
+def test_no_result_is_said_so(tmp_path):
+    with pytest.raises(InputError, match="no finished result"):
+        result.open_result(tmp_path)
+
+
+def test_publishing_replaces_what_was_there(tmp_path):
+    final = tmp_path / "a.zarr"
+    for text in ("old", "new"):
+        partial = chunks.partial_of(final)
+        partial.mkdir()
+        (partial / "file").write_text(text)
+        chunks.publish(partial, final)
+    assert (final / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
