@@ -1,0 +1,71 @@
+"""What "nearest" means, to the last bit: the float64 arithmetic that every engine and the oracle share.
+
+A pixel x (E samples) is centred, c = (x - x[0]) - mean(x - x[0]), and site k is a centred spectrum t_k of
+length one. The correlation is r_k = (c . t_k) / |c|; every sum runs over eight interleaved partial sums that
+are then added pairwise, so it depends on the pixel and the site alone. The label is the lowest site number
+with r_k >= max r - tie_tolerance(E). docs/explanation/exactness.md derives the tolerance.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from pipeline.arrays import FloatArray
+from pipeline.nearest.lanes import LANES, lane_dot
+
+WIDEST = 2.0**400  # float64 samples beyond this, or all below its inverse, are scaled by a power of two
+LARGEST = float(np.finfo(np.float64).max)
+
+
+def padded_length(energies: int) -> int:
+    """Return `energies` rounded up to whole lanes; the padding is zero and changes no sum."""
+    return -(-energies // LANES) * LANES
+
+
+def tie_tolerance(energies: int) -> float:
+    """Return the difference up to which two float64 correlations count as equal."""
+    return 4.0 * (energies + 8) * 2.0**-53
+
+
+@njit(nogil=True, cache=True)
+def load(block: np.ndarray, start: int, invalid: float, rows: FloatArray, bad: np.ndarray) -> None:
+    """Copy pixels start, start + 1, ... of an energy-first block (E, n) into padded float64 rows.
+
+    A pixel with an invalid or non-finite sample becomes a row of zeros, hence void.
+    """
+    energies, count = block.shape[0], bad.size
+    bad[:] = 0
+    for i in range(energies):
+        samples = block[i, start : start + count]
+        for p in range(count):
+            value = np.float64(samples[p])
+            rows[p, i] = value
+            bad[p] |= (not abs(value) <= LARGEST) | (value == invalid)
+    for p in range(count):
+        if bad[p]:
+            rows[p, :] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def rescale(row: FloatArray) -> None:
+    """Scale a row whose squares float64 could not hold by a power of two, which changes no correlation."""
+    peak = 0.0
+    for value in row:
+        peak = max(peak, abs(value))
+    if peak > WIDEST or 0.0 < peak < 1.0 / WIDEST:
+        shift = -math.frexp(peak)[1]
+        for i in range(row.size):
+            row[i] = math.ldexp(row[i], shift)
+
+
+@njit(nogil=True, cache=True)
+def centre(row: FloatArray, energies: int, ones: FloatArray) -> float:
+    """Centre one padded row in place and return its length; 0 for a constant row, which is void."""
+    first = row[0]
+    for i in range(energies):
+        row[i] -= first
+    mean = lane_dot(row, ones) / energies
+    for i in range(energies):
+        row[i] -= mean
+    return math.sqrt(lane_dot(row, row))

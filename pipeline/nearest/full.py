@@ -1,0 +1,122 @@
+"""Full screening: one float32 matrix product against every site, then float64 for the near ties."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray
+from pipeline.nearest.definition import centre, load, rescale, tie_tolerance
+from pipeline.nearest.lanes import lane_dot
+from pipeline.nearest.prepare import Prepared
+
+TILE = 64
+EPSILON = 2.0**-24  # unit roundoff of float32
+
+
+def screen_error(energies: int) -> float:
+    """Return a bound on |float32 score - float64 correlation|, whatever order BLAS sums in."""
+    steps = (energies + 4) * EPSILON
+    return steps / (1.0 - steps) + energies * 2.0**-120
+
+
+@njit(nogil=True, cache=True)
+def centre_tile(
+    block: np.ndarray, start: int, invalid: float, rows: FloatArray, lengths: FloatArray, units: np.ndarray
+) -> None:
+    """Load and centre one tile: rows (T, padded E), their lengths, and rows/length as float32 (T, E)."""
+    energies, count = block.shape[0], lengths.size
+    ones = np.ones(rows.shape[1])
+    load(block, start, invalid, rows, np.empty(count, np.uint8))
+    for p in range(count):
+        rescale(rows[p])
+        lengths[p] = centre(rows[p], energies, ones)
+        scale = 1.0 / lengths[p] if lengths[p] > 0.0 else 0.0
+        for i in range(energies):
+            units[p, i] = np.float32(rows[p, i] * scale)
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    row: FloatArray,
+    length: float,
+    sites: FloatArray,
+    candidates: np.ndarray,
+    r: FloatArray,
+    excluded: int,
+    tolerance: float,
+) -> tuple[int, float]:
+    """Return (site index, correlation) by the definition among ascending candidates but one; -1 if none."""
+    best = -2.0
+    for j in range(candidates.size):
+        if candidates[j] != excluded:
+            r[j] = lane_dot(row, sites[candidates[j]]) / length
+            best = max(best, r[j])
+    for j in range(candidates.size):
+        if candidates[j] != excluded and r[j] >= best - tolerance:
+            return candidates[j], r[j]
+    return -1, 0.0
+
+
+@njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _two_largest(scores: np.ndarray) -> tuple[np.float32, np.float32]:
+    first = np.float32(-2.0)
+    for k in range(scores.size):
+        first = max(first, scores[k])
+    second = np.float32(-2.0)
+    seen = 0
+    for k in range(scores.size):
+        if scores[k] == first:
+            seen += 1
+        else:
+            second = max(second, scores[k])
+    return first, first if seen > 1 else second
+
+
+@njit(nogil=True, cache=True)
+def _full(
+    block: np.ndarray,
+    invalid: float,
+    sites: FloatArray,
+    screen: np.ndarray,
+    margin: float,
+    tolerance: float,
+    ranks: int,
+    labels: np.ndarray,
+    correlations: np.ndarray,
+) -> None:
+    energies, pixels = block.shape
+    rows, lengths = np.zeros((TILE, sites.shape[1])), np.empty(TILE)
+    units = np.zeros((TILE, energies), np.float32)
+    scores = np.empty((TILE, sites.shape[0]), np.float32)
+    candidates, r = np.empty(sites.shape[0], np.int64), np.empty(sites.shape[0])
+    for start in range(0, pixels, TILE):
+        count = min(TILE, pixels - start)
+        centre_tile(block, start, invalid, rows, lengths[:count], units)
+        np.dot(units, screen, scores)
+        for p in range(count):
+            if lengths[p] == 0.0:
+                continue
+            largest = _two_largest(scores[p])
+            floor = largest[ranks - 1] - margin
+            found = 0
+            for k in range(sites.shape[0]):
+                if scores[p, k] >= floor:
+                    candidates[found] = k
+                    found += 1
+            chosen = -1
+            for rank in range(ranks):
+                chosen, value = settle(rows[p], lengths[p], sites, candidates[:found], r, chosen, tolerance)
+                labels[rank, start + p], correlations[rank, start + p] = chosen + 1, value
+
+
+def full(
+    block: np.ndarray, prepared: Prepared, invalid: int | None, ranks: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
+    labels = np.zeros((ranks, block.shape[1]), np.int64)
+    correlations = np.zeros((ranks, block.shape[1]))
+    code = np.nan if invalid is None else float(invalid)
+    tolerance = tie_tolerance(prepared.energies)
+    margin = 2.0 * screen_error(prepared.energies) + 2.0 * tolerance
+    _full(block, code, prepared.sites, prepared.screen, margin, tolerance, ranks, labels, correlations)
+    return labels, correlations
