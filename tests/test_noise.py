@@ -1,0 +1,141 @@
+"""Camera noise: Eq. 3 with its sign put right, the normalised spectrum's noise, and the calibration."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import site_oracle
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.noise import NoiseModel, calibrate, calibrate_frames, sigma_absorbance, sigma_counts
+
+PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
+
+
+def test_the_papers_working_point_by_hand():
+    # N = 27000 and 27000 exp(-1.56) = 5673.73: the two terms of the variance, added by hand
+    expected = np.sqrt(3.448431e-4 + 1.639496e-3) / 1.2
+    assert PAPER.sigma(np.array([1.0]))[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("model", [PAPER, NoiseModel(2.0e4, 0.5, 2.5), NoiseModel(2.7e4, 0.36, 1.92)])
+def test_sigma_equals_the_oracle(model):
+    spectrum = np.linspace(-0.05, 1.4, 50)
+    expected = site_oracle.sigma(spectrum, model.c_ref, model.mu_low, model.mu_high)
+    np.testing.assert_allclose(model.sigma(spectrum), expected, rtol=1e-13)
+    image = np.stack([spectrum, spectrum[::-1]])[None]
+    assert model.sigma(image).shape == image.shape
+    np.testing.assert_array_equal(model.sigma(image)[0, 1, ::-1], model.sigma(spectrum))
+
+
+def test_sigma_is_the_scatter_of_spectra_with_noise_on_their_counts():
+    generator = np.random.default_rng(1)
+    clean = np.array([0.0, 0.5, 1.0, 1.3])
+    c_trans = np.broadcast_to(PAPER.counts(clean), (200_000, 4))
+    c_ref = np.full_like(c_trans, PAPER.c_ref)
+    noisy = PAPER.normalised(
+        c_ref + sigma_counts(c_ref) * generator.standard_normal(c_ref.shape),
+        c_trans + sigma_counts(c_trans) * generator.standard_normal(c_trans.shape),
+    )
+    # the square of the relative noise of a count, below 1 %, bends the logarithm by about as much
+    np.testing.assert_allclose(noisy.std(axis=0), PAPER.sigma(clean), rtol=0.01)
+
+
+@given(st.floats(-0.2, 2.0), st.floats(1e3, 1e5))
+def test_normalised_inverts_counts(value, c_ref):
+    model = dataclasses.replace(PAPER, c_ref=c_ref)
+    back = model.normalised(np.array([c_ref]), model.counts(np.array([value])))
+    assert back[0] == pytest.approx(value, abs=1e-12)
+
+
+def test_the_floor_is_where_the_variance_ends():
+    assert PAPER.floor == pytest.approx(6.765, abs=1e-3)
+    at_floor = PAPER.floor * (1 + 1e-12)
+    assert np.isfinite(sigma_absorbance(2.7e4, at_floor))
+    with pytest.raises(InputError, match=r"floor of 6\.765"):
+        sigma_absorbance(2.7e4, 6.7)
+    with pytest.raises(InputError, match="reference"):
+        sigma_absorbance(6.7, 2.7e4)
+    with pytest.raises(InputError, match="transmitted"):
+        PAPER.sigma(np.array([0.5, 7.0]))
+
+
+@pytest.mark.parametrize("count", [0.0, -3.0, np.nan, np.inf])
+def test_counts_that_are_none_are_refused(count):
+    with pytest.raises(InputError):
+        sigma_counts(np.array([100.0, count]), a=9.3131, b=0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mu_high": 0.36}, "mu_high = 0.36 is not above mu_low = 0.36"),
+        ({"mu_high": 0.1}, "edge step must be positive"),
+        ({"mu_high": float("nan")}, "not finite"),
+        ({"c_ref": 5.0}, "floor"),
+        ({"c_ref": -1.0}, "floor"),
+        ({"mu_high": 9.0}, "floor"),
+        ({"a": 0.0}, "calibrate"),
+        ({"b": -1.0}, "calibrate"),
+    ],
+)
+def test_a_working_point_that_cannot_be_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(PAPER, **change)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e6])
+def test_bad_spectra_are_refused(value):
+    with pytest.raises(InputError):
+        PAPER.sigma(np.array([0.1, value]))
+
+
+def test_the_working_point_of_maps_is_their_mean_over_valid_pixels():
+    model = NoiseModel.measured([2.6e4, 2.8e4, np.nan], [[0.3, 0.42]], [1.5, 1.62, np.nan])
+    assert (model.c_ref, model.mu_low, model.mu_high) == pytest.approx((2.7e4, 0.36, 1.56))
+    with pytest.raises(InputError, match="mu_low holds no finite value"):
+        NoiseModel.measured([2.6e4], [np.nan], [1.5])
+
+
+def test_calibration_recovers_exact_levels():
+    mean = np.geomspace(50, 6e4, 30)
+    fit = calibrate(mean, np.sqrt(9.3131 * mean - 63.003))
+    assert (fit.a, fit.b) == pytest.approx((9.3131, 63.003), rel=1e-9)
+    assert fit.a_error < 1e-6
+    assert fit.b_error < 1e-6
+
+
+def test_calibration_errors_are_the_scatter_of_repeated_calibrations():
+    generator = np.random.default_rng(2)
+    level = np.geomspace(20, 5e4, 60)
+    fits = []
+    for _ in range(150):
+        frames = level + sigma_counts(level) * generator.standard_normal((40, 60))
+        fits.append(dataclasses.astuple(calibrate_frames(frames)))
+    a, b, a_error, b_error = np.array(fits).T
+    assert a.mean() == pytest.approx(9.3131, abs=4 * a.std() / 150**0.5 + 0.02)
+    assert b.mean() == pytest.approx(63.003, abs=4 * b.std() / 150**0.5 + 1.0)
+    assert a.std() == pytest.approx(a_error.mean(), rel=0.25)
+    assert b.std() == pytest.approx(b_error.mean(), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        ([100, 200], [30, 40], "at least 3"),
+        ([100, 100, 100], [30, 31, 29], "at least 3"),
+        ([100, 200, 300], [30, 40], "3 mean counts but 2"),
+        ([100, 200, np.nan], [30, 40, 50], "not finite"),
+        ([100, 200, 300], [50, 40, 30], "variance falls"),
+    ],
+)
+def test_levels_that_cannot_calibrate_are_refused(mean, std, message):
+    with pytest.raises(InputError, match=message):
+        calibrate(mean, std)
+
+
+def test_two_frames_are_too_few():
+    with pytest.raises(InputError, match="at least 3 frames"):
+        calibrate_frames(np.ones((2, 5)))
