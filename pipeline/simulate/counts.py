@@ -191,6 +191,8 @@ def _check_block(
             f"The phase map has shape {phase.shape} and the thickness map {thickness.shape}; "
             "give two maps (h, w)."
         )
+    if not np.all((thickness >= 0) & (thickness < np.inf)):
+        raise InputError("A thickness is negative, NaN or infinite; give 0 or more, 1 at the working point.")
     if spectra.ndim != 2 or spectra.shape[1] != windows.energies:
         raise InputError(
             f"The spectra have shape {spectra.shape}, expected (phases, {windows.energies} energies); "

@@ -21,7 +21,7 @@ SMALLEST_ARC = 400
 PORE_SHARE = 0.2
 RELICT_SHARE = 0.34
 MINORITY = "wustite"
-SMALLEST_SIDE = 96
+SMALLEST_SIDE = 128
 """Below this a field holds no grain large enough for the rim of the minority phase."""
 
 HashArray = NDArray[np.uint64]
@@ -61,7 +61,7 @@ def sinter_scene(shape: tuple[int, int] = (1024, 1024), seed: int = 0) -> Scene:
     """Draw a section of sinter: relict ore, ferrite needles, magnetite in slag, pores of resin, a thin rim.
 
     shape in pixels. Wustite covers 0.5 % of the field as rims 9 pixels wide inside a few grains of magnetite;
-    the same seed gives the same field. Raises InputError below 96 pixels a side.
+    the same seed gives the same field. Raises InputError below 128 pixels a side.
     """
     if min(shape) < SMALLEST_SIDE:
         raise InputError(
@@ -123,7 +123,7 @@ def _add_rims(phase: PhaseMap, grains: HashArray, number: dict[str, int], rng: n
         for box, grain in _largest_first(grains, host):
             if wanted == 0:
                 return
-            rim = _rim(grain, min(most, wanted), rng.uniform(0, 2 * np.pi))
+            rim = _rim(grain, min(most, wanted), rng)
             phase[box][rim] = number[MINORITY]
             wanted -= int(rim.sum())
 
@@ -138,14 +138,14 @@ def _largest_first(grains: HashArray, host: BoolArray) -> Iterator[tuple[tuple[s
         yield boxes[grain], labels[boxes[grain]] == grain + 1
 
 
-def _rim(grain: BoolArray, most: int, start: float) -> BoolArray:
-    """Mark the rim of one grain, at most `most` pixels of it as an arc from the angle `start`."""
+def _rim(grain: BoolArray, most: int, rng: np.random.Generator) -> BoolArray:
+    """Mark the rim of one grain, or the `most` pixels of it that lie nearest to a random point of the rim."""
     depth = ndimage.distance_transform_edt(np.pad(grain, 1))[1:-1, 1:-1]
     rim = grain & (depth <= RIM_PIXELS)
+    middle = np.argwhere(rim & (depth >= min(RIM_PIXELS / 2, depth.max())))
+    start = middle[rng.integers(len(middle))]
     y, x = np.nonzero(rim)
-    centre_y, centre_x = (axis.mean() for axis in np.nonzero(grain))
-    angle = (np.arctan2(y - centre_y, x - centre_x) - start) % (2 * np.pi)
-    beyond = np.argsort(angle, kind="stable")[most:]
+    beyond = np.argsort((y - start[0]) ** 2 + (x - start[1]) ** 2, kind="stable")[most:]
     rim[y[beyond], x[beyond]] = False
     return rim
 
