@@ -5,6 +5,18 @@ import math
 import numpy as np
 
 
+def _edges(count, energies):
+    """Absorption edges of different position, height of white line and oscillation."""
+    generator = np.random.default_rng(0)
+    x = np.linspace(0.0, 1.0, energies)
+    rise, period, height = generator.random((3, count, 1))
+    step = 1.0 / (1.0 + np.exp(-60.0 * (x - 0.28 - 0.06 * rise)))
+    return step * (1.0 + (0.1 + 0.2 * height) * np.sin(20.0 * x * (1.0 + 0.3 * period)))
+
+
+EDGES = _edges(6, 40)
+
+
 def sigma(spectrum, c_ref, mu_low, mu_high, a=9.3131, b=63.003):
     values = []
     for s in spectrum:
@@ -21,9 +33,11 @@ def z12(s1, s2, sigma1):
     n1 = math.sqrt(sum((x - s1.mean()) ** 2 for x in s1))
     if np.array_equal(t1, t2):
         return 0.0
-    r = sum(x * y for x, y in zip(t1, t2, strict=True))
+    unlike = 1.0 - sum(x * y for x, y in zip(t1, t2, strict=True))
+    if unlike < 1e-9:  # 1 - r has no digits left there; for vectors of length 1 this is the same number
+        unlike = 0.5 * sum((x - y) ** 2 for x, y in zip(t1, t2, strict=True))
     spread = sum(((t1[i] - t2[i]) * sigma1[i] / n1) ** 2 for i in range(len(s1)))
-    return (1.0 - r) / math.sqrt(spread)
+    return unlike / math.sqrt(spread)
 
 
 def phi(x):

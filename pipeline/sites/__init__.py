@@ -1,0 +1,22 @@
+"""Site points: candidates from a library of standards, distances in noise, reduction, audit and proof."""
+
+from pipeline.sites.candidates import grow_candidates, mix_pairs
+from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error
+from pipeline.sites.reduce import reduce_sites
+from pipeline.sites.table import Mixtures, SiteTable, build_candidates, build_sites, reduce_table
+
+__all__ = [
+    "Mixtures",
+    "SiteTable",
+    "build_candidates",
+    "build_sites",
+    "cross_distance",
+    "grow_candidates",
+    "mix_pairs",
+    "nearest_error",
+    "reduce_sites",
+    "reduce_table",
+    "scale",
+    "site_distance",
+    "site_error",
+]
