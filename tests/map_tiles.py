@@ -1,0 +1,53 @@
+"""The kernels of clean-up and fill composed over a grid of tiles in plain loops, as tasks would be."""
+
+import numpy as np
+
+from pipeline.cleanup import effective_labels, find_cores
+from pipeline.fill import fill_edges, fill_tile, pixel_states, settle_fill
+from pipeline.regions import find_regions, keep_regions, merge_regions, region_edges
+from pipeline.tiles import tile_grid
+
+OUTSIDE = 1  # what a tile finds outside the image: a label that occurs, so that using it would show
+
+
+def each_tile(function, *grids):
+    """Apply a function to the tiles of grids of equal shape."""
+    return [[function(*items) for items in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
+
+
+def clean_up_by_tiles(labels, heights, widths, k_size, p_num, fill_void=False):
+    """Kept map of `labels`, computed tile by tile."""
+    half, grid = k_size // 2, tile_grid(heights, widths)
+    surroundings = np.pad(labels, half, constant_values=OUTSIDE)
+
+    def cores_of(tile):
+        padded = surroundings[tile.y0 : tile.y1 + 2 * half, tile.x0 : tile.x1 + 2 * half]
+        return find_cores(padded, tile.interior(half, labels.shape), k_size, p_num, fill_void)
+
+    def effective_of(tile, cores):
+        return effective_labels(labels[tile.region], cores, tile.interior(half, labels.shape))
+
+    cores = each_tile(cores_of, grid)
+    effective = each_tile(effective_of, grid, cores)
+    regions = each_tile(find_regions, effective, cores)
+    keep = merge_regions(each_tile(region_edges, effective, regions))
+    return np.block(each_tile(keep_regions, effective, regions, keep))
+
+
+def fill_by_tiles(kept, void, heights, widths):
+    """Final map of `kept`, computed tile by tile."""
+    grid = tile_grid(heights, widths)
+    tiles = each_tile(lambda tile: kept[tile.region], grid)
+    voids = each_tile(lambda tile: None if void is None else void[tile.region], grid)
+    return np.block(each_tile(fill_tile, tiles, settle_fill(each_tile(fill_edges, tiles)), voids))
+
+
+def states_by_tiles(site, kept, void, heights, widths, k_size):
+    """State map, computed tile by tile."""
+
+    def states_of(tile):
+        mask = None if void is None else void[tile.region]
+        interior = tile.interior(k_size // 2, site.shape)
+        return pixel_states(site[tile.region], kept[tile.region], mask, interior)
+
+    return np.block(each_tile(states_of, tile_grid(heights, widths)))

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from map_oracle import oracle_clean_up
+from map_strategies import GATE, label_maps, tilings
+from map_tiles import clean_up_by_tiles
+from scipy import ndimage
+
+from pipeline.errors import InputError
+from pipeline.regions import clean_up_map, find_regions, merge_regions, region_edges
+
+TILINGS_OF_30 = [[30], [1] * 30, [7, 1, 9, 1, 12], [10, 10, 10], [29, 1]]
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data(), st.sampled_from(GATE), st.booleans())
+def test_any_tiling_gives_the_map_of_the_method(data, gate, fill_void):
+    k_size, p_num = gate
+    labels = data.draw(label_maps(smallest=k_size))
+    heights, widths = data.draw(tilings(labels.shape))
+    by_tiles = clean_up_by_tiles(labels, heights, widths, k_size, p_num, fill_void)
+    np.testing.assert_array_equal(by_tiles, oracle_clean_up(labels, k_size, p_num, fill_void))
+    np.testing.assert_array_equal(by_tiles, clean_up_map(labels, k_size, p_num, fill_void))
+    assert by_tiles.dtype == labels.dtype
+
+
+def spiral(size, rescued):
+    """A line of label 2, one pixel wide, winding inwards over label 1; in its middle a core of 2 or none."""
+    labels = np.ones((size, size), np.uint16)
+    y, x, dy, dx = 3, 3, 0, 1
+    labels[y, x] = 2
+    for length in range(size - 7, 8, -2):
+        for _ in range(2):
+            for _ in range(length):
+                y, x = y + dy, x + dx
+                labels[y, x] = 2
+            dy, dx = dx, -dy
+    if rescued:
+        labels[y - 2 : y + 3, x - 2 : x + 3] = 2
+    return labels
+
+
+@pytest.mark.parametrize("rescued", [True, False])
+@pytest.mark.parametrize("heights", TILINGS_OF_30)
+def test_a_spiral_over_many_tiles_lives_by_the_core_at_its_end(heights, rescued):
+    labels = spiral(30, rescued)
+    kept = clean_up_by_tiles(labels, heights, heights[::-1], 3, 9)
+    assert (kept[3, 3] == 2) == rescued
+    np.testing.assert_array_equal(kept, oracle_clean_up(labels, 3, 9))
+
+
+@pytest.mark.parametrize("widths", [[5] * 8, [1] * 40, [13, 1, 1, 25]])
+def test_a_core_rescues_its_region_several_tiles_away(widths):
+    labels = np.ones((9, 40), np.uint16)
+    labels[4] = 3
+    labels[2:7, 2:7] = 3
+    kept = clean_up_by_tiles(labels, [4, 5], widths, 5, 23)
+    assert (kept[4, 2:-2] == 3).all()
+    np.testing.assert_array_equal(kept, oracle_clean_up(labels, 5, 23))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_regions_that_meet_only_at_a_corner_of_four_tiles_are_one(mirrored):
+    labels = np.ones((16, 16), np.uint16)
+    labels[3:8, 3:8] = 2
+    labels[8, 8] = labels[9, 9] = 2
+    labels = labels[:, ::-1].copy() if mirrored else labels
+    kept = clean_up_by_tiles(labels, [8, 8], [8, 8], 5, 25)
+    np.testing.assert_array_equal(kept, oracle_clean_up(labels, 5, 25))
+    assert kept[9, 6 if mirrored else 9] == 2
+
+
+@settings(deadline=None, max_examples=100)
+@given(label_maps(smallest=1))
+def test_components_are_eight_connected_areas_of_one_label_border_first(labels):
+    regions = find_regions(labels, np.where(labels == 2, labels, 0).astype(labels.dtype))
+    count = 0
+    for label in range(1, 5):
+        areas, found = ndimage.label(labels == label, structure=np.ones((3, 3)))
+        count += found
+        pairs = {*zip(areas[areas > 0], regions.components[areas > 0], strict=True)}
+        assert len(pairs) == found == len({component for _, component in pairs})
+    assert regions.has_core.size == count + 1
+    assert (regions.components == 0).sum() == (labels == 0).sum()
+    edges = region_edges(labels, regions)
+    assert sorted({*edges.components} - {0}) == list(range(1, regions.border + 1))
+    np.testing.assert_array_equal(regions.has_core[regions.components], labels == 2)
+
+
+def test_tiles_that_form_no_grid_are_refused():
+    def edges(*shape):
+        tile = np.ones(shape, np.uint16)
+        return region_edges(tile, find_regions(tile, tile))
+
+    for grid in (
+        [[edges(3, 4), edges(2, 4)]],
+        [[edges(3, 4)], [edges(3, 5)]],
+        [[edges(3, 4)] * 2, [edges(3, 4)]],
+    ):
+        with pytest.raises(InputError, match="do not form a grid"):
+            merge_regions(grid)
