@@ -1,19 +1,27 @@
 """Site points: candidates from a library of standards, distances in noise, reduction, audit and proof."""
 
+from pipeline.sites.audit import SiteAudit, audit_sites, intrinsic_dimension, quantiles
 from pipeline.sites.candidates import grow_candidates, mix_pairs
 from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error
+from pipeline.sites.prove import Proof, prove_error
 from pipeline.sites.reduce import reduce_sites
 from pipeline.sites.table import Mixtures, SiteTable, build_candidates, build_sites, reduce_table
 
 __all__ = [
     "Mixtures",
+    "Proof",
+    "SiteAudit",
     "SiteTable",
+    "audit_sites",
     "build_candidates",
     "build_sites",
     "cross_distance",
     "grow_candidates",
+    "intrinsic_dimension",
     "mix_pairs",
     "nearest_error",
+    "prove_error",
+    "quantiles",
     "reduce_sites",
     "reduce_table",
     "scale",
