@@ -1,1 +1,37 @@
 """Exact phase maps from gigapixel X-ray absorption spectral images."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded when first asked for, so that `gigaxas --help` answers at once.
+_ROOMS = {
+    "InputError": "errors",
+    "NoiseModel": "noise",
+    "RunError": "errors",
+    "assign": "nearest",
+    "clean_up": "graph.maps",
+    "fill": "graph.maps",
+    "grow_candidates": "sites",
+    "intrinsic_dimension": "sites",
+    "load_config": "config",
+    "mix_pairs": "sites",
+    "open_result": "stores.result",
+    "read_spectra": "spectra",
+    "reduce_sites": "sites",
+    "run": "workflow",
+    "site_distance": "sites",
+    "site_error": "sites",
+}
+__all__ = sorted([*_ROOMS, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(f"pipeline.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -31,7 +31,6 @@ def open_client(compute: Compute) -> Iterator[Client | None]:
             yield None
         return
     workers = worker_count(compute)
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     with (
         LocalCluster(
             n_workers=workers,
@@ -39,7 +38,8 @@ def open_client(compute: Compute) -> Iterator[Client | None]:
             host=LOOPBACK,
             memory_limit=parse_bytes(compute.memory) // workers if compute.memory else "auto",
             dashboard_address=compute.dashboard,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
+            env={"DASK_LOGGING__DISTRIBUTED": "critical"},
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -31,8 +31,30 @@ class Cube(Section):
     missing_chunks: Literal["error", "void"] = "error"
 
 
+class Noise(Section):
+    """The camera and the working point (counts, absorbance before and after the edge)."""
+
+    c_ref: float = 2.7e4
+    mu_low: float = 0.36
+    mu_high: float = 1.56
+    a: float = 9.3131
+    b: float = 63.003
+
+    @model_validator(mode="after")
+    def _has_a_value(self) -> "Noise":
+        self.model()
+        return self
+
+    def model(self) -> NoiseModel:
+        """Return the noise model of this working point."""
+        return NoiseModel(c_ref=self.c_ref, mu_low=self.mu_low, mu_high=self.mu_high, a=self.a, b=self.b)
+
+
 class Simulate(Section):
-    """A scene with known truth, made into a cube with noise on the counts."""
+    """A scene with known truth, made into a cube with noise on the counts.
+
+    `noise` is the working point of the acquisition; left out, it is the one that the sites are made for.
+    """
 
     scene: Literal["sinter", "inset"] = "sinter"
     shape: tuple[Pixels, Pixels] = (1024, 1024)
@@ -43,6 +65,7 @@ class Simulate(Section):
     pixel_um: Annotated[float, Field(gt=0)] = 0.46
     chunk: Annotated[int, Field(ge=8)] = 256
     seed: Annotated[int, Field(ge=0)] = 0
+    noise: Noise | None = None
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "Simulate":
@@ -71,25 +94,6 @@ class References(Section):
         if (self.path is None) == (not self.modelled):
             raise ValueError("give either `path` (a file or folder of spectra) or `modelled: true`")
         return self
-
-
-class Noise(Section):
-    """The camera and the working point (counts, absorbance before and after the edge)."""
-
-    c_ref: float = 2.7e4
-    mu_low: float = 0.36
-    mu_high: float = 1.56
-    a: float = 9.3131
-    b: float = 63.003
-
-    @model_validator(mode="after")
-    def _has_a_value(self) -> "Noise":
-        self.model()
-        return self
-
-    def model(self) -> NoiseModel:
-        """Return the noise model of this working point."""
-        return NoiseModel(c_ref=self.c_ref, mu_low=self.mu_low, mu_high=self.mu_high, a=self.a, b=self.b)
 
 
 class Sites(Section):
@@ -149,6 +153,11 @@ class Config(Section):
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
             )
         return self
+
+    @property
+    def acquisition(self) -> NoiseModel:
+        """The noise of the simulated acquisition."""
+        return ((self.simulate and self.simulate.noise) or self.noise).model()
 
     @property
     def cube_path(self) -> Path:

@@ -165,9 +165,10 @@ def _chunk_keys(array: "zarr.Array[Any]") -> Iterator[str]:
 
 def _damaged(array: "zarr.Array[Any]", region: tuple[slice, ...]) -> Iterator[str]:
     chunks = outer_chunks(array)
-    spans = [
-        range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(region, chunks, strict=True)
-    ]
+    spans = []
+    for part, size, chunk in zip(region, array.shape, chunks, strict=True):
+        start, stop, _ = part.indices(size)
+        spans.append(range(start // chunk, -(-stop // chunk)))
     for coordinates in product(*spans):
         window = tuple(
             slice(i * chunk, (i + 1) * chunk) for i, chunk in zip(coordinates, chunks, strict=True)

@@ -1,5 +1,6 @@
 """The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,16 @@ def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple
     if not np.isfinite(size) or size <= 0:
         return 0.0, ["y and x do not rise, so the pixel size is unknown; expected positions in um"]
     return size, []
+
+
+def cube_identity(info: CubeInfo) -> str:
+    """Return what tells one cube from another: its fingerprint, else size and time of every chunk file."""
+    if info.fingerprint is not None:
+        return info.fingerprint
+    mark = hashlib.sha256()
+    for file in sorted((info.path / MU).rglob("*")):
+        if file.is_file():
+            stat = file.stat()
+            name = file.relative_to(info.path).as_posix()
+            mark.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return mark.hexdigest()

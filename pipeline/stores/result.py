@@ -1,13 +1,15 @@
-"""The result: five maps over (y, x) that xarray opens with names, units and meanings."""
+"""The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
-from pipeline.arrays import label_dtype
+from pipeline.arrays import FloatArray, IntArray, label_dtype
+from pipeline.clusters import ClusterSpectra
 from pipeline.errors import InputError
 from pipeline.stores.chunks import create_array, create_group, read, save_array, write
 from pipeline.tiles import Tile
@@ -53,6 +55,20 @@ def write_maps(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
     """Write the values (h, w) of one tile into the maps of these names."""
     for name, values in maps.items():
         write(path, name, tile.region, values)
+
+
+def write_clusters(
+    path: Path, energy: FloatArray, spectra: ClusterSpectra, pixels: IntArray, states: IntArray
+) -> None:
+    """Add the clusters (label, pixels, kept pixels, mean spectrum and error) and the state counts."""
+    zarr.open_group(path, mode="r+").attrs["states"] = states.tolist()
+    per_cluster, per_sample = ("cluster",), ("cluster", "energy")
+    save_array(path, "energy", energy, ("energy",), units="eV")
+    save_array(path, "cluster", spectra.labels, per_cluster, long_name="label of the cluster")
+    save_array(path, "pixels", pixels, per_cluster, long_name="pixels with this final label")
+    save_array(path, "kept_pixels", spectra.pixels, per_cluster, long_name="pixels the spectrum is a mean of")
+    save_array(path, "spectrum", spectra.mean, per_sample, long_name="mean spectrum of the kept pixels")
+    save_array(path, "standard_error", spectra.standard_error, per_sample, long_name="standard error")
 
 
 def open_result(path: str | Path) -> xr.Dataset:

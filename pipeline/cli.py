@@ -1,0 +1,213 @@
+"""The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from pipeline import __version__
+from pipeline.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from pipeline.graph.run import Advance
+    from pipeline.workflow import Plan
+    from pipeline.workflow.report import Summary
+
+BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
+SHOWN_CLUSTERS = 25
+
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+app = typer.Typer(
+    help="Exact phase maps from gigapixel X-ray absorption spectral images.",
+    epilog="Each verb takes a configuration; classify runs what is missing before it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file such as configs/sinter.yaml")]
+
+
+def main() -> None:
+    """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _fail(error, BAD_INPUT)
+    except RunError as error:
+        _fail(error, NOT_FINISHED)
+    except typer.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except typer.Exit as left:
+        sys.exit(left.exit_code)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message(), BAD_INPUT)
+
+
+@app.callback(invoke_without_command=True)
+def gigaxas(
+    version: Annotated[bool, typer.Option("--version", help="say which version this is")] = False,
+) -> None:
+    """Exact phase maps from gigapixel X-ray absorption spectral images."""
+    if version:
+        out.print(f"gigaxas {__version__}")
+        raise typer.Exit
+
+
+@app.command("check")
+def check_verb(config: ConfigPath) -> None:
+    """Say everything that is wrong with a configuration and its files; run nothing."""
+    from pipeline.config import load_config
+    from pipeline.workflow import check
+
+    plan, references = check(load_config(config))
+    _show_references(references.table)
+    _show_plan(plan)
+    out.print("nothing wrong found")
+
+
+@app.command("simulate")
+def simulate_verb(config: ConfigPath) -> None:
+    """Make the cube of a simulated scene, with its truth."""
+    from pipeline.config import load_config
+    from pipeline.workflow import simulate
+
+    _show_paths([simulate(load_config(config), _bar, out.print)])
+
+
+@app.command("sites")
+def sites_verb(config: ConfigPath) -> None:
+    """Make the site spectra from the references."""
+    from pipeline.config import load_config
+    from pipeline.workflow import sites
+
+    stored, path = sites(load_config(config), _bar)
+    out.print(f"{len(stored.table.names)} sites from {len(stored.table.standards)} references")
+    _show_paths([path])
+
+
+@app.command("classify")
+def classify_verb(config: ConfigPath) -> None:
+    """Make the phase map: assign, clean up, fill, tables, report."""
+    from pipeline.config import load_config
+    from pipeline.workflow import classify
+
+    settings = load_config(config)
+    summary = classify(settings, _bar, out.print, _show_plan)
+    _show_summary(summary)
+
+
+@app.command("report")
+def report_verb(config: ConfigPath) -> None:
+    """Write the tables and the report of a finished result again."""
+    from pipeline.config import load_config
+    from pipeline.workflow import report
+    from pipeline.workflow.runner import Runner
+
+    _show_summary(report(load_config(config), Runner(progress=_bar)))
+
+
+@contextmanager
+def _bar(stage: str, total: int) -> "Iterator[Advance]":
+    columns = (
+        TextColumn(f"{stage:<10}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn() if total < 1000 else TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+    with Progress(*columns, console=out) as progress:
+        task = progress.add_task(stage, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _show_plan(plan: "Plan") -> None:
+    from dask.utils import format_bytes
+
+    energies, height, width = plan.shape
+    out.print(f"plan       {height} x {width} pixels, {energies} energies, {plan.tiles} tiles of {plan.tile}")
+    out.print(
+        f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
+        f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
+    )
+
+
+def _show_references(rows: Any) -> None:
+    if not rows:
+        return
+    table = Table("reference", "file", "status", "shift eV", "E0 eV", "step", "why", box=None, pad_edge=False)
+    for row in rows:
+        found = [
+            f"{value:.2f}" if value is not None else "" for value in (row.shift_ev, row.e0_ev, row.edge_step)
+        ]
+        table.add_row(row.name, row.source, row.status, *found, row.reason)
+    out.print(table)
+
+
+def _show_summary(summary: "Summary") -> None:
+    table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
+    for column in (0, 2, 3, 4):
+        table.columns[column].justify = "right"
+    for row in summary.clusters[:SHOWN_CLUSTERS]:
+        table.add_row(str(row.label), row.name, f"{row.pixels:,}", f"{row.share:.2%}", f"{row.area_um2:,.1f}")
+    out.print()
+    out.print(table)
+    if len(summary.clusters) > SHOWN_CLUSTERS:
+        out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
+    _show_truth(summary)
+    _show_paths(list(summary.paths))
+
+
+def _show_truth(summary: "Summary") -> None:
+    if summary.truth is None:
+        return
+    table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)
+    for column in (1, 2, 3):
+        table.columns[column].justify = "right"
+    for row in summary.truth.rows:
+        name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
+        table.add_row(name, f"{row.pixels:,}", f"{row.recall:.2%}", f"{row.precision:.2%}")
+    out.print()
+    out.print(table)
+    out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
+
+
+def _show_paths(paths: list[Path]) -> None:
+    out.print()
+    for path in paths:
+        out.print(f"wrote {path}", soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _fail(error: object, code: int) -> None:
+    for line in str(error).splitlines():
+        err.print(
+            f"[red]error[/red]  {line}" if err.is_terminal else f"error  {line}",
+            soft_wrap=True,
+            markup=err.is_terminal,
+        )
+    sys.exit(code)
+
+
+def _interrupted() -> None:
+    err.print("interrupted; run the same command again to go on")
+    sys.exit(INTERRUPTED)

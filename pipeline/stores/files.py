@@ -1,0 +1,24 @@
+"""A file is there whole or not at all."""
+
+import os
+from pathlib import Path
+
+from pipeline.errors import RunError
+
+
+def publish_file(path: Path, content: bytes) -> None:
+    """Write `content` aside and rename it to `path`. Raises RunError, and keeps the old file, if it cannot."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
+            "run the same command again"
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)

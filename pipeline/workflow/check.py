@@ -1,0 +1,84 @@
+"""Everything that can be known to be wrong before a run starts, said at once."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from dask.utils import format_bytes, parse_bytes
+
+from pipeline.cleanup import check_clean_up
+from pipeline.cluster import worker_count
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.stores.cube import CubeInfo, check_chunks, describe_cube
+from pipeline.workflow.paths import check_owner, is_made
+from pipeline.workflow.plan import Plan, make_plan
+from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, energy_grid, read_references
+
+T = TypeVar("T")
+
+
+def check(config: Config) -> tuple[Plan, ReferenceSet]:
+    """Check a configuration against the files it names; return the plan and the references.
+
+    Raises InputError with a line for everything that is wrong.
+    """
+    errors: list[str] = []
+
+    def attempt(step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except InputError as error:
+            errors.append(str(error))
+            return None
+
+    attempt(lambda: check_owner(config))
+    info = attempt(lambda: _measured_cube(config))
+    energy = info.energy if info else energy_grid(config) if config.simulate else None
+    references = attempt(lambda: read_references(config, energy)) if energy is not None else None
+    plan = attempt(lambda: _plan(config, info, references)) if info or config.simulate else None
+    if errors or plan is None or references is None:
+        raise InputError("\n".join(errors))
+    return plan, references
+
+
+def _measured_cube(config: Config) -> CubeInfo | None:
+    if config.cube is None:
+        return None
+    info = describe_cube(config.cube.path)
+    if config.cube.missing_chunks == "error":
+        check_chunks(config.cube.path)
+    return info
+
+
+def _plan(config: Config, info: CubeInfo | None, references: ReferenceSet | None) -> Plan:
+    if references and config.simulate and config.simulate.phases:
+        references.numbers(config.simulate.phases)
+    if info is None and references and is_made(config.cube_path, cube_fingerprint(config, references)):
+        info = describe_cube(config.cube_path)
+    plan = make_plan(config, worker_count(config.compute), info)
+    check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
+    _check_memory(config, plan)
+    _check_disk(config.output, plan)
+    return plan
+
+
+def _check_memory(config: Config, plan: Plan) -> None:
+    allowed = parse_bytes(config.compute.memory) if config.compute.memory else None
+    if allowed is not None and plan.memory > allowed:
+        raise InputError(
+            f"compute.memory: {config.compute.memory} is allowed, the run is projected to take "
+            f"{format_bytes(plan.memory)} with {worker_count(config.compute)} workers and tiles of "
+            f"{plan.tile} pixels; allow more, or set fewer workers or a smaller tile"
+        )
+
+
+def _check_disk(output: Path, plan: Plan) -> None:
+    there = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < plan.bytes_written:
+        raise InputError(
+            f"output: {there} has {format_bytes(free)} free, the run writes up to "
+            f"{format_bytes(plan.bytes_written)}; free the disk, or give an output elsewhere"
+        )

@@ -1,0 +1,133 @@
+"""What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import __version__
+from pipeline.arrays import FloatArray
+from pipeline.config import Config, digest
+from pipeline.errors import InputError
+from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
+from pipeline.sites import build_sites
+from pipeline.spectra import ReadRow, read_library
+from pipeline.stages import simulate_tile
+from pipeline.stores.chunks import partial_of, publish
+from pipeline.stores.cube import create_cube
+from pipeline.stores.sites import StoredSites, read_sites, write_sites
+from pipeline.stores.truth import write_truth
+from pipeline.tiles import regular_grid
+from pipeline.workflow.paths import is_made, sites_path, truth_path
+from pipeline.workflow.runner import Runner
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """Named reference spectra (n, E), normalised, on the cube's energies; `table` tells what was read."""
+
+    names: tuple[str, ...]
+    spectra: FloatArray
+    table: tuple[ReadRow, ...] = ()
+
+    def numbers(self, names: tuple[str, ...]) -> list[int]:
+        """Return the rows of these names. Raises InputError for a name that is not there."""
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise InputError(
+                f"simulate.phases: found no reference named {', '.join(unknown)}; the names are "
+                f"{', '.join(self.names)}"
+            )
+        return [self.names.index(name) for name in names]
+
+
+def energy_grid(config: Config) -> FloatArray:
+    """Return the energies (E,) in eV of a simulated cube."""
+    assert config.simulate is not None
+    return np.linspace(*config.simulate.energy_range, config.simulate.energies)
+
+
+def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
+    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do."""
+    wanted = config.references
+    if wanted.path is None:
+        return ReferenceSet(*modelled_library(energy))
+    if not wanted.path.exists():
+        raise InputError(
+            f"references.path: there is nothing at {wanted.path}; give a file or folder of spectra"
+        )
+    library = read_library(
+        wanted.path,
+        energy,
+        pre_edge=wanted.pre_edge,
+        post_edge=wanted.post_edge,
+        shifts=wanted.shifts,
+        select=wanted.select,
+    )
+    return ReferenceSet(tuple(library.names), library.spectra, tuple(library.table))
+
+
+def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
+    """Return what marks a simulated cube made by these settings from these references."""
+    return digest(__version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes())
+
+
+def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
+    """Return what marks sites made by these settings from these references on these energies."""
+    spectra = references.spectra.tobytes()
+    return digest(__version__, config.sites, config.noise, energy.tobytes(), references.names, spectra)
+
+
+def make_sites(config: Config, energy: FloatArray, references: ReferenceSet, runner: Runner) -> StoredSites:
+    """Make the sites of a run, or read them where these settings have made them before."""
+    path, fingerprint = sites_path(config), sites_fingerprint(config, energy, references)
+    if not is_made(path, fingerprint):
+        with runner.step("sites", 1) as advance:
+            table = build_sites(
+                references.names, references.spectra, config.noise.model(), **config.sites.model_dump()
+            )
+            write_sites(partial_of(path), StoredSites(energy, table, references.spectra), fingerprint)
+            publish(partial_of(path), path)
+            advance(1)
+    return read_sites(path)
+
+
+def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:
+    """Simulate the cube of a run and its truth, unless these settings have made them before."""
+    wanted = config.simulate
+    if wanted is None:
+        return config.cube_path
+    path, fingerprint = config.cube_path, cube_fingerprint(config, references)
+    if is_made(path, fingerprint):
+        return path
+    scene, rows = draw_scene(config, references)
+    truth, energy = truth_path(config), energy_grid(config)
+    names = tuple(references.names[row] for row in rows)
+    maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
+    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority])
+    create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint)
+    runner.over(
+        "simulate",
+        simulate_tile,
+        regular_grid(wanted.shape, (wanted.chunk, wanted.chunk)),
+        store=partial_of(path),
+        truth_store=partial_of(truth),
+        spectra=references.spectra[rows],
+        noise=config.acquisition,
+        windows=edge_windows(energy, config.references.pre_edge, config.references.post_edge),
+        seed=wanted.seed,
+    )
+    publish(partial_of(truth), truth)
+    publish(partial_of(path), path)
+    return path
+
+
+def draw_scene(config: Config, references: ReferenceSet) -> tuple[Scene, list[int]]:
+    """Return the scene and, for every number in its phase map, the row of the references it stands for."""
+    wanted = config.simulate
+    assert wanted is not None
+    if wanted.phases is None:
+        return sinter_scene(wanted.shape, wanted.seed), list(range(len(references.names)))
+    return inset_scene(wanted.shape, wanted.inset), references.numbers(wanted.phases)

@@ -1,0 +1,86 @@
+"""The tables and the manifest of a run, each written aside and published by rename."""
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Config
+from pipeline.report import ReportData
+from pipeline.stores.files import publish_file
+from pipeline.stores.sites import StoredSites
+from pipeline.workflow.runner import Runner
+
+PACKAGES = ("gigaxas", "dask", "distributed", "numba", "numcodecs", "numpy", "scipy", "xarray", "zarr")
+
+
+def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Path]:
+    """Write clusters.csv (a row a cluster) and spectra.csv (a column a cluster); return their paths."""
+    clusters = folder / "clusters.csv"
+    header = ["label", "name", "correlation", "s_error", "pixels", "share", "area_um2", "site"]
+    rows = [
+        [
+            row.label,
+            row.name,
+            f"{row.correlation:.6f}",
+            f"{row.error:.6g}",
+            row.pixels,
+            f"{row.share:.8f}",
+            f"{row.area_um2:.4f}",
+            sites.table.names[row.label - 1],
+        ]
+        for row in data.clusters
+    ]
+    _write_csv(clusters, header, rows)
+    spectra = folder / "spectra.csv"
+    columns = [
+        data.energy,
+        *(values for row in data.clusters for values in (row.spectrum, row.standard_error)),
+    ]
+    header = ["energy_ev", *(f"{kind}{row.label}" for row in data.clusters for kind in ("label_", "error_"))]
+    _write_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
+    return [clusters, spectra]
+
+
+def write_manifest(config: Config, fingerprint: str, data: ReportData, runner: Runner) -> Path:
+    """Write manifest.json: settings, versions, fingerprint, counts and seconds of every stage."""
+    path = config.output / "manifest.json"
+    manifest = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": fingerprint,
+        "config": config.model_dump(mode="json"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "workers": runner.workers,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in data.timings},
+        "pixels": data.total_pixels,
+        "states": dict(data.states),
+        "sites": len(data.site_names),
+        "clusters": len(data.clusters),
+        "right_share": data.truth.right_share if data.truth else None,
+    }
+    publish_file(path, (json.dumps(manifest, indent=2) + "\n").encode())
+    return path
+
+
+def earlier_seconds(config: Config, fingerprint: str) -> dict[str, float]:
+    """Return the seconds of the stages that an earlier run of the same result has told."""
+    try:
+        manifest: dict[str, Any] = json.loads((config.output / "manifest.json").read_text(encoding="utf-8"))
+        return dict(manifest["seconds"]) if manifest["fingerprint"] == fingerprint else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    publish_file(path, text.getvalue().encode())
