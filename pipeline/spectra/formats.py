@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import InputError
 from pipeline.spectra.araucaria import read_hdf5
 from pipeline.spectra.athena import GZIP_MAGIC, read_athena
@@ -81,10 +83,11 @@ def format_of(path: Path) -> Format | None:
 def read_file(path: Path, kind: Format, source: str) -> list[Spectrum | InputError]:
     """Return the spectra of one file, in order of energy, or the InputError of each that cannot be used."""
     try:
-        found = kind.read(path)
+        # Damaged counts may overflow on the way; what is not finite in the end is refused by name.
+        with np.errstate(all="ignore"):
+            return [_checked(item, source) for item in kind.read(path)]
     except InputError as error:
         return [error]
-    return [_checked(item, source) for item in found]
 
 
 def _checked(item: Spectrum | InputError, source: str) -> Spectrum | InputError:

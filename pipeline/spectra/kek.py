@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.spectra.bragg import bragg_energy
@@ -55,7 +57,10 @@ def _mu(by_mode: dict[int, FloatArray], path: Path) -> FloatArray:
 def _settings(lines: list[tuple[int, str]], word: str, path: Path) -> FloatArray:
     for number, line in lines:
         if line.startswith(word):
-            return numbers([(number, line.removeprefix(word).strip())], path)[0]
+            values = numbers([(number, line.removeprefix(word).strip())], path)[0]
+            if np.isfinite(values).all():
+                return values
+            raise InputError(f"{path}: line {number} reads {line[:60]!r}; expected finite numbers")
     raise InputError(f"{path}: no line {word}; expected the 9809 header of KEK-PF")
 
 

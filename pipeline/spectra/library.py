@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.spectra.formats import read_file, spectrum_files
-from pipeline.spectra.normalise import POST_EDGE, PRE_EDGE, Range, edge_step, find_e0, normalise
-from pipeline.spectra.quality import refuse_bad_scan
-from pipeline.spectra.resample import missing_ends, resample
+from pipeline.spectra.normalise import POST_EDGE, PRE_EDGE, Range, check_ranges, edge_step, find_e0, normalise
+from pipeline.spectra.quality import refuse_cut_out, refuse_noise
+from pipeline.spectra.resample import checked_grid, missing_ends, resample
 from pipeline.spectra.spectrum import Spectrum
 
 SAME = 1e-3  # of the edge step: repeats of a measurement differ by 6 times that, copies of a file by 1e-11
@@ -66,9 +66,11 @@ def read_library(
     of its patterns names. A pattern is a folder, or a glob (`*`, `?`) of a file's path in the folder or of a
     record's name. Records come in the order of their paths; equal names get their file's name, then a number.
     A record that cannot be used, or holds the data of an earlier one, is left out and says why in the table.
-    InputError: a pattern that names nothing, shifts that contradict each other, or no record left.
+    InputError: a grid or ranges out of order, a pattern that names nothing, shifts that contradict each
+    other, or no record left.
     """
-    energies = np.asarray(grid, dtype=np.float64)
+    energies = checked_grid(grid)
+    check_ranges(pre_edge, post_edge)
     records = _records(Path(path))
     if select is not None:
         records = _selected(records, select)
@@ -173,10 +175,12 @@ def _prepared(
     spectrum = replace(record.found, energy=record.found.energy + move)
     try:
         e0 = find_e0(spectrum, (pre_edge[1], post_edge[0]))
-        row = replace(row, e0_ev=e0, edge_step=edge_step(spectrum, pre_edge, post_edge, e0))
+        step = edge_step(spectrum, pre_edge, post_edge, e0)
+        row = replace(row, e0_ev=e0, edge_step=step)
+        refuse_cut_out(spectrum, step)
         normal = normalise(spectrum, pre_edge, post_edge, e0)
         values = resample(normal, grid, extrapolate)
-        refuse_bad_scan(normal, pre_edge, post_edge)
+        refuse_noise(normal, pre_edge, post_edge)
     except InputError as error:
         return replace(row, reason=str(error)), None
     return replace(row, status="read", reason=_held(spectrum, grid)), values

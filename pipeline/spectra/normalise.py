@@ -44,6 +44,14 @@ def edge_step(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float |
     return _lines(in_order(spectrum), pre_edge, post_edge, e0)[2]
 
 
+def check_ranges(pre_edge: Range, post_edge: Range) -> None:
+    """Raise InputError unless the ranges are four rising energies."""
+    if not pre_edge[0] < pre_edge[1] < post_edge[0] < post_edge[1]:
+        raise InputError(
+            f"pre-edge {pre_edge} and post-edge {post_edge}; expected four rising energies in eV"
+        )
+
+
 def find_e0(spectrum: Spectrum, within: Range) -> float:
     """Return the energy in eV of the steepest rise within a range, the usual measure of the edge's position.
 
@@ -89,10 +97,7 @@ def _slopes(energy: FloatArray, mu: FloatArray) -> FloatArray:
 def _lines(
     spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None
 ) -> tuple[Line, Line, float]:
-    if not pre_edge[0] < pre_edge[1] < post_edge[0] < post_edge[1]:
-        raise InputError(
-            f"pre-edge {pre_edge} and post-edge {post_edge}; expected four rising energies in eV"
-        )
+    check_ranges(pre_edge, post_edge)
     span = float(np.ptp(spectrum.mu))
     if span <= ROUNDING * float(np.abs(spectrum.mu).max()):
         raise InputError(
@@ -126,8 +131,8 @@ def _fit(spectrum: Spectrum, span: Range, name: str) -> tuple[Line, float]:
     if inside.sum() < MIN_POINTS:
         raise InputError(
             f"{described(spectrum)}: {int(inside.sum())} energies in the {name} range {span[0]:g} to "
-            f"{span[1]:g} eV; expected at least {MIN_POINTS}; it was measured from {spectrum.energy[0]:.1f} to "
-            f"{spectrum.energy[-1]:.1f} eV"
+            f"{span[1]:g} eV; expected at least {MIN_POINTS}; it was measured from "
+            f"{spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV"
         )
     weight = np.gradient(spectrum.energy)[inside]
     weight = weight / weight.sum()

@@ -21,6 +21,17 @@ def resample(spectrum: Spectrum, grid: ArrayLike, extrapolate: bool = False) -> 
     that ends further inside it, unless `extrapolate` is set: its end values are then held out to the grid's.
     """
     spectrum = in_order(spectrum)
+    energies = checked_grid(grid)
+    slack = 0.0 if extrapolate else END_SLACK * (energies[-1] - energies[0])
+    short, over = missing_ends(spectrum, energies)
+    apart = spectrum.energy[-1] < energies[0] or spectrum.energy[0] > energies[-1]
+    if apart or (not extrapolate and max(short, over) > slack):
+        raise InputError(_not_covered(spectrum, energies, apart))
+    return np.interp(energies, spectrum.energy, spectrum.mu)
+
+
+def checked_grid(grid: ArrayLike) -> FloatArray:
+    """Return the grid as energies (E,); InputError unless they are finite, increase, and are at least two."""
     energies = np.asarray(grid, dtype=np.float64)
     if (
         energies.ndim != 1
@@ -31,12 +42,7 @@ def resample(spectrum: Spectrum, grid: ArrayLike, extrapolate: bool = False) -> 
         raise InputError(
             f"grid of shape {energies.shape}; expected at least 2 finite, increasing energies in eV"
         )
-    slack = 0.0 if extrapolate else END_SLACK * (energies[-1] - energies[0])
-    short, over = missing_ends(spectrum, energies)
-    apart = spectrum.energy[-1] < energies[0] or spectrum.energy[0] > energies[-1]
-    if apart or (not extrapolate and max(short, over) > slack):
-        raise InputError(_not_covered(spectrum, energies, apart))
-    return np.interp(energies, spectrum.energy, spectrum.mu)
+    return energies
 
 
 def missing_ends(spectrum: Spectrum, grid: FloatArray) -> tuple[float, float]:

@@ -66,6 +66,6 @@ def _refuse_glued_scans(energy: FloatArray, where: str) -> None:
     worst = int(np.argmax(back))
     if back[worst] > ENCODER_JITTER:
         raise InputError(
-            f"{where} goes back by {back[worst]:.4g} eV at row {worst + 1}; expected energies in order (jitter "
-            f"up to {ENCODER_JITTER:g} eV is sorted); save each scan as a file or column of its own"
+            f"{where} goes back by {back[worst]:.4g} eV at row {worst + 1}; expected energies in order "
+            f"(jitter up to {ENCODER_JITTER:g} eV is sorted); save each scan as a file or column of its own"
         )

@@ -1,0 +1,145 @@
+"""A folder of references made into a library: what is used, shifted, refused, and why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spectra_model import GRID, edge, raw, scan_energies
+
+from pipeline.errors import InputError
+from pipeline.spectra import read_library, standardise
+
+E = scan_energies()
+
+
+def write(path: Path, energy=E, mu=None, name: str = "") -> None:
+    mu = raw(energy) if mu is None else mu
+    path.parent.mkdir(exist_ok=True)
+    head = f"# XDI/1.0\n# Column.1: energy eV\n# Column.2: mu\n# Sample.name: {name}\n#\n"
+    path.write_text(head + "".join(f"{e:.6f} {m:.9f}\n" for e, m in zip(energy, mu, strict=True)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three beamlines' folders: four usable phases, copies, and scans gone wrong."""
+    rng = np.random.default_rng(11)
+    write(tmp_path / "one/a.xdi", name="foil")
+    write(tmp_path / "one/b.xdi", mu=raw(E, e0=7124.0), name="oxide")
+    write(tmp_path / "two/copy.xdi", mu=5 * raw(E) + 0.25, name="foil")
+    write(tmp_path / "two/short.xdi", np.arange(7060, 7250, 1.0), name="short")
+    write(tmp_path / "two/x.xdi", mu=raw(E, white=0.8), name="oxide")
+    write(tmp_path / "wrong/bumps.xdi", mu=rng.standard_normal(E.size), name="no edge")
+    write(tmp_path / "wrong/cut.xdi", mu=np.where(E < 7118.0, 0.0, raw(E)), name="cut out")
+    write(tmp_path / "wrong/noisy.xdi", mu=raw(E) + 0.05 * rng.standard_normal(E.size), name="noisy")
+    write(tmp_path / "wrong/swapped.xdi", mu=-raw(E), name="swapped")
+    write(tmp_path / "wrong/z.xdi", mu=raw(E, wiggle=0.1), name="zeta")
+    (tmp_path / "wrong/broken.xdi").write_text("# XDI/1.0\n# Column.1: energy\n# Column.2: mu\n7000 one\n")
+    (tmp_path / "README.md").write_text("Spectra of three beamlines.")
+    return tmp_path
+
+
+def test_every_record_has_a_row_and_a_reason(folder: Path) -> None:
+    library = read_library(folder, GRID)
+    assert library.names == ("foil (a)", "oxide (b)", "oxide (x)", "zeta")
+    assert library.spectra.shape == (4, 178)
+    table = [(row.source, row.status) for row in library.table]
+    assert table == [
+        ("one/a.xdi", "read"),
+        ("one/b.xdi", "read"),
+        ("two/copy.xdi", "duplicate"),
+        ("two/short.xdi", "refused"),
+        ("two/x.xdi", "read"),
+        ("wrong/broken.xdi", "refused"),
+        ("wrong/bumps.xdi", "refused"),
+        ("wrong/cut.xdi", "refused"),
+        ("wrong/noisy.xdi", "refused"),
+        ("wrong/swapped.xdi", "refused"),
+        ("wrong/z.xdi", "read"),
+    ]
+    reasons = {row.source: row.reason for row in library.table}
+    assert reasons["two/copy.xdi"] == "the same data as 'foil (a)'"
+    assert "expected it to cover the grid" in reasons["two/short.xdi"]
+    assert "line 4" in reasons["wrong/broken.xdi"]
+    assert "edge step" in reasons["wrong/bumps.xdi"]
+    assert "a detector cut out" in reasons["wrong/cut.xdi"]
+    assert "noise" in reasons["wrong/noisy.xdi"]
+    assert "rise" in reasons["wrong/swapped.xdi"] or "negative" in reasons["wrong/swapped.xdi"]
+    assert reasons["one/a.xdi"] == ""
+
+
+def test_spectra_are_the_normalised_edges_on_the_grid(folder: Path) -> None:
+    library = read_library(folder, GRID, select=["one/*"])
+    for found, e0 in zip(library.spectra, (7120.0, 7124.0), strict=True):
+        truth = edge(GRID, e0=e0)
+        assert standardise(found) @ standardise(truth) > 0.9995
+        assert np.abs(found - truth).max() < 0.03
+    row = library.table[0]
+    assert row.e0_ev == pytest.approx(7120.0, abs=0.5)
+    assert row.edge_step == pytest.approx(1.3, rel=0.05)
+
+
+def test_the_shift_of_a_source_moves_its_spectra_alone(folder: Path) -> None:
+    plain = read_library(folder, GRID)
+    moved = read_library(folder, GRID, shifts={"one/b.xdi": -3.0, "two": 1.5})
+    assert [row.shift_ev for row in moved.table[:5]] == [0.0, -3.0, 1.5, 1.5, 1.5]
+    assert moved.table[1].e0_ev == pytest.approx(plain.table[1].e0_ev - 3.0, abs=1e-6)
+    np.testing.assert_array_equal(moved.spectra[0], plain.spectra[0])
+    assert [row.status for row in moved.table[:3]] == ["read", "read", "read"]
+    write(folder / "three/c.xdi", energy=E - 3.0, mu=raw(E, e0=7124.0), name="moved by hand")
+    by_hand = read_library(folder, GRID, select=["three"])
+    np.testing.assert_allclose(by_hand.spectra[0], moved.spectra[1], atol=1e-9)
+
+
+def test_names_do_not_depend_on_what_is_selected(folder: Path) -> None:
+    library = read_library(folder, GRID, select=["oxide", "wrong/z.*"])
+    assert library.names == ("oxide (b)", "oxide (x)", "zeta")
+    assert read_library(folder, GRID, select=["oxide (x)"]).names == ("oxide (x)",)
+
+
+def test_equal_names_in_one_file_are_numbered(tmp_path: Path) -> None:
+    rows = [f"{e:.6f},{a:.9f},{b:.9f}" for e, a, b in zip(E, raw(E), raw(E, e0=7125), strict=True)]
+    (tmp_path / "t.csv").write_text("energy,x,x\n" + "\n".join(rows))
+    assert read_library(tmp_path / "t.csv", GRID).names == ("x (t)", "x (t) 2")
+
+
+def test_a_short_spectrum_is_held_at_its_lines_where_asked(folder: Path) -> None:
+    library = read_library(folder, GRID, select=["two/short.xdi"], extrapolate=True)
+    row = library.table[0]
+    assert row.reason == "held over 50.8 eV at the grid's start; held over 72.2 eV at the grid's end"
+    assert np.abs(library.spectra[0][:28]).max() < 0.02
+    assert np.abs(library.spectra[0][-40:] - 1).max() < 0.05
+
+
+def test_refusals_of_the_whole_library(folder: Path) -> None:
+    cases = [
+        ({"select": ["one/*", "tow/*"]}, "select pattern 'tow/\\*' names no reference"),
+        ({"select": []}, "select is empty"),
+        ({"shifts": {"four": 1.0}}, "energy shift pattern 'four' names no reference"),
+        ({"shifts": {"one": 1.0, "one/a.xdi": 2.0}}, "expected one; make the patterns narrower"),
+        ({"shifts": {"one": np.nan}}, "expected a number of eV"),
+        ({"select": ["wrong/[bcns]*"]}, "none of 5 references can be used"),
+        ({"pre_edge": (7095.0, 7009.0)}, "four rising energies"),
+    ]
+    for options, message in cases:
+        with pytest.raises(InputError, match=message):
+            read_library(folder, GRID, **options)
+    with pytest.raises(InputError, match="increasing energies"):
+        read_library(folder, GRID[::-1])
+
+
+def test_one_bad_record_of_a_project_leaves_the_others(tmp_path: Path) -> None:
+    def perl(values) -> str:
+        return "(" + ",".join(f"'{v:.9f}'" for v in values) + ")"
+
+    records = [
+        ("good", E, raw(E)),
+        ("gap", E, np.where(E[9] == E, np.nan, raw(E))),
+        ("late", E, raw(E, e0=7126)),
+    ]
+    text = "".join(
+        f"@args = ('label','{n}');\n@x = {perl(e)};\n@y = {perl(m)};\n[record]\n" for n, e, m in records
+    )
+    (tmp_path / "a.prj").write_text(text)
+    library = read_library(tmp_path, GRID)
+    assert library.names == ("good", "late")
+    assert [row.status for row in library.table] == ["read", "refused", "read"]
