@@ -10,7 +10,7 @@ from site_oracle import EDGES
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
 from pipeline.sites import grow_candidates, mix_pairs, site_distance, site_error
-from pipeline.sites.candidates import grow
+from pipeline.sites.candidates import draw_mixture, grow, mix
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 CONDITIONS = (2.7e4, 0.36, 1.56)
@@ -44,6 +44,24 @@ def test_growth_over_several_blocks_keeps_its_distance(draw):
     z = site_distance(grown, fine)
     np.fill_diagonal(z, np.inf)
     assert z[len(start) :].min() > Z_ACCEPT
+
+
+@pytest.mark.parametrize("criterion", ["z", "error"])
+@pytest.mark.parametrize("c_ref", [2.7e4, 1e6])
+def test_growth_equals_one_with_every_distance_known(c_ref, criterion):
+    noise = NoiseModel(c_ref, 0.36, 1.56)
+    generator = np.random.default_rng(8)
+    trials = [mix(EDGES, *draw_mixture(generator, 6, 3, replace=False)) for _ in range(600)]
+    everyone = np.concatenate([EDGES, trials])
+    measure = -site_distance(everyone, noise) if criterion == "z" else site_error(everyone, noise)
+    limit = -Z_ACCEPT if criterion == "z" else 0.01
+    kept = list(range(6))
+    for k in range(6, len(everyone)):
+        if np.all(measure[k, kept] < limit):
+            kept.append(k)
+    grown = grow_candidates(EDGES, EDGES, noise, trials=600, seed=8, criterion=criterion)
+    np.testing.assert_array_equal(grown, everyone[kept])
+    assert 30 < len(kept) < 580
 
 
 def test_the_criterion_error_compares_eq_1():

@@ -96,6 +96,15 @@ def test_the_net_keeps_the_first_come(given_candidates):
     np.testing.assert_array_equal(reduce_sites(spectra, noise, method="net"), spectra[kept])
 
 
+@pytest.mark.parametrize("c_ref", [2.7e4, 1e6, 1e30])
+def test_the_net_of_many_equals_one_with_every_distance_known(c_ref):
+    noise = NoiseModel(c_ref, 0.36, 1.56, b=0.0)
+    spectra = np.random.default_rng(6).dirichlet(np.full(6, 0.5), size=900) @ EDGES
+    spectra = np.concatenate([spectra, spectra[:50]])
+    kept = site_oracle.net(site_distance(spectra, noise), Z_LIMIT)
+    np.testing.assert_array_equal(reduce_sites(spectra, noise, method="net"), spectra[kept])
+
+
 @settings(deadline=None, max_examples=30)
 @given(candidates(), st.sampled_from(["average", "net"]))
 def test_duplicates_make_no_new_sites(given_candidates, method):

@@ -72,6 +72,12 @@ def test_names():
     assert mixture_name(["x"] * 1000, np.full(1000, 1e-3)) == "mixture of many standards"
 
 
+def test_a_library_too_large_for_the_matrix_is_refused_before_it_is_grown():
+    many = [f"s{k}" for k in range(300)]
+    with pytest.raises(InputError, match="'net'"):
+        build_sites(many, np.random.default_rng(0).random((300, 5)), NOISE, trials=10**9)
+
+
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match="2 names for 6 standards"):
         build_sites(["a", "b"], EDGES, NOISE)

@@ -45,16 +45,18 @@ def settle(
     excluded: int,
     tolerance: float,
 ) -> tuple[int, float]:
-    """Return (site index, correlation) by the definition among ascending candidates but one; -1 if none."""
+    """Return (site index, correlation) by the definition among the candidates but one; -1 if none."""
     best = -2.0
     for j in range(candidates.size):
         if candidates[j] != excluded:
             r[j] = lane_dot(row, sites[candidates[j]]) / length
             best = max(best, r[j])
+    chosen, value = -1, 0.0
     for j in range(candidates.size):
-        if candidates[j] != excluded and r[j] >= best - tolerance:
-            return candidates[j], r[j]
-    return -1, 0.0
+        k = candidates[j]
+        if k != excluded and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
+            chosen, value = k, r[j]
+    return chosen, value
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})

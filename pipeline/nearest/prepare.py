@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.nearest.definition import centre, padded_length, rescale
+from pipeline.nearest.layout import Layout, lay_out
+
+PRUNED_FROM = 64  # sites
 
 
 @dataclass(frozen=True)
@@ -16,22 +19,27 @@ class Prepared:
     """The site matrix in the forms the engines read; plain arrays, so that it pickles.
 
     sites: (m, padded E) float64, centred, length one, zero beyond E.
-    screen: (E, m) float32, the same for a first look by matrix product.
+    screen: (E, m) float32, the same for full screening; layout: for the pruned search; the other one is None.
     """
 
     energies: int
     sites: FloatArray
-    screen: NDArray[np.float32]
+    screen: NDArray[np.float32] | None
+    layout: Layout | None
 
 
-def prepare(sites: ArrayLike) -> Prepared:
+def prepare(sites: ArrayLike, components: int | None = None) -> Prepared:
     """Prepare (m, E) site spectra, m >= 1, E >= 2, of any positive scale and any offset.
 
+    From PRUNED_FROM sites on the pruned search is used, below full screening. `components`, a multiple of 8 from
+    8 to 64, asks for the pruned search on so many axes; labels never depend on it.
     Raises InputError for a matrix of another shape, a value that is not finite or a constant site.
     """
     standard = _standardise(_checked(sites))
     energies = np.asarray(sites).shape[1]
-    return Prepared(energies, standard, np.ascontiguousarray(standard[:, :energies].T, np.float32))
+    if components is None and len(standard) < PRUNED_FROM:
+        return Prepared(energies, standard, np.ascontiguousarray(standard[:, :energies].T, np.float32), None)
+    return Prepared(energies, standard, None, lay_out(standard, energies, components))
 
 
 def _checked(sites: ArrayLike) -> FloatArray:

@@ -8,11 +8,10 @@ import numpy as np
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-from pipeline.sites import pairs
-from pipeline.sites.distance import as_matrix, check_same_energies, scale, z_limit
+from pipeline.sites.crowd import Criterion, Crowd
+from pipeline.sites.distance import as_matrix, check_same_energies
 
 Draw = Literal["standards", "candidates"]
-Criterion = Literal["z", "error"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def grow(
     check_same_energies(candidates, standards)
     again = draw == "candidates"
     _check_draw(standards if draw == "standards" else candidates, trials, draw, components)
-    crowd = _Crowd(candidates, noise, trials, accept, criterion)
+    crowd = Crowd(candidates, noise, trials, accept, criterion)
     generator = np.random.default_rng(seed)
     picks, shares = [], []
     for _ in range(trials):
@@ -106,44 +105,6 @@ def draw_mixture(
 def mix(pool: FloatArray, picks: IntArray, shares: FloatArray) -> FloatArray:
     """Return the mixture (k,) of rows of `pool` (n, k), summed in the order of `picks`."""
     return np.asarray((shares[:, None] * pool[picks]).sum(axis=0))
-
-
-class _Crowd:
-    """The growing array of candidates, packed for the comparison of one newcomer with all."""
-
-    def __init__(
-        self, candidates: FloatArray, noise: NoiseModel, trials: int, accept: float, criterion: Criterion
-    ) -> None:
-        if criterion not in ("z", "error"):
-            raise InputError(
-                f"unknown criterion {criterion!r}: give 'z' (mean z, published) or 'error' (Eq. 1)"
-            )
-        threshold = z_limit(accept, "accept")
-        scaled = scale(candidates, noise)
-        self.count, energies = candidates.shape
-        self.spectra = np.empty((self.count + trials, energies))
-        self.spectra[: self.count] = candidates
-        blocks = (self.count + trials + pairs.LANES - 1) // pairs.LANES
-        self._t = np.zeros((blocks, energies, pairs.LANES))
-        self._v = np.zeros((blocks, energies, pairs.LANES))
-        pairs.pack_into(scaled.t, self._t)
-        pairs.pack_into(scaled.v, self._v)
-        self._noise = noise
-        self._use_error = criterion == "error"
-        self._limit = accept if self._use_error else threshold
-
-    def admit(self, spectrum: FloatArray) -> bool:
-        """Take a spectrum (E,) in if it is farther than the limit from all present; say whether it was."""
-        scaled = scale(spectrum[None], self._noise)
-        t, v = scaled.t[0], scaled.v[0]
-        if not pairs.is_far(t, v, self._t, self._v, self.count, self._limit, self._use_error):
-            return False
-        block, lane = divmod(self.count, pairs.LANES)
-        self._t[block, :, lane] = t
-        self._v[block, :, lane] = v
-        self.spectra[self.count] = spectrum
-        self.count += 1
-        return True
 
 
 def _check_draw(pool: FloatArray, trials: int, draw: str, components: int) -> None:

@@ -49,6 +49,19 @@ def block_sums(
 
 
 @njit(nogil=True, cache=True)
+def pair_sums(t1: FloatArray, v1: FloatArray, t2: FloatArray, v2: FloatArray) -> tuple[float, float, float]:
+    """Return for one pair what `block_sums` gives, to the last bit."""
+    a, b, c = 0.0, 0.0, 0.0
+    for e in range(t1.shape[0]):
+        d = t1[e] - t2[e]
+        q = d * d
+        a += q
+        b += q * v1[e]
+        c += q * v2[e]
+    return a, b, c
+
+
+@njit(nogil=True, cache=True)
 def z_of(square: float, variance: float) -> float:
     """Return z = (1 - r) / sqrt(variance) from the squared distance 2 (1 - r); 0 for identical spectra."""
     if square == 0.0:
@@ -131,50 +144,3 @@ def largest_error(
                     error[i] = value
                     where[i] = j
                     best[i] = max(z12, z21)
-
-
-@njit(nogil=True, cache=True)
-def is_far(
-    t: FloatArray,
-    v: FloatArray,
-    t_blocks: FloatArray,
-    v_blocks: FloatArray,
-    count: int,
-    limit: float,
-    use_error: bool,
-) -> bool:
-    """Whether a spectrum is farther than the limit from each of the first `count` packed ones.
-
-    Farther: mean z above limit or, where use_error is set, Eq. 1 below limit.
-    """
-    sums = np.empty((3, LANES))
-    for k in range((count + LANES - 1) // LANES):
-        first = k * LANES
-        block_sums(t, v, t_blocks[k], v_blocks[k], sums)
-        for j in range(min(count - first, LANES)):
-            z12 = z_of(sums[0, j], sums[1, j])
-            z21 = z_of(sums[0, j], sums[2, j])
-            if use_error:
-                if not error_of(z12, z21) < limit:
-                    return False
-            elif not 0.5 * (z12 + z21) > limit:
-                return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def independent_set(t: FloatArray, v: FloatArray, limit: float) -> IntArray:
-    """Return the greedy maximal independent set: indices, each at mean z >= limit from those before."""
-    n, energies = t.shape
-    t_blocks = np.zeros(((n + LANES - 1) // LANES, energies, LANES))
-    v_blocks = np.zeros(((n + LANES - 1) // LANES, energies, LANES))
-    kept = np.empty(n, dtype=np.int64)
-    count = 0
-    below = np.nextafter(limit, 0.0)
-    for i in range(n):
-        if is_far(t[i], v[i], t_blocks, v_blocks, count, below, False):
-            t_blocks[count // LANES, :, count % LANES] = t[i]
-            v_blocks[count // LANES, :, count % LANES] = v[i]
-            kept[count] = i
-            count += 1
-    return kept[:count].copy()

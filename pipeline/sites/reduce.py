@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-from pipeline.sites import pairs
+from pipeline.sites.crowd import first_come
 from pipeline.sites.distance import as_matrix, scale, site_distance, z_limit
 from pipeline.sites.linkage import average_groups
 
@@ -37,9 +37,8 @@ def group_candidates(
     if method == "average":
         return average_groups(site_distance(candidates, noise), threshold)
     if method == "net":
-        scaled = scale(candidates, noise)
-        kept = pairs.independent_set(scaled.t, scaled.v, threshold)
-        groups = np.full(scaled.t.shape[0], -1, dtype=np.int64)
+        kept = first_come(scale(candidates, noise), threshold)
+        groups = np.full(candidates.shape[0], -1, dtype=np.int64)
         groups[kept] = np.arange(kept.size)
         return groups
     raise InputError(

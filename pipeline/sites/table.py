@@ -10,8 +10,9 @@ import numpy as np
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-from pipeline.sites.candidates import Criterion, Draw, Growth, grow, mix
-from pipeline.sites.distance import as_matrix
+from pipeline.sites.candidates import Draw, Growth, grow, mix
+from pipeline.sites.crowd import Criterion
+from pipeline.sites.distance import as_matrix, check_square_memory
 from pipeline.sites.reduce import Method, group_candidates, group_means
 
 _NAMED_SHARE = 0.005
@@ -62,6 +63,9 @@ def build_sites(
     involved. Equal names are told apart as "magnetite", "magnetite (2)". Raises InputError as
     `build_candidates` and `reduce_sites` do.
     """
+    if method == "average":
+        known = len(names) * (len(names) + 1) // 2 if mixtures == "pairs" else len(names)
+        check_square_memory(known)  # before the growth, which can take long
     candidates = build_candidates(
         standards,
         noise,
@@ -149,11 +153,14 @@ def mixture_name(names: Sequence[str], weights: FloatArray) -> str:
 
 def _with_pairs(standards: Mixtures) -> Mixtures:
     """Append the mixtures of two different standards."""
-    spectra, weights = standards.spectra, standards.weights
+    spectra = standards.spectra
     first, second = np.triu_indices(spectra.shape[0], k=1)
+    weights = np.zeros((first.size, spectra.shape[0]))
+    weights[np.arange(first.size), first] = 0.5
+    weights[np.arange(first.size), second] = 0.5
     return Mixtures(
         np.concatenate([spectra, 0.5 * (spectra[first] + spectra[second])]),
-        np.concatenate([weights, 0.5 * (weights[first] + weights[second])]),
+        np.concatenate([standards.weights, weights]),
     )
 
 

@@ -52,6 +52,8 @@ def _vector(group: h5py.Group, key: str) -> FloatArray:
     data = group[key] if isinstance(group.get(key, getlink=True), h5py.HardLink) else None
     if not isinstance(data, h5py.Dataset) or data.ndim != 1 or data.dtype.kind not in "iuf":
         raise InputError(f"{key} is no vector of numbers; expected one value an energy")
+    if data.external or data.is_virtual:
+        raise InputError(f"{key} is kept in another file; expected its values in this one")
     if data.size > MAX_SAMPLES:
         raise InputError(f"{key} claims {data.size} samples; expected at most {MAX_SAMPLES}")
     return np.asarray(data[...], dtype=np.float64)

@@ -1,0 +1,106 @@
+"""Files that cannot be used: each is named, with what was found and what was expected."""
+
+import gzip
+from pathlib import Path
+
+import h5py
+import pytest
+from spectra_files import MU, XDI_COUNTS, E, perl_record, table
+
+from pipeline.errors import InputError
+from pipeline.spectra import read_spectra
+
+SHORT = table(E, MU)
+BAD_FILES = {
+    "empty.xdi": (b"", "no rows of numbers"),
+    "words.dat": (b"# energy mu\n7000 one\n", "line 2"),
+    "ragged.dat": (SHORT.encode() + b"7400 1 2\n", "has 3 columns; expected 2"),
+    "no_names.dat": (table(E, MU, MU).encode(), "3 columns without names"),
+    "few.dat": (b"7000 1\n7001 2\n", "expected at least 8"),
+    "binary.dat": (b"\0\1\2\3 7000 1", "binary data"),
+    "nan.dat": (SHORT.encode() + b"7400 nan\n", "not finite"),
+    "inf.dat": (SHORT.encode() + b"7400 1e999\n", "not finite"),
+    "two_scans.dat": (2 * SHORT.encode(), "goes back by"),
+    "no_mu.xdi": (
+        b"# XDI/1.0\n# Column.1: energy eV\n# Column.2: temperature\n#\n" + SHORT.encode(),
+        "expected mu",
+    ),
+    "no_energy.xdi": (
+        b"# XDI/1.0\n# Column.1: time\n# Column.2: mu\n#\n" + SHORT.encode(),
+        "named energy or angle",
+    ),
+    "no_d.xdi": (b"# XDI/1.0\n# Column.1: angle\n# Column.2: mu\n#\n" + SHORT.encode(), "Mono.d_spacing"),
+    "unit.xdi": (
+        b"# XDI/1.0\n# Column.1: energy Ry\n# Column.2: mu\n#\n" + SHORT.encode(),
+        "expected eV or keV",
+    ),
+    "lost.xdi": (
+        b"# XDI/1.0\n# Column.1: energy\n# Column.2: i0\n# Column.3: itrans\n#\n" + SHORT.encode(),
+        "as many as the Column.N",
+    ),
+    "dark.xdi": (XDI_COUNTS.encode() + table(E, 0 * E, MU).encode(), "not finite"),
+    "cut.prj": (gzip.compress(perl_record("a").encode())[:-40], "cannot be unpacked"),
+    "none.prj": (b"# Athena project file\n", "no record"),
+    "short.prj": (
+        b"@args = ('label','a');\n@x = ('1','2');\n@y = ('1');\n[record]\n",
+        "as many numbers x as y",
+    ),
+    "chi.prj": (perl_record("k", extra=",'is_chi','1'").encode(), "is marked is_chi"),
+    "broken.prj": (b'{"a": {', "cannot be read as JSON"),
+    "deep.prj": (b'{"a":' + b"[" * 200_000, "cannot be read as JSON"),
+    "list.prj": (b'{"a": {"args": [], "x": 3, "y": null}}', "as many numbers x as y"),
+    "cut.h5": (b"\x89HDF\r\n\x1a\n" + bytes(200), "cannot be read as HDF5"),
+    "names.csv": (b"energy,a,b\n7000,1\n7001,2\n", "3 names over 2 columns"),
+    "headless.csv": (SHORT.replace(" ", ",").encode(), "names of the columns"),
+    "hole.csv": (b"energy,a\n" + SHORT.replace(" ", ",").encode() + b"7400,\n", "not finite"),
+    "kek.dat": (b"  9809 KEK-PF\n Fe\n", "no line Mode"),
+    "lucia.dat": (
+        b"# XAS / LUCIA / SOLEIL :\n# Energy Io\n" + SHORT.encode(),
+        "expected Energy, Io and FY_c",
+    ),
+    "scan.001": (
+        b"#XDI/1.1 Epics StepScan File\n# Column.1: Energy\n# Column.2: I0\n" + SHORT.encode(),
+        "DTFactor",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named_with_what_was_found(tmp_path: Path, name: str) -> None:
+    content, found = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=found) as caught:
+        read_spectra(tmp_path / name)
+    assert name in str(caught.value)
+
+
+def test_a_project_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bomb.prj").write_bytes(gzip.compress(bytes(65 * 2**20), compresslevel=1))
+    with pytest.raises(InputError, match="unpacks to more than 64 MiB"):
+        read_spectra(tmp_path / "bomb.prj")
+
+
+def test_hdf5_that_claims_too_much_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        group = file.create_group("a")
+        group.create_dataset("energy", shape=(10**12,), dtype="f8", chunks=(1024,))
+        group["mu"] = MU
+    with pytest.raises(InputError, match="claims 1000000000000 samples"):
+        read_spectra(tmp_path / "huge.h5")
+
+
+def test_hdf5_that_reads_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(bytes(800))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("a")
+        group["mu"] = MU[:100]
+        group.create_dataset("energy", shape=(100,), dtype="f8", external=[(tmp_path / "other", 0, 800)])
+    with pytest.raises(InputError, match="kept in another file"):
+        read_spectra(tmp_path / "a.h5")
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not there"):
+        read_spectra(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no spectra in it"):
+        read_spectra(tmp_path)
