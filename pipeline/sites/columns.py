@@ -31,7 +31,7 @@ def write_columns(path: Path | str, energy: FloatArray, spectra: FloatArray, nam
 
 
 def read_columns(path: Path | str) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
-    """Return energies (E,) in eV, spectra (m, E) and names of a table that `write_columns` could have written.
+    """Return energies (E,) in eV, spectra (m, E) and names of a table like that of `write_columns`.
 
     Without a header the spectra are called "1", "2", ... Raises InputError for a table that is ragged, not
     of finite numbers, or whose energies do not rise.
