@@ -9,7 +9,7 @@ from pipeline.arrays import BoolArray, FloatArray, LabelArray
 from pipeline.cleanup import effective_labels, find_cores
 from pipeline.clusters import Sums, sum_spectra
 from pipeline.config import CleanUp
-from pipeline.fill import FillEdges, fill_edges, fill_tile, pixel_states
+from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
 from pipeline.nearest import Prepared, assign_block
 from pipeline.noise import NoiseModel
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges

@@ -37,18 +37,18 @@ def _brute(
     energies, pixels = block.shape
     rows = np.zeros((TILE, sites.shape[1]))
     bad = np.empty(TILE, np.uint8)
-    ones = np.ones(sites.shape[1])
+    ones = np.ones((1, sites.shape[1]))
     r = np.empty(sites.shape[0])
     for start in range(0, pixels, TILE):
         count = min(TILE, pixels - start)
-        load(block, start, invalid, rows, bad[:count])
+        load(block, start, count, invalid, rows, bad)
         for p in range(count):
-            rescale(rows[p])
-            length = centre(rows[p], energies, ones)
+            rescale(rows, p)
+            length = centre(rows, p, energies, ones)
             if length == 0.0:
                 continue
             for k in range(r.size):
-                r[k] = lane_dot(rows[p], sites[k]) / length
+                r[k] = lane_dot(rows, p, sites, k) / length
             first = _best(r, -1, tolerance)
             second = _best(r, first, tolerance)
             labels[0, start + p], correlations[0, start + p] = first + 1, r[first]

@@ -29,17 +29,15 @@ def tie_tolerance(energies: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def load(block: np.ndarray, start: int, invalid: float, rows: FloatArray, bad: np.ndarray) -> None:
-    """Copy pixels start, start + 1, ... of an energy-first block (E, n) into padded float64 rows.
+def load(block: np.ndarray, start: int, count: int, invalid: float, rows: FloatArray, bad: np.ndarray) -> None:
+    """Copy `count` pixels of an energy-first block (E, n), from `start` on, into padded float64 rows.
 
-    A pixel with an invalid or non-finite sample becomes a row of zeros, hence void.
+    A pixel with an invalid or non-finite sample becomes a row of zeros, hence void; bad (count,) is scratch.
     """
-    energies, count = block.shape[0], bad.size
     bad[:] = 0
-    for i in range(energies):
-        samples = block[i, start : start + count]
+    for i in range(block.shape[0]):
         for p in range(count):
-            value = np.float64(samples[p])
+            value = np.float64(block[i, start + p])
             rows[p, i] = value
             bad[p] |= (not abs(value) <= LARGEST) | (value == invalid)
     for p in range(count):
@@ -48,24 +46,57 @@ def load(block: np.ndarray, start: int, invalid: float, rows: FloatArray, bad: n
 
 
 @njit(nogil=True, cache=True)
-def rescale(row: FloatArray) -> None:
+def rescale(rows: FloatArray, p: int) -> None:
     """Scale a row whose squares float64 could not hold by a power of two, which changes no correlation."""
     peak = 0.0
-    for value in row:
-        peak = max(peak, abs(value))
+    for i in range(rows.shape[1]):
+        peak = max(peak, abs(rows[p, i]))
     if peak > WIDEST or 0.0 < peak < 1.0 / WIDEST:
         shift = -math.frexp(peak)[1]
-        for i in range(row.size):
-            row[i] = math.ldexp(row[i], shift)
+        for i in range(rows.shape[1]):
+            rows[p, i] = math.ldexp(rows[p, i], shift)
 
 
 @njit(nogil=True, cache=True)
-def centre(row: FloatArray, energies: int, ones: FloatArray) -> float:
-    """Centre one padded row in place and return its length; 0 for a constant row, which is void."""
-    first = row[0]
+def centre(rows: FloatArray, p: int, energies: int, ones: FloatArray) -> float:
+    """Centre one padded row in place and return its length; 0 for a constant row, which is void.
+
+    ones (1, padded E) turns a dot product into a sum.
+    """
+    first = rows[p, 0]
     for i in range(energies):
-        row[i] -= first
-    mean = lane_dot(row, ones) / energies
+        rows[p, i] -= first
+    mean = lane_dot(rows, p, ones, 0) / energies
     for i in range(energies):
-        row[i] -= mean
-    return math.sqrt(lane_dot(row, row))
+        rows[p, i] -= mean
+    return math.sqrt(lane_dot(rows, p, rows, p))
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    rows: FloatArray,
+    p: int,
+    length: float,
+    sites: FloatArray,
+    candidates: np.ndarray,
+    q: int,
+    found: int,
+    excluded: int,
+    tolerance: float,
+    r: FloatArray,
+) -> tuple[int, float]:
+    """Return (site index, correlation) of row p among candidates[q, :found] but one; index -1 if there is none.
+
+    The best and all its ties must be among the candidates; r is scratch of their number.
+    """
+    best = -2.0
+    for j in range(found):
+        if candidates[q, j] != excluded:
+            r[j] = lane_dot(rows, p, sites, candidates[q, j]) / length
+            best = max(best, r[j])
+    chosen, value = -1, 0.0
+    for j in range(found):
+        k = candidates[q, j]
+        if k != excluded and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
+            chosen, value = k, r[j]
+    return chosen, value

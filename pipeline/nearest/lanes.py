@@ -109,17 +109,19 @@ def _block_scores(typing_context: Any, points: Any, pixel: Any, blocks: Any, blo
 
 
 @intrinsic
-def _reach(typing_context: Any, factors: Any, floors: Any, blocks: Any, block: Any, masks: Any) -> Any:
+def _reach(
+    typing_context: Any, factors: Any, floors: Any, rank: Any, blocks: Any, block: Any, masks: Any
+) -> Any:
     """Set masks (8,) uint16 to the sites of a block whose upper bound reaches each pixel's floor; any at all?
 
-    factors (8, f), floors (8,), blocks (k, f + 1, 16): the bound is blocks[block, 0] + factors @ blocks[block, 1:].
+    factors (8, f), floors (ranks, 8), blocks (k, f + 1, 16); bounds are blocks[block, 0] + factors @ blocks[block, 1:].
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         points, _ = _array(context, builder, signature.args[0], args[0])
-        lowest, _ = _array(context, builder, signature.args[1], args[1])
-        sites = _row(builder, _array(context, builder, signature.args[2], args[2]), args[3])
-        out, _ = _array(context, builder, signature.args[4], args[4])
+        lowest = _row(builder, _array(context, builder, signature.args[1], args[1]), args[2])
+        sites = _row(builder, _array(context, builder, signature.args[3], args[3]), args[4])
+        out, _ = _array(context, builder, signature.args[5], args[5])
         multiply_add = _multiply_add(builder)
         bounds = [_load(builder, sites, _index(0), SIXTEEN)] * BATCH
         for step in range(FACTORS):
@@ -136,7 +138,7 @@ def _reach(typing_context: Any, factors: Any, floors: Any, blocks: Any, block: A
             any_reach = builder.or_(any_reach, mask)
         return builder.icmp_unsigned("!=", any_reach, ir.Constant(ir.IntType(WIDTH), 0))
 
-    return types.boolean(factors, floors, blocks, types.int64, masks), generate
+    return types.boolean(factors, floors, types.int64, blocks, types.int64, masks), generate
 
 
 lane_dot: Any = _lane_dot

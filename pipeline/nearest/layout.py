@@ -124,10 +124,10 @@ def _pack(
     )
 
 
-def _centres(means: FloatArray32) -> FloatArray32:
+def _centres(means: NDArray[np.floating]) -> FloatArray32:
     """Pack the mean lead coordinates (k, 8) of the blocks sixteen at a time; the last one is repeated."""
     count = -(-len(means) // WIDTH) * WIDTH
-    repeated = means[np.minimum(np.arange(count), len(means) - 1)]
+    repeated = means[np.minimum(np.arange(count), len(means) - 1)].astype(np.float32)
     return np.ascontiguousarray(repeated.reshape(-1, WIDTH, LEAD).transpose(0, 2, 1))
 
 

@@ -66,14 +66,14 @@ def _standardise(matrix: FloatArray) -> FloatArray:
     padded = padded_length(energies)
     standard = np.zeros((matrix.shape[0], padded))
     standard[:, :energies] = matrix
-    ones = np.ones(padded)
-    for k, row in enumerate(standard):
-        rescale(row)
-        length = centre(row, energies, ones)
+    ones = np.ones((1, padded))
+    for k in range(len(standard)):
+        rescale(standard, k)
+        length = centre(standard, k, energies, ones)
         if length == 0.0:
             raise InputError(
                 f"site {k + 1} is constant, so that no correlation with it exists; expected a spectrum that "
                 "varies; leave it out"
             )
-        row /= length
+        standard[k] /= length
     return standard

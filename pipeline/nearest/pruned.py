@@ -11,9 +11,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
-from pipeline.nearest.definition import tie_tolerance
-from pipeline.nearest.full import centre_tile, settle
-from pipeline.nearest.lanes import BATCH, FACTORS, WIDTH, block_scores, lane_dot, reach
+from pipeline.nearest.definition import settle, tie_tolerance
+from pipeline.nearest.full import centre_tile
+from pipeline.nearest.lanes import BATCH, FACTORS, WIDTH, block_scores, reach
 from pipeline.nearest.layout import LEAD, Layout
 from pipeline.nearest.prepare import Prepared
 
@@ -23,131 +23,133 @@ CLOSED = np.float32(np.inf)  # a floor that no site reaches
 
 
 @njit(nogil=True, cache=True)
-def _outside(point: np.ndarray, squares: float, factors: np.ndarray) -> None:
+def _outside(points: np.ndarray, pixel: int, squares: float, factors: np.ndarray, q: int) -> None:
     """Set a pixel's factors: lead coordinates, length on the other axes, length beside all axes."""
-    factors[:LEAD] = point[:LEAD]
-    inner = float(lane_dot(point[:LEAD], point[:LEAD]))
-    middle = float(lane_dot(point[LEAD:], point[LEAD:]))
-    factors[LEAD] = math.sqrt(middle)
-    factors[LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + squares)
+    inner = middle = 0.0
+    for c in range(LEAD):
+        factors[q, c] = points[pixel, c]
+        inner += points[pixel, c] ** 2
+    for c in range(LEAD, points.shape[1]):
+        middle += points[pixel, c] ** 2
+    factors[q, LEAD] = math.sqrt(middle)
+    factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + squares)
 
 
 @njit(nogil=True, cache=True)
-def _raise(floors: np.ndarray, pixel: int, value: float) -> None:
+def _raise(floors: np.ndarray, q: int, value: float) -> None:
     """Take a site's lower bound into the best lower bounds of a pixel: floors (ranks, 8), best first."""
     last = floors.shape[0] - 1
-    if value > floors[last, pixel]:
-        if last == 1 and value > floors[0, pixel]:
-            floors[1, pixel] = floors[0, pixel]
-            floors[0, pixel] = value
+    if value > floors[last, q]:
+        if last == 1 and value > floors[0, q]:
+            floors[1, q] = floors[0, q]
+            floors[0, q] = value
         else:
-            floors[last, pixel] = value
-
-
-@njit(nogil=True, cache=True)
-def _nearest_block(point: np.ndarray, centres: np.ndarray, scores: np.ndarray) -> int:
-    """Return the block (about) whose centre scores highest."""
-    best, chosen = NOTHING, 0
-    for group in range(centres.shape[0]):
-        block_scores(point[:LEAD], centres[group], scores)
-        for lane in range(WIDTH):
-            if scores[lane] > best:
-                best, chosen = scores[lane], group * WIDTH + lane
-    return chosen
+            floors[last, q] = value
 
 
 @njit(nogil=True, cache=True)
 def _seed(
-    point: np.ndarray, outside: float, layout: Layout, scores: np.ndarray, floors: np.ndarray, pixel: int
+    points: np.ndarray,
+    pixel: int,
+    outside: float,
+    centres: np.ndarray,
+    sites: np.ndarray,
+    beside: np.ndarray,
+    error: np.ndarray,
+    scores: np.ndarray,
+    floors: np.ndarray,
+    q: int,
 ) -> None:
-    """Set a pixel's first floors from the block that seems nearest."""
-    floors[:, pixel] = NOTHING
-    block = min(_nearest_block(point, layout.centres, scores), layout.sites.shape[0] - 1)
-    block_scores(point, layout.sites[block], scores)
+    """Set a pixel's first floors from the block whose centre scores highest."""
+    best, nearest = NOTHING, 0
+    for group in range(centres.shape[0]):
+        block_scores(points, pixel, centres, group, scores)
+        for lane in range(WIDTH):
+            if scores[lane] > best:
+                best, nearest = scores[lane], group * WIDTH + lane
+    block = min(nearest, sites.shape[0] - 1)
+    block_scores(points, pixel, sites, block, scores)
+    floors[:, q] = NOTHING
     for lane in range(WIDTH):
-        slack = outside * layout.beside[block, lane] + layout.error[block, lane]
-        _raise(floors, pixel, scores[lane] - slack)
+        _raise(floors, q, scores[lane] - (outside * beside[block, lane] + error[block, lane]))
 
 
 @njit(nogil=True, cache=True)
-def _visit(
-    point: np.ndarray,
-    outside: float,
-    mask: int,
-    block: np.ndarray,
+def _screen(
+    points: np.ndarray,
+    first: int,
+    several: int,
+    squares: float,
+    lead: np.ndarray,
+    sites: np.ndarray,
     beside: np.ndarray,
     error: np.ndarray,
     order: np.ndarray,
+    centres: np.ndarray,
+    factors: np.ndarray,
+    masks: np.ndarray,
     scores: np.ndarray,
     floors: np.ndarray,
-    pixel: int,
-    found: int,
     candidates: np.ndarray,
     uppers: np.ndarray,
-) -> int:
-    """Screen the masked sites of a block on all axes; append those that may win and raise the floors."""
-    block_scores(point, block, scores)
-    last = floors.shape[0] - 1
-    for lane in range(WIDTH):
-        if mask >> lane & 1:
-            slack = outside * beside[lane] + error[lane]
-            if scores[lane] + slack >= floors[last, pixel]:
-                candidates[found], uppers[found] = order[lane], scores[lane] + slack
-                found += 1
-                _raise(floors, pixel, scores[lane] - slack)
-    return found
-
-
-@njit(nogil=True, cache=True)
-def _screen(points: np.ndarray, layout: Layout, floors: np.ndarray, candidates: np.ndarray, found: np.ndarray) -> None:
+    found: np.ndarray,
+) -> None:
     """Find, for up to eight pixels (n, r), the sites that may win: candidates (8, m), found (8,) of them."""
-    factors = np.zeros((BATCH, FACTORS), np.float32)
-    masks, scores = np.empty(BATCH, np.uint16), np.empty(WIDTH, np.float32)
-    uppers = np.empty(candidates.shape, np.float32)
     found[:] = 0
     floors[:] = CLOSED
-    for pixel in range(points.shape[0]):
-        _outside(points[pixel], layout.squares, factors[pixel])
-        _seed(points[pixel], factors[pixel, LEAD + 1], layout, scores, floors, pixel)
-    lowest = floors[floors.shape[0] - 1]
-    for k in range(layout.lead.shape[0]):
-        if reach(factors, lowest, layout.lead[k], masks):
-            for pixel in range(points.shape[0]):
-                if masks[pixel]:
-                    found[pixel] = _visit(
-                        points[pixel], factors[pixel, LEAD + 1], masks[pixel], layout.sites[k], layout.beside[k],
-                        layout.error[k], layout.order[k], scores, floors, pixel, found[pixel], candidates[pixel],
-                        uppers[pixel],
-                    )
-    for pixel in range(points.shape[0]):
+    for q in range(several):
+        _outside(points, first + q, squares, factors, q)
+        _seed(points, first + q, factors[q, LEAD + 1], centres, sites, beside, error, scores, floors, q)
+    last = floors.shape[0] - 1
+    for k in range(lead.shape[0]):
+        if reach(factors, floors, last, lead, k, masks):
+            for q in range(several):
+                mask = masks[q]
+                if mask:
+                    block_scores(points, first + q, sites, k, scores)
+                    lane = 0
+                    while mask:
+                        if mask & 1:
+                            slack = factors[q, LEAD + 1] * beside[k, lane] + error[k, lane]
+                            if scores[lane] + slack >= floors[last, q]:
+                                candidates[q, found[q]] = order[k, lane]
+                                uppers[q, found[q]] = scores[lane] + slack
+                                found[q] += 1
+                                _raise(floors, q, scores[lane] - slack)
+                        mask >>= 1
+                        lane += 1
+    for q in range(several):
         kept = 0
-        for j in range(found[pixel]):
-            if uppers[pixel, j] >= lowest[pixel]:
-                candidates[pixel, kept] = candidates[pixel, j]
+        for j in range(found[q]):
+            if uppers[q, j] >= floors[last, q]:
+                candidates[q, kept] = candidates[q, j]
                 kept += 1
-        found[pixel] = kept
+        found[q] = kept
 
 
 @njit(nogil=True, cache=True)
 def _pruned(
     block: np.ndarray,
     invalid: float,
-    sites: FloatArray,
+    table: FloatArray,
     layout: Layout,
     tolerance: float,
     labels: np.ndarray,
     correlations: np.ndarray,
 ) -> None:
     energies, pixels, ranks = block.shape[0], block.shape[1], labels.shape[0]
-    rows, lengths = np.zeros((TILE, sites.shape[1])), np.empty(TILE)
+    rows, lengths = np.zeros((TILE, table.shape[1])), np.empty(TILE)
     units = np.zeros((TILE, energies), np.float32)
     points = np.empty((TILE, layout.axes.shape[1]), np.float32)
     floors = np.empty((ranks, BATCH), np.float32)
-    candidates, r = np.empty((BATCH, sites.shape[0]), np.int64), np.empty(sites.shape[0])
+    candidates, r = np.empty((BATCH, table.shape[0]), np.int64), np.empty(table.shape[0])
+    uppers = np.empty(candidates.shape, np.float32)
+    factors = np.zeros((BATCH, FACTORS), np.float32)
+    masks, scores = np.empty(BATCH, np.uint16), np.empty(WIDTH, np.float32)
     found, alive = np.empty(BATCH, np.int64), np.empty(TILE, np.int64)
     for start in range(0, pixels, TILE):
         count = min(TILE, pixels - start)
-        centre_tile(block, start, invalid, rows, lengths[:count], units)
+        centre_tile(block, start, count, invalid, rows, lengths, units)
         np.dot(units, layout.axes, points)
         living = 0
         for p in range(count):
@@ -157,12 +159,15 @@ def _pruned(
                 living += 1
         for first in range(0, living, BATCH):
             several = min(BATCH, living - first)
-            _screen(points[first : first + several], layout, floors, candidates, found)
+            _screen(
+                points, first, several, layout.squares, layout.lead, layout.sites, layout.beside, layout.error,
+                layout.order, layout.centres, factors, masks, scores, floors, candidates, uppers, found,
+            )
             for q in range(several):
                 p, chosen = alive[first + q], -1
                 for rank in range(ranks):
                     chosen, value = settle(
-                        rows[p], lengths[p], sites, candidates[q, : found[q]], r, chosen, tolerance
+                        rows, p, lengths[p], table, candidates, q, found[q], chosen, tolerance, r
                     )
                     labels[rank, start + p], correlations[rank, start + p] = chosen + 1, value
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.report import views, wording
 from pipeline.report.data import ReportData
-from pipeline.report.publish import publish
+from pipeline.stores.files import publish_file
 
 _FILTERS: dict[str, Callable[[Any], str]] = {
     "count": wording.count,
@@ -33,8 +33,8 @@ _LEGEND_LARGEST = 8
 
 
 def write_report(path_html: Path, data: ReportData) -> None:
-    """Write `data` as one self-contained page at `path_html`, whole or not at all; raises OSError."""
-    publish(Path(path_html), render_report(data).encode("utf-8"))
+    """Write `data` as one self-contained page at `path_html`, whole or not at all; raises RunError."""
+    publish_file(Path(path_html), render_report(data).encode("utf-8"))
 
 
 def render_report(data: ReportData) -> str:

@@ -13,7 +13,7 @@ from pipeline.cluster import open_client, worker_count
 from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
-from pipeline.fill import settle_fill
+from pipeline.filling import settle_fill
 from pipeline.nearest import prepare
 from pipeline.regions import merge_regions
 from pipeline.stores.chunks import partial_of, publish
