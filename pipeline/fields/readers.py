@@ -33,7 +33,7 @@ _DAMAGED = (OSError, ValueError, RuntimeError, KeyError, tifffile.TiffFileError)
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack of images of shape (E, h, w): one array, or a file for every plane.
+    """A stack of images of shape (E, h, w): one array, or a file for every plane; one image is a stack too.
 
     `order` transposes what a file holds, its axes of length 1 left out, to (E, y, x) or, for a file of one
     plane, (y, x). `piece` (h, w) is what is unpacked at once to read a pixel of it, (1, 1) where nothing is.
@@ -71,7 +71,8 @@ def open_stack(source: str, found: Found, axes: str = AXES) -> Stack:
                 f"{first.shape}; expected equal planes"
             )
     height, width = first.shape[-2:]
-    shape = (len(found.files) if found.keys else first.shape[0], height, width)
+    planes = len(found.files) if len(first.shape) == 2 else first.shape[0]
+    shape = (planes, height, width)
     return Stack(found.files, inner, kind, first.order, shape, first.dtype, first.piece)
 
 
@@ -104,6 +105,8 @@ def _look(path: Path, inner: str, kind: Kind, axes: str, single: bool) -> _Look:
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
     wanted = axes.replace("E", "") if single else axes
     kept = _kept_axes(array.shape, len(wanted))
+    if sum(kept) == 2:
+        wanted = axes.replace("E", "")
     named = "".join(name for name, keep in zip(_axis_names(path, kind), kept, strict=False) if keep)
     if sum(kept) != len(wanted) or any(named.find(axis) != wanted.index(axis) for axis in "YX" if named):
         raise InputError(

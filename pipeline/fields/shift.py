@@ -1,0 +1,179 @@
+"""The shift of energy over the field: fitted on the edges of many blocks of pixels, and taken out again.
+
+In a full-field instrument the Bragg angle varies over the image, so that a pixel at (y, x) sees the energy
+E + s(y, x) where the file says E. s is a polynomial of degree 1 or 2 that is zero at the middle of the field.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from pipeline.arrays import FloatArray
+from pipeline.errors import InputError
+from pipeline.fields.absorbance import Float32Array
+from pipeline.fields.fit import robust_fit
+
+HALF = 0.5
+FINE = 16  # points of the spline between two energies where the half rise is looked for
+AROUND = (-25.0, 60.0)  # eV about the edge in which a spectrum's shape tells what it is made of
+SHAPES = 16
+RUN = 64
+
+
+@dataclass(frozen=True)
+class EnergyShift:
+    """s(y, x) in eV as a polynomial in v = y/height - 1/2 and u = x/width - 1/2, zero at the middle.
+
+    `terms` (k,) belong to v, u and, for degree 2, v^2, v u, u^2. `error` is the largest standard error of s
+    over the field in eV, from the scatter of the blocks; `blocks` is how many were used.
+    """
+
+    plane: tuple[int, int]
+    terms: tuple[float, ...]
+    error: float
+    blocks: int
+
+    def at(self, ys: NDArray[np.integer], xs: NDArray[np.integer]) -> FloatArray:
+        """Return s (h, w) in eV for rows ys (h,) and columns xs (w,) of the field."""
+        v, u = np.meshgrid(_scaled(ys, self.plane[0]), _scaled(xs, self.plane[1]), indexing="ij")
+        degree = 1 if len(self.terms) == 2 else 2
+        return np.asarray(_basis(v, u, degree) @ np.array(self.terms))
+
+    @property
+    def largest(self) -> float:
+        """The largest |s| over the field, in eV."""
+        height, width = self.plane
+        grid = self.at(np.linspace(0, height, 33) - 0.5, np.linspace(0, width, 33) - 0.5)
+        return float(np.abs(grid).max())
+
+
+def edge_position(spectra: FloatArray, energy: FloatArray, within: tuple[float, float]) -> FloatArray:
+    """Return the energy (n,) in eV at which normalised spectra (n, E) first rise through one half.
+
+    Looked for on a cubic spline in the range `within`; NaN where a spectrum does not rise through it.
+    """
+    inside = (energy >= within[0]) & (energy <= within[1])
+    first, last = np.flatnonzero(inside)[[0, -1]]
+    fine = np.interp(np.arange(first * FINE, last * FINE + 1) / FINE, np.arange(len(energy)), energy)
+    values = CubicSpline(energy, spectra, axis=1)(fine)
+    up = (values[:, :-1] < HALF) & (values[:, 1:] >= HALF)
+    at = up.argmax(axis=1)
+    rows = np.arange(len(spectra))
+    below, above = values[rows, at], values[rows, at + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = fine[at] + (HALF - below) / (above - below) * (fine[at + 1] - fine[at])
+    return np.where(up.any(axis=1), found, np.nan)
+
+
+def fit_shift(
+    spectra: FloatArray,
+    places: FloatArray,
+    energy: FloatArray,
+    within: tuple[float, float],
+    plane: tuple[int, int],
+    degree: int,
+) -> EnergyShift:
+    """Fit the shift to normalised mean spectra (n, E) of blocks of pixels at places (n, 2), y and x.
+
+    Edges move with composition too. What a block is made of shows in the shape of its spectrum about its own
+    edge, which no shift changes: the first components of these shapes are fitted along with the polynomial
+    and thereby taken out of it. Large residuals count less (Huber). Raises InputError below 4 blocks a term.
+    """
+    position = edge_position(spectra, energy, within)
+    use = np.isfinite(position)
+    v, u = _scaled(places[use, 0], plane[0]), _scaled(places[use, 1], plane[1])
+    basis = _basis(v, u, degree)
+    count = int(use.sum())
+    if count < 4 * (basis.shape[1] + 1):
+        raise InputError(
+            f"ingest.fields.energy_shift: {count} of {len(spectra)} blocks of pixels show an edge, expected "
+            f"at least {4 * (basis.shape[1] + 1)}; measure a foil, or leave energy_shift out"
+        )
+    shapes = _shapes(spectra[use], position[use], energy, count)
+    design = np.column_stack([basis, shapes, np.ones(count)])
+    found, covariance = robust_fit(design, position[use])
+    terms = basis.shape[1]
+    ends = np.array([(v, u) for v in (-0.5, 0.0, 0.5) for u in (-0.5, 0.0, 0.5)])
+    corners = _basis(ends[:, 0], ends[:, 1], degree)
+    error = np.sqrt(np.einsum("ij,jk,ik->i", corners, covariance[:terms, :terms], corners).max())
+    # an edge found at a lower energy as the file counts it is a pixel that sees a higher one
+    return EnergyShift(plane, tuple(float(-term) for term in found[:terms]), float(error), count)
+
+
+def apply_shift(mu: Float32Array, shift: FloatArray, energy: FloatArray) -> Float32Array:
+    """Return the spectra mu (E, h, w), measured at energy + shift (h, w), on the energies (E,) themselves.
+
+    Cubic interpolation over four neighbours (Catmull-Rom for even spacing); the ends are held.
+    """
+    energies = mu.shape[0]
+    out = np.empty_like(mu)
+    step = np.gradient(energy)
+    _interpolate(
+        mu.reshape(energies, -1),
+        np.ascontiguousarray(shift, dtype=np.float32).reshape(-1),
+        (1.0 / step).astype(np.float32),
+        out.reshape(energies, -1),
+    )
+    return out
+
+
+def _scaled(values: NDArray[np.generic], size: int) -> FloatArray:
+    return (np.asarray(values, dtype=np.float64) + 0.5) / size - 0.5
+
+
+def _basis(v: FloatArray, u: FloatArray, degree: int) -> FloatArray:
+    terms = [v, u] if degree == 1 else [v, u, v * v, v * u, u * u]
+    return np.stack(terms, axis=-1)
+
+
+def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray, count: int) -> FloatArray:
+    """Return (n, k) scores of the aligned spectra's first components, as many as so few blocks allow."""
+    low = max(AROUND[0], float(energy[0] - position.min()))
+    high = min(AROUND[1], float(energy[-1] - position.max()))
+    away = np.arange(low, high, float(np.median(np.diff(energy))))
+    splines = CubicSpline(energy, spectra, axis=1)
+    aligned = np.array([splines(at + away)[i] for i, at in enumerate(position)])
+    aligned -= aligned.mean(axis=0)
+    left, scale, _ = np.linalg.svd(aligned, full_matrices=False)
+    return np.asarray(left[:, : min(SHAPES, count // 20)] * scale[: min(SHAPES, count // 20)])
+
+
+@njit(nogil=True, cache=True)
+def _interpolate(mu: Float32Array, shift: Float32Array, per_ev: Float32Array, out: Float32Array) -> None:
+    """Write mu (E, n) at the fractional position i - shift * per_ev[i] of every pixel into out.
+
+    A run of neighbours lies between the same two energies nearly always: their four rows are fixed.
+    """
+    last = mu.shape[0] - 1
+    for start in range(0, mu.shape[1], RUN):
+        stop = min(start + RUN, mu.shape[1])
+        least, most = shift[start:stop].min(), shift[start:stop].max()
+        for i in range(mu.shape[0]):
+            k = _below(np.float32(i) - most * per_ev[i], last)
+            if k == _below(np.float32(i) - least * per_ev[i], last):
+                rows = mu[max(k - 1, 0)], mu[k], mu[k + 1], mu[min(k + 2, last)]
+                for j in range(start, stop):
+                    t = np.float32(i - k) - shift[j] * per_ev[i]
+                    t = min(max(t, np.float32(0)), np.float32(1))
+                    out[i, j] = _cubic(rows[0][j], rows[1][j], rows[2][j], rows[3][j], t)
+                continue
+            for j in range(start, stop):
+                k = _below(np.float32(i) - shift[j] * per_ev[i], last)
+                t = np.float32(i - k) - shift[j] * per_ev[i]
+                t = min(max(t, np.float32(0)), np.float32(1))
+                out[i, j] = _cubic(mu[max(k - 1, 0), j], mu[k, j], mu[k + 1, j], mu[min(k + 2, last), j], t)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _below(at: float, last: int) -> int:
+    return min(max(int(np.floor(at)), 0), last - 1)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _cubic(p0: np.float32, p1: np.float32, p2: np.float32, p3: np.float32, t: np.float32) -> np.float32:
+    half, two, three = np.float32(0.5), np.float32(2), np.float32(3)
+    bend = two * p0 - np.float32(5) * p1 + np.float32(4) * p2 - p3 + t * (three * (p1 - p2) + p3 - p0)
+    return p1 + half * t * (p2 - p0 + t * bend)
