@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.graph.run import Advance
     from pipeline.workflow import Plan
     from pipeline.workflow.report import Summary
+    from pipeline.workflow.survey import Survey
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
 SHOWN_CLUSTERS = 25
@@ -88,6 +89,18 @@ def simulate_verb(config: ConfigPath) -> None:
     from pipeline.workflow import simulate
 
     _show_paths([simulate(load_config(config), _bar, out.print)])
+
+
+@app.command("ingest")
+def ingest_verb(config: ConfigPath) -> None:
+    """Make the cube of raw fields of view, or of a stack of images."""
+    from pipeline.config import load_config
+    from pipeline.workflow import ingest
+
+    made = ingest(load_config(config), _bar, out.print)
+    if made.survey:
+        _show_survey(made.survey)
+    _show_paths([made.cube, *made.paths])
 
 
 @app.command("sites")
@@ -157,6 +170,17 @@ def _show_references(rows: Any) -> None:
         ]
         table.add_row(row.name, row.source, row.status, *found, row.reason)
     out.print(table)
+
+
+def _show_survey(survey: "Survey") -> None:
+    pairs = survey.placement.pairs
+    used = [pair for pair in pairs if not pair.why]
+    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if survey.shift:
+        out.print(
+            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
+            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+        )
 
 
 def _show_summary(summary: "Summary") -> None:

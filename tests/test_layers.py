@@ -9,12 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters"},
     {"filling", "config"},
     {"stores", "cluster"},
-    {"stages"},
+    {"stages", "fields"},
     {"graph", "report"},
     {"workflow"},
     {"cli"},
@@ -24,12 +24,14 @@ KNOWS = {
     "dask.array": {"graph"},
     "dask.delayed": {"graph"},
     "distributed": {"graph", "cluster", "workflow"},
-    "zarr": {"stores"},
+    "zarr": {"stores", "fields"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "sections"},
+    "tifffile": {"fields"},
+    "skimage": {"fields"},
 }
 
 

@@ -45,7 +45,9 @@ def absorbance(
     np.log(mu, out=mu)
     plane = (height, width)
     return Absorbance(
-        mu.reshape(energies, *plane), (c_ref / np.float32(energies)).reshape(plane), ~bad.reshape(plane)
+        mu.reshape(energies, *plane),
+        np.asarray(c_ref / np.float32(energies)).reshape(plane),
+        ~bad.reshape(plane),
     )
 
 

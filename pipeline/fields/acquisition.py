@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
-from pipeline.config import Fields, Ingest
 from pipeline.errors import InputError, RunError
 from pipeline.fields.axis import check_positions, checked_energies, read_energies, read_positions
 from pipeline.fields.readers import Stack, open_stack, read_stack
-from pipeline.fields.sources import Found, find_files, has_field, key_of
+from pipeline.fields.sources import Found, files_identity, find_files, has_field, key_of
+from pipeline.sections import Fields, Ingest
 
 MOST_ZEROS = 0.05
 # Rows of an image that are unpacked at once, above which only a few images are looked at.
@@ -71,34 +70,34 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
     assert wanted is not None
     errors: list[str] = []
 
-    def attempt(step: Callable[[], T]) -> T | None:
+    def attempt(step: Callable[..., T], *arguments: Any) -> T | None:
         try:
-            return step()
+            return step(*arguments)
         except InputError as error:
             errors.append(str(error))
             return None
 
     sources = {"transmitted": wanted.transmitted, "reference": wanted.reference, "dark": wanted.dark}
     found = {
-        name: attempt(lambda name=name, text=text: find_files(text, f"ingest.fields.{name}"))
+        name: attempt(find_files, text, f"ingest.fields.{name}")
         for name, text in sources.items()
         if text is not None
     }
     images = found["transmitted"] or {}
-    energy = attempt(lambda: _energies(ingest, images)) if images else None
-    positions = attempt(lambda: read_positions(wanted.positions, wanted.transmitted, list(images)))
+    energy = attempt(_energies, ingest, images) if images else None
+    positions = attempt(read_positions, wanted.positions, wanted.transmitted, list(images))
     errors += [line for name in found for line in _missing(name, sources[name], found[name] or {}, images)]
     if errors or energy is None or positions is None:
         raise InputError("\n".join(errors))
     stacks = {
         name: {
-            field: attempt(lambda text=sources[name], files=files: open_stack(text, files, ingest.axes))
+            field: attempt(open_stack, sources[name], files, ingest.axes)
             for field, files in (found[name] or {}).items()
         }
         for name in found
     }
     errors += _mixed(stacks, len(energy))
-    foil = attempt(lambda: _foil(ingest, wanted)) if wanted.energy_shift else None
+    foil = attempt(_foil, ingest, wanted) if wanted.energy_shift else None
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     fields = tuple(_field(name, stacks, positions[name]) for name in images)
@@ -135,11 +134,8 @@ def check_references(acquisition: Acquisition) -> None:
 
 def identity(acquisition: Acquisition) -> str:
     """Return what tells these files from others: names, sizes and times."""
-    mark = sha256(acquisition.energy.tobytes())
-    for path in acquisition.files:
-        stat = path.stat()
-        mark.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return mark.hexdigest()
+    stages = [field.stage_um for field in acquisition.fields]
+    return files_identity(acquisition.files, acquisition.energy, np.array(stages))
 
 
 def _stacks(field: RawField) -> Iterator[Stack]:

@@ -14,10 +14,10 @@ import tifffile
 import zarr
 
 from pipeline.arrays import FloatArray
-from pipeline.config import Stage
 from pipeline.errors import InputError
 from pipeline.fields.readers import KINDS
 from pipeline.fields.sources import INSIDE, find_files, split_source
+from pipeline.sections import Stage
 
 UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "mm": 1e3, "m": 1e6}
 EV = {"ev": 1.0, "kev": 1e3}

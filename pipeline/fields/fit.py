@@ -27,4 +27,4 @@ def robust_fit(
     freedom = max(int(np.count_nonzero(own)) - design.shape[1], 1)
     both = own * down
     variance = float(both @ rest**2) / freedom
-    return found, np.linalg.pinv(design.T @ (design * both[:, None])) * variance
+    return np.asarray(found), np.linalg.pinv(design.T @ (design * both[:, None])) * variance

@@ -81,8 +81,8 @@ def _refuse_strangers(names: Sequence[str], pairs: Sequence[Pair], reach: float)
             others = ", ".join(names[pair.first + pair.second - number] for pair in wrong[:4])
             lines.append(
                 f"field {name!r}: its overlaps with {others} disagree: no shift within {reach:.3g} pixels "
-                "makes them alike; expected the same specimen; check its position and its images, the direction of "
-                "the stage axes, and fields.stage_error_um"
+                "makes them alike; expected the same specimen; check its position, its images, the direction "
+                "of the stage axes, and fields.stage_error_um"
             )
     if lines:
         more = f"\nand {len(lines) - 10} more fields whose overlaps disagree" if len(lines) > 10 else ""

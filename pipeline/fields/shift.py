@@ -5,6 +5,7 @@ E + s(y, x) where the file says E. s is a polynomial of degree 1 or 2 that is ze
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -36,7 +37,7 @@ class EnergyShift:
     error: float
     blocks: int
 
-    def at(self, ys: NDArray[np.integer], xs: NDArray[np.integer]) -> FloatArray:
+    def at(self, ys: NDArray[Any], xs: NDArray[Any]) -> FloatArray:
         """Return s (h, w) in eV for rows ys (h,) and columns xs (w,) of the field."""
         v, u = np.meshgrid(_scaled(ys, self.plane[0]), _scaled(xs, self.plane[1]), indexing="ij")
         degree = 1 if len(self.terms) == 2 else 2

@@ -1,10 +1,13 @@
 """Where raw images lie: a pattern of file names, and the array inside files that hold several."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import escape, glob
+from hashlib import sha256
 from pathlib import Path
 
+from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 
 INSIDE = "::"
@@ -64,6 +67,17 @@ def find_files(text: str, name: str) -> dict[str, Found]:
         found = match.groupdict()
         stacks.setdefault(found.get("field", ""), []).append((float(found[key]) if key else 0.0, Path(path)))
     return {field: _found(stacks[field], key) for field in sorted(stacks, key=_natural)}
+
+
+def files_identity(files: Iterable[Path], *numbers: FloatArray) -> str:
+    """Return what tells files from others, by their names, sizes and times, and some numbers with them."""
+    mark = sha256()
+    for values in numbers:
+        mark.update(values.tobytes())
+    for path in files:
+        stat = path.stat()
+        mark.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return mark.hexdigest()
 
 
 def _found(files: list[tuple[float, Path]], key: str | None) -> Found:

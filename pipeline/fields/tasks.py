@@ -15,7 +15,7 @@ from pipeline.fields.normalise import Normaliser, normalise_block, normalise_spe
 from pipeline.fields.readers import Stack, read_stack
 from pipeline.fields.register import Pair, measure_offset, shared
 from pipeline.fields.shift import EnergyShift, apply_shift
-from pipeline.noise import NoiseModel
+from pipeline.noise import NoiseModel, sigma_absorbance
 from pipeline.stores import cube
 from pipeline.stores.survey import read_step, write_step
 from pipeline.tiles import Tile
@@ -50,13 +50,15 @@ class Recipe:
     drifts: tuple[FloatArray, ...] | None = None
 
 
-def look_at_tile(
-    tile: Tile, number: int, *, acquisition: Acquisition, normaliser: Normaliser, limits: Limits, survey: Path
-) -> None:
-    """Write the edge step of a tile of field `number`, from a few images before and after the edge."""
+def look_at_tile(tile: Tile, number: int, *, recipe: Recipe, survey: Path) -> float:
+    """Write the edge step of a tile of field `number`, from a few images before and after the edge.
+
+    Returns the variance that the camera's noise gives it; NaN where no pixel is valid.
+    """
+    acquisition, normaliser, limits = recipe.acquisition, recipe.normaliser, recipe.limits
     field = acquisition.fields[number]
     dark = read_dark(field.dark, tile.region)
-    levels = []
+    levels, variance = [], 0.0
     for weight in (normaliser.low, normaliser.high):
         total = np.zeros(tile.shape, dtype=np.float32)
         chosen = few(np.flatnonzero(weight), LOOK_IMAGES)
@@ -64,18 +66,20 @@ def look_at_tile(
             one = slice(int(i), int(i) + 1)
             seen = _absorbance(field, tile.region, dark, limits, one)
             total += np.where(seen.valid, seen.mu[0], np.float32(np.nan))
+            variance += _variance(seen, recipe.camera) / len(chosen) ** 2
         levels.append(total / np.float32(len(chosen)))
     write_step(survey, number, tile, levels[1] - levels[0])
+    return variance
 
 
 def look_at_blocks(
-    tile: Tile, number: int, *, fields: tuple[RawField, ...], normaliser: Normaliser, limits: Limits
+    tile: Tile, number: int, *, fields: tuple[RawField, ...], recipe: Recipe
 ) -> tuple[FloatArray, FloatArray]:
     """Return normalised mean spectra (n, E) and places (n, 2) of blocks of pixels spread over a field.
 
     Blocks without a clear edge are left out.
     """
-    field = fields[number]
+    field, normaliser, limits = fields[number], recipe.normaliser, recipe.limits
     spectra, places = [], []
     for y in block_starts(tile.shape[0]):
         for x in block_starts(tile.shape[1]):
@@ -92,27 +96,25 @@ def look_at_blocks(
     return normalise_spectra(np.array(spectra), normaliser), np.array(places)
 
 
-def look_at_drift(
-    tile: Tile, number: int, *, acquisition: Acquisition, normaliser: Normaliser, limits: Limits
-) -> FloatArray:
+def look_at_drift(tile: Tile, number: int, *, recipe: Recipe) -> FloatArray:
     """Return the drift (E, 2) of a field, measured at its middle."""
-    field = acquisition.fields[number]
+    field = recipe.acquisition.fields[number]
     sides = [min(DRIFT_SIDE, size) for size in tile.shape]
     y, x = ((size - side) // 2 for size, side in zip(tile.shape, sides, strict=True))
     region = slice(y, y + sides[0]), slice(x, x + sides[1])
-    seen = _absorbance(field, region, read_dark(field.dark, region), limits)
+    seen = _absorbance(field, region, read_dark(field.dark, region), recipe.limits)
     filled = np.where(seen.valid, seen.mu, seen.mu[:, seen.valid].mean(axis=1)[:, None, None])
-    return measure_drift(filled, np.flatnonzero(normaliser.high))
+    return measure_drift(filled, np.flatnonzero(recipe.normaliser.high))
 
 
 def compare_pair(
-    tile: Tile, ends: tuple[int, int], *, survey: Path, stage: FloatArray, noise: float, reach: float
+    tile: Tile, ends: tuple[int, int], *, survey: Path, corners: FloatArray, noise: float, reach: float
 ) -> Pair:
     """Measure how the two fields `ends` lie to each other, from their edge-step images.
 
-    Only the overlap and `reach` pixels around it are read; `tile` has the shape of a field.
+    The stage says `corners` (n, 2) in pixels. Only the overlap and `reach` pixels around it are read; `tile` has the shape of a field.
     """
-    expected = stage[ends[1]] - stage[ends[0]]
+    expected = corners[ends[1]] - corners[ends[0]]
     cuts, starts = [], []
     for number, box in zip(ends, shared(expected, tile.shape), strict=True):
         y0, x0 = max(box[0] - int(reach), 0), max(box[2] - int(reach), 0)
@@ -144,8 +146,14 @@ def ingest_tile(tile: Tile, *, recipe: Recipe, store: Path) -> IntArray:
     return counts
 
 
+def copy_tile(tile: Tile, *, stack: Stack, sample: str, store: Path) -> None:
+    """Make one tile of the cube from a stack, its samples taken as they are."""
+    values = read_stack(stack, tile.region)
+    cube.write_samples(store, tile, values.astype(sample, copy=False))
+
+
 def measure(piece: Piece, recipe: Recipe) -> tuple[Absorbance, IntArray]:
-    """Return the absorbance of a piece of a field on the common energies, without drift, and its bad samples."""
+    """Return the absorbance of a piece on the common energies, without drift, and its bad samples."""
     field = recipe.acquisition.fields[piece.field]
     drift = recipe.drifts[piece.field] if recipe.drifts else None
     halo = margin(drift) if drift is not None else 0
@@ -193,6 +201,15 @@ def _absorbance(
 ) -> Absorbance:
     transmitted = read_stack(field.transmitted, region, images)
     return absorbance(transmitted, read_stack(field.reference, region, images), dark, limits)
+
+
+def _variance(seen: Absorbance, camera: NoiseModel) -> float:
+    """Return the variance of the absorbance of one image, at the mean counts of its valid pixels."""
+    if not seen.valid.any():
+        return float("nan")
+    open_beam = float(seen.c_ref[seen.valid].mean())
+    through = max(open_beam * float(np.exp(-seen.mu[:, seen.valid].mean())), camera.floor)
+    return float(sigma_absorbance(np.array(open_beam), np.array(through), camera.a, camera.b)) ** 2
 
 
 def _with_halo(inside: Region, halo: int, plane: tuple[int, int]) -> tuple[Region, Region]:

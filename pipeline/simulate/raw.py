@@ -59,12 +59,14 @@ def lay_fields(
     The stage says a regular grid; the fields lie up to `stage_error` pixels off it. Raises InputError where
     the overlap or the stage error is larger than a field allows.
     """
-    shape = tuple(-(-(size + (count - 1) * overlap) // count) for size, count in zip(scene, fields, strict=True))
+    shape = tuple(
+        -(-(size + (count - 1) * overlap) // count) for size, count in zip(scene, fields, strict=True)
+    )
     height, width = shape
     if min(shape) <= overlap + 2 * stage_error or (max(fields) > 1 and overlap <= 2 * stage_error):
         raise InputError(
-            f"simulate.raw: fields of {height} x {width} pixels that overlap by {overlap} with a stage error of "
-            f"{stage_error}; expected an overlap above twice the error, and below the field; change one of them"
+            f"simulate.raw: fields of {height} x {width} pixels that overlap by {overlap} with a stage error "
+            f"of {stage_error}; expected an overlap above twice the error and below the field; change one"
         )
     rng = np.random.default_rng([seed, 1])
     laid = []
@@ -125,7 +127,8 @@ def record_field(
     )
     phase, thickness = scene.phase[np.ix_(*window)], scene.thickness[np.ix_(*window)]
     levels, table = _shifted(spectra, energy, detector.shift_ev)
-    rows = np.pad(levels, halo, mode="edge") * (len(spectra) + 1) + np.where(phase == RESIN, len(spectra), phase)
+    kind = np.where(phase == RESIN, len(spectra), phase)
+    rows = np.pad(levels, halo, mode="edge") * (len(spectra) + 1) + kind
     matrix = np.where(phase == RESIN, np.float32(RESIN_MATRIX), thickness) * np.float32(noise.mu_low)
     moves = drift(len(energy), drift_px)
     for i, at in enumerate(energy):

@@ -1,9 +1,11 @@
 """What a first look at raw fields found: their edge-step images, placement, shift of energy and drift."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from pipeline.stores.chunks import create_array, create_group, read, write
@@ -34,3 +36,9 @@ def write_step(path: Path, field: int, tile: Tile, step: NDArray[np.float32]) ->
 def read_step(path: Path, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
     """Read the edge step (h, w) of a region of one field; NaN where it has none."""
     return read(path, STEP, (slice(field, field + 1), *region))[0]
+
+
+def finish_survey(path: Path, found: Mapping[str, Any], fingerprint: str) -> None:
+    """Write what was found (anything JSON holds) and what marks a whole survey."""
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group.update_attributes({**found, "fingerprint": fingerprint})

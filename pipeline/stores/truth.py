@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
-from pipeline.stores.chunks import attributes_of, create_array, create_group, read, write
+from pipeline.stores.chunks import attributes_of, create_array, create_group, open_array, read, write
 from pipeline.tiles import Tile, flat, regular_grid
 
+UNSEEN = 254
+"""Number of a phase that no field of a simulated measurement has seen."""
 MAPS = {"phase": np.uint8, "thickness": np.float32}
 
 
 @dataclass(frozen=True)
 class TruthInfo:
-    """Names of the phases (by their number in the map) and the one that must not be lost."""
+    """Names of the phases (by their number in the map), the one that must not be lost, rows and columns."""
 
     path: Path
+    plane: tuple[int, int]
     names: tuple[str, ...]
     minority: str
 
@@ -34,10 +38,22 @@ def write_truth(
             write(path, name, tile.region, maps[name][tile.region])
 
 
+def mark_truth(path: Path, fingerprint: str) -> None:
+    """Say which settings made a truth, and everything beside it, whole."""
+    zarr.open_group(path, mode="r+", use_consolidated=False).update_attributes({"fingerprint": fingerprint})
+
+
+def read_whole(path: Path, name: str) -> NDArray[Any]:
+    """Read a whole map (y, x) of a truth."""
+    height, width = open_array(path, name).shape
+    return read(path, name, (slice(0, height), slice(0, width)))
+
+
 def describe_truth(path: Path) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
-    return TruthInfo(path, tuple(attributes["names"]), attributes["minority"])
+    height, width = open_array(path, "phase").shape
+    return TruthInfo(path, (height, width), tuple(attributes["names"]), attributes["minority"])
 
 
 def read_tile(path: Path, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

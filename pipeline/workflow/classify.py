@@ -20,14 +20,14 @@ from pipeline.stores.chunks import partial_of, publish
 from pipeline.stores.cube import CubeInfo, cube_identity, describe_cube
 from pipeline.stores.result import create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
-from pipeline.workflow.check import check
+from pipeline.workflow.check import check, measured_energy
+from pipeline.workflow.ingest import Announce, Ingested, build_cube
 from pipeline.workflow.paths import claim, is_made, result_path, sites_path
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import make_cube, make_sites
+from pipeline.workflow.raw import make_raw
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
-
-Announce = Callable[[str], None]
 
 
 def run(config: Config) -> xr.Dataset:
@@ -49,7 +49,7 @@ def classify(
     plan, references = check(config)
     show_plan(plan)
     with _runner(config, progress, announce) as runner:
-        cube = make_cube(config, references, runner)
+        cube = build_cube(config, references, runner, announce).cube
         info = describe_cube(cube)
         sites = make_sites(config, info.energy, references, runner)
         plan = make_plan(config, runner.workers, info)
@@ -58,19 +58,30 @@ def classify(
 
 
 def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Path:
-    """Make the cube of a simulated scene and its truth; return the cube's path."""
+    """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
     _, references = check(config)
     with _runner(config, progress, announce) as runner:
+        if config.simulate.raw:
+            return make_raw(config, references, runner)
         return make_cube(config, references, runner)
+
+
+def ingest(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Ingested:
+    """Make the cube of raw fields or of a stack, and before it simulated fields where they are missing."""
+    if config.ingest is None:
+        raise InputError("ingest: the configuration has no section `ingest`; there is nothing to ingest")
+    _, references = check(config)
+    with _runner(config, progress, announce) as runner:
+        return build_cube(config, references, runner, announce)
 
 
 def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Path]:
     """Make the sites of a run; return them and their path."""
     _, references = check(config)
     claim(config)
-    energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
+    energy = measured_energy(config)
     return make_sites(config, energy, references, Runner(progress=progress)), sites_path(config)
 
 

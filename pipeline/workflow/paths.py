@@ -20,6 +20,16 @@ def truth_path(config: Config) -> Path:
     return config.output / "truth.zarr"
 
 
+def raw_path(config: Config) -> Path:
+    """Return the folder of simulated raw fields and their scene."""
+    return config.output / "raw"
+
+
+def survey_path(config: Config) -> Path:
+    """Return the store of what the first look at raw fields found."""
+    return config.output / "survey.zarr"
+
+
 def result_path(config: Config) -> Path:
     """Return the store of the maps."""
     return config.output / "result.zarr"

@@ -1,6 +1,6 @@
 """What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
+from pipeline.fields.normalise import Normaliser, make_normaliser, normalise_spectra
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.sites import build_sites
 from pipeline.spectra import ReadRow, read_library
@@ -50,7 +51,26 @@ def energy_grid(config: Config) -> FloatArray:
 
 
 def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
-    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do."""
+    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
+
+    They are normalised as the pixels are where the cube is made of raw fields.
+    """
+    references = _references(config, energy)
+    if config.ingest is None or config.ingest.fields is None:
+        return references
+    spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
+    return replace(references, spectra=spectra)
+
+
+def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
+    """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
+    assert config.ingest is not None
+    assert config.ingest.fields is not None
+    fields, ranges = config.ingest.fields, (config.references.pre_edge, config.references.post_edge)
+    return make_normaliser(energy, *ranges, fields.edge, fields.normalise)
+
+
+def _references(config: Config, energy: FloatArray) -> ReferenceSet:
     wanted = config.references
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.report import Truth, TruthRow
 from pipeline.stores.result import read_map
-from pipeline.stores.truth import describe_truth, read_tile
+from pipeline.stores.truth import UNSEEN, describe_truth, read_tile
 from pipeline.tiles import Tile, regular_grid
 from pipeline.workflow.paths import result_path, truth_path
 from pipeline.workflow.plan import SPATIAL_SIDE
@@ -29,7 +29,7 @@ def score(config: Config, runner: Runner, names: Mapping[int, str], sites: int) 
     parts = runner.over(
         "truth",
         count_tile,
-        regular_grid(config.simulate.shape, (SPATIAL_SIDE, SPATIAL_SIDE)),
+        regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
         result=result_path(config),
         truth=truth.path,
         phases=len(truth.names),
@@ -44,7 +44,8 @@ def count_tile(tile: Tile, *, result: Path, truth: Path, phases: int, labels: in
     phase, _ = read_tile(truth, tile)
     label = read_map(result, "label", tile.region)
     row = np.minimum(phase, phases).astype(np.int64)
-    return np.bincount((row * labels + label).ravel(), minlength=(phases + 1) * labels).reshape(-1, labels)
+    cells = (row * labels + label)[phase != UNSEEN]
+    return np.bincount(cells, minlength=(phases + 1) * labels).reshape(-1, labels)
 
 
 def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:
