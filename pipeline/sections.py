@@ -48,7 +48,7 @@ class Fields(Section):
     dark: str | None = None
     positions: Literal["metadata"] | Path | Stage
     saturation: Annotated[float, Field(gt=0)] = 65535
-    normalise: Literal["lines", "step", "levels"] = "lines"
+    normalise: Literal["lines", "step"] = "lines"
     edge: float = 7125.0
     least_step: Annotated[float, Field(ge=0)] = 5.0
     energy_shift: EnergyShift | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.arrays import BoolArray, IntArray
 
 Float32Array = NDArray[np.float32]
+BLOCK = 4096
 REASONS = ("saturated", "not positive", "below the noise floor")
 
 
@@ -43,12 +44,9 @@ def absorbance(
     bad = np.zeros(height * width, dtype=np.bool_)
     _ratio(*_flat(transmitted, reference, dark), *_bounds(limits), mu, c_ref, bad)
     np.log(mu, out=mu)
+    c_ref /= np.float32(energies)
     plane = (height, width)
-    return Absorbance(
-        mu.reshape(energies, *plane),
-        np.asarray(c_ref / np.float32(energies)).reshape(plane),
-        ~bad.reshape(plane),
-    )
+    return Absorbance(mu.reshape(energies, *plane), c_ref.reshape(plane), ~bad.reshape(plane))
 
 
 def count_invalid(
@@ -80,7 +78,7 @@ def _bounds(limits: Limits) -> tuple[np.float32, np.float32]:
     return np.float32(limits.saturation), np.float32(max(limits.floor, float(np.finfo(np.float32).tiny)))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _ratio(
     transmitted: NDArray[Any],
     reference: NDArray[Any],
@@ -92,18 +90,36 @@ def _ratio(
     bad: BoolArray,
 ) -> None:
     """Write c_ref / c_trans into mu (E, n), add up c_ref (n,) and mark pixels that have a bad sample."""
-    for i in range(mu.shape[0]):
-        for j in range(mu.shape[1]):
-            t, r = np.float32(transmitted[i, j]), np.float32(reference[i, j])
-            saturated = (t >= saturation) | (r >= saturation)
-            t -= dark[j]
-            r -= dark[j]
-            good = (t >= floor) & (r >= floor) & (r < np.float32(np.inf)) & (t < np.float32(np.inf))
-            bad[j] |= saturated | (not good)
-            t = t if good else np.float32(1.0)
-            r = r if good else np.float32(1.0)
-            c_ref[j] += r
-            mu[i, j] = r / t
+    for start in range(0, mu.shape[1], BLOCK):
+        part = slice(start, min(start + BLOCK, mu.shape[1]))
+        total, wrong, zero = c_ref[part], bad[part], dark[part]
+        for i in range(mu.shape[0]):
+            _ratio_row(transmitted[i, part], reference[i, part], zero, saturation, floor, mu[i, part], total, wrong)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _ratio_row(
+    transmitted: NDArray[Any],
+    reference: NDArray[Any],
+    dark: Float32Array,
+    saturation: np.float32,
+    floor: np.float32,
+    mu: Float32Array,
+    c_ref: Float32Array,
+    bad: BoolArray,
+) -> None:
+    one = np.float32(1.0)
+    for j in range(mu.size):
+        t, r = np.float32(transmitted[j]), np.float32(reference[j])
+        saturated = (t >= saturation) | (r >= saturation)
+        t -= dark[j]
+        r -= dark[j]
+        good = (t >= floor) & (r >= floor) & (not saturated)
+        bad[j] |= not good
+        t = t if good else one
+        r = r if good else one
+        c_ref[j] += r
+        mu[j] = r / t
 
 
 @njit(nogil=True, cache=True)

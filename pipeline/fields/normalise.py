@@ -12,9 +12,10 @@ from pipeline.errors import InputError
 from pipeline.fields.absorbance import Float32Array
 from pipeline.noise import NoiseModel
 
-Method = Literal["lines", "step", "levels"]
+Method = Literal["lines", "step"]
 Range = tuple[float, float]
 BLOCK = 4096
+LEAST_ENERGIES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,7 @@ def make_normaliser(
     """Prepare the normalisation on the energies (E,) in eV.
 
     `lines` subtracts the pre-edge line and divides by the post-edge line, `step` (Athena) divides by the
-    edge step instead, `levels` takes the means of the two ranges for lines. Lines are those of
-    spectra.normalise. Raises InputError where a range holds too few energies, or the edge lies outside them.
+    edge step instead. Lines are those of spectra.normalise. Raises InputError where a range holds too few energies, or the edge lies outside them.
     """
     if not pre_edge[0] < pre_edge[1] <= edge <= post_edge[0] < post_edge[1]:
         raise InputError(
@@ -67,8 +67,8 @@ def make_normaliser(
             "expected the edge between the two ranges, which rise"
         )
     spacing = np.gradient(energy) if len(energy) > 1 else np.ones(1)
-    pre, centre_pre = _line(energy, spacing, pre_edge, method == "levels", "pre-edge")
-    post, centre_post = _line(energy, spacing, post_edge, method == "levels", "post-edge")
+    pre, centre_pre = _line(energy, spacing, pre_edge, "pre-edge")
+    post, centre_post = _line(energy, spacing, post_edge, "post-edge")
     held = np.clip(energy, pre_edge[0], post_edge[1])
     return Normaliser(
         pre=pre,
@@ -142,18 +142,15 @@ def _normalised(spectrum: FloatArray, normaliser: Normaliser) -> FloatArray:
 
 
 def _line(
-    energy: FloatArray, spacing: FloatArray, span: Range, level: bool, name: str
+    energy: FloatArray, spacing: FloatArray, span: Range, name: str
 ) -> tuple[FloatArray, float]:
     """Return the weights (2, E) of a line's value and slope at its centre, and the centre in eV."""
     inside = (energy >= span[0]) & (energy <= span[1])
-    least = 1 if level else 3
-    if inside.sum() < least:
+    if inside.sum() < LEAST_ENERGIES:
         raise InputError(
             f"references.{name.replace('-', '_')}: {int(inside.sum())} of the images lie from {span[0]:g} to "
-            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected at least {least}"
+            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected at least {LEAST_ENERGIES}"
         )
-    if level:
-        return np.stack([inside / inside.sum(), np.zeros_like(energy)]), float(energy[inside].mean())
     weight = np.where(inside, spacing, 0.0)
     weight /= weight.sum()
     centre = float(weight @ energy)
@@ -196,10 +193,25 @@ def _apply(
     lines: NDArray[np.float32],
 ) -> None:
     """Subtract the pre-edge line from mu (E, n) and divide by the post-edge line; NaN where not ok (n,)."""
-    nan = np.float32(np.nan)
     for start in range(0, mu.shape[1], BLOCK):
-        stop = min(start + BLOCK, mu.shape[1])
+        part = slice(start, min(start + BLOCK, mu.shape[1]))
+        pre0, pre1, post0, post1 = lines[0, part], lines[1, part], lines[2, part], lines[3, part]
         for i in range(mu.shape[0]):
-            for j in range(start, stop):
-                above = mu[i, j] - (lines[0, j] + lines[1, j] * away_pre[i])
-                mu[i, j] = above / (lines[2, j] + lines[3, j] * away_post[i]) if ok[j] else nan
+            _apply_row(mu[i, part], ok[part], away_pre[i], away_post[i], pre0, pre1, post0, post1)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _apply_row(
+    mu: Float32Array,
+    ok: BoolArray,
+    from_pre: np.float32,
+    from_post: np.float32,
+    pre0: Float32Array,
+    pre1: Float32Array,
+    post0: Float32Array,
+    post1: Float32Array,
+) -> None:
+    nan = np.float32(np.nan)
+    for j in range(mu.size):
+        above = mu[j] - (pre0[j] + pre1[j] * from_pre)
+        mu[j] = above / (post0[j] + post1[j] * from_post) if ok[j] else nan

@@ -21,7 +21,7 @@ HALF = 0.5
 FINE = 16  # points of the spline between two energies where the half rise is looked for
 AROUND = (-25.0, 60.0)  # eV about the edge in which a spectrum's shape tells what it is made of
 SHAPES = 16
-RUN = 64
+RUN = 128
 
 
 @dataclass(frozen=True)
@@ -146,35 +146,49 @@ def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray, count
 def _interpolate(mu: Float32Array, shift: Float32Array, per_ev: Float32Array, out: Float32Array) -> None:
     """Write mu (E, n) at the fractional position i - shift * per_ev[i] of every pixel into out.
 
-    A run of neighbours lies between the same two energies nearly always: their four rows are fixed.
+    Neighbours lie between the same two energies nearly always: whole runs of them are written at once.
     """
     last = mu.shape[0] - 1
     for start in range(0, mu.shape[1], RUN):
         stop = min(start + RUN, mu.shape[1])
         least, most = shift[start:stop].min(), shift[start:stop].max()
         for i in range(mu.shape[0]):
-            k = _below(np.float32(i) - most * per_ev[i], last)
-            if k == _below(np.float32(i) - least * per_ev[i], last):
-                rows = mu[max(k - 1, 0)], mu[k], mu[k + 1], mu[min(k + 2, last)]
-                for j in range(start, stop):
-                    t = np.float32(i - k) - shift[j] * per_ev[i]
-                    t = min(max(t, np.float32(0)), np.float32(1))
-                    out[i, j] = _cubic(rows[0][j], rows[1][j], rows[2][j], rows[3][j], t)
-                continue
-            for j in range(start, stop):
-                k = _below(np.float32(i) - shift[j] * per_ev[i], last)
-                t = np.float32(i - k) - shift[j] * per_ev[i]
-                t = min(max(t, np.float32(0)), np.float32(1))
-                out[i, j] = _cubic(mu[max(k - 1, 0), j], mu[k, j], mu[k + 1, j], mu[min(k + 2, last), j], t)
+            at = np.float32(i)
+            same = _below(at - most * per_ev[i], last) == _below(at - least * per_ev[i], last)
+            first = start
+            while first < stop:
+                k = _below(at - shift[first] * per_ev[i], last)
+                end = stop if same else first + 1
+                while end < stop and _below(at - shift[end] * per_ev[i], last) == k:
+                    end += 1
+                part = slice(first, end)
+                rows = mu[max(k - 1, 0), part], mu[k, part], mu[k + 1, part], mu[min(k + 2, last), part]
+                _cubic(*rows, shift[part], np.float32(i - k), per_ev[i], out[i, part])
+                first = end
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _below(at: float, last: int) -> int:
     return min(max(int(np.floor(at)), 0), last - 1)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _cubic(p0: np.float32, p1: np.float32, p2: np.float32, p3: np.float32, t: np.float32) -> np.float32:
-    half, two, three = np.float32(0.5), np.float32(2), np.float32(3)
-    bend = two * p0 - np.float32(5) * p1 + np.float32(4) * p2 - p3 + t * (three * (p1 - p2) + p3 - p0)
-    return p1 + half * t * (p2 - p0 + t * bend)
+@njit(nogil=True, cache=True)
+def _cubic(
+    before: Float32Array,
+    low: Float32Array,
+    high: Float32Array,
+    after: Float32Array,
+    shift: Float32Array,
+    at: np.float32,
+    per_ev: np.float32,
+    out: Float32Array,
+) -> None:
+    """Write the cubic through four neighbours, at - shift * per_ev of the way from low to high, into out."""
+    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
+    two, three, four, five = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+    for j in range(out.size):
+        t = at - shift[j] * per_ev
+        t = zero if t < zero else (one if t > one else t)
+        p0, p1, p2, p3 = before[j], low[j], high[j], after[j]
+        bend = two * p0 - five * p1 + four * p2 - p3 + t * (three * (p1 - p2) + p3 - p0)
+        out[j] = p1 + half * t * (p2 - p0 + t * bend)

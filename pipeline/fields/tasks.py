@@ -112,7 +112,8 @@ def compare_pair(
 ) -> Pair:
     """Measure how the two fields `ends` lie to each other, from their edge-step images.
 
-    The stage says `corners` (n, 2) in pixels. Only the overlap and `reach` pixels around it are read; `tile` has the shape of a field.
+    The stage says `corners` (n, 2) in pixels. Only the overlap and `reach` pixels around it are read;
+    `tile` has the shape of a field.
     """
     expected = corners[ends[1]] - corners[ends[0]]
     cuts, starts = [], []

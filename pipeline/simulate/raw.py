@@ -142,7 +142,7 @@ def record_field(
 
 
 def drift(energies: int, drift_px: float) -> FloatArray:
-    """Return how far the specimen has crept (E, 2) at every energy, up to drift_px in y and half that in x."""
+    """Return how far the specimen has crept (E, 2) at every energy: drift_px in y, half that back in x."""
     along = np.linspace(0, 1, energies)
     return np.stack([drift_px * along, -0.5 * drift_px * along**2], axis=1)
 

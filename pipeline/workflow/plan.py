@@ -15,7 +15,7 @@ BLOCK_COPIES = 6
 SPATIAL_SIDE = 1024
 # Million samples (pixels x energies) a second and core, rounded down from measurements.
 SIMULATE_RATE = 22.0
-INGEST_RATE = 40.0
+INGEST_RATE = 60.0
 ASSIGN_RATE = 60.0
 SPATIAL_RATE = 600.0
 # Seconds for starting workers, loading compiled kernels, figures and tables.
