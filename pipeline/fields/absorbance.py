@@ -92,9 +92,9 @@ def _ratio(
     """Write c_ref / c_trans into mu (E, n), add up c_ref (n,) and mark pixels that have a bad sample."""
     for start in range(0, mu.shape[1], BLOCK):
         part = slice(start, min(start + BLOCK, mu.shape[1]))
-        total, wrong, zero = c_ref[part], bad[part], dark[part]
         for i in range(mu.shape[0]):
-            _ratio_row(transmitted[i, part], reference[i, part], zero, saturation, floor, mu[i, part], total, wrong)
+            counts = transmitted[i, part], reference[i, part], dark[part]
+            _ratio_row(*counts, saturation, floor, mu[i, part], c_ref[part], bad[part])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

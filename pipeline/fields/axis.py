@@ -166,7 +166,7 @@ def _stored(path: Path, inner: str) -> tuple[FloatArray, str]:
         if KINDS.get(path.suffix.lower()) == "zarr":
             array: Any = zarr.open_array(path, path=inner, mode="r")
             return np.asarray(array[...], dtype=np.float64), str(array.attrs.get("units", ""))
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             unit = file[inner].attrs.get("units", "")
             values = np.asarray(file[inner][()], dtype=np.float64)
             return values, unit.decode() if isinstance(unit, bytes) else str(unit)

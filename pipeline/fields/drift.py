@@ -11,7 +11,7 @@ from pipeline.fields.register import alike, move_between
 
 DEGREE = 2
 REFERENCE_IMAGES = 8
-LEAST_ALIKE = 0.1
+LEAST_ALIKE = 0.3
 
 
 def measure_drift(mu: Float32Array, post: NDArray[np.intp]) -> FloatArray:
@@ -23,7 +23,12 @@ def measure_drift(mu: Float32Array, post: NDArray[np.intp]) -> FloatArray:
     """
     anchor = mu[post[:: max(1, len(post) // REFERENCE_IMAGES)]].mean(axis=0).astype(np.float64)
     moves = np.array([move_between(anchor, image.astype(np.float64)) for image in mu])
-    weight = np.array([max(alike(anchor, image, move), 0.0) for image, move in zip(mu, moves, strict=True)])
+    weight = np.array(
+        [
+            max(alike(anchor, image.astype(np.float64), move), 0.0)
+            for image, move in zip(mu, moves, strict=True)
+        ]
+    )
     weight[weight < LEAST_ALIKE] = 0.0
     if np.count_nonzero(weight) < 4 * (DEGREE + 1):
         return np.zeros((len(mu), 2))

@@ -59,7 +59,8 @@ def make_normaliser(
     """Prepare the normalisation on the energies (E,) in eV.
 
     `lines` subtracts the pre-edge line and divides by the post-edge line, `step` (Athena) divides by the
-    edge step instead. Lines are those of spectra.normalise. Raises InputError where a range holds too few energies, or the edge lies outside them.
+    edge step instead. Lines are those of spectra.normalise. Raises InputError where a range holds too few
+    energies, or the edge lies outside them.
     """
     if not pre_edge[0] < pre_edge[1] <= edge <= post_edge[0] < post_edge[1]:
         raise InputError(
@@ -141,15 +142,13 @@ def _normalised(spectrum: FloatArray, normaliser: Normaliser) -> FloatArray:
     return above / (post[0] + post[1] * normaliser.away_post)
 
 
-def _line(
-    energy: FloatArray, spacing: FloatArray, span: Range, name: str
-) -> tuple[FloatArray, float]:
+def _line(energy: FloatArray, spacing: FloatArray, span: Range, name: str) -> tuple[FloatArray, float]:
     """Return the weights (2, E) of a line's value and slope at its centre, and the centre in eV."""
     inside = (energy >= span[0]) & (energy <= span[1])
     if inside.sum() < LEAST_ENERGIES:
         raise InputError(
-            f"references.{name.replace('-', '_')}: {int(inside.sum())} of the images lie from {span[0]:g} to "
-            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected at least {LEAST_ENERGIES}"
+            f"references.{name.replace('-', '_')}: {int(inside.sum())} images lie from {span[0]:g} to "
+            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected {LEAST_ENERGIES} or more"
         )
     weight = np.where(inside, spacing, 0.0)
     weight /= weight.sum()

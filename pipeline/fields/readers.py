@@ -70,6 +70,7 @@ def open_stack(source: str, found: Found, axes: str = AXES) -> Stack:
                 f"{path}: holds {look.dtype} of shape {look.shape}, {found.files[0].name} {first.dtype} of "
                 f"{first.shape}; expected equal planes"
             )
+    _probe(found.files[0], inner, kind)
     height, width = first.shape[-2:]
     planes = len(found.files) if len(first.shape) == 2 else first.shape[0]
     shape = (planes, height, width)
@@ -118,6 +119,18 @@ def _look(path: Path, inner: str, kind: Kind, axes: str, single: bool) -> _Look:
     pieces = [size for size, keep in zip(_pieces(array), kept, strict=True) if keep]
     shape, pieces = [shape[axis] for axis in order], [pieces[axis] for axis in order]
     return _Look(tuple(shape), dtype.newbyteorder("=").str, order, (pieces[-2], pieces[-1]))
+
+
+def _probe(path: Path, inner: str, kind: Kind) -> None:
+    """Unpack one sample, so that a missing decoder or a broken file is told before any work."""
+    try:
+        array = _open(path, inner, kind)
+        np.asarray(array[tuple(slice(0, 1) for _ in array.shape)])
+    except _DAMAGED as error:
+        raise InputError(
+            f"{path}: its images cannot be unpacked ({_said(error)}); store them uncompressed, or compressed "
+            "with deflate"
+        ) from None
 
 
 def _kept_axes(shape: tuple[int, ...], wanted: int) -> list[bool]:
@@ -172,7 +185,8 @@ def _tiff(path: Path, stamp: int) -> tuple[Any, str]:
 
 @lru_cache(OPEN_FILES)
 def _hdf5(path: Path, inner: str, stamp: int) -> Any:
-    found = h5py.File(path, "r").get(inner) if inner else None
+    # file systems of beamlines are often mounted read-only, where HDF5 cannot lock
+    found = h5py.File(path, "r", locking=False).get(inner) if inner else None
     if not isinstance(found, h5py.Dataset):
         raise KeyError(f"there is no dataset {inner!r} in it")
     return found
@@ -188,7 +202,7 @@ def _datasets(path: Path, kind: Kind) -> str:
         return ""
     names: list[str] = []
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             file.visititems(lambda name, item: _note(names, name, item))
     except OSError:
         return ""

@@ -16,7 +16,7 @@ LEAST_SIDE = 12
 """Pixels that an overlap must measure at least, in both directions, to be compared."""
 LEAST_CORRELATION = 0.3
 LEAST_CONTRAST = 1.0
-"""Variance of the specimen over the variance of the noise, below which an overlap has no texture."""
+"""Variance of the specimen over that of the noise, in the details, below which an overlap has no texture."""
 UPSAMPLE = 50
 REFINEMENTS = 10
 SETTLED = 0.02
@@ -79,9 +79,9 @@ def measure_offset(
         if min(boxes[0][1] - boxes[0][0], boxes[0][3] - boxes[0][2]) < LEAST_SIDE:
             return start, 0.0, "not alike"
         a, b = (_cut(image, box) for image, box in zip((first, second), boxes, strict=True))
-        if min(float(a.var()), float(b.var())) < (1 + LEAST_CONTRAST) * noise**2:
-            return start, 0.0, "no texture"
         b = ndimage.shift(b, offset - np.rint(offset), order=3, mode="nearest")
+        if min(float(detail(image).var()) for image in (a, b)) < (1 + LEAST_CONTRAST) * _noise_left(noise):
+            return start, 0.0, "no texture"
         move = move_between(a, b)
         offset = offset + move
         if np.abs(offset - start).max() > reach:
@@ -101,20 +101,29 @@ def _cut(image: NDArray[np.float32], box: Box) -> FloatArray:
 def move_between(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return how far b's content lies from a's: what is at p in a is at p - move in b."""
     window = np.outer(tukey(a.shape[0], 0.5), tukey(a.shape[1], 0.5))
-    details = [_detail(image) * window for image in (a, b)]
+    details = [detail(image) * window for image in (a, b)]
     move, _, _ = phase_cross_correlation(*details, upsample_factor=UPSAMPLE, normalization=None)
     return np.asarray(move, dtype=np.float64)
 
 
-def _detail(image: FloatArray) -> FloatArray:
-    """Leave what lies between FINE and COARSE: wide gradients follow the window, not the specimen."""
-    return ndimage.gaussian_filter(image, FINE) - ndimage.gaussian_filter(image, COARSE)
-
-
-def alike(a: NDArray[Any], b: NDArray[Any], move: FloatArray) -> float:
-    """Return Pearson's r of a and b, b moved by whole pixels."""
+def alike(a: FloatArray, b: FloatArray, move: FloatArray) -> float:
+    """Return Pearson's r of the details of a and b, b moved by whole pixels."""
     boxes = shared(move, (a.shape[0], a.shape[1]))
-    one, two = (image[box[0] : box[1], box[2] : box[3]] for image, box in zip((a, b), boxes, strict=True))
+    pair = zip((a, b), boxes, strict=True)
+    one, two = (detail(image)[box[0] : box[1], box[2] : box[3]] for image, box in pair)
     if one.size < LEAST_SIDE or not one.std() or not two.std():
         return 0.0
     return float(np.corrcoef(one.ravel(), two.ravel())[0, 1])
+
+
+def detail(image: FloatArray) -> FloatArray:
+    """Leave what lies between FINE and COARSE: wide gradients follow the window, not the specimen."""
+    return np.asarray(ndimage.gaussian_filter(image, FINE) - ndimage.gaussian_filter(image, COARSE))
+
+
+def _noise_left(noise: float) -> float:
+    """Return the variance that white noise of this standard deviation has in the details of an image."""
+    side = 2 * int(6 * COARSE) + 1
+    point = np.zeros((side, side))
+    point[side // 2, side // 2] = noise
+    return float((detail(point) ** 2).sum())

@@ -20,7 +20,8 @@ from pipeline.fields.fit import robust_fit
 HALF = 0.5
 FINE = 16  # points of the spline between two energies where the half rise is looked for
 AROUND = (-25.0, 60.0)  # eV about the edge in which a spectrum's shape tells what it is made of
-SHAPES = 16
+SHAPES, PRODUCTS = 16, 5
+BLOCKS_A_TERM = 20
 RUN = 128
 
 
@@ -55,9 +56,15 @@ def edge_position(spectra: FloatArray, energy: FloatArray, within: tuple[float, 
     """Return the energy (n,) in eV at which normalised spectra (n, E) first rise through one half.
 
     Looked for on a cubic spline in the range `within`; NaN where a spectrum does not rise through it.
+    InputError: no energies in that range.
     """
-    inside = (energy >= within[0]) & (energy <= within[1])
-    first, last = np.flatnonzero(inside)[[0, -1]]
+    inside = np.flatnonzero((energy >= within[0]) & (energy <= within[1]))
+    if inside.size < 2:
+        raise InputError(
+            f"ingest.fields.energy_shift: {inside.size} images between {within[0]:g} and {within[1]:g} eV, "
+            "where the edge is looked for; expected many; measure there, or leave energy_shift out"
+        )
+    first, last = inside[[0, -1]]
     fine = np.interp(np.arange(first * FINE, last * FINE + 1) / FINE, np.arange(len(energy)), energy)
     values = CubicSpline(energy, spectra, axis=1)(fine)
     up = (values[:, :-1] < HALF) & (values[:, 1:] >= HALF)
@@ -107,17 +114,13 @@ def fit_shift(
 def apply_shift(mu: Float32Array, shift: FloatArray, energy: FloatArray) -> Float32Array:
     """Return the spectra mu (E, h, w), measured at energy + shift (h, w), on the energies (E,) themselves.
 
-    Cubic interpolation over four neighbours (Catmull-Rom for even spacing); the ends are held.
+    Cubic interpolation over four neighbours, whose slopes are those of parabolas (Catmull-Rom where the
+    energies are evenly spaced); beyond the ends the last values are held.
     """
     energies = mu.shape[0]
     out = np.empty_like(mu)
-    step = np.gradient(energy)
-    _interpolate(
-        mu.reshape(energies, -1),
-        np.ascontiguousarray(shift, dtype=np.float32).reshape(-1),
-        (1.0 / step).astype(np.float32),
-        out.reshape(energies, -1),
-    )
+    moved = np.ascontiguousarray(shift, dtype=np.float32).reshape(-1)
+    _interpolate(mu.reshape(energies, -1), moved, energy, _slopes(energy), out.reshape(energies, -1))
     return out
 
 
@@ -131,7 +134,10 @@ def _basis(v: FloatArray, u: FloatArray, degree: int) -> FloatArray:
 
 
 def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray, count: int) -> FloatArray:
-    """Return (n, k) scores of the aligned spectra's first components, as many as so few blocks allow."""
+    """Return (n, k) scores of the aligned spectra's first components, and products of the first few.
+
+    As many as the number of blocks allows: half the height of a mixture is not linear in its parts.
+    """
     low = max(AROUND[0], float(energy[0] - position.min()))
     high = min(AROUND[1], float(energy[-1] - position.max()))
     away = np.arange(low, high, float(np.median(np.diff(energy))))
@@ -139,12 +145,31 @@ def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray, count
     aligned = np.array([splines(at + away)[i] for i, at in enumerate(position)])
     aligned -= aligned.mean(axis=0)
     left, scale, _ = np.linalg.svd(aligned, full_matrices=False)
-    return np.asarray(left[:, : min(SHAPES, count // 20)] * scale[: min(SHAPES, count // 20)])
+    terms = count // BLOCKS_A_TERM
+    shapes = min(SHAPES, terms)
+    scores = left[:, :shapes] * scale[:shapes]
+    squared = max(
+        (n for n in range(min(PRODUCTS, shapes) + 1) if shapes + n * (n + 1) // 2 <= terms), default=0
+    )
+    one, other = np.triu_indices(squared)
+    return np.column_stack([scores, left[:, one] * left[:, other] * count])
+
+
+def _slopes(energy: FloatArray) -> Float32Array:
+    """Return (E - 1, 4): what the differences around an interval count in the slopes at its two ends."""
+    width = np.diff(energy)
+    weights = np.tile([0.0, 1.0, 1.0, 0.0], (len(width), 1))
+    both = width[:-1] + width[1:]
+    weights[1:, 0], weights[1:, 1] = width[1:] ** 2 / (width[:-1] * both), width[:-1] / both
+    weights[:-1, 2], weights[:-1, 3] = width[1:] / both, width[:-1] ** 2 / (width[1:] * both)
+    return weights.astype(np.float32)
 
 
 @njit(nogil=True, cache=True)
-def _interpolate(mu: Float32Array, shift: Float32Array, per_ev: Float32Array, out: Float32Array) -> None:
-    """Write mu (E, n) at the fractional position i - shift * per_ev[i] of every pixel into out.
+def _interpolate(
+    mu: Float32Array, shift: Float32Array, energy: FloatArray, slopes: Float32Array, out: Float32Array
+) -> None:
+    """Write mu (E, n) at energy - shift of every pixel into out.
 
     Neighbours lie between the same two energies nearly always: whole runs of them are written at once.
     """
@@ -153,23 +178,30 @@ def _interpolate(mu: Float32Array, shift: Float32Array, per_ev: Float32Array, ou
         stop = min(start + RUN, mu.shape[1])
         least, most = shift[start:stop].min(), shift[start:stop].max()
         for i in range(mu.shape[0]):
-            at = np.float32(i)
-            same = _below(at - most * per_ev[i], last) == _below(at - least * per_ev[i], last)
+            same = _below(energy, i, energy[i] - most) == _below(energy, i, energy[i] - least)
             first = start
             while first < stop:
-                k = _below(at - shift[first] * per_ev[i], last)
+                k = _below(energy, i, energy[i] - shift[first])
                 end = stop if same else first + 1
-                while end < stop and _below(at - shift[end] * per_ev[i], last) == k:
+                while end < stop and _below(energy, i, energy[i] - shift[end]) == k:
                     end += 1
                 part = slice(first, end)
                 rows = mu[max(k - 1, 0), part], mu[k, part], mu[k + 1, part], mu[min(k + 2, last), part]
-                _cubic(*rows, shift[part], np.float32(i - k), per_ev[i], out[i, part])
+                width = energy[k + 1] - energy[k]
+                at = np.float32((energy[i] - energy[k]) / width)
+                _cubic(*rows, slopes[k], shift[part], at, np.float32(1 / width), out[i, part])
                 first = end
 
 
 @njit(nogil=True, cache=True)
-def _below(at: float, last: int) -> int:
-    return min(max(int(np.floor(at)), 0), last - 1)
+def _below(energy: FloatArray, guess: int, at: float) -> int:
+    """Return the interval of the energies that holds `at`, the first or last one beyond the ends."""
+    k = min(guess, energy.size - 2)
+    while k > 0 and energy[k] > at:
+        k -= 1
+    while k < energy.size - 2 and energy[k + 1] <= at:
+        k += 1
+    return k
 
 
 @njit(nogil=True, cache=True)
@@ -178,17 +210,20 @@ def _cubic(
     low: Float32Array,
     high: Float32Array,
     after: Float32Array,
+    slopes: Float32Array,
     shift: Float32Array,
     at: np.float32,
     per_ev: np.float32,
     out: Float32Array,
 ) -> None:
     """Write the cubic through four neighbours, at - shift * per_ev of the way from low to high, into out."""
-    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
-    two, three, four, five = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+    zero, one, two, three = np.float32(0), np.float32(1), np.float32(2), np.float32(3)
+    a, b, c, d = slopes[0], slopes[1], slopes[2], slopes[3]
     for j in range(out.size):
         t = at - shift[j] * per_ev
         t = zero if t < zero else (one if t > one else t)
-        p0, p1, p2, p3 = before[j], low[j], high[j], after[j]
-        bend = two * p0 - five * p1 + four * p2 - p3 + t * (three * (p1 - p2) + p3 - p0)
-        out[j] = p1 + half * t * (p2 - p0 + t * bend)
+        rise = high[j] - low[j]
+        first = a * (low[j] - before[j]) + b * rise
+        second = c * rise + d * (after[j] - high[j])
+        bend = three * rise - two * first - second + t * (first + second - two * rise)
+        out[j] = low[j] + t * (first + t * bend)

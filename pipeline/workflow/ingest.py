@@ -27,6 +27,7 @@ from pipeline.workflow.survey import Survey, make_survey
 
 FLOATS = 4
 """Blocks of float32 that ingesting one tile holds at once, besides the counts."""
+PACKED_TIMES = 4
 Source = Acquisition | StackSource
 Announce = Callable[[str], None]
 
@@ -89,12 +90,23 @@ def build_cube(config: Config, references: ReferenceSet, runner: Runner, announc
         make_raw(config, references, runner)
     source = describe_source(config)
     made = make_ingested(config, source, runner)
-    for warning in made.warnings:
+    for warning in (*_packed(source, config.ingest.chunk), *made.warnings):
         announce(f"warning    {warning}")
     if config.simulate and isinstance(source, Acquisition) and made.survey:
         names = [field.name for field in source.fields]
         place_truth(config, names, made.survey.placement, source.plane)
     return made
+
+
+def _packed(source: Source, chunk: int) -> list[str]:
+    stack = source.stack if isinstance(source, StackSource) else source.fields[0].transmitted
+    times = stack.piece[0] * stack.piece[1] // chunk**2
+    if times <= PACKED_TIMES:
+        return []
+    return [
+        f"{stack.files[0].name} is compressed in pieces of {stack.piece[0]} x {stack.piece[1]} pixels, each "
+        f"unpacked about {times} times; store the images uncompressed or in tiles to save that"
+    ]
 
 
 def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:

@@ -23,7 +23,7 @@ def mosaic_paths(config: Config) -> tuple[Path, ...]:
 
 
 def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntArray, cube: Path) -> None:
-    """Write fields.csv, pairs.csv, seams.png; `lost` (fields, 4) are invalid samples by reason, and pixels."""
+    """Write fields.csv, pairs.csv, seams.png; `lost` (fields, 4): invalid samples by reason, pixels."""
     fields, pairs, seams = mosaic_paths(config)
     placement = survey.placement
     stage = source.stage_px
