@@ -115,11 +115,13 @@ def classify_verb(config: ConfigPath) -> None:
 @app.command("report")
 def report_verb(config: ConfigPath) -> None:
     """Write the tables and the report of a finished result again."""
+    from pipeline.cluster import worker_count
     from pipeline.config import load_config
     from pipeline.workflow import report
     from pipeline.workflow.runner import Runner
 
-    _show_summary(report(load_config(config), Runner(progress=_bar)))
+    settings = load_config(config)
+    _show_summary(report(settings, Runner(workers=worker_count(settings.compute), progress=_bar)))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pipeline.workflow.paths import result_path, sites_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
+from pipeline.workflow.viewer import write_report_folder
 
 OVERVIEW_SIDE = 2048
 
@@ -37,7 +38,7 @@ class Summary:
 
 
 def report(config: Config, runner: Runner) -> Summary:
-    """Write the tables, the manifest, label.png and report.html of a finished result.
+    """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
     Raises InputError where there is no finished result.
     """
@@ -46,12 +47,15 @@ def report(config: Config, runner: Runner) -> Summary:
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
+        data = _report_data(config, result, sites, info, clusters, truth)
+        page = write_report_folder(config, result, info, data, runner)
         with runner.step("report", 1) as advance:
-            data = _report_data(config, result, sites, info, clusters, truth, runner)
+            seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
+            data = replace(data, timings=list(seconds.items()))
             paths = [result_path(config), *write_tables(config.output, data, sites)]
-            paths += [config.output / "label.png", config.output / "report.html"]
-            write_label_png(paths[-2], data)
-            write_report(paths[-1], data)
+            paths += [config.output / "label.png", config.output / "report.html", page]
+            write_label_png(paths[-3], data)
+            write_report(paths[-2], data, page.relative_to(config.output).as_posix())
             advance(1)
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
@@ -93,7 +97,6 @@ def _report_data(
     info: CubeInfo,
     clusters: list[ClusterRow],
     truth: Truth | None,
-    runner: Runner,
 ) -> ReportData:
     step = -(-max(info.plane) // OVERVIEW_SIDE)
     return ReportData(
@@ -110,7 +113,6 @@ def _report_data(
         site_names=sites.table.names,
         parameters=_parameters(config, len(sites.table.names)),
         noise=config.noise.model_dump(),
-        timings=list((earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds).items()),
         truth=truth,
         warnings=_warnings(clusters),
         version=__version__,

@@ -1,0 +1,94 @@
+"use strict";
+// From numbers to colours: tables for labels, states and values, and the painting of one tile.
+(() => {
+  const FOG = 0.86;
+  let tables = null;
+
+  const parse = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const word = ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+  const mix = (a, b, part) => a.map((v, i) => Math.round(v + part * (b[i] - v)));
+
+  // A pale colour for a site that names no cluster.
+  function pale(number) {
+    const turn = ((number * 47) % 360) * Math.PI / 180;
+    return [0, 2.1, 4.2].map((phase) => Math.round(168 + 34 * Math.cos(turn - phase)));
+  }
+
+  function build() {
+    const { scene } = gx;
+    const paper = parse(getComputedStyle(document.documentElement).getPropertyValue("--void").trim());
+    const count = scene.sites.length + 1;
+    const label = new Uint32Array(count).fill(word(paper)), site = new Uint32Array(count);
+    for (let n = 1; n < count; n++) site[n] = word(pale(n));
+    site[0] = word(paper);
+    for (const cluster of scene.clusters) {
+      label[cluster.label] = site[cluster.label] = word(parse(cluster.colour));
+    }
+    const state = Uint32Array.from(scene.states, ({ colour }, n) => word(n ? parse(colour) : paper));
+    const ramp = Uint32Array.of(word(paper), ...scene.ramp.map((hex) => word(parse(hex))));
+    tables = { paper, label, site, state, ramp, shade: shades() };
+  }
+
+  // How much light the shade leaves for each code of the iron density.
+  function shades() {
+    const layer = gx.scene.values.find(({ name }) => name === "density");
+    if (!layer || !gx.scene.shade) return null;
+    const [low, high] = gx.scene.shade;
+    return Float32Array.from({ length: 256 }, (_, code) => {
+      const value = layer.low + ((code - 1) / 254) * (layer.high - layer.low);
+      const light = code ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 1;
+      return 1 - gx.scene.darkest * (1 - light);
+    });
+  }
+
+  function plain(tile, layer) {
+    const { label, site, state } = tile;
+    switch (layer) {
+      case "label": return (i) => tables.label[label[i]];
+      case "kept": return (i) => tables.label[state[i] === 1 || state[i] === 2 ? label[i] : 0];
+      case "site": return (i) => tables.site[site[i]];
+      case "state": return (i) => tables.state[state[i]];
+      default: return (i) => tables.ramp[tile[layer][i]];
+    }
+  }
+
+  function times(colour, light) {
+    const red = (colour & 255) * light, green = ((colour >> 8) & 255) * light, blue = ((colour >> 16) & 255) * light;
+    return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+  }
+
+  function fogged(colour) {
+    const own = [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255];
+    return word(mix(own, tables.paper, FOG));
+  }
+
+  // The names of the value layers that painting a view needs.
+  function needs(view) {
+    const shaded = view.shade && shadable(view.layer) && gx.scene.shade;
+    const own = gx.scene.values.some(({ name }) => name === view.layer);
+    return [...(own ? [view.layer] : []), ...(shaded ? ["density"] : [])];
+  }
+  const shadable = (layer) => ["label", "kept", "site"].includes(layer);
+
+  // Paint a tile: its layer, the shade of the iron density, and all but one cluster behind fog.
+  function paint(pen, tile, view) {
+    if (!tables) build();
+    const image = pen.createImageData(tile.width, tile.height);
+    const words = new Uint32Array(image.data.buffer);
+    const colour = plain(tile, view.layer);
+    const light = view.shade && shadable(view.layer) && tables.shade;
+    const fog = new Map();
+    for (let i = 0; i < words.length; i++) {
+      let own = colour(i);
+      if (light && tile.label[i]) own = times(own, light[tile.density[i]]);
+      if (view.selected && tile.label[i] !== view.selected) {
+        if (!fog.has(own)) fog.set(own, fogged(own));
+        own = fog.get(own);
+      }
+      words[i] = own;
+    }
+    pen.putImageData(image, 0, 0);
+  }
+
+  Object.assign(gx, { paint, needs, shadable, forgetColours: () => { tables = null; } });
+})();
