@@ -113,15 +113,20 @@ def classify_verb(config: ConfigPath) -> None:
 
 
 @app.command("report")
-def report_verb(config: ConfigPath) -> None:
-    """Write the tables and the report of a finished result again."""
+def report_verb(
+    config: ConfigPath,
+    ome_zarr: Annotated[bool, typer.Option("--ome-zarr", help="write the maps as OME-Zarr too")] = False,
+    tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
+) -> None:
+    """Write the tables and the report of a finished result again, and its maps for other programs."""
     from pipeline.cluster import worker_count
     from pipeline.config import load_config
     from pipeline.workflow import report
     from pipeline.workflow.runner import Runner
 
     settings = load_config(config)
-    _show_summary(report(settings, Runner(workers=worker_count(settings.compute), progress=_bar)))
+    runner = Runner(workers=worker_count(settings.compute), progress=_bar)
+    _show_summary(report(settings, runner, ome_zarr, tiff))
 
 
 @contextmanager

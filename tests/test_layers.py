@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 FLOORS = [
     {"errors", "arrays"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "pyramid"},
     {"filling", "config"},
     {"stores", "cluster"},
     {"stages"},
@@ -30,6 +30,7 @@ KNOWS = {
     "rich": {"cli"},
     "matplotlib": {"report"},
     "pydantic": {"config"},
+    "tifffile": {"stores"},
 }
 
 

@@ -19,6 +19,7 @@ from pipeline.spectra import standardise
 from pipeline.stores.cube import CubeInfo, describe_cube
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
+from pipeline.workflow.exports import write_ome_zarr, write_tiffs
 from pipeline.workflow.paths import result_path, sites_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
@@ -37,10 +38,11 @@ class Summary:
     paths: Sequence[Path]
 
 
-def report(config: Config, runner: Runner) -> Summary:
+def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
     """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
-    Raises InputError where there is no finished result.
+    On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
+    finished result.
     """
     with open_result(config.output) as result:
         sites, info = read_sites(sites_path(config)), describe_cube(config.cube_path)
@@ -57,6 +59,10 @@ def report(config: Config, runner: Runner) -> Summary:
             write_label_png(paths[-3], data)
             write_report(paths[-2], data, page.relative_to(config.output).as_posix())
             advance(1)
+        if ome_zarr:
+            paths.append(write_ome_zarr(config, result, info, data, runner))
+        if tiff:
+            paths += write_tiffs(config, result, info, runner)
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
 

@@ -59,7 +59,7 @@ def write_report_folder(
     Raises RunError where the folder cannot be written.
     """
     folder, layers = viewer_path(config), find_layers(result, result_path(config), info)
-    values = _value_layers(layers, data)
+    values = value_layers(layers, data)
     shown = [(layer.name, layer.low, layer.high) for layer in values]
     fingerprint = digest(FORMAT, result.attrs["fingerprint"], shown)
     if not _are_made(folder / "tiles", fingerprint):
@@ -67,7 +67,7 @@ def write_report_folder(
     return write_viewer(folder, Scene(data, info.plane, values))
 
 
-def _value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
+def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
     """Return the measured layers with their ranges, taken from the overview that the report shows."""
     found = []
     for name in layers.values:
