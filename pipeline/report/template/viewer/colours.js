@@ -6,7 +6,6 @@
 
   const parse = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   const word = ([red, green, blue]) => (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
-  const mix = (a, b, part) => a.map((v, i) => Math.round(v + part * (b[i] - v)));
 
   // A pale colour for a site that names no cluster.
   function pale(number) {
@@ -26,7 +25,7 @@
     }
     const state = Uint32Array.from(scene.states, ({ colour }, n) => word(n ? parse(colour) : paper));
     const ramp = Uint32Array.of(word(paper), ...scene.ramp.map((hex) => word(parse(hex))));
-    tables = { paper, label, site, state, ramp, shade: shades() };
+    tables = { label, site, state, ramp, shade: shades() };
   }
 
   // How much light the shade leaves for each code of the iron density.
@@ -52,14 +51,13 @@
     }
   }
 
-  function times(colour, light) {
-    const red = (colour & 255) * light, green = ((colour >> 8) & 255) * light, blue = ((colour >> 16) & 255) * light;
+  // One colour drawn towards another, channel by channel, and darkened.
+  function blend(colour, other, part, light) {
+    const own = (1 - part) * light, more = part;
+    const red = (colour & 255) * own + (other & 255) * more;
+    const green = ((colour >> 8) & 255) * own + ((other >> 8) & 255) * more;
+    const blue = ((colour >> 16) & 255) * own + ((other >> 16) & 255) * more;
     return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
-  }
-
-  function fogged(colour) {
-    const own = [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255];
-    return word(mix(own, tables.paper, FOG));
   }
 
   // The names of the value layers that painting a view needs.
@@ -77,15 +75,11 @@
     const words = new Uint32Array(image.data.buffer);
     const colour = plain(tile, view.layer);
     const light = view.shade && shadable(view.layer) && tables.shade;
-    const fog = new Map();
+    const paper = tables.state[0];
     for (let i = 0; i < words.length; i++) {
-      let own = colour(i);
-      if (light && tile.label[i]) own = times(own, light[tile.density[i]]);
-      if (view.selected && tile.label[i] !== view.selected) {
-        if (!fog.has(own)) fog.set(own, fogged(own));
-        own = fog.get(own);
-      }
-      words[i] = own;
+      const hidden = view.selected && tile.label[i] !== view.selected ? FOG : 0;
+      const bright = light && tile.label[i] ? light[tile.density[i]] : 1;
+      words[i] = hidden || bright < 1 ? blend(colour(i), paper, hidden, bright) : colour(i);
     }
     pen.putImageData(image, 0, 0);
   }

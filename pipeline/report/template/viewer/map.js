@@ -48,6 +48,7 @@
   async function repaint() {
     if (painting) return;
     painting = true;
+    let since = performance.now();
     for (const pen of painted.keys()) if (!pen.canvas.width) painted.delete(pen);
     for (let todo = outdated(); todo.length; todo = outdated()) {
       const [pen, { place }] = todo[todo.length - 1];
@@ -60,6 +61,10 @@
       else painted.delete(pen);
       viewer.forceRedraw();
       viewer.navigator.forceRedraw();
+      if (performance.now() - since > 12) {
+        await new Promise(requestAnimationFrame);
+        since = performance.now();
+      }
     }
     painting = false;
     document.documentElement.dataset.painted = `${view.layer} ${view.selected}`;
