@@ -27,7 +27,7 @@ from pipeline.stores.ome_zarr import (
 from pipeline.stores.result import MAPS, read_map
 from pipeline.stores.tiff import write_tiff
 from pipeline.tiles import Tile, regular_grid
-from pipeline.workflow.paths import result_path
+from pipeline.workflow.paths import components_path, result_path
 from pipeline.workflow.pyramid import (
     BLOCK,
     CLIMB,
@@ -41,7 +41,7 @@ from pipeline.workflow.pyramid import (
     read_values,
 )
 from pipeline.workflow.runner import Runner
-from pipeline.workflow.viewer import VALUES, value_layers
+from pipeline.workflow.viewer import value_layers
 
 KEPT_STATES = (1, 2)
 OTHER_SITE = "#a8a49c"
@@ -53,7 +53,7 @@ def write_ome_zarr(
     """Write maps.ome.zarr: the measured maps as channels, and label, kept, site and state as label images."""
     final = config.output / "maps.ome.zarr"
     store = chunks.partial_of(final)
-    layers = find_layers(result, result_path(config), info)
+    layers = find_layers(result, result_path(config), info, components_path(config))
     shapes = level_shapes(info.plane, TILE)
     channels = [Channel(v.name, v.title, v.low, v.high) for v in value_layers(layers, data)]
     create_ome_zarr(store, data.title, shapes, TILE, info.pixel_um, channels, _label_images(layers, data))
@@ -85,27 +85,23 @@ def export_block(
         write_level(store, above, part_of(tile, level, above), [part[name] for name in channels], labels)
 
 
-def write_tiffs(config: Config, result: xr.Dataset, info: CubeInfo, runner: Runner) -> list[Path]:
+def write_tiffs(
+    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
+) -> list[Path]:
     """Write every map as tiff/NAME.tif, void pixels of the measured ones as NaN; return their paths."""
     folder = config.output / "tiff"
     folder.mkdir(exist_ok=True)
-    layers = find_layers(result, result_path(config), info)
-    maps = [name for name in MAPS if name not in layers.values]
-    paths = []
-    with runner.step("tiff", len(maps) + len(layers.values)) as advance:
-        for name in maps:
-            read = _map_reader(layers, name)
-            write_tiff(
-                folder / f"{name}.tif", info.plane, result[name].dtype, read, info.pixel_um, MAPS[name]
-            )
-            paths.append(folder / f"{name}.tif")
+    layers = find_layers(result, result_path(config), info, components_path(config))
+    meanings = {layer.name: layer.meaning for layer in value_layers(layers, data)}
+    maps = {name: meaning for name, meaning in MAPS.items() if name not in meanings}
+    with runner.step("tiff", len(maps) + len(meanings)) as advance:
+        for name, meaning in (maps | meanings).items():
+            measured = name in meanings
+            read = _value_reader(layers, name) if measured else _map_reader(layers, name)
+            kind = np.float32 if measured else result[name].dtype
+            write_tiff(folder / f"{name}.tif", info.plane, kind, read, info.pixel_um, meaning)
             advance(1)
-        for name in layers.values:
-            read = _value_reader(layers, name)
-            write_tiff(folder / f"{name}.tif", info.plane, np.float32, read, info.pixel_um, VALUES[name][1])
-            paths.append(folder / f"{name}.tif")
-            advance(1)
-    return paths
+    return [folder / f"{name}.tif" for name in (maps | meanings)]
 
 
 def _map_reader(layers: Layers, name: str) -> Callable[[tuple[slice, slice]], NDArray[Any]]:

@@ -25,6 +25,11 @@ def result_path(config: Config) -> Path:
     return config.output / "result.zarr"
 
 
+def components_path(config: Config) -> Path:
+    """Return the store of the components and of their shares in every pixel."""
+    return config.output / "components.zarr"
+
+
 def viewer_path(config: Config) -> Path:
     """Return the report folder, whose index.html shows the map at full resolution."""
     return config.output / "report"

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline.arrays import IntArray
+from pipeline.errors import InputError
 from pipeline.pyramid import halve_labels, halve_values, rank_labels
 from pipeline.stores import chunks
 from pipeline.stores.cube import WORKING_POINT, CubeInfo
@@ -20,6 +21,7 @@ BLOCK = 2048
 """Side of a block, in pixels; a block makes its own level and the two above it."""
 CLIMB = 2
 LABELS = ("label", "site", "state")
+MEASURED = ("correlation",)
 
 Maps = dict[str, NDArray[Any]]
 Region = tuple[slice, slice]
@@ -29,18 +31,21 @@ Region = tuple[slice, slice]
 class Layers:
     """Where the finest maps lie, and the rank that decides between the labels of each label map.
 
-    `values` names the measured maps; "density" (mu_high - mu_low) comes from the cube, the others from the
-    result. A value of a void pixel is not shown.
+    `values` names the measured maps, `ratios` those of them that are shares of a component, with its place
+    in the store of components. "density" (mu_high - mu_low) comes from the cube, all others from the result.
+    A value of a void pixel is not shown.
     """
 
     result: Path
     cube: Path
+    components: Path
     values: tuple[str, ...]
+    ratios: Mapping[str, int]
     ranks: Mapping[str, IntArray]
 
 
-def find_layers(result: xr.Dataset, store: Path, info: CubeInfo) -> Layers:
-    """Return the layers that there are: the maps of the result, and the density where the cube has it."""
+def find_layers(result: xr.Dataset, store: Path, info: CubeInfo, components: Path) -> Layers:
+    """Return the layers that there are: maps of the result, density of the cube, shares of components."""
     pixels = np.zeros(int(result.attrs["sites"]) + 1, np.int64)
     pixels[result.cluster.values] = result.pixels.values
     ranks = {
@@ -48,10 +53,21 @@ def find_layers(result: xr.Dataset, store: Path, info: CubeInfo) -> Layers:
         "site": rank_labels(pixels, rare_first=False),
         "state": rank_labels(np.asarray(result.attrs["states"])),
     }
-    measured = [name for name in ("correlation",) if name in result]
+    measured = [name for name in MEASURED if name in result]
     if set(WORKING_POINT) <= set(info.maps):
         measured.insert(0, "density")
-    return Layers(store, info.path, tuple(measured), ranks)
+    ratios = {f"ratio_{label}": place for place, label in enumerate(component_labels(components, result))}
+    return Layers(store, info.path, components, (*measured, *ratios), ratios, ranks)
+
+
+def component_labels(components: Path, result: xr.Dataset) -> list[int]:
+    """Return the labels of the components, none where they have not been made from this result."""
+    try:
+        made = chunks.attributes_of(components)
+        labels = chunks.read(components, "component", (slice(None),))
+    except InputError:
+        return []
+    return [int(label) for label in labels] if made.get("result") == result.attrs["fingerprint"] else []
 
 
 def read_layers(layers: Layers, region: Region, values: tuple[str, ...] | None = None) -> Maps:
@@ -65,6 +81,9 @@ def read_layers(layers: Layers, region: Region, values: tuple[str, ...] | None =
 
 def read_values(layers: Layers, name: str, region: Region) -> NDArray[np.float32]:
     """Read one measured map as it is in the stores."""
+    if name in layers.ratios:
+        place = layers.ratios[name]
+        return np.asarray(chunks.read(layers.components, "ratio", (slice(place, place + 1), *region))[0])
     if name != "density":
         return np.asarray(read_map(layers.result, name, region), np.float32)
     low, high = (chunks.read(layers.cube, point, region) for point in WORKING_POINT)

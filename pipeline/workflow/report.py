@@ -62,7 +62,7 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
         if ome_zarr:
             paths.append(write_ome_zarr(config, result, info, data, runner))
         if tiff:
-            paths += write_tiffs(config, result, info, runner)
+            paths += write_tiffs(config, result, info, data, runner)
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
 

@@ -28,7 +28,7 @@ from pipeline.stores import chunks
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.files import publish_file
 from pipeline.tiles import Tile, flat, regular_grid
-from pipeline.workflow.paths import result_path, viewer_path
+from pipeline.workflow.paths import components_path, result_path, viewer_path
 from pipeline.workflow.pyramid import (
     BLOCK,
     CLIMB,
@@ -48,6 +48,7 @@ VALUES = {
     "density": ("Iron density", "mean absorbance after the edge less that before it"),
     "correlation": ("Correlation", "Pearson correlation of the pixel with its site"),
 }
+RATIO_MEANING = "share of a component in the pixel's spectrum"
 MOST_CELLS = 64
 
 
@@ -58,10 +59,12 @@ def write_report_folder(
 
     Raises RunError where the folder cannot be written.
     """
-    folder, layers = viewer_path(config), find_layers(result, result_path(config), info)
+    folder, layers = (
+        viewer_path(config),
+        find_layers(result, result_path(config), info, components_path(config)),
+    )
     values = value_layers(layers, data)
-    shown = [(layer.name, layer.low, layer.high) for layer in values]
-    fingerprint = digest(FORMAT, result.attrs["fingerprint"], shown)
+    fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], [vars(layer) for layer in values])
     if not _are_made(folder / "tiles", fingerprint):
         _write_tiles(folder, layers, values, info.plane, fingerprint, runner)
     return write_viewer(folder, Scene(data, info.plane, values))
@@ -69,8 +72,14 @@ def write_report_folder(
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
     """Return the measured layers with their ranges, taken from the overview that the report shows."""
+    names = {row.label: row.name for row in data.clusters}
     found = []
     for name in layers.values:
+        if name in layers.ratios:
+            label = int(name.removeprefix("ratio_"))
+            title = f"Share of {names.get(label, f'label {label}')}"
+            found.append(ValueLayer(name, title, RATIO_MEANING, 0.0, 1.0, "components", label))
+            continue
         sample = np.where(data.state == 0, np.nan, getattr(data, name))
         if (layer := value_layer(name, *VALUES[name], sample)) is not None:
             found.append(layer)
@@ -163,7 +172,8 @@ def _write_scripts(
     height, width = maps["label"].shape
     code = maps["site"] ^ maps["label"]
     planes = {"map": [maps["label"], code, maps["state"]]}
-    planes |= {layer.name: [encode_values(maps[layer.name], layer)] for layer in values}
+    for layer in values:
+        planes.setdefault(layer.group, []).append(encode_values(maps[layer.name], layer))
     for name, layers in planes.items():
         place = folder / name / str(level)
         place.mkdir(parents=True, exist_ok=True)

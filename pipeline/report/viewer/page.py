@@ -73,7 +73,10 @@ def _layer_choices(scene: Scene) -> list[tuple[str, str, str]]:
         ),
         ("state", "State", "how each pixel got its label"),
     ]
-    return fixed + [(layer.name, layer.title, layer.meaning) for layer in scene.values]
+    measured = [(layer.name, layer.title, layer.meaning) for layer in scene.values if not layer.label]
+    if any(layer.label for layer in scene.values):
+        fixed.append(("components", "Components", "colours of the components of each pixel, by their shares"))
+    return fixed + measured
 
 
 def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any]:
@@ -96,11 +99,17 @@ def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any
             {"name": name, "meaning": views.STATE_MEANINGS[name], "colour": colour}
             for name, colour in zip(STATE_NAMES, state_colours(), strict=True)
         ],
-        "values": [vars(layer) for layer in scene.values],
+        "values": _values(scene.values),
         "ramp": ["#" + bytes(colour).hex() for colour in ramp],
         "shade": _shade(scene.data),
         "darkest": layers.DARKEST,
     }
+
+
+def _values(values: Sequence[ValueLayer]) -> list[dict[str, Any]]:
+    """Return the layers with the place of each in the tiles of its group."""
+    groups = [layer.group for layer in values]
+    return [vars(layer) | {"plane": groups[:place].count(layer.group)} for place, layer in enumerate(values)]
 
 
 def _shade(data: ReportData) -> list[float] | None:

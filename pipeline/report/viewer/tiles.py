@@ -19,13 +19,19 @@ _FAST = 4  # zlib's level: noise hardly shrinks at a higher one, and takes thric
 
 @dataclass(frozen=True)
 class ValueLayer:
-    """A measured map shown in colours from `low` to `high`; values beyond take the end colours."""
+    """A measured map shown in colours from `low` to `high`; values beyond take the end colours.
+
+    The tiles of the layers of one `group` are the planes of one script. `label` is the cluster whose share
+    the map tells, 0 where it tells something else.
+    """
 
     name: str
     title: str
     meaning: str
     low: float
     high: float
+    group: str
+    label: int = 0
 
 
 def value_layer(name: str, title: str, meaning: str, sample: NDArray[np.floating[Any]]) -> ValueLayer | None:
@@ -34,7 +40,8 @@ def value_layer(name: str, title: str, meaning: str, sample: NDArray[np.floating
     if known.size == 0:
         return None
     low, high = (float(v) for v in np.percentile(known, (0.1, 99.9)))
-    return ValueLayer(name, title, meaning, low, high if high > low else low + max(abs(low), 1.0) * 1e-6)
+    high = high if high > low else low + max(abs(low), 1.0) * 1e-6
+    return ValueLayer(name, title, meaning, low, high, name)
 
 
 def encode_values(values: NDArray[np.floating[Any]], layer: ValueLayer) -> NDArray[np.uint8]:

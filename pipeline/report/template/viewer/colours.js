@@ -1,7 +1,7 @@
 "use strict";
 // From numbers to colours: tables for labels, states and values, and the painting of one tile.
 (() => {
-  const FOG = 0.86;
+  const FOG = 0.84, DARK = 0xff1f1a17;
   let tables = null;
 
   const parse = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -47,8 +47,24 @@
       case "kept": return (i) => tables.label[state[i] === 1 || state[i] === 2 ? label[i] : 0];
       case "site": return (i) => tables.site[site[i]];
       case "state": return (i) => tables.state[state[i]];
+      case "components": return mixed(tile);
       default: return (i) => tables.ramp[tile[layer][i]];
     }
+  }
+
+  // The colours of the components of a pixel, by their shares.
+  function mixed(tile) {
+    const count = tile.label.length, bytes = tile.components;
+    const own = gx.scene.values.filter(({ group }) => group === "components").map((layer) => tables.label[layer.label]);
+    return (i) => {
+      let red = 0, green = 0, blue = 0, sum = 0;
+      for (let k = 0; k < own.length; k++) {
+        const share = Math.max(0, bytes[k * count + i] - 1);
+        red += share * (own[k] & 255); green += share * ((own[k] >> 8) & 255); blue += share * ((own[k] >> 16) & 255);
+        sum += share;
+      }
+      return sum ? (0xff000000 | ((blue / sum) << 16) | ((green / sum) << 8) | (red / sum)) >>> 0 : tables.state[0];
+    };
   }
 
   // One colour drawn towards another, channel by channel, and darkened.
@@ -60,26 +76,25 @@
     return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
   }
 
-  // The names of the value layers that painting a view needs.
+  // The groups of measured maps that painting a view needs.
   function needs(view) {
     const shaded = view.shade && shadable(view.layer) && gx.scene.shade;
-    const own = gx.scene.values.some(({ name }) => name === view.layer);
+    const own = gx.scene.values.some(({ group }) => group === view.layer);
     return [...(own ? [view.layer] : []), ...(shaded ? ["density"] : [])];
   }
-  const shadable = (layer) => ["label", "kept", "site"].includes(layer);
+  const shadable = (layer) => ["label", "kept", "site", "components"].includes(layer);
 
-  // Paint a tile: its layer, the shade of the iron density, and all but one cluster behind fog.
+  // Paint a tile: its layer, the shade of the iron density, and all but the chosen cluster in the dark.
   function paint(pen, tile, view) {
     if (!tables) build();
     const image = pen.createImageData(tile.width, tile.height);
     const words = new Uint32Array(image.data.buffer);
     const colour = plain(tile, view.layer);
     const light = view.shade && shadable(view.layer) && tables.shade;
-    const paper = tables.state[0];
     for (let i = 0; i < words.length; i++) {
       const hidden = view.selected && tile.label[i] !== view.selected ? FOG : 0;
       const bright = light && tile.label[i] ? light[tile.density[i]] : 1;
-      words[i] = hidden || bright < 1 ? blend(colour(i), paper, hidden, bright) : colour(i);
+      words[i] = hidden || bright < 1 ? blend(colour(i), DARK, hidden, bright) : colour(i);
     }
     pen.putImageData(image, 0, 0);
   }

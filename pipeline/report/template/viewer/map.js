@@ -22,10 +22,10 @@
   }
 
   // Everything a view shows of one tile.
-  async function gather(place, names) {
+  async function gather(place, groups) {
     const { level, x, y } = place;
-    const [map, ...values] = await Promise.all(["map", ...names].map((name) => gx.get(name, level, x, y)));
-    return Object.assign({ ...map }, ...names.map((name, n) => ({ [name]: values[n] })));
+    const [map, ...values] = await Promise.all(["map", ...groups].map((group) => gx.get(group, level, x, y)));
+    return Object.assign({ ...map }, ...groups.map((group, n) => ({ [group]: values[n] })));
   }
 
   async function drawTile(place) {

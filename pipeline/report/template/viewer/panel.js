@@ -10,10 +10,11 @@
   async function readPixel(x, y) {
     const side = gx.scene.tile;
     const column = Math.floor(x / side), row = Math.floor(y / side);
-    const names = ["map", ...gx.scene.values.map(({ name }) => name)];
-    const [map, ...values] = await Promise.all(names.map((name) => gx.get(name, 0, column, row)));
-    const i = (y - row * side) * map.width + (x - column * side);
-    return { x, y, label: map.label[i], site: map.site[i], state: map.state[i], codes: values.map((v) => v[i]) };
+    const groups = [...new Set(gx.scene.values.map(({ group }) => group))];
+    const [map, ...bytes] = await Promise.all(["map", ...groups].map((group) => gx.get(group, 0, column, row)));
+    const count = map.label.length, i = (y - row * side) * map.width + (x - column * side);
+    const codes = gx.scene.values.map(({ group, plane }) => bytes[groups.indexOf(group)][plane * count + i]);
+    return { x, y, label: map.label[i], site: map.site[i], state: map.state[i], codes };
   }
 
   const swatch = (colour) => {
@@ -37,6 +38,16 @@
     return `${{ 1: "≤\u202f", 255: "≥\u202f" }[code] || ""}${value.toFixed(Math.min(digits, 12))}`;
   }
 
+  // The components of a pixel, the largest first; a share below half a percent is not named.
+  function shares(pixel) {
+    const found = gx.scene.values.map((layer, n) => ({ ...layer, share: (pixel.codes[n] - 1) / 254 }))
+      .filter(({ label, share }) => label && share > 0.005).sort((a, b) => b.share - a.share);
+    return found.length ? fact("Components", ...found.flatMap(({ label, share }, n) => {
+      const { name, colour } = byLabel.get(label);
+      return [...(n ? [document.createElement("br")] : []), swatch(colour), `${name} ${Math.round(100 * share)}\u202f%`];
+    })) : [];
+  }
+
   function showPixel(pixel) {
     const cluster = byLabel.get(pixel.label), state = gx.scene.states[pixel.state];
     const um = (place) => Number((place * gx.scene.um).toPrecision(6));
@@ -47,7 +58,8 @@
       ...fact("Label", ...(cluster ? [swatch(cluster.colour), `${cluster.name}, label ${cluster.label}`] : ["none"])),
       ...fact("State", ...(pixel.state ? [swatch(state.colour)] : []), state.name, meaning),
       ...fact("Site", pixel.site ? `${pixel.site}: ${gx.scene.sites[pixel.site - 1]}` : "none"),
-      ...gx.scene.values.flatMap((layer, n) => fact(layer.title, said(layer, pixel.codes[n]))),
+      ...gx.scene.values.flatMap((layer, n) => (layer.label ? [] : fact(layer.title, said(layer, pixel.codes[n])))),
+      ...shares(pixel),
     );
     document.documentElement.dataset.pixel = `${pixel.x} ${pixel.y}`;
     if (!gx.view.selected) showCard(pixel.label);

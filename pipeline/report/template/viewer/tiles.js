@@ -60,18 +60,19 @@ window.gx = (() => {
     return { width, height, label, site, state: integers(bytes, 2 * wide * count, count, 1) };
   }
 
-  async function readValues(name, level, column, row) {
-    return inflate(await fetchText(`tiles/${name}/${level}/${column}_${row}`));
+  // The codes of a group of measured maps, plane by plane.
+  async function readValues(group, level, column, row) {
+    return inflate(await fetchText(`tiles/${group}/${level}/${column}_${row}`));
   }
 
   // The last tiles read, each kept as a promise, so that two who ask for one read it once.
   const kept = new Map();
-  function get(name, level, column, row) {
-    const key = `${name}/${level}/${column}_${row}`;
+  function get(group, level, column, row) {
+    const key = `${group}/${level}/${column}_${row}`;
     let tile = kept.get(key);
     kept.delete(key);
     if (!tile) {
-      tile = name === "map" ? readMap(level, column, row) : readValues(name, level, column, row);
+      tile = group === "map" ? readMap(level, column, row) : readValues(group, level, column, row);
       tile.catch(() => kept.delete(key));
     }
     kept.set(key, tile);
