@@ -1,4 +1,4 @@
-"""The paper's own verification on measured standards: Fe3O4, 10 x 10 pixels, in 400 x 400 of Fe2O3 (METHOD 9)."""
+"""The paper's own verification: a square of measured Fe3O4, 10 x 10 pixels, in measured Fe2O3 (METHOD 9)."""
 
 from pathlib import Path
 
