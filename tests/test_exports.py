@@ -88,7 +88,7 @@ def test_tiff_files_hold_the_maps_and_the_size_of_a_pixel(viewer_run, small_tile
     try:
         summary = report(viewer_run, Runner(), tiff=True)
     finally:
-        shutil.rmtree(viewer_run.output / "components.zarr")
+        shutil.rmtree(viewer_run.output / "phases.zarr")
     maps, _ = whole_maps(viewer_run)
     with open_result(viewer_run.output) as result:
         maps["kept"] = result.kept.values

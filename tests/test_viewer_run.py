@@ -94,8 +94,12 @@ def test_components_become_a_layer_and_renew_the_tiles(viewer_run, small_tiles):
             np.testing.assert_array_equal(plane[there], 1 + np.rint(254 * ratio[there]))
             assert not plane[~there].any()
         assert 'value="components"' in (folder / "index.html").read_text()
+        _, others = viewer_runs.add_components(viewer_run, seed=4)
+        report(viewer_run, Runner())
+        first, _ = level_of(folder, "components", 0, SHAPE, (np.uint8, np.uint8))
+        np.testing.assert_array_equal(first[there], 1 + np.rint(254 * others[0][there]))
     finally:
-        shutil.rmtree(viewer_run.output / "components.zarr")
+        shutil.rmtree(viewer_run.output / "phases.zarr")
     report(viewer_run, Runner())
     assert 'value="components"' not in (folder / "index.html").read_text()
     assert not (folder / "tiles" / "components").exists()
@@ -104,11 +108,11 @@ def test_components_become_a_layer_and_renew_the_tiles(viewer_run, small_tiles):
 def test_components_of_another_result_are_left_out(viewer_run, small_tiles):
     viewer_runs.add_components(viewer_run)
     try:
-        chunks.create_group(viewer_run.output / "components.zarr", {"result": "another"})
+        chunks.create_group(viewer_run.output / "phases.zarr", {"result": "another", "fingerprint": "1"})
         report(viewer_run, Runner())
         assert 'value="components"' not in (viewer_run.output / "report" / "index.html").read_text()
     finally:
-        shutil.rmtree(viewer_run.output / "components.zarr")
+        shutil.rmtree(viewer_run.output / "phases.zarr")
 
 
 def test_the_page_holds_what_it_needs_and_asks_for_nothing_else(viewer_run, small_tiles):

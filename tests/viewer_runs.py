@@ -12,7 +12,7 @@ from pipeline.stores import chunks, cube
 from pipeline.stores.result import open_result
 from pipeline.tiles import flat, tile_grid
 from pipeline.workflow import classify, exports, viewer
-from pipeline.workflow.paths import components_path
+from pipeline.workflow.paths import composition_path
 
 SHAPE = (150, 83)
 SIDE = 8
@@ -57,8 +57,8 @@ def add_components(config, seed=3):
         mark = opened.attrs["fingerprint"]
     first = np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
     ratios = np.stack([first, 1 - first])
-    store = components_path(config)
-    chunks.create_group(store, {"result": mark})
+    store = composition_path(config)
+    chunks.create_group(store, {"result": mark, "fingerprint": str(seed)})
     chunks.save_array(store, "component", labels, ("component",))
     chunks.save_array(store, RATIOS, ratios, ("component", "y", "x"))
     return labels, ratios

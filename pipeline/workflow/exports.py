@@ -27,7 +27,7 @@ from pipeline.stores.ome_zarr import (
 from pipeline.stores.result import MAPS, read_map
 from pipeline.stores.tiff import write_tiff
 from pipeline.tiles import Tile, regular_grid
-from pipeline.workflow.paths import components_path, result_path
+from pipeline.workflow.paths import composition_path, result_path
 from pipeline.workflow.pyramid import (
     BLOCK,
     CLIMB,
@@ -53,7 +53,7 @@ def write_ome_zarr(
     """Write maps.ome.zarr: the measured maps as channels, and label, kept, site and state as label images."""
     final = config.output / "maps.ome.zarr"
     store = chunks.partial_of(final)
-    layers = find_layers(result, result_path(config), info, components_path(config))
+    layers = find_layers(result, result_path(config), info, composition_path(config))
     shapes = level_shapes(info.plane, TILE)
     channels = [Channel(v.name, v.title, v.low, v.high) for v in value_layers(layers, data)]
     create_ome_zarr(store, data.title, shapes, TILE, info.pixel_um, channels, _label_images(layers, data))
@@ -91,7 +91,7 @@ def write_tiffs(
     """Write every map as tiff/NAME.tif, void pixels of the measured ones as NaN; return their paths."""
     folder = config.output / "tiff"
     folder.mkdir(exist_ok=True)
-    layers = find_layers(result, result_path(config), info, components_path(config))
+    layers = find_layers(result, result_path(config), info, composition_path(config))
     meanings = {layer.name: layer.meaning for layer in value_layers(layers, data)}
     maps = {name: meaning for name, meaning in MAPS.items() if name not in meanings}
     with runner.step("tiff", len(maps) + len(meanings)) as advance:

@@ -25,9 +25,9 @@ def result_path(config: Config) -> Path:
     return config.output / "result.zarr"
 
 
-def components_path(config: Config) -> Path:
-    """Return the store of the components and of their shares in every pixel."""
-    return config.output / "components.zarr"
+def composition_path(config: Config) -> Path:
+    """Return the store of the components."""
+    return config.output / "phases.zarr"
 
 
 def viewer_path(config: Config) -> Path:

@@ -32,8 +32,8 @@ class Layers:
     """Where the finest maps lie, and the rank that decides between the labels of each label map.
 
     `values` names the measured maps, `ratios` those of them that are shares of a component, with its place
-    in the store of components. "density" (mu_high - mu_low) comes from the cube, all others from the result.
-    A value of a void pixel is not shown.
+    in the store of components; `composed` marks what that store holds. "density" (mu_high - mu_low) comes
+    from the cube, all others from the result. A value of a void pixel is not shown.
     """
 
     result: Path
@@ -41,6 +41,7 @@ class Layers:
     components: Path
     values: tuple[str, ...]
     ratios: Mapping[str, int]
+    composed: str
     ranks: Mapping[str, IntArray]
 
 
@@ -56,18 +57,21 @@ def find_layers(result: xr.Dataset, store: Path, info: CubeInfo, components: Pat
     measured = [name for name in MEASURED if name in result]
     if set(WORKING_POINT) <= set(info.maps):
         measured.insert(0, "density")
-    ratios = {f"ratio_{label}": place for place, label in enumerate(component_labels(components, result))}
-    return Layers(store, info.path, components, (*measured, *ratios), ratios, ranks)
+    labels, composed = _component_labels(components, result.attrs["fingerprint"])
+    ratios = {f"ratio_{label}": place for place, label in enumerate(labels)}
+    return Layers(store, info.path, components, (*measured, *ratios), ratios, composed, ranks)
 
 
-def component_labels(components: Path, result: xr.Dataset) -> list[int]:
-    """Return the labels of the components, none where they have not been made from this result."""
+def _component_labels(components: Path, fingerprint: str) -> tuple[list[int], str]:
+    """Return the labels of the components and their store's mark; none where they are of another result."""
     try:
         made = chunks.attributes_of(components)
         labels = chunks.read(components, "component", (slice(None),))
     except InputError:
-        return []
-    return [int(label) for label in labels] if made.get("result") == result.attrs["fingerprint"] else []
+        return [], ""
+    if made.get("result") != fingerprint:
+        return [], ""
+    return [int(label) for label in labels], str(made["fingerprint"])
 
 
 def read_layers(layers: Layers, region: Region, values: tuple[str, ...] | None = None) -> Maps:

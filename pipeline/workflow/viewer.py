@@ -28,7 +28,7 @@ from pipeline.stores import chunks
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.files import publish_file
 from pipeline.tiles import Tile, flat, regular_grid
-from pipeline.workflow.paths import components_path, result_path, viewer_path
+from pipeline.workflow.paths import composition_path, result_path, viewer_path
 from pipeline.workflow.pyramid import (
     BLOCK,
     CLIMB,
@@ -61,10 +61,11 @@ def write_report_folder(
     """
     folder, layers = (
         viewer_path(config),
-        find_layers(result, result_path(config), info, components_path(config)),
+        find_layers(result, result_path(config), info, composition_path(config)),
     )
     values = value_layers(layers, data)
-    fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], [vars(layer) for layer in values])
+    shown = [vars(layer) for layer in values]
+    fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)
     if not _are_made(folder / "tiles", fingerprint):
         _write_tiles(folder, layers, values, info.plane, fingerprint, runner)
     return write_viewer(folder, Scene(data, info.plane, values))
