@@ -105,6 +105,24 @@ def test_components_become_a_layer_and_renew_the_tiles(viewer_run, small_tiles):
     assert not (folder / "tiles" / "components").exists()
 
 
+def test_any_other_measured_map_of_the_result_becomes_a_layer(viewer_run, small_tiles):
+    store, folder = viewer_run.output / "result.zarr", viewer_run.output / "report"
+    odds = np.random.default_rng(2).uniform(0, 0.5, SHAPE).astype(np.float32)
+    meaning = "probability that the runner-up is the right site"
+    chunks.save_array(store, "runner_up", odds, ("y", "x"), long_name=meaning)
+    try:
+        report(viewer_run, Runner())
+        layer = next(layer for layer in scene_of(folder)["values"] if layer["name"] == "runner_up")
+        assert (layer["title"], layer["meaning"]) == ("Runner up", meaning)
+        assert 0 <= layer["low"] < 0.01
+        assert 0.49 < layer["high"] <= 0.5
+        (code,) = level_of(folder, "runner_up", 0, SHAPE, (np.uint8,))
+        assert code.max() == 255
+        assert meaning in (folder / "index.html").read_text()
+    finally:
+        shutil.rmtree(store / "runner_up")
+
+
 def test_components_of_another_result_are_left_out(viewer_run, small_tiles):
     viewer_runs.add_components(viewer_run)
     try:

@@ -21,7 +21,8 @@ BLOCK = 2048
 """Side of a block, in pixels; a block makes its own level and the two above it."""
 CLIMB = 2
 LABELS = ("label", "site", "state")
-MEASURED = ("correlation",)
+DENSITY = "mean absorbance after the edge less that before it"
+RATIO = "share of a component in the pixel's spectrum"
 
 Maps = dict[str, NDArray[Any]]
 Region = tuple[slice, slice]
@@ -31,15 +32,16 @@ Region = tuple[slice, slice]
 class Layers:
     """Where the finest maps lie, and the rank that decides between the labels of each label map.
 
-    `values` names the measured maps, `ratios` those of them that are shares of a component, with its place
-    in the store of components; `composed` marks what that store holds. "density" (mu_high - mu_low) comes
-    from the cube, all others from the result. A value of a void pixel is not shown.
+    `values` names the measured maps with their meanings; `ratios` are those of them that tell the share of a
+    component, with its place in the store of components, and `composed` marks what that store holds.
+    "density" (mu_high - mu_low) comes from the cube, all others from the result. A value of a void pixel is
+    not shown.
     """
 
     result: Path
     cube: Path
     components: Path
-    values: tuple[str, ...]
+    values: Mapping[str, str]
     ratios: Mapping[str, int]
     composed: str
     ranks: Mapping[str, IntArray]
@@ -54,12 +56,18 @@ def find_layers(result: xr.Dataset, store: Path, info: CubeInfo, components: Pat
         "site": rank_labels(pixels, rare_first=False),
         "state": rank_labels(np.asarray(result.attrs["states"])),
     }
-    measured = [name for name in MEASURED if name in result]
-    if set(WORKING_POINT) <= set(info.maps):
-        measured.insert(0, "density")
+    density = {"density": DENSITY} if set(WORKING_POINT) <= set(info.maps) else {}
     labels, composed = _component_labels(components, result.attrs["fingerprint"])
     ratios = {f"ratio_{label}": place for place, label in enumerate(labels)}
-    return Layers(store, info.path, components, (*measured, *ratios), ratios, composed, ranks)
+    values = density | _measured_maps(result) | dict.fromkeys(ratios, RATIO)
+    return Layers(store, info.path, components, values, ratios, composed, ranks)
+
+
+def _measured_maps(result: xr.Dataset) -> dict[str, str]:
+    """Return the maps of the result that hold no labels, the correlation first, with their meanings."""
+    names = [n for n, v in result.data_vars.items() if v.dims == ("y", "x") and v.dtype.kind == "f"]
+    order = sorted(map(str, names), key=lambda name: (name != "correlation", name))
+    return {name: str(result[name].attrs.get("long_name", name)) for name in order}
 
 
 def _component_labels(components: Path, fingerprint: str) -> tuple[list[int], str]:

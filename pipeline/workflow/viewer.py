@@ -39,16 +39,13 @@ from pipeline.workflow.pyramid import (
     find_layers,
     part_of,
     read_layers,
+    read_values,
 )
 from pipeline.workflow.runner import Runner
 
 FORMAT = 1
 """Raised when tiles of an earlier version can no longer be shown."""
-VALUES = {
-    "density": ("Iron density", "mean absorbance after the edge less that before it"),
-    "correlation": ("Correlation", "Pearson correlation of the pixel with its site"),
-}
-RATIO_MEANING = "share of a component in the pixel's spectrum"
+TITLES = {"density": "Iron density"}
 MOST_CELLS = 64
 
 
@@ -72,17 +69,22 @@ def write_report_folder(
 
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
-    """Return the measured layers with their ranges, taken from the overview that the report shows."""
+    """Return the measured layers with their ranges, taken from as many pixels as the report's overview."""
     names = {row.label: row.name for row in data.clusters}
+    shown = {"density": data.density, "correlation": data.correlation}
+    every = (slice(None, None, data.step),) * 2
     found = []
-    for name in layers.values:
+    for name, meaning in layers.values.items():
         if name in layers.ratios:
             label = int(name.removeprefix("ratio_"))
             title = f"Share of {names.get(label, f'label {label}')}"
-            found.append(ValueLayer(name, title, RATIO_MEANING, 0.0, 1.0, "components", label))
+            found.append(ValueLayer(name, title, meaning, 0.0, 1.0, "components", label))
             continue
-        sample = np.where(data.state == 0, np.nan, getattr(data, name))
-        if (layer := value_layer(name, *VALUES[name], sample)) is not None:
+        sample = shown.get(name)
+        sample = read_values(layers, name, every) if sample is None else sample
+        title = TITLES.get(name, name.replace("_", " ").capitalize())
+        layer = value_layer(name, title, meaning, np.where(data.state == 0, np.nan, sample))
+        if layer is not None:
             found.append(layer)
     return found
 
