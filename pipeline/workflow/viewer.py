@@ -80,8 +80,8 @@ def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
             title = f"Share of {names.get(label, f'label {label}')}"
             found.append(ValueLayer(name, title, meaning, 0.0, 1.0, "components", label))
             continue
-        sample = shown.get(name)
-        sample = read_values(layers, name, every) if sample is None else sample
+        known = shown.get(name)
+        sample = read_values(layers, name, every) if known is None else known
         title = TITLES.get(name, name.replace("_", " ").capitalize())
         layer = value_layer(name, title, meaning, np.where(data.state == 0, np.nan, sample))
         if layer is not None:
