@@ -117,19 +117,10 @@ class References(Section):
     pre_edge: Range = (7009.2, 7080.0)
     post_edge: Range = (7200.0, 7321.2)
 
-    @model_validator(mode="after")
-    def _one_source(self) -> "References":
-        if (self.path is None) == (not self.modelled):
-            raise ValueError("give either `path` (a file or folder of spectra) or `modelled: true`")
-        return self
-
     @property
     def is_given(self) -> bool:
         """Whether there are references at all."""
         return self.path is not None or self.modelled
-
-
-NO_REFERENCES = References.model_construct()
 
 
 class Sites(Section):
@@ -188,20 +179,23 @@ class Config(Section):
     title: str
     output: Path
     sites: Sites = Sites()
-    references: References = Field(default=NO_REFERENCES, validate_default=True)
+    references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None
     simulate: Simulate | None = None
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
     compute: Compute = Compute()
 
-    @field_validator("references", mode="before")
+    @field_validator("references")
     @classmethod
-    def _references_where_needed(cls, value: Any, info: ValidationInfo) -> Any:
-        sites = info.data.get("sites")
-        if value is NO_REFERENCES and sites is not None and sites.file is None:
-            raise ValueError("missing; give them, or sites that are made already (`sites.file`)")
-        return value
+    def _one_source(cls, references: References, info: ValidationInfo) -> References:
+        made = info.data["sites"].file if "sites" in info.data else None
+        if (references.path is None) == (not references.modelled) and (references.is_given or not made):
+            raise ValueError(
+                "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that are "
+                "made already (`sites.file`)"
+            )
+        return references
 
     @model_validator(mode="after")
     def _one_cube(self) -> "Config":
