@@ -170,10 +170,14 @@ def _show_truth(summary: "Summary") -> None:
         table.columns[column].justify = "right"
     for row in summary.truth.rows:
         name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
-        table.add_row(name, f"{row.pixels:,}", f"{row.recall:.2%}", f"{row.precision:.2%}")
+        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
     out.print()
     out.print(table)
     out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.2%}"
 
 
 def _show_paths(paths: list[Path]) -> None:
