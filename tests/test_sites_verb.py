@@ -117,7 +117,9 @@ def test_pictures_are_drawn_and_old_ones_do_not_stay(measured, capsys):
         with Image.open(measured / "out" / name) as picture:
             assert min(picture.size) > 700
             assert len(np.unique(np.asarray(picture.convert("L")))) > 20
-    _, said, _ = gigaxas(capsys, measured, "sites", sites={"mixtures": "none", "method": "net"}, noise={"c_ref": 3e9})
+    _, said, _ = gigaxas(
+        capsys, measured, "sites", sites={"mixtures": "none", "method": "net"}, noise={"c_ref": 3e9}
+    )
     assert "proof      none: no two spectra near enough" in said
     assert not (measured / "out" / "proof.png").exists()
 
@@ -130,12 +132,14 @@ def test_every_record_has_a_line_and_a_reason(measured, capsys):
     write_reference(measured, "short 1", good[3:], ENERGY[3:])
     write_reference(measured, "short 2", good[3:] * 2, ENERGY[3:])
     write_reference(measured, "gap", np.where(ENERGY > 7200, np.nan, good))
-    code, said, _ = gigaxas(capsys, measured, "check", references={"path": str(measured / "spectra"), "shifts": {"b": 0.5}})
+    code, said, _ = gigaxas(
+        capsys, measured, "check", references={"path": str(measured / "spectra"), "shifts": {"b": 0.5}}
+    )
     assert code == 0
     assert "references 4 read, 1 duplicate, 5 refused, of 10 records" in said
     assert re.search(r"^b +b\.csv +\+0\.50 ", said, re.MULTILINE)
     assert "duplicate  copy: the same data as 'a'" in said
-    assert "mu is the same at every energy: flat" in said
+    assert "mu does not rise from 7080 to 7200 eV: flat" in said
     assert re.search(r"refused +1 +(the edge step is|mu does not rise).*: upside", said)
     assert re.search(r"refused +2 +.*from 7049\.9 to 7321\.2 eV: short 1, short 2", said)
     assert "nothing wrong found" in said
@@ -144,8 +148,11 @@ def test_every_record_has_a_line_and_a_reason(measured, capsys):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda mu: np.full_like(mu, 0.5), "mu is the same at every energy"),
-        (lambda mu: 2.0 - mu, "expected an absorption edge"),
+        (
+            lambda mu: np.full_like(mu, 0.5),
+            "mu does not rise from 7080 to 7200 eV; expected an absorption edge",
+        ),
+        (lambda mu: 2.0 - mu, "the edge step is -"),
         (lambda mu: np.where(np.arange(mu.size) == 5, np.nan, mu), "not finite"),
     ],
     ids=["flat", "negative edge step", "not finite"],
@@ -168,7 +175,7 @@ def test_a_reference_short_of_the_grid_is_refused_unless_asked(measured, capsys)
     code, _, errors = gigaxas(capsys, measured, "check", references=lone)
     assert code == 2
     assert "expected it to cover the grid, 7009.2 to 7321.2 eV" in errors
-    code, said, _ = gigaxas(capsys, measured, "check", references={**lone, "extrapolate": True})
+    code, said, _ = gigaxas(capsys, measured, "check", references={**lone, "extrapolate": True}, sites={})
     assert code == 0
     assert "held 27.1 eV at start" in said
 
@@ -187,7 +194,9 @@ def test_identical_columns_are_one_site_and_no_nan(measured, capsys):
     assert "nan" not in said
     assert re.search(r"2 sites( +0\.5){7}", said)
     twins = {"path": str(measured / "twins.csv")}
-    code, said, _ = gigaxas(capsys, measured, "sites", references=twins, sites={"mixtures": "none"}, title="small")
+    code, said, _ = gigaxas(
+        capsys, measured, "sites", references=twins, sites={"mixtures": "none"}, title="small"
+    )
     assert "duplicate  two: the same data as 'one'" in said
     assert "sites      1 by" in said
 
@@ -205,7 +214,9 @@ def test_references_csv_tells_every_reason_in_full(measured, capsys):
     with (measured / "out" / "references.csv").open() as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert rows["flat"]["status"] == "refused"
-    assert "flat.csv: spectrum 'flat': mu is the same at every energy; expected" in rows["flat"]["reason"]
+    assert (
+        "flat.csv: spectrum 'flat': mu does not rise from 7080 to 7200 eV; expected" in rows["flat"]["reason"]
+    )
     assert rows["a"]["status"] == "read"
     assert float(rows["a"]["edge_step"]) > 0.5
 
