@@ -4,6 +4,7 @@ Notation of docs/explanation/exactness.md: D_j is site j less the mean site, tau
 axes B (float32, used exactly as rounded), and D_j = B tau_j + rho_j. The bounds come from these very numbers.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def lay_out(standard: FloatArray, energies: int, components: int | None) -> tupl
     stretch = float(np.linalg.norm(gram, 2))
     whole = float(np.linalg.norm(exact.sum(axis=0)))
     projection = (_summing(energies + 2) * float(np.linalg.norm(exact)) + (4 + whole) * ROUNDOFF) * 1.001
-    longest = np.sqrt(stretch) + projection
+    longest = math.sqrt(stretch) + projection
     lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
     rounding = (projection + _summing(axes.shape[1] + 8) * longest) * lengths
     error = leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12
