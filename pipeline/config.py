@@ -192,8 +192,8 @@ class Config(Section):
         made = info.data["sites"].file if "sites" in info.data else None
         if (references.path is None) == (not references.modelled) and (references.is_given or not made):
             raise ValueError(
-                "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that are "
-                "made already (`sites.file`)"
+                "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that "
+                "are made already (`sites.file`)"
             )
         return references
 
