@@ -1,8 +1,8 @@
 """Time from standards to sites: the published size, the published loops, and a library of 500 references.
 
-Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials as well; prints a
-Markdown table, and with `--write PAGE` puts it in the place of the table of a page. Peak memory is that of the
-whole process so far.
+Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials as well; prints
+a Markdown table, and with `--write PAGE` puts it in the place of the table of a page. Peak memory is that of
+the whole process so far.
 """
 
 import argparse
@@ -156,7 +156,7 @@ def write_page(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     marks = r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
     if not re.search(marks, text, re.DOTALL):
-        raise InputError(f"{page}: no lines <!-- measured --> and <!-- end -->; expected them around the table")
+        raise InputError(f"{page}: no lines <!-- measured --> and <!-- end -->; expected them around a table")
     page.write_text(re.sub(marks, lambda _: f"{table}\n", text, flags=re.DOTALL), encoding="utf-8")
 
 
@@ -164,7 +164,7 @@ def processor() -> str:
     """Return the name of the processor."""
     try:
         told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return re.findall(r"model name\s*:\s*(.*)", told)[0].strip()
+        return str(re.findall(r"model name\s*:\s*(.*)", told)[0]).strip()
     except (OSError, IndexError):
         return platform.processor() or platform.machine()
 

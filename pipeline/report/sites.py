@@ -121,7 +121,15 @@ def _draw_places(axes: Axes, audit: SiteAudit, theme: str) -> None:
         if chosen.any():
             x, y = audit.coordinates[chosen].T
             axes.scatter(x, y, s=9, color=shade, alpha=0.7, lw=0, label=f"{text} ({chosen.sum():,})")
-    axes.legend(frameon=False, fontsize=8, labelcolor=ink, loc="best", handletextpad=0.2)
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        labelcolor=ink,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        handletextpad=0.2,
+    )
     _label(axes, "first component", "second component", ink)
 
 
