@@ -26,7 +26,7 @@ def texture(shape, seed=0, scale=3.0):
 
 
 def counts(mu, rng, c_ref=C_REF, dark=100.0):
-    """Transmitted and reference counts (E, h, w) of absorbance mu, with the camera's noise and a dark level."""
+    """Transmitted and reference counts (E, h, w) of absorbance mu, with camera noise and a dark level."""
     images = []
     for expected in (c_ref * np.exp(-mu), np.full(mu.shape, c_ref)):
         sigma = np.sqrt(np.maximum(A * expected - B, 0))
@@ -80,7 +80,7 @@ def oracle(transmitted, reference, dark, floor=B / A, saturation=65535):
             return None
         mu.append(np.log((r - dark) / (t - dark)))
     mu = np.array(mu)
-    pre, post = ((ENERGY >= low) & (ENERGY <= high) for low, high in (PRE, POST))
+    pre, post = ((low <= ENERGY) & (high >= ENERGY) for low, high in (PRE, POST))
     inside = np.clip(ENERGY, PRE[0], POST[1])
     above = mu - np.polyval(np.polyfit(ENERGY[pre], mu[pre], 1), inside)
     return above / np.polyval(np.polyfit(ENERGY[post], above[post], 1), inside)

@@ -111,7 +111,7 @@ def test_all_fields_are_placed_together_and_wrong_pairs_left_out():
 
 def test_a_field_alone_or_without_texture_stays_where_the_stage_says():
     stage = np.array([[0.0, 0], [0, 80], [0, 160], [500, 500]])
-    true = stage + [[0, 0], [1, 2], [0, 0], [0, 0]]
+    true = stage + np.array([[0, 0], [1, 2], [0, 0], [0, 0]])
     pairs = [
         Pair(0, 1, (0, 80), tuple(true[1] - true[0]), 0.9),
         Pair(1, 2, (0, 80), (0, 80), 0.0, "no texture"),

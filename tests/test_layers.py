@@ -11,12 +11,13 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 FLOORS = [
     {"errors", "arrays", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "pyramid"},
     {"filling", "config"},
     {"stores", "cluster"},
     {"stages", "fields"},
     {"graph", "report"},
     {"workflow"},
+    {"console"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -27,10 +28,10 @@ KNOWS = {
     "zarr": {"stores", "fields"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"console", "cli"},
     "matplotlib": {"report"},
     "pydantic": {"config", "sections"},
-    "tifffile": {"fields"},
+    "tifffile": {"stores", "fields"},
     "skimage": {"fields"},
 }
 

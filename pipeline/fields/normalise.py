@@ -148,7 +148,7 @@ def _line(energy: FloatArray, spacing: FloatArray, span: Range, name: str) -> tu
     if inside.sum() < LEAST_ENERGIES:
         raise InputError(
             f"references.{name.replace('-', '_')}: {int(inside.sum())} images lie from {span[0]:g} to "
-            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected {LEAST_ENERGIES} or more"
+            f"{span[1]:g} eV (they run from {energy[0]:g} to {energy[-1]:g}); expected {LEAST_ENERGIES}"
         )
     weight = np.where(inside, spacing, 0.0)
     weight /= weight.sum()
