@@ -9,10 +9,11 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "exact"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters"},
-    {"filling", "config"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases"},
+    {"filling", "extents", "config"},
+    {"decisions"},
     {"stores", "cluster"},
     {"stages"},
     {"graph", "report"},
@@ -29,7 +30,7 @@ KNOWS = {
     "typer": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "decisions"},
 }
 
 

@@ -71,7 +71,8 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
 
 def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
     """Return what marks a simulated cube made by these settings from these references."""
-    return digest(__version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes())
+    spectra = references.spectra.tobytes()
+    return digest(__version__, config.simulate, config.acquisition, references.names, spectra)
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:

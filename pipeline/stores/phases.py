@@ -1,0 +1,72 @@
+"""The composition store: how much of each component every pixel holds, in chunks that one task writes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray, IntArray
+from pipeline.stores.chunks import create_array, create_group, save_array, write
+from pipeline.tiles import Tile
+
+RATIO_MAPS = {
+    "ratio": "share of each component in the spectrum of a pixel",
+    "ratio_sigma": "one sigma of the share; NaN where the pixel was not fitted",
+}
+
+
+def create_composition(
+    path: Path,
+    plane: tuple[int, int],
+    tile: tuple[int, int],
+    pixel_um: float,
+    components: IntArray,
+    names: tuple[str, ...],
+    dtype: Any,
+    fingerprint: str,
+) -> None:
+    """Make the empty maps, one chunk a tile and component; `components` (K,) are the labels of the latter."""
+    create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint})
+    for axis, size in zip("yx", plane, strict=True):
+        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
+    save_array(
+        path, "component", components, ("component",), long_name="label of the component", names=list(names)
+    )
+    for name, meaning in RATIO_MAPS.items():
+        create_array(
+            path,
+            name,
+            shape=(len(components), *plane),
+            chunks=(1, *tile),
+            dtype=np.float32,
+            dims=("component", "y", "x"),
+            attributes={"long_name": meaning, "units": "1"},
+        )
+    for name, kind, meaning in (
+        ("residual", np.float32, "root mean square residual of the fit; NaN where the pixel was not fitted"),
+        ("main", dtype, "label of the component with the largest share; 0 is void"),
+    ):
+        create_array(
+            path,
+            name,
+            shape=plane,
+            chunks=tile,
+            dtype=kind,
+            dims=("y", "x"),
+            attributes={"long_name": meaning, "units": "1"},
+        )
+
+
+def write_composition(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
+    """Write the maps (h, w) and (K, h, w) of one tile."""
+    for name, values in maps.items():
+        region = (slice(0, len(values)), *tile.region) if values.ndim == 3 else tile.region
+        write(path, name, region, values)
+
+
+def save_components(path: Path, energy: FloatArray, spectra: FloatArray, error: FloatArray) -> None:
+    """Add the spectra (K, E) of the components and their standard error, over energies (E,) in eV."""
+    save_array(path, "energy", energy, ("energy",), units="eV")
+    save_array(path, "spectrum", spectra, ("component", "energy"), long_name="normalised absorbance")
+    save_array(path, "standard_error", error, ("component", "energy"), long_name="standard error")
