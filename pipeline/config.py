@@ -130,7 +130,7 @@ class Phases(Section):
 
     spectrum: Literal["mean", "pca"] = "mean"
     level: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.1
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.05
     members: Literal[2, 3] = 2
     composition: Literal["mixtures", "all"] = "mixtures"
     sum_to_one: bool = False

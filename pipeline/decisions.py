@@ -23,7 +23,7 @@ overrule: {{}}
 
 
 class Overrule(Section):
-    """What an expert wants of one cluster: keep it as a component, merge it into one, its name, its colour."""
+    """What an expert wants of a cluster: keep it as a component, merge it into one, its name, its colour."""
 
     keep: bool = False
     merge: int | None = None
@@ -61,7 +61,7 @@ class Decisions:
 
 
 def read_decisions(path: Path, title: str, result: str) -> Decisions:
-    """Read an expert's decisions on the clusters of the result with this fingerprint; none if no file is there.
+    """Read an expert's decisions on the clusters of the result with this fingerprint; none without a file.
 
     Raises InputError for what cannot be read, with a line for every error, and for overrules that were
     written for another result, whose labels mean something else.
@@ -81,8 +81,8 @@ def read_decisions(path: Path, title: str, result: str) -> Decisions:
     decisions = Decisions(own, found.overrule or {}, _result(steps))
     if decisions.overrule and decisions.result not in (None, result):
         raise InputError(
-            f"{path}: overrules labels of result {decisions.result}, this is {result}, whose labels differ; check "
-            "the labels against clusters.csv, then remove everything below the line of dashes"
+            f"{path}: overrules labels of result {decisions.result}, this is {result}, whose labels differ; "
+            "check the labels against clusters.csv, then remove everything below the line of dashes"
         )
     return decisions
 
@@ -108,7 +108,7 @@ def _mapping(text: str, path: Path) -> dict[str, Any]:
     if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise InputError(f"{path}: found {type(document).__name__}, expected the section `overrule`")
+        raise InputError(f"{path}: found {type(document).__name__}, expected `overrule`")
     return document
 
 

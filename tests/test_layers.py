@@ -15,7 +15,7 @@ FLOORS = [
     {"filling", "extents", "config"},
     {"decisions"},
     {"stores", "cluster"},
-    {"stages"},
+    {"stages", "phase_tiles"},
     {"graph", "report"},
     {"workflow"},
     {"cli"},

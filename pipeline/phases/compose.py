@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Composition:
-    """Ratios and their one sigma (K, h, w), the root mean square residual (h, w), the main component (h, w).
+    """Ratios and their one sigma (K, h, w), root mean square residual and label of the main component (h, w).
 
     Sigma and residual are NaN where a pixel was not fitted; a pixel without label has ratios of 0.
     """
@@ -53,7 +53,7 @@ class Composition:
     ratio: Float32Array
     sigma: Float32Array
     residual: Float32Array
-    component: LabelArray
+    main: LabelArray
 
 
 def plan_composition(
@@ -115,7 +115,7 @@ def compose(
     flat = label.ravel()
     for number, share in plan.shares.items():
         here = np.flatnonzero(flat == number)
-        ratio[np.ix_(share.components, here)] = share.weights[:, None]
+        ratio[np.ix_(np.array(share.components), here)] = share.weights[:, None]
     if samples is not None:
         spectra = samples.reshape(samples.shape[0], -1)
         pixels = _valid(spectra, np.flatnonzero(wanted_pixels(flat, plan)), invalid)
@@ -126,8 +126,8 @@ def compose(
             found = fit(basis, coordinates[:, chosen], total[chosen], share.noise, plan.sum_to_one)
             here = pixels[chosen]
             noisier = 1.0 if edge_noise is None else edge_noise.ravel()[here] / share.edge_noise
-            ratio[np.ix_(share.components, here)] = found.weights
-            sigma[np.ix_(share.components, here)] = np.sqrt(found.variance) * noisier
+            ratio[np.ix_(np.array(share.components), here)] = found.weights
+            sigma[np.ix_(np.array(share.components), here)] = np.sqrt(found.variance) * noisier
             residual[here] = found.residual / np.sqrt(spectra.shape[0])
     main = np.array((0, *plan.components), label.dtype)[np.where(flat > 0, 1 + ratio.argmax(axis=0), 0)]
     shape = (count, *label.shape)

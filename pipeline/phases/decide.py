@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from pipeline.arrays import FloatArray
+from pipeline.arrays import FloatArray, IntArray
 from pipeline.errors import InputError
 from pipeline.phases.evidence import Clusters
 from pipeline.phases.flatten import Leaks, fit_leaks
@@ -55,7 +55,7 @@ class Rules:
     """When an explanation counts: probability of at least `level`, `floor` noise left unexplained."""
 
     level: float = 1e-3
-    floor: float = 0.1
+    floor: float = 0.05
     members: int = 2
 
 
@@ -127,21 +127,19 @@ class _Judge:
         if not others.size:
             return None
         same = self._single("same", row, others, self.leaks.same)
-        if self._holds(same):
+        if self._holding([same]):
             return same
-        pair = [self._single("flattened", row, others, self.leaks.chi_square), self._mixture(row, others, 2)]
-        held = [found for found in pair if self._holds(found)]
+        flattened = self._single("flattened", row, others, self.leaks.chi_square)
+        held = self._holding([flattened, *self._mixtures(row, others, 2)])
         if held:
             return min(held, key=lambda found: found.chi_square / found.freedom)
-        if self.rules.members == 3:
-            three = self._mixture(row, others, 3)
-            return three if self._holds(three) else None
-        return None
+        three = self._mixtures(row, others, 3) if self.rules.members == 3 else []
+        return next(iter(self._holding(three)), None)
 
-    def _holds(self, found: Explanation | None) -> bool:
-        return found is not None and found.probability >= self.rules.level
+    def _holding(self, found: Sequence[Explanation]) -> list[Explanation]:
+        return [one for one in found if one.probability >= self.rules.level]
 
-    def _single(self, kind: Kind, row: int, others: np.ndarray, table: FloatArray) -> Explanation:
+    def _single(self, kind: Kind, row: int, others: IntArray, table: FloatArray) -> Explanation:
         """Return the best explanation by one other cluster."""
         best = int(others[np.argmin(table[row, others])])
         freedom = self.clusters.spectra.shape[1] - FREE[kind]
@@ -155,19 +153,17 @@ class _Judge:
             *(leak if kind == "flattened" else (0.0, 0.0)),
         )
 
-    def _mixture(self, row: int, others: np.ndarray, size: int) -> Explanation | None:
-        if others.size < size:
-            return None
-        found = best_mixture(self.clusters, row, others, size, self.rules.floor)
+    def _mixtures(self, row: int, others: IntArray, size: int) -> list[Explanation]:
+        """Return the best mixture of so many of the others, if there is any."""
+        found = None
+        if others.size >= size:
+            found = best_mixture(self.clusters, row, others, size, self.rules.floor)
         if found is None:
-            return None
-        return Explanation(
-            "mixture",
-            tuple(int(self.clusters.labels[member]) for member in found.members),
-            tuple(float(weight) for weight in found.weights),
-            found.chi_square,
-            self.clusters.spectra.shape[1] - size,
-        )
+            return []
+        members = tuple(int(self.clusters.labels[member]) for member in found.members)
+        freedom = self.clusters.spectra.shape[1] - size
+        weights = tuple(float(weight) for weight in found.weights)
+        return [Explanation("mixture", members, weights, found.chi_square, freedom)]
 
 
 def _component(clusters: Clusters, row: int, expert: bool) -> Decision:
@@ -184,8 +180,8 @@ def _check_overrules(clusters: Clusters, keep: Sequence[int], merge: Mapping[int
     unknown = sorted({*keep, *merge, *merge.values()} - known)
     if unknown:
         raise InputError(
-            f"overrule: found the labels {', '.join(map(str, unknown))}, which no cluster has; the labels are "
-            "those of clusters.csv"
+            f"overrule: found the labels {', '.join(map(str, unknown))}, which no cluster has; the "
+            "labels are those of clusters.csv"
         )
     for label, into in merge.items():
         if into in merge or label in keep:

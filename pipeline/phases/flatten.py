@@ -67,13 +67,14 @@ def fit_leaks(clusters: Clusters, floor: float) -> Leaks:
     return leaks
 
 
-def flattened(spectrum: FloatArray, target: FloatArray, weight: FloatArray, clusters: Clusters, row: int) -> FloatArray:
-    """Return `spectrum` (E,) flattened as best fits the `target` (E,), the spectrum of cluster `row`."""
-    step = float(clusters.step[row])
+def flattened(clusters: Clusters, row: int, other: FloatArray) -> FloatArray:
+    """Return the spectrum `other` (E,) flattened as comes nearest to that of the cluster in this row."""
+    target, step = clusters.spectra[row], float(clusters.step[row])
+    weight = 1.0 / clusters.noise[row] ** 2
     most = _largest_share(step) if clusters.measured else LARGEST_LEAK
-    _, _, share, _ = _fit_pair(target, spectrum, weight, step, clusters.measured, most)
-    shape = np.empty(spectrum.size)
-    _flatten(spectrum, share, step, clusters.measured, shape)
+    _, _, share, _ = _fit_pair(target, other, weight, step, clusters.measured, most)
+    shape = np.empty(other.size)
+    _flatten(other, share, step, clusters.measured, shape)
     scale, offset = _line(target, shape, weight)
     return scale * shape + offset
 
@@ -96,7 +97,7 @@ def _true_share(share: FloatArray, low: float, measured: bool) -> FloatArray:
 def _fit_pair(
     target: FloatArray, other: FloatArray, weight: FloatArray, step: float, measured: bool, most: float
 ) -> tuple[float, float, float, float]:
-    """Return chi-square without and with a leak, its share and one sigma, the share that of light before the edge."""
+    """Return chi-square without and with a leak, and its share of light before the edge, one sigma."""
     shape = np.empty(other.size)
     same = _chi_square(target, other, weight)
     grid = SMALLEST_LEAK * (most / SMALLEST_LEAK) ** (np.arange(GRID) / (GRID - 1))

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError, RunError
-from pipeline.phases.active import make_sets, solve
+from pipeline.phases.active import solve
 from pipeline.phases.project import make_frame, project
+from pipeline.phases.sets import make_sets
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ PIXELS = 4096
 
 
 def code_unit(spectra: FloatArray) -> float:
-    """Return the step to which floating-point samples are rounded, from mean spectra (n, E): a power of two."""
+    """Return the step that floating-point samples are rounded to, from mean spectra (n, E); a power of 2."""
     return float(2.0 ** (np.ceil(np.log2(max(np.abs(spectra).max(initial=0.0), 1e-30))) - CODE_BITS))
 
 
@@ -31,7 +31,9 @@ def gram_sums(
     """
     samples = block.reshape(block.shape[0], -1)
     flat = kept.ravel()
-    whole = np.isfinite(samples) if samples.dtype.kind == "f" else samples != (-1 if invalid is None else invalid)
+    whole = (
+        np.isfinite(samples) if samples.dtype.kind == "f" else samples != (-1 if invalid is None else invalid)
+    )
     flat = np.where(whole.all(axis=0), flat, 0)
     sums = np.zeros((len(labels), len(samples) + 1, len(samples) + 1), np.int64)
     for row, label in enumerate(labels):
@@ -46,8 +48,8 @@ def first_spectra(
 ) -> FloatArray:
     """Return the first left singular vectors (n, E) of the uncentred pixels, divided by their last element.
 
-    `sums` (n, E + 1, E + 1) are those of `gram_sums`; a sample x stands for the absorbance x * scale + offset.
-    Raises InputError where the last element vanishes.
+    `sums` (n, E + 1, E + 1) are those of `gram_sums`; a sample x stands for the absorbance
+    x * scale + offset. Raises InputError where the last element vanishes.
     """
     energies = sums.shape[1] - 1
     change = np.eye(energies + 1)[:energies] * scale * unit

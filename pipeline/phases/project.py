@@ -108,4 +108,6 @@ def _add(values: FloatArray, a: float, b: float, c: float, d: float, sums: Float
 def _add_squares(values: FloatArray, sums: FloatArray) -> None:
     first, second, third, fourth = values[0], values[1], values[2], values[3]
     for p in range(BLOCK):
-        sums[p] += (first[p] * first[p] + second[p] * second[p]) + (third[p] * third[p] + fourth[p] * fourth[p])
+        sums[p] += (first[p] * first[p] + second[p] * second[p]) + (
+            third[p] * third[p] + fourth[p] * fourth[p]
+        )

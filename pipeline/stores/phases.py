@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, IntArray
-from pipeline.stores.chunks import create_array, create_group, save_array, write
+from pipeline.stores.chunks import create_array, create_group, read, save_array, write
 from pipeline.tiles import Tile
 
 RATIO_MAPS = {
@@ -22,7 +22,6 @@ def create_composition(
     tile: tuple[int, int],
     pixel_um: float,
     components: IntArray,
-    names: tuple[str, ...],
     dtype: Any,
     fingerprint: str,
 ) -> None:
@@ -30,9 +29,7 @@ def create_composition(
     create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint})
     for axis, size in zip("yx", plane, strict=True):
         save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
-    save_array(
-        path, "component", components, ("component",), long_name="label of the component", names=list(names)
-    )
+    save_array(path, "component", components, ("component",), long_name="label of the component")
     for name, meaning in RATIO_MAPS.items():
         create_array(
             path,
@@ -65,8 +62,24 @@ def write_composition(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
         write(path, name, region, values)
 
 
-def save_components(path: Path, energy: FloatArray, spectra: FloatArray, error: FloatArray) -> None:
-    """Add the spectra (K, E) of the components and their standard error, over energies (E,) in eV."""
+def save_components(
+    path: Path,
+    energy: FloatArray,
+    spectra: FloatArray,
+    error: FloatArray,
+    amounts: FloatArray,
+    main_pixels: IntArray,
+) -> None:
+    """Add the components: spectra (K, E) and standard errors over energies (E,) in eV, and sizes (K,)."""
+    each, per_sample = ("component",), ("component", "energy")
     save_array(path, "energy", energy, ("energy",), units="eV")
-    save_array(path, "spectrum", spectra, ("component", "energy"), long_name="normalised absorbance")
-    save_array(path, "standard_error", error, ("component", "energy"), long_name="standard error")
+    save_array(path, "spectrum", spectra, per_sample, long_name="normalised absorbance")
+    save_array(path, "standard_error", error, per_sample, long_name="standard error")
+    save_array(path, "amount", amounts, each, long_name="sum of the shares over all pixels")
+    save_array(path, "main_pixels", main_pixels, each, long_name="pixels whose largest share it is")
+
+
+def read_sizes(path: Path) -> tuple[FloatArray, IntArray]:
+    """Read the sum of its shares and the main pixels (K,) of every component."""
+    whole = (slice(None),)
+    return np.asarray(read(path, "amount", whole)), np.asarray(read(path, "main_pixels", whole))
