@@ -49,8 +49,8 @@ def assign_block(
     else:
         labels, correlations = full(pixels, prepared, prepared.screen, invalid, ranks)
     dtype = label_dtype(prepared.sites.shape[0])
-    ranked = labels.astype(dtype).reshape(-1, *shape)
-    values = correlations.astype(np.float32).reshape(-1, *shape)
+    ranked = labels.astype(dtype).reshape(ranks, *shape)
+    values = correlations.astype(np.float32).reshape(ranks, *shape)
     if want_runner_up:
         return Assignment(ranked[0], values[0], ranked[1], values[1])
     return Assignment(ranked[0], values[0])
