@@ -52,7 +52,7 @@ def test_weights_and_residuals_are_those_of_scipy(seed, count, scale, likeness):
         x, left = scipy_nnls(basis, spectrum, maxiter=1000)
         size = np.linalg.norm(spectrum)
         np.testing.assert_allclose(found.weights[:, i], x, atol=1e-14 * size * condition)
-        assert abs(found.residual[i] - left) <= 3e-8 * size
+        assert abs(found.residual[i] - left) <= 1e-7 * size  # it is a difference of squares
         assert np.linalg.norm(basis @ found.weights[:, i] - spectrum) <= left + 1e-13 * size
 
 
@@ -145,6 +145,7 @@ def test_a_spectrum_of_zeros_has_no_component():
         (np.eye(4), np.full((1, 4), np.inf), "spectrum is not finite"),
         (np.eye(4), np.ones((1, 5)), "expected \\(n, E\\) and \\(E, k\\)"),
         (np.ones((2, 3)), np.ones((1, 2)), "expected 1 to 2"),
+        (np.eye(70)[:, :63], np.ones((1, 70)), "expected at most 62"),
     ],
 )
 def test_what_has_no_solution_is_refused(basis, spectra, message):

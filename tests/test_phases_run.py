@@ -204,7 +204,7 @@ def test_the_published_spectra_decide_the_same(run, tmp_path):
 
 
 def test_the_figure_has_the_size_asked_for_and_the_components_colours(run, tmp_path):
-    config, truth, summary = run
+    config, _, summary = run
     shutil.copytree(config.output, tmp_path / "run")
     phases(with_phases(config.model_copy(update={"output": tmp_path / "run"}), figure_mm=60, figure_dpi=120))
     with Image.open(tmp_path / "run" / "components.png") as image:

@@ -115,17 +115,17 @@ def _settle(
         lengths[j] = np.sqrt(np.sum(components[:, j] ** 2))
     given_up = 0
     for p in range(total.size):
+        wrong = 0
+        for j in range(count):
+            wrong |= int(v[j, p] < 0.0) << j
         free[p] = (1 << count) - 1
-        lowest = v[0, p]
-        for j in range(1, count):
-            lowest = min(lowest, v[j, p])
-        if lowest >= 0.0:
+        if wrong == 0:
             continue
         for i in range(axes):
             one[i] = z[i, p]
         tolerance = 10 * EPS * (axes + count) * np.sqrt(total[p])
         free[p], ended = _pivot(
-            components, sum_to_one, key, trial, shift, known, one, found, lengths, tolerance
+            components, sum_to_one, key, trial, shift, known, one, found, lengths, tolerance, wrong
         )
         given_up += not ended
         for j in range(count):
@@ -145,18 +145,16 @@ def _pivot(
     v: FloatArray,
     lengths: FloatArray,
     tolerance: float,
+    wrong: int,
 ) -> tuple[int, bool]:
-    """Return the set of free components at the solution, v holding its trial, and whether it is one."""
+    """Return the set of free components at the solution, v holding its trial, and whether it is one.
+
+    `wrong` holds those, as bits, that fell below 0 with all of them free.
+    """
     count = components.shape[1]
     everything = (1 << count) - 1
-    free, fewest, patience = everything, count + 1, PATIENCE
+    free, wrongs, fewest, patience = everything, count, count + 1, PATIENCE
     for _ in range(MOST_TRIALS):
-        slot = free & (key.size - 1)
-        if key[slot] != free:
-            fill_slot(components, sum_to_one, free, key, trial, shift, known)
-        wrong, wrongs = _wrong(trial, shift, slot, free, z, v, lengths, tolerance)
-        if wrongs == 0:
-            return free, True
         if wrongs < fewest:
             fewest, patience = wrongs, PATIENCE
         elif patience > 0:
@@ -167,6 +165,12 @@ def _pivot(
         free ^= wrong
         if sum_to_one and free == 0:  # no weights that sum to one: every component is wrong
             free = everything if wrong & (wrong - 1) else 1 << (count - 1)
+        slot = free & (key.size - 1)
+        if key[slot] != free:
+            fill_slot(components, sum_to_one, free, key, trial, shift, known)
+        wrong, wrongs = _wrong(trial, shift, slot, free, z, v, lengths, tolerance)
+        if wrongs == 0:
+            return free, True
     return free, False
 
 
@@ -188,7 +192,8 @@ def _wrong(
         for i in range(z.size):
             value += trial[slot, j, i] * z[i]
         v[j] = value
-        if (value < 0.0) if (free >> j) & 1 else (value > tolerance * lengths[j]):
-            wrong |= 1 << j
-            wrongs += 1
+        inside = (free >> j) & 1
+        bit = (inside & int(value < 0.0)) | ((1 - inside) & int(value > tolerance * lengths[j]))
+        wrong |= bit << j
+        wrongs += bit
     return wrong, wrongs

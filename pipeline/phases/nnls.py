@@ -11,6 +11,9 @@ from pipeline.phases.active import solve
 from pipeline.phases.project import make_frame, project
 from pipeline.phases.sets import make_sets
 
+MOST_COMPONENTS = 62
+"""As many as a set of them has bits in a whole number."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -49,9 +52,13 @@ def fit(
     """Fit coordinates (K, n), of squared length `total` (n,), with components (K, k) of the same frame.
 
     `noise` (K, K) is the covariance of a spectrum's coordinates. A spectrum gets the same bits whatever
-    stands beside it.
+    stands beside it. Raises InputError for more than MOST_COMPONENTS components.
     """
     axes, count = components.shape
+    if count > MOST_COMPONENTS:
+        raise InputError(
+            f"found a basis of {count} components, expected at most {MOST_COMPONENTS}; merge some of them"
+        )
     weights, variance = np.empty((2, count, total.size))
     residual = np.empty(total.size)
     given_up = solve(

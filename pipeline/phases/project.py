@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 
-MOST_COMPONENTS = 62
 INDEPENDENT = 1e-10  # below this share of its length outside the others, a component's weight has no value
 BLOCK = 256
 ROWS = 4
@@ -27,10 +26,9 @@ class Frame:
 def make_frame(components: FloatArray) -> Frame:
     """Return the frame of components (E, n). Raises InputError where they do not stand apart."""
     energies, count = components.shape
-    most = min(energies, MOST_COMPONENTS)
-    if not 0 < count <= most:
+    if not 0 < count <= energies:
         raise InputError(
-            f"found {count} components over {energies} energies, expected 1 to {most}; merge some of them"
+            f"found {count} components over {energies} energies, expected 1 to {energies}; merge some of them"
         )
     if not np.all(np.isfinite(components)):
         raise InputError("a component is not finite, expected a whole spectrum; leave it out")

@@ -24,9 +24,13 @@ def create_composition(
     components: IntArray,
     dtype: Any,
     fingerprint: str,
+    result: str,
 ) -> None:
-    """Make the empty maps, one chunk a tile and component; `components` (K,) are the labels of the latter."""
-    create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint})
+    """Make the empty maps, one chunk a tile and component; `components` (K,) are the labels of the latter.
+
+    `result` is the fingerprint of the result whose clusters they are.
+    """
+    create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint, "result": result})
     for axis, size in zip("yx", plane, strict=True):
         save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
     save_array(path, "component", components, ("component",), long_name="label of the component")

@@ -125,7 +125,7 @@ def _compose(
     store = partial_of(final)
     numbers = np.array(made.components)
     dtype = label_dtype(int(clusters.labels.max()))
-    create_composition(store, plan.plane, plan.tile, info.pixel_um, numbers, dtype, fingerprint)
+    create_composition(store, plan.plane, plan.tile, info.pixel_um, numbers, dtype, fingerprint, mark)
     parts = runner.over(
         "compose",
         phase_tiles.compose_tile,
