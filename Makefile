@@ -47,8 +47,8 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks.md
-	$(BIN)/python -m pytest -m bench
+bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
+	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
 	$(BIN)/python scripts/gigapixel.py runs/gigapixel

@@ -1,8 +1,8 @@
 """Time the assignment engine against its peers, all in one interleaved run on one thread, then on two.
 
 Run `OMP_NUM_THREADS=1 python scripts/bench_nearest.py`; prints a Markdown table. faiss-cpu is timed where it
-is installed. Every round times every entry once, so that a busy machine slows all alike; a ratio is the median
-over the rounds of (peer's time per pixel / engine's time per pixel).
+is installed. Every round times every entry once, so that a busy machine slows all alike; a ratio is the
+median over the rounds of (peer's time per pixel / engine's time per pixel).
 """
 
 import importlib.util

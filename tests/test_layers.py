@@ -18,6 +18,7 @@ FLOORS = [
     {"stages", "phase_tiles"},
     {"graph", "report"},
     {"workflow"},
+    {"console"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -28,7 +29,7 @@ KNOWS = {
     "zarr": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"console", "cli"},
     "matplotlib": {"report"},
     "pydantic": {"config", "decisions"},
 }

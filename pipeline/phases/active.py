@@ -36,7 +36,7 @@ def solve(
     key, trial, shift, known = sets
     axes, count = components.shape
     z, v = np.zeros((axes, BLOCK)), np.empty((count, BLOCK))
-    free, inside = np.empty(BLOCK, np.int64), np.empty(BLOCK)
+    free, inside, squares = np.empty(BLOCK, np.int64), np.empty(BLOCK), np.empty(BLOCK)
     everything = (1 << count) - 1
     given_up = 0
     for start in range(0, total.size, BLOCK):
@@ -49,19 +49,16 @@ def solve(
         _try_block(trial[slot], shift[slot], z, v)
         given_up += _settle(components, sum_to_one, key, trial, shift, known, z, v, total[start:stop], free)
         weights[:, start:stop] = v[:, :width]
-        _residual_block(components, z, v, inside)
+        _residual_block(components, z, v, inside, squares)
         for p in range(width):
             slot = free[p] & (key.size - 1)
             if key[slot] != free[p]:
                 fill_slot(components, sum_to_one, free[p], key, trial, shift, known)
             if known[slot, 0] < 0.0:
                 fill_variance(free[p], trial[slot], noise, known[slot])
-            outside = total[start + p]
-            for i in range(axes):
-                outside -= z[i, p] * z[i, p]
-            residual[start + p] = np.sqrt(max(outside, 0.0) + inside[p])
             for j in range(count):
                 variance[j, start + p] = known[slot, j]
+            residual[start + p] = np.sqrt(max(total[start + p] - squares[p], 0.0) + inside[p])
     return given_up
 
 
@@ -77,16 +74,21 @@ def _try_block(trial: FloatArray, shift: FloatArray, z: FloatArray, v: FloatArra
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def _residual_block(components: FloatArray, z: FloatArray, v: FloatArray, inside: FloatArray) -> None:
-    """Write the squared length (BLOCK,) that the weights (k, BLOCK) leave of the coordinates (K, BLOCK)."""
+def _residual_block(
+    components: FloatArray, z: FloatArray, v: FloatArray, inside: FloatArray, squares: FloatArray
+) -> None:
+    """Write squared lengths (BLOCK,): of coordinates (K, BLOCK), and of what weights (k, BLOCK) leave."""
     inside[:] = 0.0
+    squares[:] = 0.0
     rest = np.empty(BLOCK)
     for i in range(z.shape[0]):
         rest[:] = z[i]
         for j in range(v.shape[0]):
             _add_scaled(v[j], -components[i, j], rest)
+        row = z[i]
         for p in range(BLOCK):
             inside[p] += rest[p] * rest[p]
+            squares[p] += row[p] * row[p]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})

@@ -25,6 +25,7 @@ from pipeline.stores.files import publish_file
 from pipeline.stores.phases import create_composition, read_sizes, save_components
 from pipeline.stores.result import open_result
 from pipeline.stores.sites import read_sites
+from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import (
     check_owner,
     composition_path,
@@ -65,7 +66,7 @@ def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
             raise InputError(
                 f"{config.output}: the result has no cluster; there is nothing to make phases of"
             )
-        return _phases(config, result, Runner(client, worker_count(config.compute), progress))
+        return _phases(settle_noise(config), result, Runner(client, worker_count(config.compute), progress))
 
 
 def _phases(config: Config, result: xr.Dataset, runner: Runner) -> PhaseSummary:
