@@ -1,8 +1,8 @@
 """Time the composition of pixels against scipy.optimize.nnls called for each, on one thread.
 
 Run `OMP_NUM_THREADS=1 python scripts/bench_phases.py`; prints a Markdown table. Both start from the uint16
-codes of a tile and end with weights and residual of every pixel; scipy's calls alone leave out that codes have
-to be turned into absorbance first. Every round times every entry once; figures are medians.
+codes of a tile and end with weights and residual of every pixel; scipy's calls alone leave out that codes
+have to be turned into absorbance first. Every round times every entry once; figures are medians.
 """
 
 import statistics

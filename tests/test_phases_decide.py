@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phase_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
-from planted import spectrum
+from planted import ENERGY, spectrum
 from scipy.optimize import nnls as scipy_nnls
 
 from pipeline.errors import InputError
 from pipeline.phases.decide import Rules, decide
 from pipeline.phases.mixture import best_mixture
+from pipeline.spectra import read_library
 
 PURE = ("hematite", "magnetite", "SFCA-I", "kirschsteinite", "biotite", "wustite")
 LEAKS = (0.03, 0.1, 0.3)
@@ -152,6 +153,22 @@ def test_an_expert_keeps_and_merges():
 def test_overrules_that_contradict_each_other_are_refused(keep, merge, message):
     with pytest.raises(InputError, match=message):
         decide(planted(0), Rules(), keep, merge)
+
+
+@pytest.mark.real
+def test_of_measured_standards_only_foils_explain_each_other(standards_folder):
+    library = read_library(standards_folder, ENERGY, pre_edge=(7009.2, 7080.0), post_edge=(7200.0, 7321.2))
+    clusters = make_clusters(library.spectra, np.full(len(library.names), 20_000))
+    metal = {
+        label
+        for label, name in enumerate(library.names, 1)
+        if "foil" in name.lower() or "metal" in name.lower() or name == "Fe"
+    }
+    found = decide(clusters, Rules())
+    removed = [decision for decision in found if decision.kind != "component"]
+    assert len(library.names) > 30
+    assert len(removed) >= 2
+    assert all({decision.label, *decision.members} <= metal for decision in removed)
 
 
 def test_one_cluster_is_a_component():
