@@ -9,12 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "sections"},
+    {"errors", "arrays", "exact", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters", "pyramid"},
-    {"filling", "config"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
+    {"filling", "extents", "config"},
+    {"decisions"},
     {"stores", "cluster"},
-    {"stages", "fields"},
+    {"stages", "phase_tiles", "fields"},
     {"graph", "report"},
     {"workflow"},
     {"console"},
@@ -30,7 +31,7 @@ KNOWS = {
     "typer": {"cli"},
     "rich": {"console", "cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config", "sections"},
+    "pydantic": {"config", "decisions", "sections"},
     "tifffile": {"stores", "fields"},
     "skimage": {"fields"},
 }

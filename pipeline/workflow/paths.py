@@ -45,6 +45,11 @@ def viewer_path(config: Config) -> Path:
     return config.output / "report"
 
 
+def decisions_path(config: Config) -> Path:
+    """Return the file of the decisions on the clusters."""
+    return config.phases.decisions or config.output / "decisions.yaml"
+
+
 def check_owner(config: Config) -> None:
     """Raise InputError when the output folder holds another run, or files that are no run at all."""
     folder = config.output
