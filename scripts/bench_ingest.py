@@ -1,11 +1,14 @@
 """Time from raw counts to the cube against reading the same bytes and writing the same cube.
 
-Run `python scripts/bench_ingest.py [FOLDER]`: simulates two overlapping fields in FOLDER (about 0.6 GB,
-removed afterwards), then measures both on one thread, one after the other, five times. Prints a Markdown
-table. Times are processor seconds, so that other work on the machine does not count.
+Run `python scripts/bench_ingest.py [--write PAGE]`: simulates two overlapping fields in a temporary folder
+(TMPDIR says where; about 0.7 GB), then measures all on one thread, one after the other, five times. Prints a
+Markdown table, and with `--write PAGE` writes it as a page. Times are processor seconds, so that other work
+on the machine does not count.
 """
 
 import argparse
+import os
+import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from bench_sites import processor
 
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
@@ -35,6 +39,16 @@ RANGES = (7009.2, 7080.0), (7200.0, 7321.2)
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 SCENE, GRID, OVERLAP, CHUNK = (512, 1536), (1, 2), 64, 256
 ROUNDS = 5
+PAGE = """# Benchmark: from counts to the cube
+
+One thread makes the cube from raw counts (512 x 1536 pixels, 178 energies, two overlapping fields in HDF5),
+against reading the same counts and writing the same cube and maps with nothing in between. Processor seconds,
+medians of rounds in turn; `make bench` measures again.
+
+{machine}
+
+{table}
+"""
 
 
 def make_fields(folder: Path) -> Acquisition:
@@ -90,6 +104,12 @@ SAMPLES: dict[Tile, np.ndarray] = {}
 MAPS: dict[tuple[Tile, str], np.ndarray] = {}
 
 
+def machine() -> str:
+    """Return a line about the machine."""
+    cores = os.cpu_count()
+    return f"{processor()}, {cores} cores, one used; Python {platform.python_version()}."
+
+
 def timed(work: Callable[[Tile], object], tiles: list[Tile]) -> float:
     """Return the processor seconds that a loop over the tiles takes, so that other work does not count."""
     start = time.process_time()
@@ -101,13 +121,17 @@ def timed(work: Callable[[Tile], object], tiles: list[Tile]) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, help="where to keep the data meanwhile")
-    with tempfile.TemporaryDirectory(dir=parser.parse_args().folder) as name:
-        bench(Path(name))
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the table as a page")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        lines = bench(Path(name))
+    print("\n".join(lines))
+    if asked.write:
+        asked.write.write_text(PAGE.format(machine=machine(), table="\n".join(lines)), encoding="utf-8")
 
 
-def bench(folder: Path) -> None:
-    """Measure in a folder."""
+def bench(folder: Path) -> list[str]:
+    """Measure in a folder; return the lines of the table."""
     acquisition = make_fields(folder)
     recipe = recipe_of(acquisition, shifted=True)
     plane = SCENE
@@ -138,11 +162,11 @@ def bench(folder: Path) -> None:
             seconds[name].append(timed(work, tiles))
     pixels = plane[0] * plane[1]
     base = float(np.median(seconds["read counts, write the cube"]))
-    print("| what | Mpx/s, one thread | share of the first |")
-    print("|---|---|---|")
+    lines = ["| what | Mpx/s | rate against the first |", "|---|---:|---:|"]
     for name, values in seconds.items():
         median = float(np.median(values))
-        print(f"| {name} | {pixels / median / 1e6:.3f} | {base / median:.2f} |")
+        lines.append(f"| {name} | {pixels / median / 1e6:.2f} | {base / median:.2f} |")
+    return lines
 
 
 if __name__ == "__main__":
