@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run that could not be finished (a damaged chunk, a full disk); nothing it left is taken for a result."""
+
+
+class DamagedError(RunError):
+    """A chunk of a store does not hold what was written; a store that a run has made is made whole again."""

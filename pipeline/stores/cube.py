@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
+from pipeline.places import Place
 from pipeline.stores.chunks import (
-    attributes_of,
     create_array,
-    create_group,
     missing_chunks,
     open_array,
     outer_chunks,
@@ -21,6 +19,8 @@ from pipeline.stores.chunks import (
     save_array,
     write,
 )
+from pipeline.stores.folders import exists, stamps
+from pipeline.stores.groups import UNFINISHED, attributes_of, create_group
 from pipeline.tiles import Tile
 
 MU = "mu"
@@ -34,9 +34,12 @@ LARGEST_CHUNK = 4 * 2**30
 
 @dataclass(frozen=True)
 class CubeInfo:
-    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code."""
+    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code.
 
-    path: Path
+    A missing chunk of a `sparse` cube holds no signal; of any other it is an error.
+    """
+
+    path: Place
     shape: tuple[int, int, int]
     energy: FloatArray
     chunk: tuple[int, int]
@@ -47,6 +50,7 @@ class CubeInfo:
     pixel_um: float
     maps: tuple[str, ...]
     fingerprint: str | None
+    sparse: bool = False
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -60,7 +64,7 @@ class CubeInfo:
 
 
 def create_cube(
-    path: Path, energy: FloatArray, plane: tuple[int, int], chunk: int, pixel_um: float, fingerprint: str
+    path: Place, energy: FloatArray, plane: tuple[int, int], chunk: int, pixel_um: float, fingerprint: str
 ) -> None:
     """Make an empty uint16 cube; what it does not hold yet counts as invalid."""
     create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
@@ -102,7 +106,7 @@ def encode(mu: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.where(inside, code, INVALID).astype(np.uint16)
 
 
-def write_tile(path: Path, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
+def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
     """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
     write(path, MU, (slice(0, mu.shape[0]), *tile.region), encode(mu))
     for name, values in maps.items():
@@ -111,15 +115,22 @@ def write_tile(path: Path, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[
 
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     """Read the raw samples (E, h, w) of one tile."""
-    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region))
+    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
 
 
-def describe_cube(path: Path) -> CubeInfo:
+def read_plane(info: CubeInfo, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+    """Read the part of a map over (y, x) beside the spectra that the slices cut out."""
+    return read(info.path, name, region, info.sparse)
+
+
+def describe_cube(path: Place, sparse: bool = False) -> CubeInfo:
     """Read what a cube says of itself, and check it before anything is computed.
 
     Raises InputError with one line for everything that is wrong.
     """
     root = attributes_of(path)
+    if UNFINISHED in root:
+        raise InputError(f"{path}: found a cube in the making, expected a whole one; let its run end first")
     array = open_array(path, MU)
     wrong = list(_layout_errors(array))
     if wrong:
@@ -141,12 +152,13 @@ def describe_cube(path: Path) -> CubeInfo:
         offset=float(attributes.get("add_offset", 0.0)),
         invalid=int(invalid) if invalid is not None and array.dtype.kind == "u" else None,
         pixel_um=pixel_um,
-        maps=tuple(name for name in WORKING_POINT if (path / name / "zarr.json").is_file()),
+        maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
         fingerprint=root.get("fingerprint"),
+        sparse=sparse,
     )
 
 
-def check_chunks(path: Path) -> None:
+def check_chunks(path: Place) -> None:
     """Raise InputError that names chunks the cube should hold and does not."""
     missing = missing_chunks(path, MU)
     if missing:
@@ -177,7 +189,7 @@ def _layout_errors(array: Any) -> list[str]:
     return wrong
 
 
-def _energy(path: Path, length: int) -> tuple[FloatArray, list[str]]:
+def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
     try:
         array = open_array(path, "energy")
     except InputError:
@@ -195,13 +207,13 @@ def _energy(path: Path, length: int) -> tuple[FloatArray, list[str]]:
     return energy, []
 
 
-def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
+def _pixel_um(path: Place, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
     if "pixel_um" in root:
         size = float(root["pixel_um"])
         return size, [] if size > 0 else [f"pixel_um is {size}, expected a length above 0"]
     steps = []
     for axis, length in zip("yx", plane, strict=True):
-        if not (path / axis / "zarr.json").is_file():
+        if not exists(path / axis / "zarr.json"):
             return 0.0, ["the pixel size is unknown; set the attribute pixel_um, or add y and x in um"]
         array = open_array(path, axis)
         values = np.asarray(array[...], dtype=np.float64)
@@ -218,12 +230,9 @@ def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple
 
 def cube_identity(info: CubeInfo) -> str:
     """Return what tells one cube from another: its fingerprint, else size and time of every chunk file."""
-    if info.fingerprint is not None:
+    if info.fingerprint is not None and not info.sparse:
         return info.fingerprint
     mark = hashlib.sha256()
-    for file in sorted((info.path / MU).rglob("*")):
-        if file.is_file():
-            stat = file.stat()
-            name = file.relative_to(info.path).as_posix()
-            mark.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for name, (size, stamp) in sorted(stamps(info.path / MU).items()):
+        mark.update(f"{name} {size} {stamp}\n".encode())
     return mark.hexdigest()

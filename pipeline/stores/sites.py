@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.arrays import FloatArray
 from pipeline.sites import SiteTable
-from pipeline.stores.chunks import attributes_of, create_group, read, save_array
+from pipeline.stores.chunks import read, save_array
+from pipeline.stores.groups import attributes_of, create_group
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stores.chunks import attributes_of, create_array, create_group, read, write
+from pipeline.stores.chunks import create_array, read, write
+from pipeline.stores.groups import attributes_of, create_group
 from pipeline.tiles import Tile, flat, regular_grid
 
 MAPS = {"phase": np.uint8, "thickness": np.float32}
@@ -23,10 +24,23 @@ class TruthInfo:
 
 
 def write_truth(
-    path: Path, maps: dict[str, NDArray[Any]], chunk: int, names: tuple[str, ...], minority: str
+    path: Path,
+    maps: dict[str, NDArray[Any]],
+    chunk: int,
+    names: tuple[str, ...],
+    minority: str,
+    fingerprint: str,
 ) -> None:
     """Write the maps `phase` (y, x; the number of a name, others have no iron) and `thickness` (y, x)."""
-    create_group(path, {"title": "gigaxas truth", "names": list(names), "minority": minority})
+    create_group(
+        path,
+        {
+            "title": "gigaxas truth",
+            "names": list(names),
+            "minority": minority,
+            "fingerprint": fingerprint,
+        },
+    )
     shape = maps["phase"].shape
     for name, dtype in MAPS.items():
         create_array(path, name, shape=shape, chunks=(chunk, chunk), dtype=dtype, dims=("y", "x"))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.stores.chunks import attributes_of
+from pipeline.places import Place
+from pipeline.stores.groups import UNFINISHED, attributes_of
 
 OWNER = "run.json"
 
@@ -56,9 +57,10 @@ def claim(config: Config) -> None:
         ) from None
 
 
-def is_made(store: Path, fingerprint: str) -> bool:
+def is_made(store: Place, fingerprint: str) -> bool:
     """Return whether a store is there, whole, and made by just these settings."""
     try:
-        return attributes_of(store).get("fingerprint") == fingerprint
+        attributes = attributes_of(store)
+        return UNFINISHED not in attributes and attributes.get("fingerprint") == fingerprint
     except InputError:
         return False

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
-from pipeline.errors import InputError
+from pipeline.errors import DamagedError, InputError
+from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.sites import build_sites
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
-from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import create_cube
+from pipeline.stores.cube import CubeInfo, create_cube, describe_cube
+from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
@@ -71,7 +72,9 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
 
 def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
     """Return what marks a simulated cube made by these settings from these references."""
-    return digest(__version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes())
+    return digest(
+        __version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes()
+    )
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
@@ -83,7 +86,7 @@ def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceS
 def make_sites(config: Config, energy: FloatArray, references: ReferenceSet, runner: Runner) -> StoredSites:
     """Make the sites of a run, or read them where these settings have made them before."""
     path, fingerprint = sites_path(config), sites_fingerprint(config, energy, references)
-    if not is_made(path, fingerprint):
+    if not is_made(path, fingerprint) or not _is_readable(path):
         with runner.step("sites", 1) as advance:
             table = build_sites(
                 references.names, references.spectra, config.noise.model(), **config.sites.model_dump()
@@ -94,19 +97,32 @@ def make_sites(config: Config, energy: FloatArray, references: ReferenceSet, run
     return read_sites(path)
 
 
-def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:
+def _is_readable(path: Path) -> bool:
+    try:
+        read_sites(path)
+    except (InputError, DamagedError):
+        return False
+    return True
+
+
+def describe(config: Config) -> CubeInfo:
+    """Read what the cube of a run says of itself."""
+    return describe_cube(config.cube_path, config.cube is not None and config.cube.missing_chunks == "void")
+
+
+def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Place:
     """Simulate the cube of a run and its truth, unless these settings have made them before."""
     wanted = config.simulate
     if wanted is None:
         return config.cube_path
     path, fingerprint = config.cube_path, cube_fingerprint(config, references)
-    if is_made(path, fingerprint):
+    if is_made(path, fingerprint) and runner.is_intact(path):
         return path
     scene, rows = draw_scene(config, references)
     truth, energy = truth_path(config), energy_grid(config)
     names = tuple(references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
-    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority])
+    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority], fingerprint)
     create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint)
     runner.over(
         "simulate",

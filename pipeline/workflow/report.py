@@ -13,13 +13,15 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config
 from pipeline.noise import NoiseModel
+from pipeline.places import Place
 from pipeline.report import STATE_NAMES, ClusterRow, ReportData, Truth, write_label_png, write_report
 from pipeline.sites import site_error
 from pipeline.spectra import standardise
-from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
 from pipeline.workflow.paths import result_path, sites_path
+from pipeline.workflow.prepare import describe
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
@@ -42,7 +44,7 @@ def report(config: Config, runner: Runner) -> Summary:
     Raises InputError where there is no finished result.
     """
     with open_result(config.output) as result:
-        sites, info = read_sites(sites_path(config)), describe_cube(config.cube_path)
+        sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
@@ -118,15 +120,19 @@ def _report_data(
     )
 
 
-def _overview(store: Path, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+def _overview(store: Place, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+    return read_map(store, name, _every(info, step))
+
+
+def _every(info: CubeInfo, step: int) -> tuple[slice, slice]:
     height, width = info.plane
-    return read_map(store, name, (slice(0, height, step), slice(0, width, step)))
+    return slice(0, height, step), slice(0, width, step)
 
 
 def _density(info: CubeInfo, step: int) -> FloatArray | None:
     if not info.maps:
         return None
-    low, high = (_overview(info.path, name, info, step) for name in info.maps)
+    low, high = (read_plane(info, name, _every(info, step)) for name in info.maps)
     return (high - low).astype(np.float64)
 
 

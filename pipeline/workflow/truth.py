@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.places import Place
 from pipeline.report import Truth, TruthRow
 from pipeline.stores.result import read_map
 from pipeline.stores.truth import describe_truth, read_tile
@@ -39,7 +40,7 @@ def score(config: Config, runner: Runner, names: Mapping[int, str], sites: int) 
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, result: Path, truth: Path, phases: int, labels: int) -> Counts:
+def count_tile(tile: Tile, *, result: Place, truth: Path, phases: int, labels: int) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
     label = read_map(result, "label", tile.region)
