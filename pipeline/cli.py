@@ -1,10 +1,10 @@
 """The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,13 +23,16 @@ from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from pipeline.graph.run import Advance
+    from pipeline.places import Place
     from pipeline.workflow import Plan
     from pipeline.workflow.report import Summary
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
 SHOWN_CLUSTERS = 25
 
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+# Lines are not cut where the output goes to a file or a pipe.
+WIDTH = None if sys.stdout.isatty() else 120
+out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
 app = typer.Typer(
     help="Exact phase maps from gigapixel X-ray absorption spectral images.",
     epilog="Each verb takes a configuration; classify runs what is missing before it.",
@@ -43,21 +46,18 @@ ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file 
 def main() -> None:
     """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except InputError as error:
         _fail(error, BAD_INPUT)
     except RunError as error:
         _fail(error, NOT_FINISHED)
-    except typer.Abort:
-        _interrupted()
-    except KeyboardInterrupt:
-        _interrupted()
-    except typer.Exit as left:
-        sys.exit(left.exit_code)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), BAD_INPUT)
+    if status == INTERRUPTED:
+        err.print("interrupted; run the same command again to go on")
+    sys.exit(status)
 
 
 @app.callback(invoke_without_command=True)
@@ -182,13 +182,17 @@ def _show_truth(summary: "Summary") -> None:
         table.columns[column].justify = "right"
     for row in summary.truth.rows:
         name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
-        table.add_row(name, f"{row.pixels:,}", f"{row.recall:.2%}", f"{row.precision:.2%}")
+        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
     out.print()
     out.print(table)
     out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
 
 
-def _show_paths(paths: list[Path]) -> None:
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.2%}"
+
+
+def _show_paths(paths: "Sequence[Place]") -> None:
     out.print()
     for path in paths:
         out.print(f"wrote {path}", soft_wrap=True)
@@ -198,7 +202,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _fail(error: object, code: int) -> None:
+def _fail(error: object, code: int) -> NoReturn:
     for line in str(error).splitlines():
         err.print(
             f"[red]error[/red]  {line}" if err.is_terminal else f"error  {line}",
@@ -206,8 +210,3 @@ def _fail(error: object, code: int) -> None:
             markup=err.is_terminal,
         )
     sys.exit(code)
-
-
-def _interrupted() -> None:
-    err.print("interrupted; run the same command again to go on")
-    sys.exit(INTERRUPTED)

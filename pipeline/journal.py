@@ -102,7 +102,7 @@ def record_files(folder: Path) -> list[Path]:
 
 
 def pack(records: Sequence[Record]) -> bytes:
-    """Return records as bytes that name their own checksum. Raises TypeError for a value of an unknown kind."""
+    """Return records as bytes with their checksum. Raises TypeError for a value of an unknown kind."""
     arrays: list[bytes] = []
     tree = json.dumps(
         [[record.tile, _plain(record.value, arrays), list(record.written)] for record in records]
@@ -121,10 +121,8 @@ def unpack(data: bytes) -> list[Record]:
     size = int.from_bytes(payload[:8], "little")
     arrays = memoryview(payload)[8 + size :]
     return [
-        Record(
-            (tile[0], tile[1], tile[2], tile[3]), _value(tree, arrays), [Written(*chunk) for chunk in written]
-        )
-        for tile, tree, written in json.loads(payload[8 : 8 + size])
+        Record((y0, y1, x0, x1), _value(tree, arrays), [Written(*chunk) for chunk in written])
+        for (y0, y1, x0, x1), tree, written in json.loads(payload[8 : 8 + size])
     ]
 
 

@@ -27,7 +27,5 @@ def place(text: str | Path) -> Place:
         return Path(text)
     parts = urlsplit(text)
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(
-            "an address holds no credentials and no query; credentials come from the environment"
-        )
+        raise ValueError("an address holds no credential and no query; credentials come from the environment")
     return Url(text.rstrip("/"))

@@ -1,7 +1,5 @@
 """What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +25,7 @@ def simulate_tile(
     tile: Tile,
     *,
     store: Place,
-    truth_store: Path,
+    truth_store: Place,
     spectra: FloatArray,
     noise: NoiseModel,
     windows: EdgeWindows,

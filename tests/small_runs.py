@@ -11,8 +11,8 @@ ENERGY = np.linspace(7009.2, 7321.2, 24)
 
 def edges(count, rng):
     """Edge-like spectra (count, E), well apart from each other."""
-    position = np.linspace(7115, 7135, count)[:, None]
-    wave = np.sin((ENERGY - 7100) / rng.uniform(8, 20, (count, 1)) + rng.uniform(0, 6, (count, 1)))
+    position = np.linspace(7105, 7150, count)[:, None]
+    wave = np.sin((ENERGY - 7100) / rng.uniform(25, 50, (count, 1)) + rng.uniform(0, 6, (count, 1)))
     step = 1 / (1 + np.exp(-(ENERGY - position) / 3))
     return step * (1 + 0.15 * wave)
 
@@ -43,13 +43,14 @@ def scene(rng, spectra, shape, noise=0.02, void_share=0.02):
     return image.astype(np.float32)
 
 
-def config(folder, cube_path, references, **sections):
+def config(folder, cube_path, table, **sections):
     """A configuration over a cube and a table of references."""
     settings = {
         "title": "small",
         "output": folder / "out",
         "cube": {"path": cube_path},
-        "references": {"path": references},
+        "references": {"path": table},
+        "noise": {"c_ref": 3e6},
         "sites": {"mixtures": "none", "method": "net"},
         "compute": {"cluster": "threads", "workers": 2},
     }

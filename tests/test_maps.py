@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import pipeline as gx
 from map_oracle import oracle_clean_up, oracle_fill_by_growth
 from map_strategies import GATE, label_maps, sparse_maps, tilings
+
+import pipeline as gx
 
 schedulers = st.sampled_from(["synchronous", "threads"])
 

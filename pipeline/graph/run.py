@@ -77,10 +77,10 @@ def _on_cluster(
     client: Client,
     done: Callable[[str, Any], None],
 ) -> None:
-    futures = []
+    futures: list[Any] = []
     try:
         # A task of its own for each constant, not scattered data: it is made again when its worker is lost.
-        shared = {
+        shared: dict[str, Any] = {
             name: client.submit(_same, value, key=f"{name}-{keys[0]}", pure=False)
             for name, value in constants.items()
         }

@@ -33,18 +33,18 @@ def create_array(
 
     The chunks of an array that is there already, and the same but for its values, stay as they are.
     """
-    layout: dict[str, Any] = dict(
-        name=name,
-        shape=shape,
-        chunks=tuple(min(chunk, size) for chunk, size in zip(chunks, shape, strict=True)),
-        dtype=dtype,
-        fill_value=fill_value,
-        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
-        dimension_names=dims,
-        attributes=dict(attributes or {}),
-        config={"write_empty_chunks": True},
-        zarr_format=3,
-    )
+    layout: dict[str, Any] = {
+        "name": name,
+        "shape": shape,
+        "chunks": tuple(min(chunk, size) for chunk, size in zip(chunks, shape, strict=True)),
+        "dtype": dtype,
+        "fill_value": fill_value,
+        "compressors": [BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
+        "dimension_names": dims,
+        "attributes": dict(attributes or {}),
+        "config": {"write_empty_chunks": True},
+        "zarr_format": 3,
+    }
     if not _is_like(group, name, zarr.create_array(store={}, **layout)):
         zarr.create_array(store=open_store(group), overwrite=True, **layout)
 

@@ -67,7 +67,7 @@ def write_clusters(
     states: IntArray,
     fingerprint: str,
 ) -> None:
-    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), the state counts and the mark."""
+    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), state counts and the mark."""
     add_attributes(path, states=states.tolist(), fingerprint=fingerprint)
     per_cluster, per_sample = ("cluster",), ("cluster", "energy")
     save_array(path, "energy", energy, ("energy",), units="eV")

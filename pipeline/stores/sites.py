@@ -1,11 +1,11 @@
 """The site matrix as a store: spectra, what each is made of, and the references it came from."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
+from pipeline.places import Place
 from pipeline.sites import SiteTable
 from pipeline.stores.chunks import read, save_array
 from pipeline.stores.groups import attributes_of, create_group
@@ -20,7 +20,7 @@ class StoredSites:
     references: FloatArray
 
 
-def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
+def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
     """Write sites into a new group. Site k + 1 is row k of `spectra`."""
     table = sites.table
     create_group(
@@ -38,7 +38,7 @@ def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
     save_array(path, "references", sites.references, ("standard", "energy"))
 
 
-def read_sites(path: Path) -> StoredSites:
+def read_sites(path: Place) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
 

@@ -1,12 +1,12 @@
 """The truth of a simulated cube: which phase every pixel is made of, and how thick its iron is."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.places import Place
 from pipeline.stores.chunks import create_array, read, write
 from pipeline.stores.groups import attributes_of, create_group
 from pipeline.tiles import Tile, flat, regular_grid
@@ -18,13 +18,13 @@ MAPS = {"phase": np.uint8, "thickness": np.float32}
 class TruthInfo:
     """Names of the phases (by their number in the map) and the one that must not be lost."""
 
-    path: Path
+    path: Place
     names: tuple[str, ...]
     minority: str
 
 
 def write_truth(
-    path: Path,
+    path: Place,
     maps: dict[str, NDArray[Any]],
     chunk: int,
     names: tuple[str, ...],
@@ -48,12 +48,12 @@ def write_truth(
             write(path, name, tile.region, maps[name][tile.region])
 
 
-def describe_truth(path: Path) -> TruthInfo:
+def describe_truth(path: Place) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
     return TruthInfo(path, tuple(attributes["names"]), attributes["minority"])
 
 
-def read_tile(path: Path, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def read_tile(path: Place, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read phase and thickness (h, w) of one tile."""
     return read(path, "phase", tile.region), read(path, "thickness", tile.region)

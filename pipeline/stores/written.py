@@ -70,7 +70,7 @@ def note(store: Place, noted: list[tuple[str, int, int]]) -> None:
 
 
 def is_intact(store: Place, chunk: Written) -> bool:
-    """Return whether a chunk holds what was written: the same size, the same checksum, and bytes that fit it."""
+    """Return whether a chunk holds what was written: the same size and checksum, and bytes that fit it."""
     try:
         data = read_file(store, chunk.key)
     except OSError:

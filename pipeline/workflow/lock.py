@@ -35,7 +35,8 @@ def locked(folder: Path) -> Iterator[None]:
     with file:
         if not _take(file):
             raise InputError(
-                f"output: {folder} is in use by another run ({_told(path)}); wait for it, or give another output"
+                f"output: {folder} is in use by another run ({_told(path)}); wait for it, or give another "
+                "output"
             )
         file.truncate(0)
         file.write(json.dumps(_self()) + "\n")

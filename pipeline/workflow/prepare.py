@@ -1,7 +1,6 @@
 """What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,9 +71,8 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
 
 def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
     """Return what marks a simulated cube made by these settings from these references."""
-    return digest(
-        __version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes()
-    )
+    spectra = references.spectra.tobytes()
+    return digest(__version__, config.simulate, config.acquisition, references.names, spectra)
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
@@ -97,7 +95,7 @@ def make_sites(config: Config, energy: FloatArray, references: ReferenceSet, run
     return read_sites(path)
 
 
-def _is_readable(path: Path) -> bool:
+def _is_readable(path: Place) -> bool:
     try:
         read_sites(path)
     except (InputError, DamagedError):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class Summary:
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
-    paths: Sequence[Path]
+    paths: Sequence[Place]
 
 
 def report(config: Config, runner: Runner) -> Summary:

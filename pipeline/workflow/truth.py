@@ -1,7 +1,6 @@
 """A simulated run against its truth: how much of every phase got the right name."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ def score(config: Config, runner: Runner, names: Mapping[int, str], sites: int) 
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, result: Place, truth: Path, phases: int, labels: int) -> Counts:
+def count_tile(tile: Tile, *, result: Place, truth: Place, phases: int, labels: int) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
     label = read_map(result, "label", tile.region)
