@@ -51,6 +51,9 @@ def main() -> None:
         _fail(error, BAD_INPUT)
     except RunError as error:
         _fail(error, NOT_FINISHED)
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
+              "and run the same command again", NOT_FINISHED)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise

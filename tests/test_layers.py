@@ -9,12 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "places"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters"},
     {"filling", "config"},
     {"stores", "cluster"},
-    {"stages"},
+    {"stages", "journal"},
     {"graph", "report"},
     {"workflow"},
     {"cli"},
@@ -25,6 +25,7 @@ KNOWS = {
     "dask.delayed": {"graph"},
     "distributed": {"graph", "cluster", "workflow"},
     "zarr": {"stores"},
+    "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -46,6 +46,10 @@ def test_a_run_leaves_maps_tables_manifest_picture_and_report(measured):
         "label.png",
         "report.html",
         "run.json",
+        "run.lock",
+        "run.log",
+        "events.jsonl",
+        "journal",
     }
     assert result.label.shape == SHAPE
     assert result.label.dims == ("y", "x")

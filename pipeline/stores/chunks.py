@@ -62,7 +62,7 @@ def save_array(
         dims=dims,
         attributes=attributes,
     )
-    open_array(group, name, "r+")[...] = values
+    _put(group, name, (slice(None),) * values.ndim, values)
 
 
 def open_array(group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
@@ -94,14 +94,19 @@ def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = Fals
 
 def write(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
     """Write a region that is made of whole chunks. Raises RunError where it cuts one or the disk is full."""
-    store = NotingStore(open_store(group))
-    array = zarr.open_array(store, path=name, mode="r+")
+    array = open_array(group, name)
     for axis, (part, size, chunk) in enumerate(zip(region, array.shape, outer_chunks(array), strict=True)):
         if part.start % chunk or (part.stop % chunk and part.stop != size):
             raise RunError(
                 f"{group}/{name}: pixels {part.start} to {part.stop} of axis {axis} cut a chunk of {chunk}; "
                 "expected whole chunks; make the tile a multiple of the chunk"
             )
+    _put(group, name, region, values)
+
+
+def _put(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+    store = NotingStore(open_store(group))
+    array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
     try:
         array[region] = values
     except OSError as error:

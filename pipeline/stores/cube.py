@@ -158,15 +158,16 @@ def describe_cube(path: Place, sparse: bool = False) -> CubeInfo:
     )
 
 
-def check_chunks(path: Place) -> None:
+def check_chunks(info: CubeInfo) -> None:
     """Raise InputError that names chunks the cube should hold and does not."""
-    missing = missing_chunks(path, MU)
-    if missing:
-        names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise InputError(
-            f"{path}/{MU}: found {len(missing)} missing chunk(s) ({names}), expected every chunk; copy them "
-            "again, or set cube.missing_chunks: void to treat their pixels as void"
-        )
+    for array in (MU, *info.maps):
+        missing = missing_chunks(info.path, array)
+        if missing:
+            names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            raise InputError(
+                f"{info.path}/{array}: found {len(missing)} missing chunk(s) ({names}), expected every chunk; "
+                "copy them again, or set cube.missing_chunks: void to treat their pixels as void"
+            )
 
 
 def _layout_errors(array: Any) -> list[str]:

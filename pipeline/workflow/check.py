@@ -48,7 +48,7 @@ def _measured_cube(config: Config) -> CubeInfo | None:
         return None
     info = describe(config)
     if config.cube.missing_chunks == "error":
-        check_chunks(config.cube.path)
+        check_chunks(info)
     return info
 
 
