@@ -1,5 +1,7 @@
 """The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
 
+import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from pipeline import __version__
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.graph.run import Advance
     from pipeline.places import Place
     from pipeline.workflow import Plan
@@ -42,9 +45,14 @@ app = typer.Typer(
 )
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file such as configs/sinter.yaml")]
 
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="a running Dask scheduler, as tcp://host:8786")
+]
+
 
 def main() -> None:
     """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
     except InputError as error:
@@ -52,14 +60,17 @@ def main() -> None:
     except RunError as error:
         _fail(error, NOT_FINISHED)
     except OSError as error:
-        _fail(f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
-              "and run the same command again", NOT_FINISHED)
+        _fail(
+            f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
+            "and run the same command again",
+            NOT_FINISHED,
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), BAD_INPUT)
     if status == INTERRUPTED:
-        err.print("interrupted; run the same command again to go on")
+        err.print(f"interrupted; to go on, type: {shlex.join(['gigaxas', *sys.argv[1:]])}", soft_wrap=True)
     sys.exit(status)
 
 
@@ -86,12 +97,12 @@ def check_verb(config: ConfigPath) -> None:
 
 
 @app.command("simulate")
-def simulate_verb(config: ConfigPath) -> None:
+def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
     """Make the cube of a simulated scene, with its truth."""
     from pipeline.config import load_config
     from pipeline.workflow import simulate
 
-    _show_paths([simulate(load_config(config), _bar, out.print)])
+    _show_paths([simulate(_at(load_config(config), scheduler), _bar, out.print)])
 
 
 @app.command("sites")
@@ -106,13 +117,12 @@ def sites_verb(config: ConfigPath) -> None:
 
 
 @app.command("classify")
-def classify_verb(config: ConfigPath) -> None:
-    """Make the phase map: assign, clean up, fill, tables, report."""
+def classify_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
+    """Make the phase map: assign, clean up, fill, tables, report. What is done already is kept."""
     from pipeline.config import load_config
     from pipeline.workflow import classify
 
-    settings = load_config(config)
-    summary = classify(settings, _bar, out.print, _show_plan)
+    summary = classify(_at(load_config(config), scheduler), _bar, out.print, _show_plan)
     _show_summary(summary)
 
 
@@ -120,10 +130,15 @@ def classify_verb(config: ConfigPath) -> None:
 def report_verb(config: ConfigPath) -> None:
     """Write the tables and the report of a finished result again."""
     from pipeline.config import load_config
-    from pipeline.workflow import report
-    from pipeline.workflow.runner import Runner
+    from pipeline.workflow import report_again
 
-    _show_summary(report(load_config(config), Runner(progress=_bar)))
+    _show_summary(report_again(load_config(config), _bar))
+
+
+def _at(config: "Config", scheduler: str | None) -> "Config":
+    from pipeline.config import set_scheduler
+
+    return config if scheduler is None else set_scheduler(config, scheduler)
 
 
 @contextmanager

@@ -8,14 +8,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.cleanup import check_clean_up
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
+from pipeline.places import Place, place
 
 Range = tuple[float, float]
+Workers = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=1)]
+
+
+StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
+"""A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 
 class Section(BaseModel):
@@ -27,7 +41,7 @@ class Section(BaseModel):
 class Cube(Section):
     """The measured cube of a user; left out, the cube is simulated into the output folder."""
 
-    path: Path
+    path: StorePlace
     missing_chunks: Literal["error", "void"] = "error"
 
 
@@ -124,11 +138,24 @@ class CleanUp(Section):
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
-    cluster: Literal["local", "threads"] = "local"
-    workers: Annotated[int, Field(ge=1)] | None = None
+    cluster: Literal["local", "threads", "slurm", "pbs", "sge", "lsf", "oar", "htcondor"] = "local"
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://.+")] | None = None
+    workers: Annotated[int, Field(ge=1)] | tuple[Workers, Workers] | None = None
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
     tile: Annotated[int, Field(ge=1)] | None = None
     dashboard: str = "127.0.0.1:8787"
+    performance_report: bool = False
+
+    @property
+    def most_workers(self) -> int | None:
+        """How many workers there are at the most, if that is told."""
+        return self.workers[1] if isinstance(self.workers, tuple) else self.workers
+
+    @model_validator(mode="after")
+    def _workers_in_order(self) -> "Compute":
+        if isinstance(self.workers, tuple) and self.workers[0] > self.workers[1]:
+            raise ValueError(f"workers {list(self.workers)} must be the fewest and the most, in this order")
+        return self
 
 
 class Config(Section):
@@ -136,6 +163,7 @@ class Config(Section):
 
     title: str
     output: Path
+    result: StorePlace | None = None
     references: References
     cube: Cube | None = None
     simulate: Simulate | None = None
@@ -160,7 +188,7 @@ class Config(Section):
         return ((self.simulate and self.simulate.noise) or self.noise).model()
 
     @property
-    def cube_path(self) -> Path:
+    def cube_path(self) -> Place:
         """The cube that is classified, measured or simulated."""
         return self.cube.path if self.cube else self.output / "cube.zarr"
 
@@ -189,6 +217,17 @@ def load_config(path: str | Path) -> Config:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
     except TypeError as error:
         raise InputError(f"{path}: section names must be words ({error})") from None
+
+
+def set_scheduler(config: Config, address: str) -> Config:
+    """Return a configuration that runs on a Dask scheduler. Raises InputError for what is no address."""
+    try:
+        compute = Compute.model_validate({**config.compute.model_dump(), "scheduler": address})
+    except ValidationError:
+        raise InputError(
+            f"--scheduler: found {address!r}, expected an address as tcp://host:8786 or tls://host:8786"
+        ) from None
+    return config.model_copy(update={"compute": compute})
 
 
 def digest(*parts: Any) -> str:

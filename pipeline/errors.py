@@ -10,4 +10,11 @@ class RunError(RuntimeError):
 
 
 class DamagedError(RunError):
-    """A chunk of a store does not hold what was written; a store that a run has made is made whole again."""
+    """A chunk of the store at `place` is not what was written; a store of our own is made whole again."""
+
+    def __init__(self, sentence: str, place: str = "") -> None:
+        super().__init__(sentence, place)
+        self.place = place
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -44,14 +44,13 @@ class StageJournal:
     """The records of one stage in its folder; added ones are published every few seconds and by `flush`."""
 
     folder: Path
-    every: float = EVERY_SECONDS
     _waiting: list[Record] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
 
     def add(self, record: Record) -> None:
         """Take in a tile that is done."""
         self._waiting.append(record)
-        if time.monotonic() - self._flushed >= self.every:
+        if time.monotonic() - self._flushed >= EVERY_SECONDS:
             self.flush()
 
     def flush(self) -> None:

@@ -2,15 +2,13 @@
 
 import json
 import random
-import time
 
 import numpy as np
 import pytest
-from faults import FORK, assert_same, killed_after, maps_of, run_to_its_end
+from faults import assert_same, killed_after, maps_of
 from small_runs import config, edges, scene, write_csv, write_cube
 
 from pipeline.workflow import classify
-from pipeline.workflow.runner import silent
 
 SHAPE = (150, 170)
 STAGES = ("assign", "regions", "clean-up", "fill", "clusters")
@@ -44,7 +42,6 @@ def events(run, name):
 def test_a_run_killed_in_a_stage_goes_on(measured, tmp_path, stage):
     folder, expected = measured
     run = small(folder, tmp_path / "out")
-    began = time.monotonic()
     assert killed_after(run, stage, 0.05)
     assert not (run.output / "result.zarr").exists()
     classify(run)

@@ -1,6 +1,5 @@
 """One task a tile, on the threads of this process or on a Dask cluster."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,14 +32,14 @@ def run_tiles(
 ) -> None:
     """Run task(tile, *each, **constants) for every tile and tell `done` of each as it ends, in this thread.
 
-    `each` holds sequences with one value a tile; `constants` reach every worker once. Without a client the
+    `name` marks the tasks: on a cluster that others use too, no two calls may share one. `each` holds
+    sequences with one value a tile; `constants` reach every worker once. Without a client the
     threads of this process work. The first error of a task is raised as it is, and what has not started is
     dropped. Raises RunError where the cluster is lost, or a tile kills every worker that takes it.
     """
     if not tiles:
         return
-    run = uuid.uuid4().hex[:12]
-    numbers = {f"{name}-{tile.row}-{tile.column}-{run}": number for number, tile in enumerate(tiles)}
+    numbers = {f"{name}-{tile.row}-{tile.column}": number for number, tile in enumerate(tiles)}
     calls = (task, tiles, each, list(numbers), constants)
     if client is None:
         _on_threads(*calls, workers, lambda key, value: done(numbers[key], value))

@@ -88,7 +88,8 @@ def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = Fals
         reason = " ".join(str(error).split())
         raise DamagedError(
             f"{group}/{name}: chunk {chunk} is damaged ({reason[:120]}); put back a good copy of it, "
-            "or make the store again"
+            "or make the store again",
+            str(group),
         ) from None
 
 

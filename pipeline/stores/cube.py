@@ -165,7 +165,7 @@ def check_chunks(info: CubeInfo) -> None:
         if missing:
             names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise InputError(
-                f"{info.path}/{array}: found {len(missing)} missing chunk(s) ({names}), expected every chunk; "
+                f"{info.path}/{array}: found {len(missing)} missing chunk(s) ({names}), expected them all; "
                 "copy them again, or set cube.missing_chunks: void to treat their pixels as void"
             )
 

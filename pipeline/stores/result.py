@@ -1,6 +1,5 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,16 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, IntArray, label_dtype
 from pipeline.clusters import ClusterSpectra
-from pipeline.errors import InputError
+from pipeline.errors import DamagedError, InputError
 from pipeline.places import Place, place
-from pipeline.stores.chunks import create_array, read, save_array, write
+from pipeline.stores.chunks import create_array, open_array, read, save_array, write
 from pipeline.stores.folders import exists
 from pipeline.stores.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
+from pipeline.stores.written import WholeStore
 from pipeline.tiles import Tile
 
 STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
+CLUSTERS = ("y", "x", "energy", "cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
 MAPS = {
     "site": "site of the largest correlation, as assigned; 0 is no label",
     "kept": "label after the clean-up; 0 where it was removed",
@@ -78,7 +79,7 @@ def write_clusters(
     save_array(path, "standard_error", spectra.standard_error, per_sample, long_name="standard error")
 
 
-def open_result(path: str | Path) -> xr.Dataset:
+def open_result(path: str | Place) -> xr.Dataset:
     """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
 
     Raises InputError where there is no finished result.
@@ -88,4 +89,15 @@ def open_result(path: str | Path) -> xr.Dataset:
     store = inside if exists(inside) else given
     if not exists(store / "label" / "zarr.json") or UNFINISHED in attributes_of(store):
         raise InputError(f"{given}: found no finished result, expected result.zarr; run gigaxas classify")
-    return xr.open_zarr(open_store(store), consolidated=False)
+    return xr.open_zarr(WholeStore(open_store(store)), consolidated=False)
+
+
+def clusters_are_whole(path: Place) -> bool:
+    """Return whether the arrays of the clusters can be read."""
+    try:
+        for name in CLUSTERS:
+            array = open_array(path, name)
+            read(path, name, (slice(None),) * array.ndim)
+    except (InputError, DamagedError):
+        return False
+    return True

@@ -17,21 +17,21 @@ from pipeline.places import Place
 from pipeline.regions import merge_regions
 from pipeline.stores.cube import CubeInfo, cube_identity
 from pipeline.stores.groups import partial_of, publish
-from pipeline.stores.result import create_result, open_result, write_clusters
+from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.check import check
 from pipeline.workflow.paths import is_made, result_path, sites_path
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import describe, energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import ReferenceSet, describe, energy_grid, make_cube, make_sites
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
-from pipeline.workflow.session import Announce, open_runner
+from pipeline.workflow.session import Announce, on_threads, open_runner
 
 
 def run(config: Config) -> xr.Dataset:
     """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
     classify(config)
-    return open_result(config.output)
+    return open_result(result_path(config))
 
 
 def classify(
@@ -47,12 +47,16 @@ def classify(
     plan, references = check(config)
     show_plan(plan)
     with open_runner(config, "classify", progress, announce) as runner:
-        make_cube(config, references, runner)
-        info = describe(config)
-        sites = make_sites(config, info.energy, references, runner)
-        plan = make_plan(config, runner.workers, info)
-        make_result(config, plan, info, sites, runner)
-        return report(config, runner)
+        return runner.mended(lambda: _make_all(config, references, runner))
+
+
+def _make_all(config: Config, references: ReferenceSet, runner: Runner) -> Summary:
+    make_cube(config, references, runner)
+    info = describe(config)
+    sites = make_sites(config, info.energy, references, runner)
+    plan = make_plan(config, runner.workers, info)
+    make_result(config, plan, info, sites, runner)
+    return report(config, runner)
 
 
 def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
@@ -67,10 +71,15 @@ def simulate(config: Config, progress: Progress = silent, announce: Announce = l
 def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Path]:
     """Make the sites of a run; return them and their path."""
     _, references = check(config)
-    alone = config.model_copy(update={"compute": config.compute.model_copy(update={"cluster": "threads"})})
-    with open_runner(alone, "sites", progress) as runner:
+    with open_runner(on_threads(config), "sites", progress) as runner:
         energy = energy_grid(config) if config.simulate else describe(config).energy
         return make_sites(config, energy, references, runner), sites_path(config)
+
+
+def report_again(config: Config, progress: Progress = silent) -> Summary:
+    """Write the tables and the report of a finished result again. Raises InputError where there is none."""
+    with open_runner(on_threads(config), "report", progress) as runner:
+        return report(config, runner)
 
 
 def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, runner: Runner) -> None:
@@ -81,7 +90,7 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
     final = result_path(config)
     basis = result_basis(config, info, sites)
     fingerprint = digest(basis, config.clean_up)
-    if is_made(final, fingerprint) and runner.is_intact(final, content=True):
+    if is_made(final, fingerprint) and clusters_are_whole(final) and runner.is_intact(final, content=True):
         return
     store = partial_of(final)
     count = len(sites.table.spectra)

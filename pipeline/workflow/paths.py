@@ -21,9 +21,9 @@ def truth_path(config: Config) -> Path:
     return config.output / "truth.zarr"
 
 
-def result_path(config: Config) -> Path:
+def result_path(config: Config) -> Place:
     """Return the store of the maps."""
-    return config.output / "result.zarr"
+    return config.result or config.output / "result.zarr"
 
 
 def check_owner(config: Config) -> None:

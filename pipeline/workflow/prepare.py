@@ -114,10 +114,10 @@ def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Place
     if wanted is None:
         return config.cube_path
     path, fingerprint = config.cube_path, cube_fingerprint(config, references)
-    if is_made(path, fingerprint) and runner.is_intact(path):
+    truth, energy = truth_path(config), energy_grid(config)
+    if is_made(path, fingerprint) and runner.is_intact(path) and runner.is_intact(truth):
         return path
     scene, rows = draw_scene(config, references)
-    truth, energy = truth_path(config), energy_grid(config)
     names = tuple(references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority], fingerprint)

@@ -42,18 +42,19 @@ def report(config: Config, runner: Runner) -> Summary:
 
     Raises InputError where there is no finished result.
     """
-    with open_result(config.output) as result:
+    with open_result(result_path(config)) as result:
         sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
         with runner.step("report", 1) as advance:
             data = _report_data(config, result, sites, info, clusters, truth, runner)
-            paths = [result_path(config), *write_tables(config.output, data, sites)]
-            paths += [config.output / "label.png", config.output / "report.html"]
-            write_label_png(paths[-2], data)
-            write_report(paths[-1], data)
+            paths: list[Place] = [result_path(config), *write_tables(config.output, data, sites)]
+            picture, page = config.output / "label.png", config.output / "report.html"
+            write_label_png(picture, data)
+            write_report(page, data)
             advance(1)
+        paths += [picture, page]
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
 

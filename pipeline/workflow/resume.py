@@ -1,5 +1,6 @@
 """Which tiles of a stage need not be done again: their records are there and their chunks as written."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,11 @@ class Ledger:
 
     def _mark(self, path: Place) -> str:
         return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
+
+
+def output_mark(output: Path) -> str:
+    """Return a short name of an output folder, for the tasks of its runs."""
+    return hashlib.sha256(str(output.absolute()).encode()).hexdigest()[:10]
 
 
 def noted(

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 from distributed import Client
 
+from pipeline.errors import DamagedError
 from pipeline.graph.run import Advance, Done, run_tiles
 from pipeline.journal import Record
 from pipeline.places import Place
@@ -17,8 +19,9 @@ from pipeline.stores.folders import sizes
 from pipeline.stores.written import is_intact
 from pipeline.tiles import Grid, Tile, flat
 from pipeline.workflow.events import Events
-from pipeline.workflow.resume import Ledger, check_chunks, noted
+from pipeline.workflow.resume import Ledger, check_chunks, noted, output_mark
 
+T = TypeVar("T")
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """Shows a stage of so many pixels (or steps); what it yields is told of every part that is done."""
 
@@ -42,6 +45,12 @@ class Runner:
     seconds: dict[str, float] = field(default_factory=dict)
     ledger: Ledger | None = None
     events: Events = field(default_factory=Events)
+    suspects: set[str] = field(default_factory=set)
+
+    @property
+    def mark(self) -> str:
+        """What the tasks of all runs on this output have in their names."""
+        return output_mark(self.ledger.output) if self.ledger else "gigaxas"
 
     @contextmanager
     def step(self, stage: str, total: int) -> Iterator[Advance]:
@@ -78,19 +87,36 @@ class Runner:
     def is_intact(self, store: Place, content: bool = False) -> bool:
         """Return whether a finished store holds every chunk that the journal tells of, each of its size.
 
-        With `content` every chunk is read and compared with its checksum too.
+        With `content`, or where the store has been suspected, every chunk is compared with its checksum.
         """
         if self.ledger is None:
             return True
+        suspected = str(store) in self.suspects
         there, chunks = sizes(store), self.ledger.chunks_of(store)
         lost = [key for key, chunk in chunks.items() if there.get(key) != chunk.size]
-        if content and not lost:
+        if suspected and not chunks:
+            return False
+        if (content or suspected) and not lost:
             with ThreadPoolExecutor(self.workers) as pool:
                 good = pool.map(partial(is_intact, store), chunks.values())
                 lost = [key for key, whole in zip(chunks, good, strict=True) if not whole]
         if lost:
             self.events.tell("damage found", store=store, chunks=len(lost), first=min(lost))
         return not lost
+
+    def mended(self, work: Callable[[], T]) -> T:
+        """Return what `work` does; where it finds a damaged chunk, it is done again with the store suspected.
+
+        Raises DamagedError where that did not help.
+        """
+        try:
+            return work()
+        except DamagedError as error:
+            if self.ledger is None:
+                raise
+            self.events.tell("damage found", store=error.place, reason=str(error))
+            self.suspects.add(error.place)
+            return work()
 
     def _go_on(
         self,
@@ -171,7 +197,7 @@ class Runner:
             done(number, value)
             advance(_pixels(tiles[number]))
 
-        name = constants.get("the_task", task).__name__
+        name = f"{constants.get('the_task', task).__name__}-{self.mark}-{uuid4().hex[:8]}"
         run_tiles(name, task, tiles, parts, constants, self.client, self.workers, count)
 
 

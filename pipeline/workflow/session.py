@@ -1,7 +1,10 @@
 """What surrounds every run: its folder claimed and locked, its log, its workers, its journal."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from distributed import Client, performance_report
 
 from pipeline import __version__
 from pipeline.cluster import open_client, worker_count
@@ -9,7 +12,7 @@ from pipeline.config import Config
 from pipeline.workflow.events import Events
 from pipeline.workflow.lock import locked
 from pipeline.workflow.paths import claim
-from pipeline.workflow.resume import Ledger
+from pipeline.workflow.resume import Ledger, output_mark
 from pipeline.workflow.runner import Progress, Runner, silent
 
 Announce = Callable[[str], None]
@@ -24,20 +27,30 @@ def open_runner(
     Raises InputError where the folder cannot be written or another run holds it.
     """
     claim(config)
-    events = Events(config.output)
+    events, ledger = Events(config.output), Ledger(config.output)
+    compute, mark = config.compute, output_mark(config.output)
     with locked(config.output):
         events.tell("run started", verb=verb, version=__version__, title=config.title)
         try:
-            with open_client(config.compute) as client:
-                if client is not None:
-                    announce(f"dashboard  {client.dashboard_link}")
-                yield Runner(
-                    client, worker_count(config.compute), progress, {}, Ledger(config.output), events
-                )
+            with open_client(compute, mark, announce) as client, _watched(config, client):
+                workers = worker_count(compute) if client is None else sum(client.nthreads().values())
+                yield Runner(client, workers, progress, {}, ledger, events)
         except BaseException as error:
             events.tell("run ended", verb=verb, status=_status(error), reason=str(error))
             raise
         events.tell("run ended", verb=verb, status="finished")
+
+
+def on_threads(config: Config) -> Config:
+    """Return a configuration that runs in this process: for what needs no cluster."""
+    compute = config.compute.model_copy(update={"cluster": "threads", "scheduler": None})
+    return config.model_copy(update={"compute": compute})
+
+
+def _watched(config: Config, client: Client | None) -> AbstractContextManager[Any]:
+    if client is None or not config.compute.performance_report:
+        return nullcontext()
+    return performance_report(str(config.output / "performance.html"))
 
 
 def _status(error: BaseException) -> str:
