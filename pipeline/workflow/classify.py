@@ -78,6 +78,7 @@ def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Pat
 
 def report_again(config: Config, progress: Progress = silent) -> Summary:
     """Write the tables and the report of a finished result again. Raises InputError where there is none."""
+    open_result(result_path(config)).close()
     with open_runner(on_threads(config), "report", progress) as runner:
         return report(config, runner)
 
