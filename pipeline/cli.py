@@ -49,6 +49,8 @@ Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="a running Dask scheduler, as tcp://host:8786")
 ]
 
+Fresh = Annotated[bool, typer.Option("--fresh", help="start over instead of going on where a run stopped")]
+
 
 def main() -> None:
     """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
@@ -117,12 +119,12 @@ def sites_verb(config: ConfigPath) -> None:
 
 
 @app.command("classify")
-def classify_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
+def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh = False) -> None:
     """Make the phase map: assign, clean up, fill, tables, report. What is done already is kept."""
     from pipeline.config import load_config
     from pipeline.workflow import classify
 
-    summary = classify(_at(load_config(config), scheduler), _bar, out.print, _show_plan)
+    summary = classify(_at(load_config(config), scheduler), _bar, out.print, _show_plan, fresh)
     _show_summary(summary)
 
 

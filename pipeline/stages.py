@@ -30,20 +30,18 @@ def simulate_tile(
     noise: NoiseModel,
     windows: EdgeWindows,
     seed: int,
-) -> int:
-    """Measure one tile of the scene: counts, camera noise, absorbance; return its pixels without signal."""
+) -> None:
+    """Measure one tile of the scene: counts, camera noise, absorbance."""
     phase, thickness = truth.read_tile(truth_store, tile)
     rng = np.random.default_rng([seed, tile.y0, tile.x0])
     block = simulate_block(phase, thickness, spectra, noise, rng, windows)
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
-    return int(block.valid.size - np.count_nonzero(block.valid))
 
 
-def assign_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> int:
-    """Give every pixel of one tile its nearest site; return its void pixels."""
+def assign_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> None:
+    """Give every pixel of one tile its nearest site."""
     found = assign_block(cube.read_tile(info, tile), sites, invalid=info.invalid)
     write_maps(result, tile, site=found.labels, correlation=found.correlation)
-    return int(np.count_nonzero(found.labels == 0))
 
 
 def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:

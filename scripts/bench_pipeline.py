@@ -87,8 +87,8 @@ def _rows(
     create_result(result, info.plane, (CHUNK, CHUNK), info.pixel_um, count, "bench")
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(info.shape[0], 32)))[0].astype(np.float32)
 
-    def assign(tile: Tile) -> int:
-        return stages.assign_tile(tile, info=info, result=result, sites=sites)
+    def assign(tile: Tile) -> None:
+        stages.assign_tile(tile, info=info, result=result, sites=sites)
 
     def on_dask(client: Any, ledger: Ledger | None = None) -> list[Any]:
         once = Runner(client, 2, ledger=ledger)
@@ -98,6 +98,10 @@ def _rows(
         shutil.rmtree(folder / "journal", ignore_errors=True)
         return on_dask(client, Ledger(folder))
 
+    def on_one_thread(task: Callable[[Tile], object]) -> None:
+        for tile in tiles:
+            task(tile)
+
     def on_threads(task: Callable[[Tile], object]) -> None:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(task, tiles))
@@ -106,7 +110,7 @@ def _rows(
     return {
         "read and decode, 1 thread": lambda: [read_tile(info, tile) for tile in tiles],
         "read, decode, project, 1 thread": lambda: [_project(info, tile, axes) for tile in tiles],
-        "read, decode, assign, write, 1 thread": lambda: [assign(tile) for tile in tiles],
+        "read, decode, assign, write, 1 thread": lambda: on_one_thread(assign),
         "the same, plain loop on 2 threads": lambda: on_threads(assign),
         "the same, Dask on 2 threads": lambda: on_dask(None),
         "the same, with the journal": lambda: recorded(None),

@@ -31,7 +31,8 @@ def create_array(
 ) -> None:
     """Add an array whose chunks are all written, compressed (LZ4, bits shuffled) and carry a checksum.
 
-    The chunks of an array that is there already, and the same but for its values, stay as they are.
+    The chunks of an array that is there already, and the same but for its values, stay as they are, also
+    where they divide the chunks asked for.
     """
     layout: dict[str, Any] = {
         "name": name,
@@ -140,7 +141,13 @@ def _is_like(group: Place, name: str, wanted: "zarr.Array[Any]") -> bool:
         there = zarr.open_array(open_store(group), path=name, mode="r")
     except (OSError, KeyError, ValueError):
         return False
-    return there.metadata.to_dict() == wanted.metadata.to_dict()
+    found, asked = there.metadata.to_dict(), wanted.metadata.to_dict()
+    found.pop("chunk_grid")
+    asked.pop("chunk_grid")
+    return found == asked and all(
+        new % max(old, 1) == 0 or new == size
+        for new, old, size in zip(wanted.chunks, there.chunks, wanted.shape, strict=True)
+    )
 
 
 def _chunk_keys(array: "zarr.Array[Any]") -> Iterator[str]:

@@ -20,7 +20,7 @@ from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.check import check
-from pipeline.workflow.paths import is_made, result_path, sites_path
+from pipeline.workflow.paths import is_made, result_path, sites_path, start_over
 from pipeline.workflow.plan import Plan, make_plan
 from pipeline.workflow.prepare import ReferenceSet, describe, energy_grid, make_cube, make_sites
 from pipeline.workflow.report import Summary, report
@@ -39,14 +39,18 @@ def classify(
     progress: Progress = silent,
     announce: Announce = lambda line: None,
     show_plan: Callable[[Plan], None] = lambda plan: None,
+    fresh: bool = False,
 ) -> Summary:
     """Make the maps, tables and report of a run, and before them the cube and the sites where missing.
 
-    Nothing starts before all checks have passed. `announce` is told where the dashboard is.
+    Nothing starts before all checks have passed. `announce` is told where the dashboard is. A run that
+    was stopped goes on where it was; `fresh` starts over.
     """
     plan, references = check(config)
     show_plan(plan)
     with open_runner(config, "classify", progress, announce) as runner:
+        if fresh:
+            start_over(config)
         return runner.mended(lambda: _make_all(config, references, runner))
 
 

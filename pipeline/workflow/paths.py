@@ -6,9 +6,11 @@ from pathlib import Path
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.places import Place
+from pipeline.stores.folders import remove
 from pipeline.stores.groups import UNFINISHED, attributes_of
 
 OWNER = "run.json"
+JOURNAL = "journal"
 
 
 def sites_path(config: Config) -> Path:
@@ -55,6 +57,15 @@ def claim(config: Config) -> None:
         raise InputError(
             f"output: {config.output} cannot be written ({error.strerror}); give a folder you may write to"
         ) from None
+
+
+def start_over(config: Config) -> None:
+    """Remove the stores that a run has made, finished or not, and its journal; tables and pictures stay."""
+    made = [
+        path for pattern in ("*.zarr", "*.zarr.partial", "*.zarr.old") for path in config.output.glob(pattern)
+    ]
+    for store in [*made, config.output / JOURNAL, *([config.result] if config.result else [])]:
+        remove(store)
 
 
 def is_made(store: Place, fingerprint: str) -> bool:

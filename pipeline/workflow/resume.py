@@ -8,13 +8,12 @@ from typing import Any
 
 from dask.tokenize import tokenize
 
-from pipeline.journal import Record, StageJournal, open_stage, stage_journals
+from pipeline.journal import Record, Rectangle, StageJournal, open_stage, stage_journals
 from pipeline.places import Place, place
 from pipeline.stores.written import Written, is_intact, noting
 from pipeline.tiles import Tile
 from pipeline.workflow.identity import logical, place_mark, places_in, stage_key
-
-JOURNAL = "journal"
+from pipeline.workflow.paths import JOURNAL
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,41 @@ class Ledger:
 
     def _mark(self, path: Place) -> str:
         return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
+
+
+def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Record]:
+    """Return the record of every tile (by its number) that has one.
+
+    Where a task returns nothing, records of smaller tiles that cover a tile together are a record of it.
+    """
+    by_tile = {record.tile: record for record in records}
+    parts = [record for record in records if record.value is None]
+    found = {}
+    for number, tile in enumerate(tiles):
+        record = by_tile.get(tile.corners) or _joined(parts, tile)
+        if record is not None:
+            found[number] = record
+    return found
+
+
+def _joined(records: Sequence[Record], tile: Tile) -> Record | None:
+    inside = [record for record in records if _is_within(record.tile, tile.corners)]
+    ys = sorted({y for record in inside for y in record.tile[:2]})
+    xs = sorted({x for record in inside for x in record.tile[2:]})
+    cells = {
+        (y, x)
+        for y0, y1, x0, x1 in (record.tile for record in inside)
+        for y in ys[ys.index(y0) : ys.index(y1)]
+        for x in xs[xs.index(x0) : xs.index(x1)]
+    }
+    whole = inside and (ys[0], ys[-1], xs[0], xs[-1]) == tile.corners
+    if not whole or len(cells) < (len(ys) - 1) * (len(xs) - 1):
+        return None
+    return Record(tile.corners, None, [chunk for record in inside for chunk in record.written])
+
+
+def _is_within(inner: Rectangle, outer: Rectangle) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1] and outer[2] <= inner[2] and inner[3] <= outer[3]
 
 
 def output_mark(output: Path) -> str:

@@ -19,7 +19,7 @@ from pipeline.stores.folders import sizes
 from pipeline.stores.written import is_intact
 from pipeline.tiles import Grid, Tile, flat
 from pipeline.workflow.events import Events
-from pipeline.workflow.resume import Ledger, check_chunks, noted, output_mark
+from pipeline.workflow.resume import Ledger, check_chunks, matching, noted, output_mark
 
 T = TypeVar("T")
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
@@ -158,10 +158,7 @@ class Runner:
         damaged: int,
         constants: dict[str, Any],
     ) -> dict[int, Record]:
-        by_tile = {record.tile: record for record in records}
-        known = {
-            number: by_tile[tile.corners] for number, tile in enumerate(tiles) if tile.corners in by_tile
-        }
+        known = matching(records, tiles)
         intact: dict[int, bool] = {}
         numbers = list(known)
         self._run(
