@@ -24,7 +24,7 @@ BATCH = {
     "oar": "OARCluster",
     "htcondor": "HTCondorCluster",
 }
-COMPARED = ("pipeline", "dask", "distributed", "numpy", "numba", "zarr", "numcodecs")
+COMPARED = ("gigaxas", "dask", "distributed", "numpy", "numba", "zarr", "numcodecs")
 CONNECT_SECONDS = 20
 STRAY_SECONDS = 300
 # What a stage is given goes through the scheduler once, whatever its size.
@@ -45,7 +45,7 @@ class OneThread(WorkerPlugin):
 
 def worker_count(compute: Compute) -> int:
     """Return how many tasks run at once: as asked, else one for every core this process may use."""
-    return compute.most_workers or len(os.sched_getaffinity(0))
+    return compute.workers or len(os.sched_getaffinity(0))
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Cli
             yield None
         return
     roomy = {"distributed.admin.large-graph-warning-threshold": LARGEST_GRAPH}
-    with dask.config.set(roomy), _connected(compute) as client:
+    with dask.config.set(roomy), _quiet("distributed"), _connected(compute) as client:
         announce(f"dashboard  {client.dashboard_link}")
         _wait_for_workers(client, compute, announce)
         if compute.scheduler is not None or compute.cluster in BATCH:
@@ -68,6 +68,18 @@ def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Cli
             _wait_for_strays(client, mark, announce)
         client.register_plugin(OneThread())
         yield client
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    # What goes wrong there reaches the user as one sentence of this program.
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager
@@ -122,8 +134,8 @@ def _batch_cluster(compute: Compute) -> Any:
 
 
 def _scaled(cluster: Any, compute: Compute) -> Any:
-    if isinstance(compute.workers, tuple):
-        cluster.adapt(minimum=compute.workers[0], maximum=compute.workers[1])
+    if compute.adaptive:
+        cluster.adapt(minimum=1, maximum=worker_count(compute))
     else:
         cluster.scale(worker_count(compute))
     return cluster

@@ -23,8 +23,9 @@ from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
 from pipeline.places import Place, place
 
+LARGEST_FILE = 1_000_000
+
 Range = tuple[float, float]
-Workers = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=1)]
 
 
@@ -140,22 +141,12 @@ class Compute(Section):
 
     cluster: Literal["local", "threads", "slurm", "pbs", "sge", "lsf", "oar", "htcondor"] = "local"
     scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://.+")] | None = None
-    workers: Annotated[int, Field(ge=1)] | tuple[Workers, Workers] | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None
+    adaptive: bool = False
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
     tile: Annotated[int, Field(ge=1)] | None = None
     dashboard: str = "127.0.0.1:8787"
     performance_report: bool = False
-
-    @property
-    def most_workers(self) -> int | None:
-        """How many workers there are at the most, if that is told."""
-        return self.workers[1] if isinstance(self.workers, tuple) else self.workers
-
-    @model_validator(mode="after")
-    def _workers_in_order(self) -> "Compute":
-        if isinstance(self.workers, tuple) and self.workers[0] > self.workers[1]:
-            raise ValueError(f"workers {list(self.workers)} must be the fewest and the most, in this order")
-        return self
 
 
 class Config(Section):
@@ -193,6 +184,17 @@ class Config(Section):
         return self.cube.path if self.cube else self.output / "cube.zarr"
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few lines of these can stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            problem = "aliases (*name) are not read; write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
 def load_config(path: str | Path) -> Config:
     """Read a YAML configuration.
 
@@ -201,7 +203,9 @@ def load_config(path: str | Path) -> Config:
     """
     path = Path(path)
     try:
-        document = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path))
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: found {path.stat().st_size} bytes, expected at most {LARGEST_FILE}")
+        document = yaml.load(_expand(path.read_text(encoding="utf-8"), path), Loader=_PlainLoader)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the path of a configuration") from None
     except (OSError, UnicodeDecodeError) as error:

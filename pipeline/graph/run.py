@@ -85,10 +85,10 @@ def _on_cluster(
         }
         futures = client.map(task, tiles, *each, key=keys, pure=False, retries=RETRIES, **shared)
         failure = _first_error(futures, done)
-    except (FutureCancelledError, OSError, TimeoutError) as error:
+    except (FutureCancelledError, OSError, TimeoutError):
         raise RunError(
-            f"the scheduler was lost ({error}); see that it runs and run the same command again: it goes on "
-            "from the last finished tile"
+            "the scheduler was lost; see that it runs and run the same command again: it goes on from the "
+            "last finished tile"
         ) from None
     finally:
         if client.status == "running":

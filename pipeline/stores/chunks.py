@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from pipeline.errors import DamagedError, InputError, RunError
 from pipeline.places import Place
+from pipeline.stores.claims import ModestStore
 from pipeline.stores.folders import sizes
 from pipeline.stores.groups import open_store
-from pipeline.stores.written import NotingStore, WholeStore, note
+from pipeline.stores.written import NotingStore, note
 
-MOST_CHUNKS = 5_000_000
+MOST_CHUNKS = 1_000_000
 
 
 def create_array(
@@ -68,8 +70,12 @@ def save_array(
 
 def open_array(group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
     """Open one array of a group. Raises InputError where there is none."""
+    return _opened(open_store(group), group, name, mode)
+
+
+def _opened(store: Store, group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
     try:
-        return zarr.open_array(open_store(group), path=name, mode=mode)
+        return zarr.open_array(store, path=name, mode=mode)
     except (FileNotFoundError, KeyError, ValueError) as error:
         raise InputError(
             f"{group}: found no readable Zarr array {name!r} ({error}); expected the layout that "
@@ -79,12 +85,11 @@ def open_array(group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
 
 def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = False) -> NDArray[Any]:
     """Read a region. Raises DamagedError that names a damaged chunk, or a missing one unless `sparse`."""
-    array = open_array(group, name)
-    if not sparse:
-        array = zarr.open_array(WholeStore(open_store(group)), path=name, mode="r")
+    array = _opened(ModestStore(open_store(group), sparse), group, name)
+    cast(ModestStore, array.store).expect(array)
     try:
         return np.asarray(array[region])
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         chunk = next(_damaged(array, region), "?")
         reason = " ".join(str(error).split())
         raise DamagedError(
@@ -168,5 +173,5 @@ def _damaged(array: "zarr.Array[Any]", region: tuple[slice, ...]) -> Iterator[st
         )
         try:
             array[window]
-        except (RuntimeError, ValueError, OSError):
+        except (RuntimeError, ValueError, OSError, MemoryError):
             yield array.metadata.encode_chunk_key(coordinates)

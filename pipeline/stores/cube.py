@@ -11,6 +11,7 @@ from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.places import Place
 from pipeline.stores.chunks import (
+    MOST_CHUNKS,
     create_array,
     missing_chunks,
     open_array,
@@ -30,6 +31,8 @@ INVALID = 65535
 OFFSET = -2.0
 SCALE = 8.0 / (INVALID - 1)
 LARGEST_CHUNK = 4 * 2**30
+MOST_ENERGIES = 100_000
+LONGEST_SIDE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,15 @@ def _layout_errors(array: Any) -> list[str]:
         wrong.append(f"{MU} has the axes {tuple(names)}, expected {DIMS}; transpose it")
     if np.dtype(array.dtype) not in (np.uint16, np.float32, np.float64):
         wrong.append(f"{MU} holds {array.dtype}, expected uint16, float32 or float64")
+    if array.shape[0] > MOST_ENERGIES or max(array.shape[1:]) > LONGEST_SIDE:
+        wrong.append(
+            f"{MU} claims {array.shape[0]} energies and {array.shape[1]} x {array.shape[2]} pixels, expected "
+            f"at most {MOST_ENERGIES} and {LONGEST_SIDE} a side"
+        )
     if min(array.shape) < 1:
         wrong.append(f"{MU} has the shape {array.shape}, expected at least one sample on every axis")
+    elif array.nchunks > MOST_CHUNKS:
+        wrong.append(f"{MU} claims {array.nchunks:,} chunks, expected at most {MOST_CHUNKS:,}; rechunk it")
     size = int(np.prod(outer_chunks(array), dtype=float)) * array.dtype.itemsize
     if size > LARGEST_CHUNK:
         wrong.append(
@@ -195,12 +205,14 @@ def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
         array = open_array(path, "energy")
     except InputError:
         return np.empty(0), ["found no array 'energy', expected one energy in eV for every plane of mu"]
-    energy = np.asarray(array[...], dtype=np.float64)
+    if array.shape != (length,):
+        return np.empty(0), [f"found {array.size} energies for {length} planes of mu, expected one each"]
+    if array.dtype.kind not in "fiu":
+        return np.empty(0), [f"energy holds {array.dtype}, expected numbers"]
+    energy = np.asarray(read(path, "energy", (slice(None),)), dtype=np.float64)
     units = array.attrs.get("units", "eV")
     if units != "eV":
         return energy, [f"energy is in {units!r}, expected 'eV'; convert it"]
-    if energy.shape != (length,):
-        return energy, [f"found {energy.size} energies for {length} planes of mu, expected one each"]
     if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
         return energy, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
     if energy[-1] < 100:
@@ -217,8 +229,10 @@ def _pixel_um(path: Place, root: dict[str, Any], plane: tuple[int, ...]) -> tupl
         if not exists(path / axis / "zarr.json"):
             return 0.0, ["the pixel size is unknown; set the attribute pixel_um, or add y and x in um"]
         array = open_array(path, axis)
-        values = np.asarray(array[...], dtype=np.float64)
-        if values.shape != (length,) or array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
+        if array.shape != (length,) or array.dtype.kind not in "fiu":
+            return 0.0, [f"{axis} has the shape {array.shape}, expected {length} numbers in um"]
+        values = np.asarray(read(path, axis, (slice(None),)), dtype=np.float64)
+        if array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
             return 0.0, [
                 f"{axis} has {values.size} values in {array.attrs.get('units')!r}, expected {length} in um"
             ]

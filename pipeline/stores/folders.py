@@ -7,7 +7,6 @@ from typing import Any
 
 import fsspec
 
-from pipeline.errors import InputError
 from pipeline.places import Place, Url
 
 
@@ -73,12 +72,6 @@ def _mark(entry: dict[str, Any]) -> Any:
 
 
 def _system(folder: Url) -> tuple[Any, str]:
-    try:
-        system, path = fsspec.core.url_to_fs(folder)
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"{folder}: cannot be opened ({error}); give a path or an address fsspec knows, and install the "
-            "package it names (for s3:// that is gigaxas[s3])"
-        ) from None
+    system, path = fsspec.core.url_to_fs(folder)
     system.invalidate_cache()
     return system, path

@@ -71,8 +71,16 @@ def final_of(path: Place) -> Place:
 
 
 def open_store(group: Place) -> Store:
-    """Return the Zarr store of a place."""
-    return FsspecStore.from_url(group) if isinstance(group, Url) else LocalStore(group)
+    """Return the Zarr store of a place. Raises InputError for an address that nothing here can open."""
+    if isinstance(group, Path):
+        return LocalStore(group)
+    try:
+        return FsspecStore.from_url(group)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"{group}: cannot be opened ({error}); give a path or an address fsspec knows, and install the "
+            "package it names (for s3:// that is gigaxas[s3])"
+        ) from None
 
 
 def _in_the_making(path: Place) -> bool:
