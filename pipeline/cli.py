@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,13 +21,15 @@ from rich.progress import (
 from rich.table import Table
 
 from pipeline import __version__
+from pipeline.console import show_references, show_sites
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.graph.run import Advance
     from pipeline.places import Place
-    from pipeline.workflow import Plan
+    from pipeline.workflow import PhaseSummary, Plan
+    from pipeline.workflow.phase_rows import Row
     from pipeline.workflow.report import Summary
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
@@ -92,8 +94,8 @@ def check_verb(config: ConfigPath) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import check
 
-    plan, references = check(load_config(config))
-    _show_references(references.table)
+    plan, references = check(load_config(config), out.print)
+    show_references(out, references.table)
     _show_plan(plan)
     out.print("nothing wrong found")
 
@@ -109,13 +111,13 @@ def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
 
 @app.command("sites")
 def sites_verb(config: ConfigPath) -> None:
-    """Make the site spectra from the references."""
+    """Make the site spectra from the references, and say how far to trust them."""
     from pipeline.config import load_config
     from pipeline.workflow import sites
 
-    stored, path = sites(load_config(config), _bar)
-    out.print(f"{len(stored.table.names)} sites from {len(stored.table.standards)} references")
-    _show_paths([path])
+    made = sites(load_config(config), _bar, out.print)
+    show_sites(out, made)
+    _show_paths(list(made.paths))
 
 
 @app.command("classify")
@@ -124,17 +126,31 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
     from pipeline.config import load_config
     from pipeline.workflow import classify
 
-    summary = classify(_at(load_config(config), scheduler), _bar, out.print, _show_plan, fresh)
+    settings = _at(load_config(config), scheduler)
+    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made), fresh)
     _show_summary(summary)
 
 
+@app.command("phases")
+def phases_verb(config: ConfigPath) -> None:
+    """Find the components among the clusters of a finished result; map how much of each a pixel holds."""
+    from pipeline.config import load_config
+    from pipeline.workflow import phases
+
+    _show_phases(phases(load_config(config), _bar))
+
+
 @app.command("report")
-def report_verb(config: ConfigPath) -> None:
-    """Write the tables and the report of a finished result again."""
+def report_verb(
+    config: ConfigPath,
+    ome_zarr: Annotated[bool, typer.Option("--ome-zarr", help="write the maps as OME-Zarr too")] = False,
+    tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
+) -> None:
+    """Write the tables and the report of a finished result again, and its maps for other programs."""
     from pipeline.config import load_config
     from pipeline.workflow import report_again
 
-    _show_summary(report_again(load_config(config), _bar))
+    _show_summary(report_again(load_config(config), _bar, ome_zarr, tiff))
 
 
 def _at(config: "Config", scheduler: str | None) -> "Config":
@@ -168,18 +184,6 @@ def _show_plan(plan: "Plan") -> None:
     )
 
 
-def _show_references(rows: Any) -> None:
-    if not rows:
-        return
-    table = Table("reference", "file", "status", "shift eV", "E0 eV", "step", "why", box=None, pad_edge=False)
-    for row in rows:
-        found = [
-            f"{value:.2f}" if value is not None else "" for value in (row.shift_ev, row.e0_ev, row.edge_step)
-        ]
-        table.add_row(row.name, row.source, row.status, *found, row.reason)
-    out.print(table)
-
-
 def _show_summary(summary: "Summary") -> None:
     table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
     for column in (0, 2, 3, 4):
@@ -194,7 +198,45 @@ def _show_summary(summary: "Summary") -> None:
     _show_paths(list(summary.paths))
 
 
-def _show_truth(summary: "Summary") -> None:
+def _show_phases(summary: "PhaseSummary") -> None:
+    removed = [row for row in summary.rows if row.decision.kind != "component"]
+    table = Table(
+        "label", "component", "share", "area um2", "nearest reference", "r", box=None, pad_edge=False
+    )
+    for column in (0, 2, 3, 5):
+        table.columns[column].justify = "right"
+    for each in summary.components:
+        near = each.row.near[0]
+        table.add_row(
+            str(each.row.label),
+            each.name,
+            f"{each.share:.2%}",
+            f"{each.area_um2:,.1f}",
+            near.name,
+            f"{near.correlation:.5f}",
+        )
+    out.print()
+    out.print(table)
+    out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
+    for row in removed[:SHOWN_CLUSTERS]:
+        out.print(f"  {row.label} {row.name}: {_reason(row)}")
+    if len(removed) > SHOWN_CLUSTERS:
+        out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
+    _show_truth(summary)
+    _show_paths(list(summary.paths))
+
+
+def _reason(row: "Row") -> str:
+    decision, found = row.decision, row.decision.explanation
+    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
+    if found is None:
+        return f"merged into {decision.members[0]} as you decided"
+    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
+    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
+    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
+
+
+def _show_truth(summary: "Summary | PhaseSummary") -> None:
     if summary.truth is None:
         return
     table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)

@@ -148,6 +148,8 @@ def _name_of(value: tuple[Any, ...] | list[Any]) -> str | list[str]:
 
 
 def _array(values: NDArray[Any], scalar: bool, arrays: list[bytes]) -> dict[str, Any]:
+    if values.dtype == object and all(isinstance(value, int) for value in values.flat):
+        return {"integers": [f"{value:x}" for value in values.flat], "shape": values.shape}
     if values.dtype.kind not in KINDS:
         raise TypeError(f"a task returned an array of {values.dtype}, which the journal cannot keep")
     start = sum(map(len, arrays))
@@ -163,6 +165,9 @@ def _value(tree: Any, arrays: memoryview) -> Any:
         count = int(np.prod(shape, dtype=np.int64))
         values = np.frombuffer(arrays, np.dtype(dtype), count, start).reshape(shape).copy()
         return values[()] if tree["scalar"] else values
+    if "integers" in tree:
+        whole = np.array([int(value, 16) for value in tree["integers"]] or [], dtype=object)
+        return whole.reshape(tree["shape"])
     if "dict" in tree:
         return {_value(name, arrays): _value(part, arrays) for name, part in tree["dict"]}
     parts = [_value(part, arrays) for part in tree["parts"]]

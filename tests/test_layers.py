@@ -9,14 +9,16 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "places"},
+    {"errors", "arrays", "exact", "places", "documents"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters"},
-    {"filling", "config"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
+    {"filling", "extents", "config"},
+    {"decisions"},
     {"stores", "cluster"},
-    {"stages", "journal"},
+    {"stages", "journal", "phase_tiles"},
     {"graph", "report"},
     {"workflow"},
+    {"console"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -28,9 +30,10 @@ KNOWS = {
     "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"console", "cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "decisions"},
+    "tifffile": {"stores"},
 }
 
 

@@ -43,6 +43,8 @@ def problems(draw):
         matrix = matrix + rng.normal(0, draw(st.sampled_from([1e-12, 1e-3, 0.3])), matrix.shape)
     sigma = draw(st.sampled_from([0.0, 1e-6, 0.037, 0.3, 10.0]))
     pixels = noisy_pixels(rng, matrix, rng.integers(1, count + 1, BATCH), sigma)
+    if draw(st.booleans()):  # along what the sites have beside the axes: tight bounds
+        pixels = pixels + matrix.T @ rng.normal(0, 3, (count, BATCH))
     pixels = pixels * draw(st.sampled_from([1e-12, 1.0, 1e9])) + draw(st.sampled_from([0.0, -3.0, 1e4]))
     kind = draw(st.sampled_from([np.uint16, np.float32, np.float64]))
     block = codes(pixels) if kind == np.uint16 else pixels.astype(kind)

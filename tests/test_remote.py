@@ -118,7 +118,7 @@ def test_the_result_of_another_run_is_not_written_over(measured, tmp_path):
     folder, _ = measured
     address = f"memory://{uuid.uuid4().hex}/result.zarr"
     classify(small(folder, tmp_path / "one", folder / "cube.zarr", address))
-    with pytest.raises(gx.InputError, match="that no run in .* has made"):
+    with pytest.raises(gx.InputError, match=r"that no run in .* has made"):
         classify(small(folder, tmp_path / "two", folder / "cube.zarr", address))
 
 

@@ -176,13 +176,16 @@ def test_any_document_is_a_configuration_or_an_input_error(tmp_path_factory, doc
         load_config(path)
 
 
+BIG = np.array([[2**90, -(3**70)], [0, 1]], dtype=object)
 RECORDS = [
     journal.Record(
         (0, 4, 0, 5),
         (RegionEdges((4, 5), np.arange(6, dtype=np.uint16), np.arange(3, dtype=np.int32), np.array([True])),),
         [Written("result.zarr", "site/c/0/0", 120, 77)],
     ),
-    journal.Record((0, 4, 5, 9), {"a": [1, None, 2.5, "x"], "b": np.float32(0.1), "c": np.empty((0, 3))}, []),
+    journal.Record(
+        (0, 4, 5, 9), {"a": [1, None, 2.5, "x"], "b": np.float32(0.1), "c": np.empty((0, 3)), "d": BIG}, []
+    ),
 ]
 
 
@@ -197,6 +200,7 @@ def test_records_come_back_as_they_were():
     assert second.value["a"] == [1, None, 2.5, "x"]
     assert second.value["b"] == np.float32(0.1)
     assert second.value["c"].shape == (0, 3)
+    assert (second.value["d"] == BIG).all()
 
 
 @given(st.data())

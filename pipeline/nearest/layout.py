@@ -61,12 +61,14 @@ def lay_out(standard: FloatArray, energies: int, components: int | None) -> tupl
     gram = exact.T @ exact
     stretch = float(np.linalg.norm(gram, 2))
     whole = float(np.linalg.norm(exact.sum(axis=0)))
-    projection = (_summing(energies + 2) * float(np.linalg.norm(exact)) + (4 + whole) * ROUNDOFF) * 1.001
+    inputs = (6.0 + math.sqrt(energies)) * math.sqrt(stretch) + whole
+    projection = (_summing(energies) * float(np.linalg.norm(exact)) + inputs * ROUNDOFF) * 1.001
     longest = math.sqrt(stretch) + projection
     lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
     rounding = (projection + _summing(axes.shape[1] + 8) * longest) * lengths
     error = leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12
-    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest + max(stretch - 1.0, 0.0) + 1e-12
+    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest
+    squares += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
     share = float(np.median(beside) / max(np.median(lengths), 1e-12))
     return _pack(axes, tau, beside * WIDER + 1e-12, error * WIDER, squares), share
 

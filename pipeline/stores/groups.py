@@ -48,8 +48,12 @@ def publish(partial: Place, final: Place) -> None:
     """Give a store that is whole its final name; behind an address, where nothing is renamed, its mark."""
     root = zarr.open_group(open_store(partial), mode="r+", use_consolidated=False)
     root.attrs.put({name: value for name, value in root.attrs.items() if name != UNFINISHED})
-    if not (isinstance(partial, Path) and isinstance(final, Path)):
-        return
+    if isinstance(partial, Path) and isinstance(final, Path):
+        put_in_place(partial, final)
+
+
+def put_in_place(partial: Path, final: Path) -> None:
+    """Rename a folder, in place of any that is there."""
     if final.exists():
         aside = final.with_name(final.name + ".old")
         remove(aside)

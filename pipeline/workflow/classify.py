@@ -1,6 +1,7 @@
 """From cube and sites to the maps, the clusters and the report."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,30 @@ from pipeline.filling import settle_fill
 from pipeline.nearest import prepare
 from pipeline.places import Place
 from pipeline.regions import merge_regions
+from pipeline.spectra import ReadRow
 from pipeline.stores.cube import CubeInfo, cube_identity
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.check import check
+from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import is_made, result_path, sites_path, start_over
 from pipeline.workflow.plan import Plan, make_plan
 from pipeline.workflow.prepare import ReferenceSet, describe, energy_grid, make_cube, make_sites
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
 from pipeline.workflow.session import Announce, on_threads, open_runner
+from pipeline.workflow.sites import paths_for_people
+
+
+@dataclass(frozen=True)
+class SitesMade:
+    """The sites of a run with the settings and the account of the references they come from."""
+
+    config: Config
+    references: tuple[ReadRow, ...]
+    stored: StoredSites
+    paths: tuple[Path, ...]
 
 
 def run(config: Config) -> xr.Dataset:
@@ -39,25 +53,32 @@ def classify(
     progress: Progress = silent,
     announce: Announce = lambda line: None,
     show_plan: Callable[[Plan], None] = lambda plan: None,
+    show_sites: Callable[[SitesMade], None] = lambda made: None,
     fresh: bool = False,
 ) -> Summary:
     """Make the maps, tables and report of a run, and before them the cube and the sites where missing.
 
-    Nothing starts before all checks have passed. `announce` is told where the dashboard is. A run that
-    was stopped goes on where it was; `fresh` starts over.
+    Nothing starts before all checks have passed. `announce` is told where the dashboard is and what noise was
+    measured, `show_sites` of sites that were made anew. A run that was stopped goes on where it was; `fresh`
+    starts over.
     """
+    config = _settled(config, announce)
     plan, references = check(config)
     show_plan(plan)
     with open_runner(config, "classify", progress, announce) as runner:
         if fresh:
             start_over(config)
-        return runner.mended(lambda: _make_all(config, references, runner))
+        return runner.mended(lambda: _make_all(config, references, runner, show_sites))
 
 
-def _make_all(config: Config, references: ReferenceSet, runner: Runner) -> Summary:
+def _make_all(
+    config: Config, references: ReferenceSet, runner: Runner, show_sites: Callable[[SitesMade], None]
+) -> Summary:
     make_cube(config, references, runner)
     info = describe(config)
-    sites = make_sites(config, info.energy, references, runner)
+    sites = make_sites(
+        config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
+    )
     plan = make_plan(config, runner.workers, info)
     make_result(config, plan, info, sites, runner)
     return report(config, runner)
@@ -67,24 +88,42 @@ def simulate(config: Config, progress: Progress = silent, announce: Announce = l
     """Make the cube of a simulated scene and its truth; return the cube's path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+    config = _settled(config, announce)
     _, references = check(config)
     with open_runner(config, "simulate", progress, announce) as runner:
         return make_cube(config, references, runner)
 
 
-def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Path]:
-    """Make the sites of a run; return them and their path."""
+def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
+    """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
+    config = _settled(config, announce)
     _, references = check(config)
     with open_runner(on_threads(config), "sites", progress) as runner:
         energy = energy_grid(config) if config.simulate else describe(config).energy
-        return make_sites(config, energy, references, runner), sites_path(config)
+        return _made(config, references, make_sites(config, energy, references, runner))
 
 
-def report_again(config: Config, progress: Progress = silent) -> Summary:
+def _settled(config: Config, announce: Announce) -> Config:
+    """Return the configuration with its noise measured; where that fails, as it is: `check` says why."""
+    try:
+        return settle_noise(config, announce)
+    except InputError:
+        return config
+
+
+def _made(config: Config, references: ReferenceSet, stored: StoredSites) -> SitesMade:
+    paths = (sites_path(config), *paths_for_people(config.output))
+    return SitesMade(config, references.table, stored, paths)
+
+
+def report_again(
+    config: Config, progress: Progress = silent, ome_zarr: bool = False, tiff: bool = False
+) -> Summary:
     """Write the tables and the report of a finished result again. Raises InputError where there is none."""
     open_result(result_path(config)).close()
+    config = settle_noise(config)
     with open_runner(on_threads(config), "report", progress) as runner:
-        return report(config, runner)
+        return report(config, runner, ome_zarr, tiff)
 
 
 def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, runner: Runner) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from dask.tokenize import tokenize
 
@@ -49,7 +50,8 @@ def place_mark(path: Place) -> str:
     if isinstance(path, Path) and path.is_file():
         stat = path.stat()
         return tokenize(stat.st_size, stat.st_mtime_ns)
-    return tokenize(sorted(stamps(path).items()))
+    # A folder without a file yet is one to be filled with what no journal knows: no two are alike.
+    return tokenize(sorted(stamps(path).items()) or uuid4().hex)
 
 
 def places_in(value: Any) -> list[Place]:
