@@ -1,12 +1,14 @@
 """Runs on a Dask cluster of real processes: workers and schedulers that die, versions that differ."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 
+import dask
 import numpy as np
 import psutil
 import pytest
@@ -50,12 +52,14 @@ def free_port():
 class Cluster:
     """A `dask scheduler` and its `dask worker` processes, as a user starts them."""
 
-    def __init__(self, folder, workers=2, **env):
+    def __init__(self, folder, workers=2, protocol="tcp", **env):
         self.folder = folder
         self.env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)} | env
-        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.address = f"{protocol}://127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        self.scheduler = self._start(
+            "scheduler", "--host", f"{protocol}://127.0.0.1", "--port", port, "--no-dashboard"
+        )
         self.workers = []
         for _ in range(workers):
             self.add_worker()
@@ -201,3 +205,28 @@ def test_adaptive_workers_and_a_performance_report(measured, tmp_path):
     classify(run)
     assert_same(maps_of(run), expected)
     assert "<html" in (run.output / "performance.html").read_text()[:3000].lower()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make certificates with")
+def test_a_scheduler_behind_tls_uses_dasks_own_settings(measured, tmp_path):
+    folder, expected = measured
+    pem = str(tmp_path / "both.pem")
+    subject = ["-subj", "/CN=localhost", "-days", "2", "-keyout", pem, "-out", f"{pem}.crt"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject]
+    subprocess.run(make, check=True, capture_output=True)
+    role = {"cert": f"{pem}.crt", "key": pem}
+    tls = {"ca-file": f"{pem}.crt", "client": role, "scheduler": role, "worker": role}
+    names = {
+        f"DASK_DISTRIBUTED__COMM__TLS__{who.upper()}__{part.upper()}": path
+        for who in ("client", "scheduler", "worker")
+        for part, path in role.items()
+    }
+    names |= {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": f"{pem}.crt"}
+    dask_cluster = Cluster(tmp_path, workers=1, protocol="tls", **names)
+    try:
+        run = set_scheduler(small(folder, tmp_path / "out", {}), dask_cluster.address)
+        with dask.config.set({"distributed.comm.tls": tls}):
+            classify(run)
+        assert_same(maps_of(run), expected)
+    finally:
+        dask_cluster.close()

@@ -13,6 +13,7 @@ from pipeline.stores.groups import UNFINISHED, attributes_of
 
 OWNER = "run.json"
 JOURNAL = "journal"
+TORN = ".part"
 
 
 def sites_path(config: Config) -> Path:
@@ -59,7 +60,7 @@ def check_owner(config: Config) -> None:
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output: {folder} is a file, expected a folder; give another output")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(path.name.endswith(TORN) for path in folder.iterdir()):
         return
     title = _owner(folder).get("title")
     if title is None:
@@ -97,9 +98,13 @@ def check_links(folder: Path) -> None:
 def claim(config: Config) -> None:
     """Make the output folder and write whose it is, and where its result lies."""
     owner = {"title": config.title, "result": str(config.result) if config.result else None}
+    if _owner(config.output) == owner:
+        return
+    aside = config.output / f"{OWNER}{TORN}"
     try:
         config.output.mkdir(parents=True, exist_ok=True)
-        (config.output / OWNER).write_text(json.dumps(owner) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps(owner) + "\n", encoding="utf-8")
+        aside.replace(config.output / OWNER)
     except OSError as error:
         raise InputError(
             f"output: {config.output} cannot be written ({error.strerror}); give a folder you may write to"
