@@ -214,18 +214,15 @@ def test_a_scheduler_behind_tls_uses_dasks_own_settings(measured, tmp_path):
     subject = ["-subj", "/CN=localhost", "-days", "2", "-keyout", pem, "-out", f"{pem}.crt"]
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject]
     subprocess.run(make, check=True, capture_output=True)
-    role = {"cert": f"{pem}.crt", "key": pem}
-    tls = {"ca-file": f"{pem}.crt", "client": role, "scheduler": role, "worker": role}
-    names = {
-        f"DASK_DISTRIBUTED__COMM__TLS__{who.upper()}__{part.upper()}": path
-        for who in ("client", "scheduler", "worker")
-        for part, path in role.items()
-    }
-    names |= {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": f"{pem}.crt"}
+    tls = {"ca-file": f"{pem}.crt"}
+    for who in ("client", "scheduler", "worker"):
+        tls |= {f"{who}.cert": f"{pem}.crt", f"{who}.key": pem}
+    lead = "DASK_DISTRIBUTED__COMM__TLS__"
+    names = {lead + name.upper().replace(".", "__").replace("-", "_"): path for name, path in tls.items()}
     dask_cluster = Cluster(tmp_path, workers=1, protocol="tls", **names)
     try:
         run = set_scheduler(small(folder, tmp_path / "out", {}), dask_cluster.address)
-        with dask.config.set({"distributed.comm.tls": tls}):
+        with dask.config.set({f"distributed.comm.tls.{name}": path for name, path in tls.items()}):
             classify(run)
         assert_same(maps_of(run), expected)
     finally:
