@@ -11,11 +11,11 @@ from pipeline.cleanup import check_clean_up
 from pipeline.cluster import worker_count
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.stores.cube import CubeInfo, check_chunks, describe_cube
+from pipeline.stores.cube import CubeInfo, check_chunks
 from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import check_owner, is_made
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, energy_grid, read_references
+from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, describe, energy_grid, read_references
 from pipeline.workflow.sites import check_sites
 
 T = TypeVar("T")
@@ -51,9 +51,9 @@ def check(config: Config, announce: Callable[[str], None] = lambda line: None) -
 def _measured_cube(config: Config) -> CubeInfo | None:
     if config.cube is None:
         return None
-    info = describe_cube(config.cube.path)
+    info = describe(config)
     if config.cube.missing_chunks == "error":
-        check_chunks(config.cube.path)
+        check_chunks(info)
     return info
 
 
@@ -61,7 +61,7 @@ def _plan(config: Config, info: CubeInfo | None, references: ReferenceSet | None
     if references and config.simulate and config.simulate.phases:
         references.numbers(config.simulate.phases)
     if info is None and references and is_made(config.cube_path, cube_fingerprint(config, references)):
-        info = describe_cube(config.cube_path)
+        info = describe(config)
     plan = make_plan(config, worker_count(config.compute), info)
     check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
     _check_memory(config, plan)
