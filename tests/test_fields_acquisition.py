@@ -9,7 +9,7 @@ import tifffile
 from raw_files import ENERGY, counts, field_mu, ingest, write_fields, write_positions
 
 from pipeline.errors import InputError
-from pipeline.fields.acquisition import check_references, describe_acquisition, identity
+from pipeline.fields.acquisition import check_references, describe_acquisition
 from pipeline.fields.axis import read_energies
 from pipeline.fields.stack import describe_stack
 from pipeline.sections import Ingest
@@ -54,10 +54,10 @@ def test_files_become_fields_with_energies_and_positions(raw):
 
 
 def test_files_that_change_are_another_measurement(raw):
-    before = identity(describe_acquisition(ingest(raw)))
-    assert identity(describe_acquisition(ingest(raw))) == before
+    before = describe_acquisition(ingest(raw)).identity
+    assert describe_acquisition(ingest(raw)).identity == before
     change(raw, "f2", "data/sample", np.ones((61, *PLANE), np.uint16))
-    assert identity(describe_acquisition(ingest(raw))) != before
+    assert describe_acquisition(ingest(raw)).identity != before
 
 
 def test_positions_in_millimetres_are_taken_as_such(raw):

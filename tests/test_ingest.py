@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.config import Config
 from pipeline.errors import InputError, RunError
+from pipeline.fields import tasks
 from pipeline.fields.normalise import make_normaliser, normalise_spectra
-from pipeline.stores.chunks import attributes_of
 from pipeline.stores.cube import describe_cube, read_tile
 from pipeline.tiles import Tile
 from pipeline.workflow import check, classify
 from pipeline.workflow import ingest as run_ingest
-from pipeline.workflow.survey import _read
+from pipeline.workflow.survey import read_survey
 
 PLANE = (64, 72)
 CORNERS = np.array([[0, 0], [3, 40], [36, 2], [38, 43]])
@@ -150,19 +150,31 @@ def test_a_run_ends_in_a_phase_map(raw, tmp_path):
     assert summary.clusters[0].share > 0.99
 
 
-def test_half_a_cube_is_no_cube(raw, tmp_path, monkeypatch):
-    from pipeline.fields import tasks
+def test_half_a_cube_is_no_cube_and_is_gone_on_with(raw, tmp_path, monkeypatch):
+    def failing(tile, **settings):
+        if tile.row == 2:
+            raise RunError("the disk is full")
+        return ingest_tile(tile, **settings)
 
-    def full(*arguments, **settings):
-        raise RunError("the disk is full")
+    def noting(tile, **settings):
+        again.append(tile.row)
+        return ingest_tile(tile, **settings)
 
+    # under one name, so that the journal takes one for the other
+    again, ingest_tile = [], tasks.ingest_tile
+    failing.__module__, failing.__qualname__ = ingest_tile.__module__, ingest_tile.__qualname__
+    noting.__module__, noting.__qualname__ = ingest_tile.__module__, ingest_tile.__qualname__
+    whole = decoded(run_ingest(config(raw, tmp_path / "whole")).cube)
     run = config(raw, tmp_path / "out")
-    with monkeypatch.context() as patch:
-        patch.setattr(tasks.cube, "write_tile", full)
-        with pytest.raises(RunError, match="disk is full"):
-            run_ingest(run)
+    monkeypatch.setattr(tasks, "ingest_tile", failing)
+    with pytest.raises(RunError, match="disk is full"):
+        run_ingest(run)
     assert not run.cube_path.exists()
-    assert describe_cube(run_ingest(run).cube).plane == (102, 115)
+    monkeypatch.setattr(tasks, "ingest_tile", noting)
+    np.testing.assert_array_equal(decoded(run_ingest(run).cube), whole)
+    assert 4 <= len(again) < 16
+    tables = [(tmp_path / name / "fields.csv").read_text() for name in ("out", "whole")]
+    assert tables[0] == tables[1]
 
 
 def test_overlaps_that_disagree_stop_the_run_before_the_cube(raw, tmp_path):
@@ -268,7 +280,7 @@ def test_simulated_fields_go_all_the_way(tmp_path):
     assert plan.shape == (100, 200, 200)
     summary = classify(run)
     assert summary.truth.right_share > 0.98
-    survey = _read(attributes_of(tmp_path / "out" / "survey.zarr"))
+    survey = read_survey(tmp_path / "out" / "survey.zarr")
     assert len(survey.placement.pairs) == 6
 
 

@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "exact", "sections"},
+    {"errors", "arrays", "exact", "places", "documents", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
     {"filling", "extents", "config"},
     {"decisions"},
     {"stores", "cluster"},
-    {"stages", "phase_tiles", "fields"},
+    {"stages", "journal", "phase_tiles", "fields"},
     {"graph", "report"},
     {"workflow"},
     {"console"},
@@ -27,6 +27,7 @@ KNOWS = {
     "dask.delayed": {"graph"},
     "distributed": {"graph", "cluster", "workflow"},
     "zarr": {"stores", "fields"},
+    "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
     "rich": {"console", "cli"},

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,12 +32,16 @@ class RawField:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """All fields of a measurement on one energy axis (E,) in eV, and the foil for the shift of energy."""
+    """All fields of a measurement on one energy axis (E,) in eV, and the foil for the shift of energy.
+
+    `identity` tells these files, with these positions, from others.
+    """
 
     fields: tuple[RawField, ...]
     energy: FloatArray
     pixel_um: float
-    foil: RawField | None = None
+    foil: RawField | None
+    identity: str
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -56,12 +59,6 @@ class Acquisition:
         first = self.fields[0]
         sample = np.dtype(first.transmitted.dtype).itemsize + np.dtype(first.reference.dtype).itemsize
         return len(self.energy) * sample
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Every file of the acquisition."""
-        stacks = [stack for field in (*self.fields, self.foil) if field for stack in _stacks(field)]
-        return tuple(dict.fromkeys(path for stack in stacks for path in stack.files))
 
 
 def describe_acquisition(ingest: Ingest) -> Acquisition:
@@ -101,7 +98,7 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     fields = tuple(_field(name, stacks, positions[name]) for name in images)
-    acquisition = Acquisition(fields, energy, ingest.pixel_um, foil)
+    acquisition = Acquisition(fields, energy, ingest.pixel_um, foil, _identity(fields, foil, energy))
     height, width = acquisition.plane
     check_positions(positions, (height * ingest.pixel_um, width * ingest.pixel_um))
     if foil and (foil.transmitted.shape != fields[0].transmitted.shape):
@@ -132,10 +129,10 @@ def check_references(acquisition: Acquisition) -> None:
         raise InputError("\n".join(wrong[:10]) + more)
 
 
-def identity(acquisition: Acquisition) -> str:
-    """Return what tells these files from others: names, sizes and times."""
-    stages = [field.stage_um for field in acquisition.fields]
-    return files_identity(acquisition.files, acquisition.energy, np.array(stages))
+def _identity(fields: tuple[RawField, ...], foil: RawField | None, energy: FloatArray) -> str:
+    stacks = [stack for field in (*fields, foil) if field for stack in _stacks(field)]
+    files = dict.fromkeys(file for stack in stacks for file in stack.files)
+    return files_identity(files, energy, np.array([field.stage_um for field in fields]))
 
 
 def _stacks(field: RawField) -> Iterator[Stack]:

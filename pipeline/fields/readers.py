@@ -39,7 +39,7 @@ class Stack:
     plane, (y, x). `piece` (h, w) is what is unpacked at once to read a pixel of it, (1, 1) where nothing is.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     inner: str
     kind: Kind
     order: tuple[int, ...]
@@ -74,7 +74,7 @@ def open_stack(source: str, found: Found, axes: str = AXES) -> Stack:
     height, width = first.shape[-2:]
     planes = len(found.files) if len(first.shape) == 2 else first.shape[0]
     shape = (planes, height, width)
-    return Stack(found.files, inner, kind, first.order, shape, first.dtype, first.piece)
+    return Stack(tuple(map(str, found.files)), inner, kind, first.order, shape, first.dtype, first.piece)
 
 
 def read_stack(stack: Stack, region: tuple[slice, slice], energies: slice = slice(None)) -> NDArray[Any]:
@@ -83,8 +83,8 @@ def read_stack(stack: Stack, region: tuple[slice, slice], energies: slice = slic
     Raises RunError that names the file that cannot be read.
     """
     if len(stack.files) == 1 and len(stack.order) == 3:
-        return _read(stack, stack.files[0], (energies, *region))
-    return np.stack([_read(stack, path, region) for path in stack.files[energies]])
+        return _read(stack, Path(stack.files[0]), (energies, *region))
+    return np.stack([_read(stack, Path(file), region) for file in stack.files[energies]])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
+from pipeline.stores.folders import stamps
 
 INSIDE = "::"
 PLACES = {"field": r"[^/]+?", "energy": r"\d+(?:\.\d+)?", "index": r"\d+"}
@@ -69,14 +70,16 @@ def find_files(text: str, name: str) -> dict[str, Found]:
     return {field: _found(stacks[field], key) for field in sorted(stacks, key=_natural)}
 
 
-def files_identity(files: Iterable[Path], *numbers: FloatArray) -> str:
+def files_identity(files: Iterable[str], *numbers: FloatArray) -> str:
     """Return what tells files from others, by their names, sizes and times, and some numbers with them."""
     mark = sha256()
     for values in numbers:
         mark.update(values.tobytes())
-    for path in files:
+    for file in files:
+        path = Path(file)
         stat = path.stat()
-        mark.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        inside = sorted(stamps(path).items()) if path.is_dir() else (stat.st_size, stat.st_mtime_ns)
+        mark.update(f"{file} {inside}\n".encode())
     return mark.hexdigest()
 
 

@@ -15,11 +15,12 @@ from pipeline.sections import Ingest
 
 @dataclass(frozen=True)
 class StackSource:
-    """A stack, its energies (E,), and the type its samples are stored in (uint16 or float32)."""
+    """A stack, its energies (E,), and the type its samples are stored in, what tells it from others."""
 
     stack: Stack
     energy: FloatArray
     sample: np.dtype[Any]
+    identity: str
 
 
 def describe_stack(ingest: Ingest) -> StackSource:
@@ -45,9 +46,5 @@ def describe_stack(ingest: Ingest) -> StackSource:
             f"pixels, expected one for each of {len(energy)} energies{hint}"
         )
     small = np.dtype(stack.dtype) in (np.uint8, np.uint16)
-    return StackSource(stack, energy, np.dtype(np.uint16 if small else np.float32))
-
-
-def stack_identity(source: StackSource) -> str:
-    """Return what tells these files from others: names, sizes and times, and the energies."""
-    return files_identity(source.stack.files, source.energy)
+    sample = np.dtype(np.uint16 if small else np.float32)
+    return StackSource(stack, energy, sample, files_identity(stack.files, energy))

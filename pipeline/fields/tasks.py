@@ -1,6 +1,6 @@
 """What one tile of raw counts goes through: the first look at a field, and the way into the cube."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +50,13 @@ class Recipe:
     drifts: tuple[FloatArray, ...] | None = None
 
 
-def look_at_tile(tile: Tile, number: int, *, recipe: Recipe, survey: Path) -> float:
-    """Write the edge step of a tile of field `number`, from a few images before and after the edge.
+def look_at_tile(tile: Tile, *, recipe: Recipe, survey: Path) -> float:
+    """Write the edge step of a tile of the tower, from a few images before and after the edge.
 
     Returns the variance that the camera's noise gives it; NaN where no pixel is valid.
     """
     acquisition, normaliser, limits = recipe.acquisition, recipe.normaliser, recipe.limits
+    number, tile = storey(tile, acquisition.plane)
     field = acquisition.fields[number]
     dark = read_dark(field.dark, tile.region)
     levels, variance = [], 0.0
@@ -73,12 +74,13 @@ def look_at_tile(tile: Tile, number: int, *, recipe: Recipe, survey: Path) -> fl
 
 
 def look_at_blocks(
-    tile: Tile, number: int, *, fields: tuple[RawField, ...], recipe: Recipe
+    tile: Tile, *, fields: tuple[RawField, ...], recipe: Recipe
 ) -> tuple[FloatArray, FloatArray]:
-    """Return normalised mean spectra (n, E) and places (n, 2) of blocks of pixels spread over a field.
+    """Return normalised mean spectra (n, E) and places (n, 2) of blocks of pixels spread over a storey.
 
     Blocks without a clear edge are left out.
     """
+    number, tile = storey(tile, recipe.acquisition.plane)
     field, normaliser, limits = fields[number], recipe.normaliser, recipe.limits
     spectra, places = [], []
     for y in block_starts(tile.shape[0]):
@@ -96,8 +98,9 @@ def look_at_blocks(
     return normalise_spectra(np.array(spectra), normaliser), np.array(places)
 
 
-def look_at_drift(tile: Tile, number: int, *, recipe: Recipe) -> FloatArray:
-    """Return the drift (E, 2) of a field, measured at its middle."""
+def look_at_drift(tile: Tile, *, recipe: Recipe) -> FloatArray:
+    """Return the drift (E, 2) of a storey's field, measured at its middle."""
+    number, tile = storey(tile, recipe.acquisition.plane)
     field = recipe.acquisition.fields[number]
     sides = [min(DRIFT_SIDE, size) for size in tile.shape]
     y, x = ((size - side) // 2 for size, side in zip(tile.shape, sides, strict=True))
@@ -147,8 +150,8 @@ def ingest_tile(tile: Tile, *, recipe: Recipe, store: Path) -> IntArray:
     return counts
 
 
-def copy_tile(tile: Tile, *, stack: Stack, sample: str, store: Path) -> None:
-    """Make one tile of the cube from a stack, its samples taken as they are."""
+def copy_tile(tile: Tile, *, stack: Stack, mark: str, sample: str, store: Path) -> None:
+    """Make one tile of the cube from a stack, its samples taken as they are; `mark` tells its files apart."""
     values = read_stack(stack, tile.region)
     cube.write_samples(store, tile, values.astype(sample, copy=False))
 
@@ -177,6 +180,15 @@ def measure(piece: Piece, recipe: Recipe) -> tuple[Absorbance, IntArray]:
         moved = apply_shift(seen.mu, at, recipe.acquisition.energy)
         seen = Absorbance(moved, seen.c_ref, seen.valid)
     return seen, lost
+
+
+def storey(tile: Tile, plane: tuple[int, int]) -> tuple[int, Tile]:
+    """Return which field a tile belongs to, and the tile in that field, all fields standing on each other.
+
+    A first look is at tiles of this tower, so that no two tiles of different fields are the same.
+    """
+    number, y0 = divmod(tile.y0, plane[0])
+    return number, replace(tile, y0=y0, y1=y0 + tile.y1 - tile.y0)
 
 
 def read_dark(dark: Stack | None, region: Region) -> Float32Array | None:

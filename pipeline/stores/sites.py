@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
+from pipeline.places import Place
 from pipeline.sites import Proof, SiteAudit, SiteTable
-from pipeline.stores.chunks import attributes_of, create_group, read, save_array
+from pipeline.stores.chunks import read, save_array
+from pipeline.stores.folders import exists
+from pipeline.stores.groups import attributes_of, create_group
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class StoredSites:
     proof: Proof | None = None
 
 
-def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
+def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
     """Write sites into a new group. Site k + 1 is row k of `spectra`."""
     table = sites.table
     create_group(
@@ -51,7 +53,7 @@ def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
         _write_proof(path, sites.proof)
 
 
-def read_sites(path: Path) -> StoredSites:
+def read_sites(path: Place) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
     spectra = _whole(path, "spectra", 2)
@@ -83,7 +85,7 @@ def _audit_figures(audit: SiteAudit | None) -> dict[str, Any] | None:
     }
 
 
-def _write_audit(path: Path, audit: SiteAudit) -> None:
+def _write_audit(path: Place, audit: SiteAudit) -> None:
     save_array(path, "spacing_error", audit.spacing_error, ("site",), long_name="s_error with nearest site")
     save_array(path, "coordinates", audit.coordinates, ("site", "component"))
     if audit.candidate_error.size:
@@ -91,7 +93,7 @@ def _write_audit(path: Path, audit: SiteAudit) -> None:
         save_array(path, "candidate_error", audit.candidate_error, ("candidate",), long_name=about)
 
 
-def _write_proof(path: Path, proof: Proof) -> None:
+def _write_proof(path: Place, proof: Proof) -> None:
     save_array(path, "proof_pairs", proof.pairs, ("pair", "member"), long_name="candidates, from 0")
     for name, about in (
         ("measured", "share of noisy spectra nearer to the other of the pair"),
@@ -101,7 +103,7 @@ def _write_proof(path: Path, proof: Proof) -> None:
         save_array(path, f"proof_{name}", getattr(proof, name), ("pair",), long_name=about)
 
 
-def _read_audit(path: Path, figures: Mapping[str, Any] | None) -> SiteAudit | None:
+def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | None:
     if figures is None:
         return None
     return SiteAudit(
@@ -119,7 +121,7 @@ def _read_audit(path: Path, figures: Mapping[str, Any] | None) -> SiteAudit | No
     )
 
 
-def _read_proof(path: Path, figures: Mapping[str, Any] | None) -> Proof | None:
+def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
     if figures is None:
         return None
     return Proof(
@@ -131,9 +133,9 @@ def _read_proof(path: Path, figures: Mapping[str, Any] | None) -> Proof | None:
     )
 
 
-def _whole(path: Path, name: str, ndim: int) -> FloatArray:
+def _whole(path: Place, name: str, ndim: int) -> FloatArray:
     return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
 
 
-def _holds(path: Path, name: str) -> bool:
-    return (path / name / "zarr.json").is_file()
+def _holds(path: Place, name: str) -> bool:
+    return exists(path / name / "zarr.json")

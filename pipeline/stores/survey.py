@@ -1,22 +1,21 @@
 """What a first look at raw fields found: their edge-step images, placement, shift of energy and drift."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from pipeline.stores.chunks import create_array, create_group, read, write
+from pipeline.places import Place
+from pipeline.stores.chunks import create_array, read, write
+from pipeline.stores.groups import create_group
 from pipeline.tiles import Tile
 
 STEP = "step"
 
 
-def create_survey(path: Path, fields: int, plane: tuple[int, int], rows: int) -> None:
+def create_survey(path: Place, fields: int, plane: tuple[int, int], rows: int, fingerprint: str) -> None:
     """Make an empty survey of `fields` images (h, w), a chunk for every band of so many rows."""
-    create_group(path, {"title": "gigaxas survey"})
+    create_group(path, {"title": "gigaxas survey", "fingerprint": fingerprint})
     create_array(
         path,
         STEP,
@@ -28,17 +27,11 @@ def create_survey(path: Path, fields: int, plane: tuple[int, int], rows: int) ->
     )
 
 
-def write_step(path: Path, field: int, tile: Tile, step: NDArray[np.float32]) -> None:
+def write_step(path: Place, field: int, tile: Tile, step: NDArray[np.float32]) -> None:
     """Write the edge step (h, w) of a tile of one field."""
     write(path, STEP, (slice(field, field + 1), *tile.region), step[np.newaxis])
 
 
-def read_step(path: Path, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
+def read_step(path: Place, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
     """Read the edge step (h, w) of a region of one field; NaN where it has none."""
     return read(path, STEP, (slice(field, field + 1), *region))[0]
-
-
-def finish_survey(path: Path, found: Mapping[str, Any], fingerprint: str) -> None:
-    """Write what was found (anything JSON holds) and what marks a whole survey."""
-    group = zarr.open_group(path, mode="r+", use_consolidated=False)
-    group.update_attributes({**found, "fingerprint": fingerprint})

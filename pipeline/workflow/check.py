@@ -13,12 +13,12 @@ from pipeline.cluster import worker_count
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.fields.acquisition import Acquisition, check_references
-from pipeline.stores.cube import CubeInfo, check_chunks, describe_cube
+from pipeline.stores.cube import CubeInfo, check_chunks
 from pipeline.workflow.ingest import Source, describe_source, ingest_fingerprint, outline_of
 from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import check_owner, is_made
 from pipeline.workflow.plan import Plan, make_plan, simulated_outline
-from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, energy_grid, read_references
+from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, describe, energy_grid, read_references
 from pipeline.workflow.raw import raw_is_made
 from pipeline.workflow.sites import check_sites
 
@@ -57,9 +57,9 @@ def check(config: Config, announce: Callable[[str], None] = lambda line: None) -
 def _measured_cube(config: Config) -> CubeInfo | None:
     if config.cube is None:
         return None
-    info = describe_cube(config.cube.path)
+    info = describe(config)
     if config.cube.missing_chunks == "error":
-        check_chunks(config.cube.path)
+        check_chunks(info)
     return info
 
 
@@ -67,7 +67,7 @@ def measured_energy(config: Config) -> FloatArray:
     """Return the energies (E,) of the cube of a run, made or still to be made."""
     if config.simulate:
         return energy_grid(config)
-    return (describe_source(config) if config.ingest else describe_cube(config.cube_path)).energy
+    return (describe_source(config) if config.ingest else describe(config)).energy
 
 
 def _source(config: Config) -> Source:
@@ -87,7 +87,7 @@ def _plan(
             source = describe_source(config)
         fingerprint = ingest_fingerprint(config, source) if source else cube_fingerprint(config, references)
         if is_made(config.cube_path, fingerprint):
-            info = describe_cube(config.cube_path)
+            info = describe(config)
     outline = outline_of(config, source) if source else simulated_outline(config) if config.simulate else None
     plan = make_plan(config, worker_count(config.compute), info, outline)
     check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)

@@ -10,12 +10,13 @@ from pipeline import __version__
 from pipeline.config import Config, digest
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
-from pipeline.fields.acquisition import Acquisition, describe_acquisition, identity
-from pipeline.fields.stack import StackSource, describe_stack, stack_identity
+from pipeline.fields.acquisition import Acquisition, describe_acquisition
+from pipeline.fields.stack import StackSource, describe_stack
 from pipeline.fields.tasks import Recipe
+from pipeline.places import Place
 from pipeline.sections import Fields
-from pipeline.stores.chunks import partial_of, publish
 from pipeline.stores.cube import INVALID, MAPS, create_cube
+from pipeline.stores.groups import partial_of, publish
 from pipeline.tiles import regular_grid
 from pipeline.workflow.mosaic import mosaic_paths, write_mosaic
 from pipeline.workflow.paths import is_made, survey_path
@@ -36,7 +37,7 @@ Announce = Callable[[str], None]
 class Ingested:
     """The cube that was made, the other files written, and what the user should know."""
 
-    cube: Path
+    cube: Place
     paths: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     survey: Survey | None = None
@@ -77,9 +78,9 @@ def outline_of(config: Config, source: Source) -> Outline:
 def ingest_fingerprint(config: Config, source: Source) -> str:
     """Return what marks a cube made by these settings from these files."""
     if isinstance(source, StackSource):
-        return digest(__version__, config.ingest, stack_identity(source))
+        return digest(__version__, config.ingest, source.identity)
     ranges = config.references.pre_edge, config.references.post_edge
-    return digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, identity(source))
+    return digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
 
 
 def build_cube(config: Config, references: ReferenceSet, runner: Runner, announce: Announce) -> Ingested:
@@ -94,7 +95,7 @@ def build_cube(config: Config, references: ReferenceSet, runner: Runner, announc
         announce(f"warning    {warning}")
     if config.simulate and isinstance(source, Acquisition) and made.survey:
         names = [field.name for field in source.fields]
-        place_truth(config, names, made.survey.placement, source.plane)
+        place_truth(config, names, made.survey.placement, source.plane, ingest_fingerprint(config, source))
     return made
 
 
@@ -103,8 +104,9 @@ def _packed(source: Source, chunk: int) -> list[str]:
     times = stack.piece[0] * stack.piece[1] // chunk**2
     if times <= PACKED_TIMES:
         return []
+    name = Path(stack.files[0]).name
     return [
-        f"{stack.files[0].name} is compressed in pieces of {stack.piece[0]} x {stack.piece[1]} pixels, each "
+        f"{name} is compressed in pieces of {stack.piece[0]} x {stack.piece[1]} pixels, each "
         f"unpacked about {times} times; store the images uncompressed or in tiles to save that"
     ]
 
@@ -113,8 +115,9 @@ def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:
     """Make the cube of a source, unless these settings have made it from these files before."""
     assert config.ingest is not None
     path, fingerprint = config.cube_path, ingest_fingerprint(config, source)
+    made = is_made(path, fingerprint) and runner.is_intact(path)
     if isinstance(source, StackSource):
-        if not is_made(path, fingerprint):
+        if not made:
             _copy_stack(config, source, path, fingerprint, runner)
         return Ingested(path)
     recipe = _recipe(config, source)
@@ -122,7 +125,7 @@ def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:
     survey = make_survey(survey_path(config), _fields(config), recipe, edge, fingerprint, runner)
     placement = survey.placement
     recipe = replace(recipe, corners=placement.whole, shift=survey.shift, drifts=survey.drifts)
-    if not is_made(path, fingerprint):
+    if not made:
         store, plane = partial_of(path), placement.shape(source.plane)
         chunk, size = config.ingest.chunk, config.ingest.pixel_um
         create_cube(store, source.energy, plane, chunk, size, fingerprint, maps=tuple(MAPS))
@@ -134,7 +137,7 @@ def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:
     return Ingested(path, mosaic_paths(config), survey.warnings, survey)
 
 
-def _copy_stack(config: Config, source: StackSource, path: Path, fingerprint: str, runner: Runner) -> None:
+def _copy_stack(config: Config, source: StackSource, path: Place, fingerprint: str, runner: Runner) -> None:
     assert config.ingest is not None
     store, chunk = partial_of(path), config.ingest.chunk
     create_cube(
@@ -149,7 +152,15 @@ def _copy_stack(config: Config, source: StackSource, path: Path, fingerprint: st
         unit=config.ingest.unit,
     )
     grid = regular_grid(source.stack.plane, (chunk, chunk))
-    runner.over("ingest", tasks.copy_tile, grid, stack=source.stack, sample=source.sample.str, store=store)
+    runner.over(
+        "ingest",
+        tasks.copy_tile,
+        grid,
+        stack=source.stack,
+        mark=source.identity,
+        sample=source.sample.str,
+        store=store,
+    )
     publish(store, path)
 
 

@@ -8,8 +8,8 @@ from pipeline.arrays import IntArray
 from pipeline.config import Config
 from pipeline.fields.absorbance import REASONS
 from pipeline.fields.acquisition import Acquisition
+from pipeline.places import Place
 from pipeline.report import write_seams_png
-from pipeline.stores.cube import describe_cube
 from pipeline.stores.result import read_map
 from pipeline.workflow.survey import Survey
 from pipeline.workflow.tables import write_csv
@@ -22,7 +22,7 @@ def mosaic_paths(config: Config) -> tuple[Path, ...]:
     return tuple(config.output / name for name in ("fields.csv", "pairs.csv", "seams.png"))
 
 
-def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntArray, cube: Path) -> None:
+def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntArray, cube: Place) -> None:
     """Write fields.csv, pairs.csv, seams.png; `lost` (fields, 4): invalid samples by reason, pixels."""
     fields, pairs, seams = mosaic_paths(config)
     placement = survey.placement
@@ -56,9 +56,9 @@ def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntA
             for pair in placement.pairs
         ],
     )
-    info = describe_cube(cube)
-    step = -(-max(info.plane) // OVERVIEW_SIDE)
-    every = (slice(0, info.plane[0], step), slice(0, info.plane[1], step))
+    height, width = placement.shape(source.plane)
+    step = -(-max(height, width) // OVERVIEW_SIDE)
+    every = (slice(0, height, step), slice(0, width, step))
     images = read_map(cube, "edge_step", every), read_map(cube, "field", every)
     boxes = np.array(placement.whole) // step, np.array(source.plane) // step
     write_seams_png(seams, *images, boxes[0], (int(boxes[1][0]), int(boxes[1][1])))

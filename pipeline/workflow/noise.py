@@ -9,6 +9,7 @@ from pipeline.config import Config, Noise
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel, calibrate
 from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.folders import exists
 from pipeline.stores.frames import read_levels
 from pipeline.stores.working_point import measure_working_point
 
@@ -31,7 +32,7 @@ def settle_noise(config: Config, announce: Announce = lambda line: None) -> Conf
         fitted, line = _camera(noise)
         values |= fitted
         lines.append(line)
-    waits = noise.working_point == "cube" and config.ingest is not None and not config.cube_path.exists()
+    waits = noise.working_point == "cube" and config.ingest is not None and not exists(config.cube_path)
     if waits:
         known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
         known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
-from pipeline.errors import InputError
+from pipeline.errors import DamagedError, InputError
 from pipeline.fields.normalise import Normaliser, make_normaliser, normalise_spectra
+from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
-from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import create_cube
+from pipeline.stores.cube import CubeInfo, create_cube, describe_cube
+from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
@@ -124,7 +124,7 @@ def make_sites(
     if config.sites.file:
         given = read_site_file(config.sites.file, energy, references.names, references.spectra)
         fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
-    if not is_made(path, fingerprint):
+    if not is_made(path, fingerprint) or not _is_readable(path):
         with runner.step("sites", 1) as advance:
             if given:
                 sites = take_stored(config, given)
@@ -138,19 +138,32 @@ def make_sites(
     return read_sites(path)
 
 
-def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:
+def _is_readable(path: Place) -> bool:
+    try:
+        read_sites(path)
+    except (InputError, DamagedError):
+        return False
+    return True
+
+
+def describe(config: Config) -> CubeInfo:
+    """Read what the cube of a run says of itself."""
+    return describe_cube(config.cube_path, config.cube is not None and config.cube.missing_chunks == "void")
+
+
+def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Place:
     """Simulate the cube of a run and its truth, unless these settings have made them before."""
     wanted = config.simulate
     if wanted is None:
         return config.cube_path
     path, fingerprint = config.cube_path, cube_fingerprint(config, references)
-    if is_made(path, fingerprint):
+    truth, energy = truth_path(config), energy_grid(config)
+    if is_made(path, fingerprint) and runner.is_intact(path) and runner.is_intact(truth):
         return path
     scene, rows = draw_scene(config, references)
-    truth, energy = truth_path(config), energy_grid(config)
     names = tuple(references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
-    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority])
+    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority], fingerprint)
     create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint)
     runner.over(
         "simulate",

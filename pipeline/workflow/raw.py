@@ -1,5 +1,6 @@
 """Simulated raw fields of view, and their truth on the grid of the cube that is made of them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from pipeline.noise import NoiseModel
 from pipeline.sections import RawScan
 from pipeline.simulate import Scene
 from pipeline.simulate.raw import Detector, RawField, dark_images, lay_fields, make_detector, record_field
-from pipeline.stores.chunks import partial_of, publish
+from pipeline.stores.groups import partial_of, publish, put_in_place
 from pipeline.stores.raw import write_field
-from pipeline.stores.truth import UNSEEN, describe_truth, mark_truth, read_whole, write_truth
+from pipeline.stores.truth import UNSEEN, describe_truth, read_whole, write_truth
 from pipeline.tiles import Tile
 from pipeline.workflow.paths import is_made, raw_path, truth_path
 from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, draw_scene, energy_grid
@@ -39,14 +40,16 @@ def make_raw(config: Config, references: ReferenceSet, runner: Runner) -> Path:
     if raw_is_made(config, references):
         return path
     scene, rows = draw_scene(config, references)
-    store = partial_of(path)
+    store = path.with_name(f"{path.name}.partial")
     names = tuple(references.names[row] for row in rows)
     shape, fields = laid(config)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     store.mkdir(parents=True, exist_ok=True)
-    write_truth(store / SCENE, maps, wanted.chunk, names, names[scene.minority])
+    fingerprint = cube_fingerprint(config, references)
+    write_truth(store / SCENE, maps, wanted.chunk, names, names[scene.minority], fingerprint)
     grid = field_grid(len(fields), shape)
-    runner.over(
+    # the journal knows chunks of Zarr stores and not these files: a run that was stopped makes them anew
+    replace(runner, ledger=None).over(
         "simulate",
         record_tile,
         grid,
@@ -61,8 +64,7 @@ def make_raw(config: Config, references: ReferenceSet, runner: Runner) -> Path:
         pixel_um=wanted.pixel_um,
         seed=wanted.seed,
     )
-    mark_truth(store / SCENE, cube_fingerprint(config, references))
-    publish(store, path)
+    put_in_place(store, path)
     return path
 
 
@@ -97,7 +99,9 @@ def record_tile(
     write_field(folder / f"{field.name}.h5", energy, stage, dark, images)
 
 
-def place_truth(config: Config, names: list[str], placement: Placement, plane: tuple[int, int]) -> None:
+def place_truth(
+    config: Config, names: list[str], placement: Placement, plane: tuple[int, int], fingerprint: str
+) -> None:
     """Write the truth of the cube: the scene, moved to where the fields were placed.
 
     The stage is off as a whole too, which no overlap tells: the scene moves by what fits the fields best.
@@ -118,5 +122,5 @@ def place_truth(config: Config, names: list[str], placement: Placement, plane: t
         maps[name] = seen
     assert config.simulate is not None
     store = partial_of(truth_path(config))
-    write_truth(store, maps, config.simulate.chunk, told.names, told.minority)
+    write_truth(store, maps, config.simulate.chunk, told.names, told.minority, fingerprint)
     publish(store, truth_path(config))

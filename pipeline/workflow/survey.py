@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,11 @@ from pipeline.fields.place import Placement, place_fields
 from pipeline.fields.register import Pair, overlapping
 from pipeline.fields.shift import EnergyShift, fit_shift
 from pipeline.fields.tasks import Recipe
+from pipeline.places import Place
 from pipeline.sections import Fields
-from pipeline.stores.chunks import attributes_of, partial_of, publish
-from pipeline.stores.survey import create_survey, finish_survey
-from pipeline.tiles import Grid, Tile, cut
+from pipeline.stores.groups import add_attributes, attributes_of, partial_of, publish
+from pipeline.stores.survey import create_survey
+from pipeline.tiles import Grid, cut, tile_grid
 from pipeline.workflow.paths import is_made
 from pipeline.workflow.runner import Runner
 
@@ -44,25 +44,26 @@ class Survey:
 
 
 def make_survey(
-    path: Path, wanted: Fields, recipe: Recipe, edge: Range, fingerprint: str, runner: Runner
+    path: Place, wanted: Fields, recipe: Recipe, edge: Range, fingerprint: str, runner: Runner
 ) -> Survey:
     """Look at the fields of a recipe, unless these settings have done so before. `edge` (eV) holds all edges.
 
     Raises InputError where overlaps disagree or the shift of energy cannot be fitted, before any other work.
     """
-    if not is_made(path, fingerprint):
+    if not (is_made(path, fingerprint) and runner.is_intact(path)):
         store = partial_of(path)
+        plane, fields = recipe.acquisition.plane, len(recipe.acquisition.fields)
+        create_survey(store, fields, plane, min(BAND, plane[0]), fingerprint)
         found = _look(store, wanted, recipe, edge, runner)
-        finish_survey(store, _told(found), fingerprint)
+        add_attributes(store, found=_told(found))
         publish(store, path)
-    return _read(attributes_of(path))
+    return read_survey(path)
 
 
-def _look(store: Path, wanted: Fields, recipe: Recipe, edge: Range, runner: Runner) -> Survey:
+def _look(store: Place, wanted: Fields, recipe: Recipe, edge: Range, runner: Runner) -> Survey:
     acquisition = recipe.acquisition
     errors: list[str] = []
-    create_survey(store, len(acquisition.fields), acquisition.plane, min(BAND, acquisition.plane[0]))
-    variance = _over_bands(runner, "look", tasks.look_at_tile, recipe, survey=store)
+    variance = _look_at_all(store, recipe, runner)
     noise = float(np.sqrt(np.nanmean(variance))) if np.isfinite(variance).any() else 0.0
     pairs = _compare(store, wanted, recipe, noise, runner)
     names, reach = [field.name for field in acquisition.fields], wanted.stage_error_um / acquisition.pixel_um
@@ -73,31 +74,25 @@ def _look(store: Path, wanted: Fields, recipe: Recipe, edge: Range, runner: Runn
     drifts = None
     if wanted.drift:
         grid = field_grid(len(names), acquisition.plane)
-        found = runner.over("drift", tasks.look_at_drift, grid, _numbers(grid), recipe=recipe)
+        found = runner.over("drift", tasks.look_at_drift, grid, recipe=recipe)
         drifts = tuple(row[0] for row in found)
     return Survey(placement, shift, drifts)
 
 
 def field_grid(fields: int, plane: tuple[int, int]) -> Grid:
-    """Return one tile for every field, of its own shape."""
-    return [[Tile(number, 0, 0, plane[0], 0, plane[1])] for number in range(fields)]
+    """Return one tile for every field, the fields standing on each other."""
+    return tile_grid([plane[0]] * fields, [plane[1]])
 
 
-def _over_bands(
-    runner: Runner, stage: str, task: Callable[..., Any], recipe: Recipe, **constants: Any
-) -> FloatArray:
+def _look_at_all(store: Place, recipe: Recipe, runner: Runner) -> FloatArray:
     height, width = recipe.acquisition.plane
-    starts = np.cumsum([0, *cut(height, BAND)])
-    count = len(starts) - 1
-    grid, numbers = [], []
-    for number in range(len(recipe.acquisition.fields)):
-        for i in range(count):
-            grid.append([Tile(number * count + i, 0, int(starts[i]), int(starts[i + 1]), 0, width)])
-            numbers.append([number])
-    return np.array([row[0] for row in runner.over(stage, task, grid, numbers, recipe=recipe, **constants)])
+    grid = tile_grid(cut(height, BAND) * len(recipe.acquisition.fields), [width])
+    return np.array(
+        [row[0] for row in runner.over("look", tasks.look_at_tile, grid, recipe=recipe, survey=store)]
+    )
 
 
-def _compare(store: Path, wanted: Fields, recipe: Recipe, noise: float, runner: Runner) -> list[Pair]:
+def _compare(store: Place, wanted: Fields, recipe: Recipe, noise: float, runner: Runner) -> list[Pair]:
     acquisition = recipe.acquisition
     ends = overlapping(acquisition.stage_px, acquisition.plane)
     if not ends:
@@ -122,13 +117,9 @@ def _shift(wanted: Fields, recipe: Recipe, edge: Range, runner: Runner) -> Energ
     acquisition = recipe.acquisition
     fields = (acquisition.foil,) if acquisition.foil else acquisition.fields
     grid = field_grid(len(fields), acquisition.plane)
-    rows = runner.over("shift", tasks.look_at_blocks, grid, _numbers(grid), fields=fields, recipe=recipe)
+    rows = runner.over("shift", tasks.look_at_blocks, grid, fields=fields, recipe=recipe)
     spectra, places = (np.concatenate([row[0][part] for row in rows]) for part in (0, 1))
     return fit_shift(spectra, places, acquisition.energy, edge, acquisition.plane, wanted.energy_shift.degree)
-
-
-def _numbers(grid: Grid) -> list[list[int]]:
-    return [[number] for number in range(len(grid))]
 
 
 def _attempt(step: Callable[[], Any], errors: list[str]) -> Any:
@@ -150,7 +141,9 @@ def _told(survey: Survey) -> dict[str, Any]:
     }
 
 
-def _read(told: dict[str, Any]) -> Survey:
+def read_survey(path: Place) -> Survey:
+    """Read what a first look found."""
+    told = attributes_of(path)["found"]
     pairs = [
         replace(Pair(**pair), stage=tuple(pair["stage"]), offset=tuple(pair["offset"]))
         for pair in told["pairs"]

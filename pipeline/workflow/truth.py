@@ -1,12 +1,12 @@
 """A simulated run against its truth: how much of every phase got the right name."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.places import Place
 from pipeline.report import Truth, TruthRow
 from pipeline.stores.result import read_map
 from pipeline.stores.truth import UNSEEN, describe_truth, read_tile
@@ -23,7 +23,7 @@ def score(
     runner: Runner,
     names: Mapping[int, str],
     sites: int,
-    labels: tuple[Path, str] | None = None,
+    labels: tuple[Place, str] | None = None,
 ) -> Truth | None:
     """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
 
@@ -46,7 +46,7 @@ def score(
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, labels: tuple[Path, str], truth: Path, phases: int, count: int) -> Counts:
+def count_tile(tile: Tile, *, labels: tuple[Place, str], truth: Place, phases: int, count: int) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
     label = read_map(*labels, tile.region)
