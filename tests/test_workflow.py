@@ -50,7 +50,6 @@ def test_a_run_leaves_maps_tables_manifest_picture_and_report(measured):
         "report",
         "report.html",
         "run.json",
-        "report",
         "run.lock",
         "run.log",
         "events.jsonl",
