@@ -113,6 +113,6 @@ def checked_smooth(width: int | None, default: int, library: FloatArray) -> int:
 
 @njit(nogil=True, cache=True)
 def count_transform(samples: int, components: int, work: IntArray) -> None:
-    """Count the matrix product of one query, its offset included."""
+    """Count the matrix product of one query and its offset."""
     work[MULTIPLICATIONS] += samples * components
-    work[ADDITIONS] += samples * components
+    work[ADDITIONS] += (samples + 1) * components

@@ -71,6 +71,8 @@ def fit_pilot(
     library: ArrayLike, components: int | None = None, clusters: int | None = None, pilot: int = PILOT
 ) -> ClusterSearch:
     """Make a library (n, E) ready for cluster search after a pilot search; InputError likewise."""
+    if pilot < 1:
+        raise InputError(f"pilot = {pilot}; expected 1 to as many components as there are")
     return _fit(library, components, clusters, pilot)
 
 

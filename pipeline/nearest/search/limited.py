@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.search.axes import (
     checked_components,
-    count_transform,
     longest_of,
     principal_axes,
     slack_of,
@@ -99,10 +98,18 @@ def _thin(spectra: FloatArray, thinned: FloatArray) -> None:
                 total -= row[i - half - 1]
             if i % STRIDE == 0:
                 thinned[q, i // STRIDE] = total / WINDOW
-                peak = max(peak, abs(total / WINDOW))
+                peak = max(peak, abs(thinned[q, i // STRIDE]))
+        small = CUT * peak
         for j in range(thinned.shape[1]):
-            if abs(thinned[q, j]) < CUT * peak:
+            if abs(thinned[q, j]) < small:
                 thinned[q, j] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _count_thinning(samples: int, thinned: int, components: int, work: IntArray) -> None:
+    """Count the running sums, averages, cut and matrix product of one query."""
+    work[MULTIPLICATIONS] += thinned * (components + 1) + 1
+    work[ADDITIONS] += max(samples, 2 * samples - WINDOW // 2 - 1) + thinned * (components + 2)
 
 
 @njit(nogil=True, cache=True)
@@ -134,9 +141,11 @@ def _vote(
     for n in range(count):
         work[ADDITIONS] += 1
         if votes[n] >= most:
+            work[ADDITIONS] += 1
             if votes[n] > most:
                 most, square = votes[n], np.inf
             away = apart(y, entries, n, square, work)
+            work[ADDITIONS] += 1
             if away < square:
                 nearest, square = n, away
     return nearest
@@ -160,9 +169,7 @@ def _search(
     for q in range(len(queries)):
         x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
         reach[:] = np.inf
-        work[q, ADDITIONS] += 2 * x.size + 2 * thinned
-        work[q, MULTIPLICATIONS] += thinned + 1
-        count_transform(thinned, y.size, work[q])
+        _count_thinning(x.size, thinned, y.size, work[q])
         guess = _vote(y, entries, order, along, span, votes, work[q])
         seen[guess] = q
         settle(guess, x, library, scale, *best)

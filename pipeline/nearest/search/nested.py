@@ -26,14 +26,14 @@ class Levels(NamedTuple):
 
     Segments are z = sums * scale, scale (m,), so that |z| <= |x|; `segments` (n, m) are the entries'.
     `beside_segments` and `beside_axes` (n,) are the lengths of what an entry, less the library's mean, has
-    beside the segments and beside the axes; `most` is the largest of the latter.
+    beside the segments and beside the axes; `longest` is the largest of the latter.
     """
 
     scale: FloatArray
     segments: FloatArray
     beside_segments: FloatArray
     beside_axes: FloatArray
-    most: float
+    longest: float
 
 
 @njit(nogil=True, cache=True)
@@ -81,9 +81,11 @@ def _from_row(
     """
     index, distance = rows
     length, count, limit = index.shape[1], 0, away + reach[0]
-    work[ADDITIONS] += 3
-    if length < len(index) - 1 and (length == 0 or distance[pivot, -1] <= limit):
-        return -1
+    work[ADDITIONS] += 1
+    if length < len(index) - 1:
+        work[ADDITIONS] += 2
+        if distance[pivot, -1] <= limit:
+            return -1
     for i in range(length):
         work[ADDITIONS] += 2
         if distance[pivot, i] > limit:
@@ -124,17 +126,18 @@ def _from_tree(
     rounding = 3.0 * slack * (reach[0] + lengths) * (reach[0] + lengths)
     limit, bridge = reach[1] - room, span[1] + beside[pivot]
     work[MULTIPLICATIONS] += 4
-    work[ADDITIONS] += 6
+    work[ADDITIONS] += 7
     most[:] = np.inf
     restart(walk)
     while True:
         leaf = next_leaf(y, limit, axis, value, cells, gaps, inside, work)
         if leaf < 0:
             return count
-        if search_leaf(y, leaf, limit, leaves, sums, work):
+        within = limit
+        if search_leaf(y, leaf, within, leaves, sums, work):
             for e in range(LEAF):
                 n = members[leaf, e]
-                if sums[e] <= limit and n >= 0:
+                if sums[e] <= within and n >= 0:
                     found[count], near[count] = n, sums[e]
                     count += 1
                     keep(n, sums[e] + (bridge + beside[n]) ** 2 + rounding, names, most, work)
@@ -222,7 +225,7 @@ def search(
     for q in range(len(queries)):
         x, y, done = queries[q], places[q], work[q]
         best = (names[q], squares[q], reach, done)
-        done[ADDITIONS] += x.size - z.size
+        done[ADDITIONS] += x.size if z.size < x.size else 0
         count_transform(z.size, y.size, done)
         nearest_places(y, leaves, tree, walk, guess, there, done)
         settle(guess[0], x, entries, scale, *best)

@@ -27,9 +27,9 @@ class Tree(NamedTuple):
     leaves: FloatArray
 
 
-# A walk through a tree: cells (s, 2), a stack from row 1 on of nodes yet to see and the axis that leads to each,
-# its height in row 0; gaps (s, 2), the distance along that axis and the squared distance of the cell; how far
-# off the query is along every axis of the cell it is in (r,); squared distances in the last leaf (16,).
+# A walk through a tree: cells (s, 2), a stack from row 1 on of nodes yet to see and the axis that leads to
+# each, its height in row 0; gaps (s, 2), the distance along that axis and the squared distance of the cell; how
+# far off the query is along every axis of the cell it is in (r,); squared distances in the last leaf (16,).
 Walk = tuple[IntArray, FloatArray, FloatArray, FloatArray]
 
 
@@ -154,7 +154,8 @@ def nearest_places(
         if leaf < 0:
             return
         most -= 1
-        if search_leaf(y, leaf, squares[-1], leaves, sums, work):
+        limit = squares[-1]
+        if search_leaf(y, leaf, limit, leaves, sums, work):
             for e in range(LEAF):
-                if sums[e] <= squares[-1] and members[leaf, e] >= 0:
+                if sums[e] <= limit and members[leaf, e] >= 0:
                     keep(members[leaf, e], sums[e], names, squares, work)
