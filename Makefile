@@ -6,7 +6,7 @@ CONFIG ?= sinter.yaml
 # A bare name is looked up in configs/, anything else is a path.
 CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
 
-.PHONY: help install classify check test test-all lint format bench lock clean
+.PHONY: help install classify check test test-all lint format bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,10 +33,10 @@ check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before an
 	@$(BIN)/gigaxas check $(CONFIG_PATH)
 
 test: $(VENV)/.installed-dev  ## the tests, within 10 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not slow and not bench"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not bench"
 
 test-all: $(VENV)/.installed-dev  ## the tests, long ones too
-	$(BIN)/python -m pytest -m "not bench"
+	$(BIN)/python -m pytest -n 2 -m "not bench"
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -47,14 +47,18 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks.md
-	$(BIN)/python -m pytest -m bench
+bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
+	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
+
+gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
+	$(BIN)/python scripts/gigapixel.py runs/gigapixel
+
+LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
 
 lock:  ## renew the lock files (needs uv)
-	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+	$(LOCK) --extra dev --output-file requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:  ## remove .venv, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info

@@ -2,20 +2,31 @@
 
 import hashlib
 import json
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.cleanup import check_clean_up
+from pipeline.documents import read_document
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
+from pipeline.places import Place, place
 
 Range = tuple[float, float]
 Pixels = Annotated[int, Field(ge=1)]
+StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
+"""A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 
 class Section(BaseModel):
@@ -27,13 +38,20 @@ class Section(BaseModel):
 class Cube(Section):
     """The measured cube of a user; left out, the cube is simulated into the output folder."""
 
-    path: Path
+    path: StorePlace
     missing_chunks: Literal["error", "void"] = "error"
 
 
 class Noise(Section):
-    """The camera and the working point (counts, absorbance before and after the edge)."""
+    """The camera and the working point (counts, absorbance before and after the edge).
 
+    `working_point: cube` takes the means of the cube's own maps for the working point; `frames`, a stack of
+    repeated frames of one field, is fitted for the camera's `a` and `b`. `note` says where numbers come from.
+    """
+
+    working_point: Literal["given", "cube"] = "given"
+    frames: Path | None = None
+    note: str = ""
     c_ref: float = 2.7e4
     mu_low: float = 0.36
     mu_high: float = 1.56
@@ -42,8 +60,18 @@ class Noise(Section):
 
     @model_validator(mode="after")
     def _has_a_value(self) -> "Noise":
+        given = self.model_fields_set
+        if self.working_point == "cube" and given & {"mu_low", "mu_high"}:
+            raise ValueError("`working_point: cube` measures mu_low and mu_high: do not give them as well")
+        if self.frames and given & {"a", "b"}:
+            raise ValueError("`frames` gives a and b: do not give them as well")
         self.model()
         return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether every number is known without reading a cube or frames."""
+        return self.working_point == "given" and self.frames is None
 
     def model(self) -> NoiseModel:
         """Return the noise model of this working point."""
@@ -74,6 +102,8 @@ class Simulate(Section):
                 "the scene 'inset' takes two reference names in `phases` (background, inset); "
                 "the scene 'sinter' takes none"
             )
+        if self.noise and not self.noise.is_given:
+            raise ValueError("`noise` of a simulated acquisition takes numbers, nothing measured")
         if self.energy_range[0] >= self.energy_range[1]:
             raise ValueError(f"energy_range {list(self.energy_range)} must run from low to high, in eV")
         return self
@@ -86,26 +116,41 @@ class References(Section):
     modelled: bool = False
     select: tuple[str, ...] | None = None
     shifts: dict[str, float] = Field(default_factory=dict)
+    extrapolate: bool = False
     pre_edge: Range = (7009.2, 7080.0)
     post_edge: Range = (7200.0, 7321.2)
 
-    @model_validator(mode="after")
-    def _one_source(self) -> "References":
-        if (self.path is None) == (not self.modelled):
-            raise ValueError("give either `path` (a file or folder of spectra) or `modelled: true`")
-        return self
+    @property
+    def is_given(self) -> bool:
+        """Whether there are references at all."""
+        return self.path is not None or self.modelled
 
 
 class Sites(Section):
-    """How the site spectra are made from the references."""
+    """How the site spectra are made from the references, or the `file` that they are taken from."""
 
+    file: Path | None = None
     mixtures: Literal["pairs", "none"] = "pairs"
     trials: Annotated[int, Field(ge=0)] = 0
+    components: Annotated[int, Field(ge=2)] = 3
     draw: Literal["standards", "candidates"] = "standards"
+    criterion: Literal["z", "error"] = "z"
     accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
     method: Literal["average", "net"] = "average"
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _built_or_given(self) -> "Sites":
+        idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
+        if self.file and idle:
+            raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
+        return self
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings that sites are built by."""
+        return self.model_dump(exclude={"file"})
 
 
 class CleanUp(Section):
@@ -121,14 +166,35 @@ class CleanUp(Section):
         return self
 
 
+class Phases(Section):
+    """How clusters become components, and how their maps and figure are drawn.
+
+    An explanation of a cluster counts from the probability `level` on; `floor` is the share of a pixel's
+    noise that no model explains.
+    """
+
+    spectrum: Literal["mean", "pca"] = "mean"
+    level: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.05
+    members: Literal[2, 3] = 2
+    composition: Literal["mixtures", "all"] = "mixtures"
+    sum_to_one: bool = False
+    decisions: Path | None = None
+    figure_mm: Annotated[float, Field(ge=20, le=2000)] = 180
+    figure_dpi: Annotated[int, Field(ge=50, le=1200)] = 300
+
+
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
-    cluster: Literal["local", "threads"] = "local"
+    cluster: Literal["local", "threads", "slurm", "pbs", "sge", "lsf", "oar", "htcondor"] = "local"
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://.+")] | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
+    adaptive: bool = False
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
     tile: Annotated[int, Field(ge=1)] | None = None
     dashboard: str = "127.0.0.1:8787"
+    performance_report: bool = False
 
 
 class Config(Section):
@@ -136,13 +202,26 @@ class Config(Section):
 
     title: str
     output: Path
-    references: References
+    result: StorePlace | None = None
+    sites: Sites = Sites()
+    references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None
     simulate: Simulate | None = None
     noise: Noise = Noise()
-    sites: Sites = Sites()
     clean_up: CleanUp = CleanUp()
+    phases: Phases = Phases()
     compute: Compute = Compute()
+
+    @field_validator("references")
+    @classmethod
+    def _one_source(cls, references: References, info: ValidationInfo) -> References:
+        made = info.data["sites"].file if "sites" in info.data else None
+        if (references.path is None) == (not references.modelled) and (references.is_given or not made):
+            raise ValueError(
+                "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that "
+                "are made already (`sites.file`)"
+            )
+        return references
 
     @model_validator(mode="after")
     def _one_cube(self) -> "Config":
@@ -152,6 +231,11 @@ class Config(Section):
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
             )
+        if self.noise.working_point == "cube" and self.cube is None:
+            raise ValueError(
+                "noise.working_point: cube measures the maps of a measured `cube`; for a simulated one give "
+                "the numbers"
+            )
         return self
 
     @property
@@ -160,7 +244,7 @@ class Config(Section):
         return ((self.simulate and self.simulate.noise) or self.noise).model()
 
     @property
-    def cube_path(self) -> Path:
+    def cube_path(self) -> Place:
         """The cube that is classified, measured or simulated."""
         return self.cube.path if self.cube else self.output / "cube.zarr"
 
@@ -172,23 +256,25 @@ def load_config(path: str | Path) -> Config:
     folder the command runs in. Raises InputError that lists every error, one line each.
     """
     path = Path(path)
-    try:
-        document = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; give the path of a configuration") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: found {type(document).__name__}, expected a mapping of sections")
+    document = read_document(path)
     try:
         return Config(**{"title": path.stem, **document})
     except ValidationError as errors:
-        lines = [_sentence(error) for error in errors.errors()]
+        lines = [sentence(error) for error in errors.errors()]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
     except TypeError as error:
         raise InputError(f"{path}: section names must be words ({error})") from None
+
+
+def set_scheduler(config: Config, address: str) -> Config:
+    """Return a configuration that runs on a Dask scheduler. Raises InputError for what is no address."""
+    try:
+        compute = Compute.model_validate({**config.compute.model_dump(), "scheduler": address})
+    except ValidationError:
+        raise InputError(
+            f"--scheduler: found {address!r}, expected an address as tcp://host:8786 or tls://host:8786"
+        ) from None
+    return config.model_copy(update={"compute": compute})
 
 
 def digest(*parts: Any) -> str:
@@ -197,22 +283,13 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _expand(text: str, path: Path) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match["name"], match["default"])
-        if found is None:
-            raise InputError(f"{path}: the environment variable {match['name']} is not set; set it")
-        return found
-
-    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
-
-
-def _sentence(error: Any) -> str:
+def sentence(error: Any) -> str:
+    """Say in one line what pydantic found wrong with one key."""
     where = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key; remove it or correct its spelling"
     if error["type"] == "missing":
         return f"{where}: missing; it has no default, so give it"
     said = error["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
+    found = "" if isinstance(error["input"], dict | Section) else f" (found {error['input']!r})"
     return f"{where}: {said[0].lower()}{said[1:]}{found}"

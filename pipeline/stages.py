@@ -1,7 +1,5 @@
 """What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +7,10 @@ from pipeline.arrays import BoolArray, FloatArray, LabelArray
 from pipeline.cleanup import effective_labels, find_cores
 from pipeline.clusters import Sums, sum_spectra
 from pipeline.config import CleanUp
-from pipeline.fill import FillEdges, fill_edges, fill_tile, pixel_states
+from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
 from pipeline.nearest import Prepared, assign_block
 from pipeline.noise import NoiseModel
+from pipeline.places import Place
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
@@ -25,35 +24,33 @@ Plane = tuple[int, int]
 def simulate_tile(
     tile: Tile,
     *,
-    store: Path,
-    truth_store: Path,
+    store: Place,
+    truth_store: Place,
     spectra: FloatArray,
     noise: NoiseModel,
     windows: EdgeWindows,
     seed: int,
-) -> int:
-    """Measure one tile of the scene: counts, camera noise, absorbance; return its pixels without signal."""
+) -> None:
+    """Measure one tile of the scene: counts, camera noise, absorbance."""
     phase, thickness = truth.read_tile(truth_store, tile)
     rng = np.random.default_rng([seed, tile.y0, tile.x0])
     block = simulate_block(phase, thickness, spectra, noise, rng, windows)
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
-    return int(block.valid.size - np.count_nonzero(block.valid))
 
 
-def assign_tile(tile: Tile, *, info: CubeInfo, result: Path, sites: Prepared) -> int:
-    """Give every pixel of one tile its nearest site; return its void pixels."""
+def assign_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> None:
+    """Give every pixel of one tile its nearest site."""
     found = assign_block(cube.read_tile(info, tile), sites, invalid=info.invalid)
     write_maps(result, tile, site=found.labels, correlation=found.correlation)
-    return int(np.count_nonzero(found.labels == 0))
 
 
-def find_tile_regions(tile: Tile, *, result: Path, plane: Plane, clean_up: CleanUp) -> RegionEdges:
+def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
     """Find the regions of one tile; return what merging them with its neighbours' needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     return region_edges(effective, regions)
 
 
-def keep_tile(tile: Tile, keep: BoolArray, *, result: Path, plane: Plane, clean_up: CleanUp) -> FillEdges:
+def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean_up: CleanUp) -> FillEdges:
     """Write the kept labels of one tile; return what filling across its border needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     kept = keep_regions(effective, regions, keep)
@@ -62,7 +59,7 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Path, plane: Plane, clean_
 
 
 def fill_tile_holes(
-    tile: Tile, settled: FillEdges, *, result: Path, plane: Plane, clean_up: CleanUp
+    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp
 ) -> NDArray[np.int64]:
     """Write the final labels and the states of one tile; return how many pixels have each state."""
     site = read_map(result, "site", tile.region)
@@ -73,7 +70,7 @@ def fill_tile_holes(
     return np.bincount(states.ravel(), minlength=5)
 
 
-def sum_tile(tile: Tile, *, info: CubeInfo, result: Path, sites: int) -> tuple[Sums, NDArray[np.int64]]:
+def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: int) -> tuple[Sums, NDArray[np.int64]]:
     """Sum the spectra of one tile over its kept labels; return these and the pixels of every final label."""
     sums = sum_spectra(cube.read_tile(info, tile), read_map(result, "kept", tile.region), info.invalid)
     label = read_map(result, "label", tile.region)
@@ -96,6 +93,6 @@ def tile_regions(
     return effective, find_regions(effective, cores)
 
 
-def _regions(tile: Tile, result: Path, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
+def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
     window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
     return tile_regions(window, tile, plane, **clean_up.model_dump())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.cleanup import effective_labels, find_cores
-from pipeline.fill import fill_edges, fill_tile, pixel_states, settle_fill
+from pipeline.filling import fill_edges, fill_tile, pixel_states, settle_fill
 from pipeline.regions import find_regions, keep_regions, merge_regions, region_edges
 from pipeline.tiles import tile_grid
 

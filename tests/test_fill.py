@@ -7,7 +7,7 @@ from map_strategies import GATE, label_maps, sparse_maps, tilings
 from map_tiles import fill_by_tiles, states_by_tiles
 
 from pipeline.errors import InputError
-from pipeline.fill import fill_edges, fill_map, fill_tile, settle_fill
+from pipeline.filling import fill_edges, fill_map, fill_tile, settle_fill
 from pipeline.regions import clean_up_map
 
 

@@ -63,6 +63,10 @@ def test_average_linkage_settles_ties_by_the_lowest_number():
     # a square: each is as near to two others, so the lowest pair joins first and the rest follows
     square = np.array([[0, 1, 9, 1], [1, 0, 1, 9], [9, 1, 0, 1], [1, 9, 1, 0]], dtype=np.float64)
     assert _members(average_groups(square, 1.0)) == [[0, 1], [2, 3]]
+    line = np.array([[0, 1, 3], [1, 0, 1], [3, 1, 0]], dtype=np.float64)
+    assert _members(average_groups(line, 1.0)) == [[0, 1], [2]]
+    fork = np.array([[0, 1, 1], [1, 0, 3], [1, 3, 0]], dtype=np.float64)
+    assert _members(average_groups(fork, 1.0)) == [[0, 1], [2]]
     assert _members(average_groups(np.zeros((5, 5)), 0.0)) == [[0, 1, 2, 3, 4]]
 
 

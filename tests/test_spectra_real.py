@@ -13,6 +13,7 @@ from pipeline.spectra import (
     PRE_EDGE,
     Library,
     Spectrum,
+    edge_step,
     find_e0,
     normalise,
     read_library,
@@ -140,14 +141,37 @@ def test_a_licence_given_as_a_spectrum_is_refused(standards_folder: Path) -> Non
         read_spectra(standards_folder / "xasref/LICENSE")
 
 
+STORED_SHIFTS = {"Fe.prj": {"Fe foil": 5.81162, "Lepidocrocite": 1.6598}}  # xraylarch leaves them unapplied
+
+
 def test_athena_records_as_xraylarch_reads_them(standards_folder: Path) -> None:
     io = pytest.importorskip("larch.io", reason="xraylarch is not installed")
+    read = 0
     for path in sorted(standards_folder.rglob("*.prj")):
-        project = io.read_athena(str(path), do_preedge=False, do_bkg=False, do_fft=False)
+        try:
+            project = io.read_athena(str(path), do_preedge=False, do_bkg=False, do_fft=False)
+        except TypeError:  # nested settings in one of the projects are beyond its parser
+            continue
         theirs = [group for group in project.values() if hasattr(group, "energy")]
-        ours = read_spectra(path)
-        assert len(theirs) == len(ours)
-        for group, spectrum in zip(theirs, ours, strict=True):
-            shift = float(getattr(getattr(group, "athena_params", None), "bkg_eshift", 0.0) or 0.0)
-            away = np.abs(np.sort(np.asarray(group.energy)) - spectrum.energy).max()
-            assert min(away, abs(away - abs(shift))) < 1e-6
+        for group, spectrum in zip(theirs, read_spectra(path), strict=True):
+            shift = STORED_SHIFTS.get(path.name, {}).get(spectrum.name, 0.0)
+            np.testing.assert_allclose(spectrum.energy, np.asarray(group.energy) + shift, rtol=0, atol=1e-8)
+            np.testing.assert_array_equal(spectrum.mu, group.mu)
+            read += 1
+    assert read >= 27
+
+
+def test_edge_steps_as_xraylarch_finds_them(listed) -> None:
+    larch = pytest.importorskip("larch", reason="xraylarch is not installed")
+    xafs = pytest.importorskip("larch.xafs", reason="xraylarch is not installed")
+    for row, spectrum in listed:
+        e0 = find_e0(spectrum, (PRE_EDGE[1], POST_EDGE[0]))
+        group = larch.Group(energy=spectrum.energy.copy(), mu=spectrum.mu.copy())
+        ends = dict(
+            zip(("pre1", "pre2", "norm1", "norm2"), np.array([*PRE_EDGE, *POST_EDGE]) - e0, strict=True)
+        )
+        xafs.pre_edge(group, e0=e0, nnorm=1, nvict=0, **ends)
+        # It weighs every sample alike, whatever the step of the scan; here every eV weighs alike.
+        assert edge_step(spectrum, PRE_EDGE, POST_EDGE) == pytest.approx(group.edge_step, rel=0.05), row[
+            "name"
+        ]

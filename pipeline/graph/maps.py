@@ -8,7 +8,7 @@ from dask.delayed import delayed
 
 from pipeline.cleanup import check_clean_up, check_labels
 from pipeline.errors import InputError
-from pipeline.fill import fill_edges, fill_map, fill_tile, settle_fill
+from pipeline.filling import fill_edges, fill_map, fill_tile, settle_fill
 from pipeline.regions import clean_up_map, keep_regions, merge_regions, region_edges
 from pipeline.stages import tile_regions
 from pipeline.tiles import Grid, Tile, tile_grid

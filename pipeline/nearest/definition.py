@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.arrays import FloatArray
-from pipeline.nearest.lanes import LANES, lane_dot
+from pipeline.nearest.lanes import LANES, lane_centre, lane_dot
 
 WIDEST = 2.0**400  # float64 samples beyond this, or all below its inverse, are scaled by a power of two
 LARGEST = float(np.finfo(np.float64).max)
@@ -29,43 +29,71 @@ def tie_tolerance(energies: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def load(block: np.ndarray, start: int, invalid: float, rows: FloatArray, bad: np.ndarray) -> None:
-    """Copy pixels start, start + 1, ... of an energy-first block (E, n) into padded float64 rows.
+def load(block: np.ndarray, pixel: int, invalid: float, rows: FloatArray, p: int) -> None:
+    """Copy one pixel of an energy-first block (E, n) into row p of (., padded E).
 
     A pixel with an invalid or non-finite sample becomes a row of zeros, hence void.
     """
-    energies, count = block.shape[0], bad.size
-    bad[:] = 0
-    for i in range(energies):
-        samples = block[i, start : start + count]
-        for p in range(count):
-            value = np.float64(samples[p])
-            rows[p, i] = value
-            bad[p] |= (not abs(value) <= LARGEST) | (value == invalid)
-    for p in range(count):
-        if bad[p]:
+    for i in range(block.shape[0]):
+        value = np.float64(block[i, pixel])
+        if not abs(value) <= LARGEST or value == invalid:
             rows[p, :] = 0.0
+            return
+        rows[p, i] = value
 
 
 @njit(nogil=True, cache=True)
-def rescale(row: FloatArray) -> None:
+def rescale(rows: FloatArray, p: int) -> None:
     """Scale a row whose squares float64 could not hold by a power of two, which changes no correlation."""
     peak = 0.0
-    for value in row:
-        peak = max(peak, abs(value))
+    for i in range(rows.shape[1]):
+        peak = max(peak, abs(rows[p, i]))
     if peak > WIDEST or 0.0 < peak < 1.0 / WIDEST:
         shift = -math.frexp(peak)[1]
-        for i in range(row.size):
-            row[i] = math.ldexp(row[i], shift)
+        for i in range(rows.shape[1]):
+            rows[p, i] = math.ldexp(rows[p, i], shift)
 
 
 @njit(nogil=True, cache=True)
-def centre(row: FloatArray, energies: int, ones: FloatArray) -> float:
+def centre(rows: FloatArray, p: int, energies: int) -> float:
     """Centre one padded row in place and return its length; 0 for a constant row, which is void."""
-    first = row[0]
+    first = rows[p, 0]
     for i in range(energies):
-        row[i] -= first
-    mean = lane_dot(row, ones) / energies
-    for i in range(energies):
-        row[i] -= mean
-    return math.sqrt(lane_dot(row, row))
+        rows[p, i] -= first
+    return math.sqrt(lane_centre(rows, p, energies))
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    row: FloatArray,
+    length: float,
+    sites: FloatArray,
+    candidates: np.ndarray,
+    q: int,
+    found: int,
+    tolerance: float,
+    r: FloatArray,
+    labels: np.ndarray,
+    correlations: np.ndarray,
+    pixel: int,
+) -> None:
+    """Write labels[:, pixel] and correlations[:, pixel], best first, of a centred row (1, padded E).
+
+    length is the row's. The winners and all their ties must be among the site indices
+    candidates[q, :found]; r is scratch.
+    """
+    for j in range(found):
+        r[j] = lane_dot(row, 0, sites, candidates[q, j]) / length
+    winner = -1
+    for rank in range(labels.shape[0]):
+        best = -2.0
+        for j in range(found):
+            if candidates[q, j] != winner:
+                best = max(best, r[j])
+        chosen, value = -1, 0.0
+        for j in range(found):
+            k = candidates[q, j]
+            if k != winner and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
+                chosen, value = k, r[j]
+        winner = chosen
+        labels[rank, pixel], correlations[rank, pixel] = chosen + 1, value

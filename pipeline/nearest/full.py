@@ -5,8 +5,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
-from pipeline.nearest.definition import centre, load, rescale, tie_tolerance
-from pipeline.nearest.lanes import lane_dot
+from pipeline.nearest.definition import centre, load, rescale, settle, tie_tolerance
+from pipeline.nearest.layout import FloatArray32
 from pipeline.nearest.prepare import Prepared
 
 TILE = 64
@@ -21,42 +21,23 @@ def screen_error(energies: int) -> float:
 
 @njit(nogil=True, cache=True)
 def centre_tile(
-    block: np.ndarray, start: int, invalid: float, rows: FloatArray, lengths: FloatArray, units: np.ndarray
+    block: np.ndarray,
+    start: int,
+    count: int,
+    invalid: float,
+    rows: FloatArray,
+    lengths: FloatArray,
+    units: np.ndarray,
 ) -> None:
     """Load and centre one tile: rows (T, padded E), their lengths, and rows/length as float32 (T, E)."""
-    energies, count = block.shape[0], lengths.size
-    ones = np.ones(rows.shape[1])
-    load(block, start, invalid, rows, np.empty(count, np.uint8))
+    energies = block.shape[0]
     for p in range(count):
-        rescale(rows[p])
-        lengths[p] = centre(rows[p], energies, ones)
+        load(block, start + p, invalid, rows, p)
+        rescale(rows, p)
+        lengths[p] = centre(rows, p, energies)
         scale = 1.0 / lengths[p] if lengths[p] > 0.0 else 0.0
         for i in range(energies):
             units[p, i] = np.float32(rows[p, i] * scale)
-
-
-@njit(nogil=True, cache=True)
-def settle(
-    row: FloatArray,
-    length: float,
-    sites: FloatArray,
-    candidates: np.ndarray,
-    r: FloatArray,
-    excluded: int,
-    tolerance: float,
-) -> tuple[int, float]:
-    """Return (site index, correlation) by the definition among the candidates but one; -1 if none."""
-    best = -2.0
-    for j in range(candidates.size):
-        if candidates[j] != excluded:
-            r[j] = lane_dot(row, sites[candidates[j]]) / length
-            best = max(best, r[j])
-    chosen, value = -1, 0.0
-    for j in range(candidates.size):
-        k = candidates[j]
-        if k != excluded and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
-            chosen, value = k, r[j]
-    return chosen, value
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
@@ -82,7 +63,6 @@ def _full(
     screen: np.ndarray,
     margin: float,
     tolerance: float,
-    ranks: int,
     labels: np.ndarray,
     correlations: np.ndarray,
 ) -> None:
@@ -90,29 +70,29 @@ def _full(
     rows, lengths = np.zeros((TILE, sites.shape[1])), np.empty(TILE)
     units = np.zeros((TILE, energies), np.float32)
     scores = np.empty((TILE, sites.shape[0]), np.float32)
-    candidates, r = np.empty(sites.shape[0], np.int64), np.empty(sites.shape[0])
+    candidates, r = np.empty((1, sites.shape[0]), np.int64), np.empty(sites.shape[0])
     for start in range(0, pixels, TILE):
         count = min(TILE, pixels - start)
-        centre_tile(block, start, invalid, rows, lengths[:count], units)
+        centre_tile(block, start, count, invalid, rows, lengths, units)
         np.dot(units, screen, scores)
         for p in range(count):
             if lengths[p] == 0.0:
                 continue
             largest = _two_largest(scores[p])
-            floor = largest[ranks - 1] - margin
+            floor = largest[labels.shape[0] - 1] - margin
             found = 0
             for k in range(sites.shape[0]):
                 if scores[p, k] >= floor:
-                    candidates[found] = k
+                    candidates[0, found] = k
                     found += 1
-            chosen = -1
-            for rank in range(ranks):
-                chosen, value = settle(rows[p], lengths[p], sites, candidates[:found], r, chosen, tolerance)
-                labels[rank, start + p], correlations[rank, start + p] = chosen + 1, value
+            row = rows[p : p + 1]
+            settle(
+                row, lengths[p], sites, candidates, 0, found, tolerance, r, labels, correlations, start + p
+            )
 
 
 def full(
-    block: np.ndarray, prepared: Prepared, invalid: int | None, ranks: int
+    block: np.ndarray, prepared: Prepared, screen: FloatArray32, invalid: int | None, ranks: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
     labels = np.zeros((ranks, block.shape[1]), np.int64)
@@ -120,5 +100,5 @@ def full(
     code = np.nan if invalid is None else float(invalid)
     tolerance = tie_tolerance(prepared.energies)
     margin = 2.0 * screen_error(prepared.energies) + 2.0 * tolerance
-    _full(block, code, prepared.sites, prepared.screen, margin, tolerance, ranks, labels, correlations)
+    _full(block, code, prepared.sites, screen, margin, tolerance, labels, correlations)
     return labels, correlations

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pipeline.report import layers, wording
 from pipeline.report.data import ClusterRow, ReportData
 from pipeline.report.palette import as_rgb, cluster_colours
-from pipeline.report.publish import publish
 from pipeline.report.views import by_size
+from pipeline.stores.files import publish_file
 
 _DPI = 200
 _MAP_INCHES = 7.0
@@ -27,7 +27,7 @@ _INK = "#22262b"
 
 
 def write_label_png(path: Path, data: ReportData) -> None:
-    """Write the composite map with scale bar and legend as PNG, whole or not at all; raises OSError."""
+    """Write the composite map with scale bar and legend as PNG, whole or not at all; raises RunError."""
     figure = Figure(dpi=_DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     image = composite(data)
@@ -51,7 +51,7 @@ def write_label_png(path: Path, data: ReportData) -> None:
     _draw_legend(figure, data, (width + 2 * _MARGIN) / page_width, rows=int(page_height / _ROW_INCHES) - 2)
     buffer = io.BytesIO()
     canvas.print_figure(buffer, format="png", dpi=_DPI, metadata={"Title": data.title, "Software": None})
-    publish(Path(path), buffer.getvalue())
+    publish_file(Path(path), buffer.getvalue())
 
 
 def composite(data: ReportData) -> NDArray[np.uint8]:

@@ -2,10 +2,18 @@
 
 from pipeline.sites.audit import SiteAudit, audit_sites, intrinsic_dimension, quantiles
 from pipeline.sites.candidates import grow_candidates, mix_pairs
+from pipeline.sites.columns import read_columns, write_columns
 from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error
 from pipeline.sites.prove import Proof, prove_error
 from pipeline.sites.reduce import reduce_sites
-from pipeline.sites.table import Mixtures, SiteTable, build_candidates, build_sites, reduce_table
+from pipeline.sites.table import (
+    Mixtures,
+    SiteTable,
+    build_candidates,
+    build_sites,
+    check_recipe,
+    reduce_table,
+)
 
 __all__ = [
     "Mixtures",
@@ -15,6 +23,7 @@ __all__ = [
     "audit_sites",
     "build_candidates",
     "build_sites",
+    "check_recipe",
     "cross_distance",
     "grow_candidates",
     "intrinsic_dimension",
@@ -22,9 +31,11 @@ __all__ = [
     "nearest_error",
     "prove_error",
     "quantiles",
+    "read_columns",
     "reduce_sites",
     "reduce_table",
     "scale",
     "site_distance",
     "site_error",
+    "write_columns",
 ]

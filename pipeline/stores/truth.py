@@ -1,13 +1,14 @@
 """The truth of a simulated cube: which phase every pixel is made of, and how thick its iron is."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stores.chunks import attributes_of, create_array, create_group, read, write
+from pipeline.places import Place
+from pipeline.stores.chunks import create_array, read, write
+from pipeline.stores.groups import attributes_of, create_group
 from pipeline.tiles import Tile, flat, regular_grid
 
 MAPS = {"phase": np.uint8, "thickness": np.float32}
@@ -17,16 +18,29 @@ MAPS = {"phase": np.uint8, "thickness": np.float32}
 class TruthInfo:
     """Names of the phases (by their number in the map) and the one that must not be lost."""
 
-    path: Path
+    path: Place
     names: tuple[str, ...]
     minority: str
 
 
 def write_truth(
-    path: Path, maps: dict[str, NDArray[Any]], chunk: int, names: tuple[str, ...], minority: str
+    path: Place,
+    maps: dict[str, NDArray[Any]],
+    chunk: int,
+    names: tuple[str, ...],
+    minority: str,
+    fingerprint: str,
 ) -> None:
     """Write the maps `phase` (y, x; the number of a name, others have no iron) and `thickness` (y, x)."""
-    create_group(path, {"title": "gigaxas truth", "names": list(names), "minority": minority})
+    create_group(
+        path,
+        {
+            "title": "gigaxas truth",
+            "names": list(names),
+            "minority": minority,
+            "fingerprint": fingerprint,
+        },
+    )
     shape = maps["phase"].shape
     for name, dtype in MAPS.items():
         create_array(path, name, shape=shape, chunks=(chunk, chunk), dtype=dtype, dims=("y", "x"))
@@ -34,12 +48,12 @@ def write_truth(
             write(path, name, tile.region, maps[name][tile.region])
 
 
-def describe_truth(path: Path) -> TruthInfo:
+def describe_truth(path: Place) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
     return TruthInfo(path, tuple(attributes["names"]), attributes["minority"])
 
 
-def read_tile(path: Path, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def read_tile(path: Place, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read phase and thickness (h, w) of one tile."""
     return read(path, "phase", tile.region), read(path, "thickness", tile.region)

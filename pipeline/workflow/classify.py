@@ -1,39 +1,51 @@
 """From cube and sites to the maps, the clusters and the report."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from pipeline import stages
+from pipeline import __version__, stages
 from pipeline.arrays import IntArray
-from pipeline.cluster import open_client, worker_count
 from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
-from pipeline.fill import settle_fill
+from pipeline.filling import settle_fill
 from pipeline.nearest import prepare
+from pipeline.places import Place
 from pipeline.regions import merge_regions
-from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import CubeInfo, cube_identity, describe_cube
-from pipeline.stores.result import create_result, open_result, write_clusters
+from pipeline.spectra import ReadRow
+from pipeline.stores.cube import CubeInfo, cube_identity
+from pipeline.stores.groups import partial_of, publish
+from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.check import check
-from pipeline.workflow.paths import claim, is_made, result_path, sites_path
+from pipeline.workflow.noise import settle_noise
+from pipeline.workflow.paths import is_made, result_path, sites_path, start_over
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import ReferenceSet, describe, energy_grid, make_cube, make_sites
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
+from pipeline.workflow.session import Announce, on_threads, open_runner
+from pipeline.workflow.sites import paths_for_people
 
-Announce = Callable[[str], None]
+
+@dataclass(frozen=True)
+class SitesMade:
+    """The sites of a run with the settings and the account of the references they come from."""
+
+    config: Config
+    references: tuple[ReadRow, ...]
+    stored: StoredSites
+    paths: tuple[Path, ...]
 
 
 def run(config: Config) -> xr.Dataset:
     """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
     classify(config)
-    return open_result(config.output)
+    return open_result(result_path(config))
 
 
 def classify(
@@ -41,67 +53,102 @@ def classify(
     progress: Progress = silent,
     announce: Announce = lambda line: None,
     show_plan: Callable[[Plan], None] = lambda plan: None,
+    show_sites: Callable[[SitesMade], None] = lambda made: None,
+    fresh: bool = False,
 ) -> Summary:
     """Make the maps, tables and report of a run, and before them the cube and the sites where missing.
 
-    Nothing starts before all checks have passed. `announce` is told where the dashboard is.
+    Nothing starts before all checks have passed. `announce` is told where the dashboard is and what noise was
+    measured, `show_sites` of sites that were made anew. A run that was stopped goes on where it was; `fresh`
+    starts over.
     """
+    config = _settled(config, announce)
     plan, references = check(config)
     show_plan(plan)
-    with _runner(config, progress, announce) as runner:
-        cube = make_cube(config, references, runner)
-        info = describe_cube(cube)
-        sites = make_sites(config, info.energy, references, runner)
-        plan = make_plan(config, runner.workers, info)
-        make_result(config, plan, info, sites, runner)
-        return report(config, runner)
+    with open_runner(config, "classify", progress, announce) as runner:
+        if fresh:
+            start_over(config)
+        return runner.mended(lambda: _make_all(config, references, runner, show_sites))
 
 
-def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Path:
+def _make_all(
+    config: Config, references: ReferenceSet, runner: Runner, show_sites: Callable[[SitesMade], None]
+) -> Summary:
+    make_cube(config, references, runner)
+    info = describe(config)
+    sites = make_sites(
+        config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
+    )
+    plan = make_plan(config, runner.workers, info)
+    make_result(config, plan, info, sites, runner)
+    return report(config, runner)
+
+
+def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
     """Make the cube of a simulated scene and its truth; return the cube's path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+    config = _settled(config, announce)
     _, references = check(config)
-    with _runner(config, progress, announce) as runner:
+    with open_runner(config, "simulate", progress, announce) as runner:
         return make_cube(config, references, runner)
 
 
-def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Path]:
-    """Make the sites of a run; return them and their path."""
+def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
+    """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
+    config = _settled(config, announce)
     _, references = check(config)
-    claim(config)
-    energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
-    return make_sites(config, energy, references, Runner(progress=progress)), sites_path(config)
+    with open_runner(on_threads(config), "sites", progress) as runner:
+        energy = energy_grid(config) if config.simulate else describe(config).energy
+        return _made(config, references, make_sites(config, energy, references, runner))
 
 
-@contextmanager
-def _runner(config: Config, progress: Progress, announce: Announce) -> Iterator[Runner]:
-    claim(config)
-    with open_client(config.compute) as client:
-        if client is not None:
-            announce(f"dashboard  {client.dashboard_link}")
-        yield Runner(client, worker_count(config.compute), progress)
+def _settled(config: Config, announce: Announce) -> Config:
+    """Return the configuration with its noise measured; where that fails, as it is: `check` says why."""
+    try:
+        return settle_noise(config, announce)
+    except InputError:
+        return config
+
+
+def _made(config: Config, references: ReferenceSet, stored: StoredSites) -> SitesMade:
+    paths = (sites_path(config), *paths_for_people(config.output))
+    return SitesMade(config, references.table, stored, paths)
+
+
+def report_again(
+    config: Config, progress: Progress = silent, ome_zarr: bool = False, tiff: bool = False
+) -> Summary:
+    """Write the tables and the report of a finished result again. Raises InputError where there is none."""
+    open_result(result_path(config)).close()
+    config = settle_noise(config)
+    with open_runner(on_threads(config), "report", progress) as runner:
+        return report(config, runner, ome_zarr, tiff)
 
 
 def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, runner: Runner) -> None:
-    """Make the result store, unless these settings have made it from this cube before."""
+    """Make the result store, unless these settings have made it from this cube before and it is whole.
+
+    What other settings of the clean-up leave as it is, the assignment, is not done again.
+    """
     final = result_path(config)
-    fingerprint = result_fingerprint(config, info, sites)
-    if is_made(final, fingerprint):
+    basis = result_basis(config, info, sites)
+    fingerprint = digest(basis, config.clean_up)
+    if is_made(final, fingerprint) and clusters_are_whole(final) and runner.is_intact(final, content=True):
         return
     store = partial_of(final)
     count = len(sites.table.spectra)
-    create_result(store, plan.plane, plan.tile, info.pixel_um, count, fingerprint)
+    create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis)
     runner.over(
         "assign", stages.assign_tile, plan.grid, info=info, result=store, sites=prepare(sites.table.spectra)
     )
     states = clean_up_and_fill(config, plan, store, runner)
     spectra, pixels = _clusters(plan, info, store, count, runner)
-    write_clusters(store, info.energy, spectra, pixels, states)
+    write_clusters(store, info.energy, spectra, pixels, states, fingerprint)
     publish(store, final)
 
 
-def clean_up_and_fill(config: Config, plan: Plan, store: Path, runner: Runner) -> IntArray:
+def clean_up_and_fill(config: Config, plan: Plan, store: Place, runner: Runner) -> IntArray:
     """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state.
 
     Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass.
@@ -115,14 +162,14 @@ def clean_up_and_fill(config: Config, plan: Plan, store: Path, runner: Runner) -
     return np.sum([counts for row in states for counts in row], axis=0, dtype=np.int64)
 
 
-def result_fingerprint(config: Config, info: CubeInfo, sites: StoredSites) -> str:
-    """Return what marks a result: the cube, the sites, the clean-up, and how missing chunks are taken."""
+def result_basis(config: Config, info: CubeInfo, sites: StoredSites) -> str:
+    """Return what marks the assignment of a result: the cube, the sites, how missing chunks are taken."""
     missing = config.cube.missing_chunks if config.cube else "error"
-    return digest(cube_identity(info), sites.table.spectra.tobytes(), config.clean_up, missing)
+    return digest(__version__, cube_identity(info), sites.table.spectra.tobytes(), missing)
 
 
 def _clusters(
-    plan: Plan, info: CubeInfo, store: Path, count: int, runner: Runner
+    plan: Plan, info: CubeInfo, store: Place, count: int, runner: Runner
 ) -> tuple[ClusterSpectra, IntArray]:
     parts = runner.over("clusters", stages.sum_tile, plan.grid, info=info, result=store, sites=count)
     sums = merge_sums((part for row in parts for part, _ in row), count)

@@ -1,8 +1,7 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,28 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config
 from pipeline.noise import NoiseModel
-from pipeline.report import STATE_NAMES, ClusterRow, ReportData, Truth, write_label_png, write_report
+from pipeline.places import Place
+from pipeline.report import (
+    STATE_NAMES,
+    ClusterRow,
+    ReportData,
+    Truth,
+    site_pictures,
+    write_label_png,
+    write_report,
+)
 from pipeline.sites import site_error
 from pipeline.spectra import standardise
-from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
+from pipeline.workflow.exports import write_ome_zarr, write_tiffs
 from pipeline.workflow.paths import result_path, sites_path
+from pipeline.workflow.prepare import describe
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
+from pipeline.workflow.viewer import write_report_folder
 
 OVERVIEW_SIDE = 2048
 
@@ -33,26 +44,35 @@ class Summary:
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
-    paths: Sequence[Path]
+    paths: Sequence[Place]
 
 
-def report(config: Config, runner: Runner) -> Summary:
-    """Write the tables, the manifest, label.png and report.html of a finished result.
+def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
+    """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
-    Raises InputError where there is no finished result.
+    On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
+    finished result.
     """
-    with open_result(config.output) as result:
-        sites, info = read_sites(sites_path(config)), describe_cube(config.cube_path)
+    with open_result(result_path(config)) as result:
+        sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
+        data = _report_data(config, result, sites, info, clusters, truth)
+        page = write_report_folder(config, result, info, data, runner)
         with runner.step("report", 1) as advance:
-            data = _report_data(config, result, sites, info, clusters, truth, runner)
-            paths = [result_path(config), *write_tables(config.output, data, sites)]
-            paths += [config.output / "label.png", config.output / "report.html"]
-            write_label_png(paths[-2], data)
-            write_report(paths[-1], data)
+            seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
+            data = replace(data, timings=list(seconds.items()))
+            paths: list[Place] = [result_path(config), *write_tables(config.output, data, sites)]
+            picture, single = config.output / "label.png", config.output / "report.html"
+            write_label_png(picture, data)
+            write_report(single, data, page.relative_to(config.output).as_posix())
             advance(1)
+        paths += [picture, single, page]
+        if ome_zarr:
+            paths.append(write_ome_zarr(config, result, info, data, runner))
+        if tiff:
+            paths += write_tiffs(config, result, info, data, runner)
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
 
@@ -93,7 +113,6 @@ def _report_data(
     info: CubeInfo,
     clusters: list[ClusterRow],
     truth: Truth | None,
-    runner: Runner,
 ) -> ReportData:
     step = -(-max(info.plane) // OVERVIEW_SIDE)
     return ReportData(
@@ -109,24 +128,28 @@ def _report_data(
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
         site_names=sites.table.names,
         parameters=_parameters(config, len(sites.table.names)),
-        noise=config.noise.model_dump(),
-        timings=list((earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds).items()),
+        noise=asdict(config.noise.model()),
         truth=truth,
         warnings=_warnings(clusters),
+        site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
         version=__version__,
         step=step,
     )
 
 
-def _overview(store: Path, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+def _overview(store: Place, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+    return read_map(store, name, _every(info, step))
+
+
+def _every(info: CubeInfo, step: int) -> tuple[slice, slice]:
     height, width = info.plane
-    return read_map(store, name, (slice(0, height, step), slice(0, width, step)))
+    return slice(0, height, step), slice(0, width, step)
 
 
 def _density(info: CubeInfo, step: int) -> FloatArray | None:
     if not info.maps:
         return None
-    low, high = (_overview(info.path, name, info, step) for name in info.maps)
+    low, high = (read_plane(info, name, _every(info, step)) for name in info.maps)
     return (high - low).astype(np.float64)
 
 
@@ -138,11 +161,12 @@ def _source(config: Config, info: CubeInfo) -> str:
 
 def _parameters(config: Config, sites: int) -> list[tuple[str, str, str]]:
     made, clean = config.sites, config.clean_up
-    references = "modelled phases" if config.references.modelled else str(config.references.path)
+    references = "modelled phases" if config.references.modelled else str(config.references.path or made.file)
+    method = f"taken from {made.file}" if made.file else made.method
     return [
         ("references", references, "where the reference spectra come from"),
         ("sites", str(sites), "site spectra that every pixel was compared with"),
-        ("method", made.method, "how candidates were reduced to sites"),
+        ("method", method, "how candidates were reduced to sites"),
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
         ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
         ("p_num", str(clean.p_num), "equal labels in a window that make a core"),

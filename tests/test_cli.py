@@ -1,0 +1,174 @@
+"""The command as a user types it: exit codes, sentences, and what a stop leaves behind."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from small_runs import edges, scene, write_csv, write_cube
+
+import pipeline as gx
+
+GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+VERBS = ["check", "simulate", "sites", "classify", "report"]
+
+
+def gigaxas(*words, **options):
+    return subprocess.run(
+        [*GIGAXAS, *map(str, words)], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A configuration file over a small measured cube."""
+    rng = np.random.default_rng(2)
+    spectra = edges(4, rng)
+    write_csv(tmp_path / "references.csv", spectra)
+    write_cube(tmp_path / "cube.zarr", scene(rng, spectra, (60, 70)), [16], [16])
+    return configure(tmp_path)
+
+
+def configure(folder, **sections):
+    settings = {
+        "output": str(folder / "out"),
+        "cube": {"path": str(folder / "cube.zarr")},
+        "references": {"path": str(folder / "references.csv")},
+        "noise": {"c_ref": 3e6},
+        "sites": {"mixtures": "none", "method": "net"},
+        "compute": {"cluster": "threads", "workers": 2},
+    }
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump({**settings, **sections}))
+    return path
+
+
+def test_help_lists_the_verbs_in_the_order_of_work():
+    said = gigaxas("--help").stdout
+    places = [said.index(f"\n  {verb} ") for verb in VERBS]
+    assert places == sorted(places)
+
+
+def test_the_version_is_told():
+    assert gigaxas("--version").stdout == f"gigaxas {gx.__version__}\n"
+
+
+def test_check_finds_nothing_wrong_and_runs_nothing(run):
+    done = gigaxas("check", run)
+    assert done.returncode == 0, done.stderr
+    assert "60 x 70 pixels, 24 energies" in done.stdout
+    assert "nothing wrong found" in done.stdout
+    assert not (run.parent / "out").exists()
+
+
+def test_classify_ends_with_the_clusters_and_the_paths(run):
+    done = gigaxas("classify", run)
+    assert done.returncode == 0, done.stderr
+    for word in ("plan", "assign", "nearest reference", "phase 1", "clusters.csv", "report.html"):
+        assert word in done.stdout
+    assert done.stderr == ""
+    again = gigaxas("report", run)
+    assert again.returncode == 0, again.stderr
+    assert "report.html" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["classify", "none.yaml"], "no such file"),
+        (["classify"], "CONFIG"),
+        (["clasify", "x.yaml"], "clasify"),
+        (["classify", "x.yaml", "--fast"], "--fast"),
+    ],
+)
+def test_a_wrong_command_is_bad_input(words, sentence, tmp_path):
+    done = gigaxas(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_error_stands_on_one_screen(run):
+    settings = yaml.safe_load(run.read_text())
+    settings["clean_up"] = {"p_num": 3}
+    settings["sites"]["metod"] = "net"
+    run.write_text(yaml.safe_dump(settings))
+    done = gigaxas("check", run)
+    assert done.returncode == 2
+    assert done.stderr.count("error  ") == 2
+    assert "p_num is 3" in done.stderr
+    assert "sites.metod: unknown key" in done.stderr
+
+
+def test_a_damaged_chunk_ends_with_one_sentence(run):
+    (run.parent / "cube.zarr" / "mu" / "c" / "0" / "0" / "0").write_bytes(b"torn")
+    done = gigaxas("classify", run)
+    assert done.returncode == 1
+    assert "chunk c/0/0/0 is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (run.parent / "out" / "result.zarr").exists()
+
+
+def test_a_disk_that_takes_no_more_ends_with_one_sentence(tmp_path):
+    run = configure(
+        tmp_path,
+        cube=None,
+        simulate={"scene": "sinter", "shape": [256, 256], "seed": 1},
+        references={"modelled": True},
+        noise={},
+    )
+
+    def no_file_above_a_megabyte():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+
+    done = gigaxas("classify", run, preexec_fn=no_file_above_a_megabyte)
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "cube.zarr").exists()
+    again = gigaxas("classify", run)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_may_not_be_written_is_bad_input(run):
+    (run.parent / "out").mkdir(mode=0o500)
+    done = gigaxas("classify", run)
+    assert done.returncode == 2
+    assert "give a folder you may write to" in done.stderr
+
+
+@pytest.mark.parametrize("cluster", ["threads", "local"])
+def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(tmp_path, cluster):
+    run = configure(
+        tmp_path,
+        cube=None,
+        simulate={"scene": "sinter", "shape": [512, 512], "seed": 1, "chunk": 128},
+        references={"modelled": True},
+        noise={},
+        compute={"cluster": cluster, "workers": 2, "dashboard": "127.0.0.1:0"},
+    )
+    process = subprocess.Popen(
+        [*GIGAXAS, "classify", str(run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    partial = tmp_path / "out" / "cube.zarr.partial"
+    end = time.monotonic() + 60
+    while not partial.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out" / "cube.zarr").exists()
+    again = gigaxas("classify", run)
+    assert again.returncode == 0, again.stderr
+    assert (Path(tmp_path) / "out" / "result.zarr").is_dir()

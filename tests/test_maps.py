@@ -1,0 +1,53 @@
+"""The public clean_up and fill: Dask arrays of any chunks give the bits of the whole map."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from map_oracle import oracle_clean_up, oracle_fill_by_growth
+from map_strategies import GATE, label_maps, sparse_maps, tilings
+
+import pipeline as gx
+
+schedulers = st.sampled_from(["synchronous", "threads"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.sampled_from(GATE), st.booleans(), schedulers)
+def test_clean_up_of_a_dask_map_is_the_oracles(data, gate, fill_void, scheduler):
+    labels = data.draw(label_maps(smallest=gate[0]))
+    lazy = da.from_array(labels, chunks=tuple(map(tuple, data.draw(tilings(labels.shape)))))
+    found = gx.clean_up(lazy, *gate, fill_void=fill_void)
+    assert found.chunks == lazy.chunks
+    np.testing.assert_array_equal(
+        found.compute(scheduler=scheduler), oracle_clean_up(labels, *gate, fill_void)
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), sparse_maps(), schedulers)
+def test_fill_of_a_dask_map_is_the_oracles(data, case, scheduler):
+    kept, void = case
+    chunks = tuple(map(tuple, data.draw(tilings(kept.shape))))
+    lazy = da.from_array(kept, chunks=chunks)
+    lazy_void = None if void is None else da.from_array(void, chunks=-1)
+    found = gx.fill(lazy, lazy_void)
+    assert found.chunks == lazy.chunks
+    np.testing.assert_array_equal(found.compute(scheduler=scheduler), oracle_fill_by_growth(kept, void))
+
+
+def test_a_numpy_map_gives_a_numpy_map():
+    labels = np.ones((9, 9), np.uint16)
+    kept = gx.clean_up(labels)
+    assert isinstance(kept, np.ndarray)
+    np.testing.assert_array_equal(gx.fill(kept), labels)
+
+
+def test_maps_that_cannot_be_cleaned_are_refused():
+    with pytest.raises(gx.InputError, match="k_size"):
+        gx.clean_up(da.ones((4, 9), dtype=np.uint16))
+    with pytest.raises(gx.InputError, match="uint16 or uint32"):
+        gx.clean_up(da.ones((9, 9), dtype=np.int64))
+    with pytest.raises(gx.InputError, match="same"):
+        gx.fill(da.ones((9, 9), dtype=np.uint16), da.zeros((3, 3), dtype=bool))
