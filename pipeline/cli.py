@@ -21,14 +21,14 @@ from rich.progress import (
 from rich.table import Table
 
 from pipeline import __version__
-from pipeline.console import show_references, show_sites
+from pipeline.console import show_matches, show_plan, show_references, show_sites
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.graph.run import Advance
     from pipeline.places import Place
-    from pipeline.workflow import PhaseSummary, Plan
+    from pipeline.workflow import PhaseSummary
     from pipeline.workflow.phase_rows import Row
     from pipeline.workflow.report import Summary
 
@@ -96,7 +96,7 @@ def check_verb(config: ConfigPath) -> None:
 
     plan, references = check(load_config(config), out.print)
     show_references(out, references.table)
-    _show_plan(plan)
+    show_plan(out, plan)
     out.print("nothing wrong found")
 
 
@@ -127,7 +127,14 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
     from pipeline.workflow import classify
 
     settings = _at(load_config(config), scheduler)
-    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made), fresh)
+    summary = classify(
+        settings,
+        _bar,
+        out.print,
+        lambda plan: show_plan(out, plan),
+        lambda made: show_sites(out, made),
+        fresh,
+    )
     _show_summary(summary)
 
 
@@ -153,6 +160,32 @@ def report_verb(
     _show_summary(report_again(load_config(config), _bar, ome_zarr, tiff))
 
 
+@app.command("identify")
+def identify_verb(
+    spectra: Annotated[Path, typer.Argument(metavar="SPECTRA", help="a file, folder, run or Zarr library")],
+    library: Annotated[Path, typer.Option(metavar="PATH", help="named spectra, likewise")],
+    config: Annotated[Path | None, typer.Option(help="take noise and edge ranges from it")] = None,
+    normalise: Annotated[bool, typer.Option("--normalise", help="both are measured absorbance")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="compare without standardising")] = False,
+    span: Annotated[
+        tuple[float, float] | None, typer.Option("--range", help="compare these energies alone")
+    ] = None,
+    sigma: Annotated[float | None, typer.Option(help="noise of a sample, of spectra of any kind")] = None,
+    limit: Annotated[float, typer.Option(help="s_error below which a spectrum is unknown")] = 1e-4,
+    index: Annotated[Path | None, typer.Option(help="keep neighbour tables in this folder")] = None,
+    output: Annotated[Path | None, typer.Option(help="write a CSV table")] = None,
+) -> None:
+    """Name spectra by their nearest entries in a library, as far as the noise allows a name."""
+    from pipeline.workflow.identify import comparison, identify, write_matches
+
+    how = comparison(config, normalise, sigma, standardised=not as_is, span=span, limit=limit)
+    found = identify(spectra, library, how, index)
+    show_matches(out, found)
+    if output:
+        write_matches(output, found)
+        _show_paths([output])
+
+
 def _at(config: "Config", scheduler: str | None) -> "Config":
     from pipeline.config import set_scheduler
 
@@ -171,17 +204,6 @@ def _bar(stage: str, total: int) -> "Iterator[Advance]":
     with Progress(*columns, console=out) as progress:
         task = progress.add_task(stage, total=total)
         yield lambda done: progress.advance(task, done)
-
-
-def _show_plan(plan: "Plan") -> None:
-    from dask.utils import format_bytes
-
-    energies, height, width = plan.shape
-    out.print(f"plan       {height} x {width} pixels, {energies} energies, {plan.tiles} tiles of {plan.tile}")
-    out.print(
-        f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
-        f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
-    )
 
 
 def _show_summary(summary: "Summary") -> None:
@@ -258,10 +280,6 @@ def _show_paths(paths: "Sequence[Place]") -> None:
     out.print()
     for path in paths:
         out.print(f"wrote {path}", soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _fail(error: object, code: int) -> NoReturn:

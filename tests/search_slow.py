@@ -1,6 +1,6 @@
 """Every search once more, slowly, on numbers that count what is done to them.
 
-Written from METHOD.md 10 and the rule of counting alone: what a library was made into once (axes, tree, table)
+Written from the method and the rule of counting alone: what a library was made into once (axes, tree, table)
 is taken as it is, all arithmetic of a query runs on `Number`. Nothing here is shared with the kernels.
 """
 
@@ -123,9 +123,7 @@ class Slow:
     def index(self) -> list[int]:
         return [name for _, name in self.best.list]
 
-    def squares(
-        self, a: Iterable[Number], b: np.ndarray, limit: Number, step: int
-    ) -> tuple[Number, bool]:
+    def squares(self, a: Iterable[Number], b: np.ndarray, limit: Number, step: int) -> tuple[Number, bool]:
         """A squared distance, looked at after every `step` terms, and whether it is beyond the limit."""
         total, terms, beyond = self.tally(0), list(zip(a, b, strict=True)), False
         for start in range(0, len(terms), step):
@@ -186,35 +184,42 @@ def slow_principal(search: Any, x: np.ndarray, k: int) -> Slow:
 
 
 def slow_clusters(search: Any, x: np.ndarray, k: int) -> Slow:
-    slow, tally, groups = _with_axes(search, x, k), None, search.clusters
-    tally, never = slow.tally, slow.tally(math.inf)
-    away, nearest = [], 0
+    slow, groups = _with_axes(search, x, k), search.clusters
+    never, away, nearest = slow.tally(math.inf), [], 0
     for j, centre in enumerate(groups.coordinates):
         away.append(slow.squares(slow.y, centre, never, STEP)[0].sqrt())
         if away[j] < away[nearest]:
             nearest = j
-    first = int(groups.centre[nearest])
-    if search.pilot:
-        pilot = Best(1, tally)
-        for n, place in enumerate(slow.places[:, : search.pilot]):
-            square, beyond = slow.squares(slow.y[: search.pilot], place, pilot.worst, STEP)
-            if not beyond:
-                pilot.keep(square, n)
-        first = pilot.list[0][1]
+    first = _piloted(slow, search.pilot) if search.pilot else int(groups.centre[nearest])
     slow.settle(first)
     for j in [nearest, *(j for j in range(len(away)) if j != nearest)]:
-        if away[j] - tally.look_up(groups.radius[j]) > slow.best.reach:
-            continue
-        for i in range(groups.bounds[j], groups.bounds[j + 1]):
-            gap = away[j] - tally.look_up(groups.distance[i])
-            if gap > slow.best.reach:
-                continue
-            if -gap > slow.best.reach:
-                break
-            member = tally.look_up(groups.members[i])
-            if member < tally(first) or member.value > first:
-                slow.consider(int(member.value))
+        _in_cluster(slow, groups, j, away[j], first)
     return slow
+
+
+def _piloted(slow: Slow, axes: int) -> int:
+    pilot = Best(1, slow.tally)
+    for n, place in enumerate(slow.places[:, :axes]):
+        square, beyond = slow.squares(slow.y[:axes], place, pilot.worst, STEP)
+        if not beyond:
+            pilot.keep(square, n)
+    return pilot.list[0][1]
+
+
+def _in_cluster(slow: Slow, groups: Any, j: int, away: Number, first: int) -> None:
+    tally = slow.tally
+    if away - tally.look_up(groups.radius[j]) > slow.best.reach:
+        return
+    for i in range(groups.bounds[j], groups.bounds[j + 1]):
+        gap = away - tally.look_up(groups.distance[i])
+        if gap > slow.best.reach:
+            continue
+        if -gap > slow.best.reach:
+            return
+        member = int(tally.look_up(groups.members[i]).value)
+        tally.additions += 1  # whether it is the first guess
+        if member != first:
+            slow.consider(member)
 
 
 def _leaves(slow: Slow, tree: Any, limit: Callable[[], Number]) -> Iterable[int]:
@@ -409,14 +414,14 @@ def _within(slow: Slow, search: Any, spans: _Spans) -> list[tuple[int, Number]]:
     room = least * least
     scale = slow.best.reach + slow.lengths
     rounding = tally(3) * slow.slack * scale * scale
-    limit, bridge = slow.best.reach2 - room, spans.most + known
-    for leaf in _leaves(slow, search.tree, lambda: limit):
-        for n, square in _in_leaf(slow, search.tree, leaf, limit):
+    limit, bridge = [slow.best.reach2 - room], spans.most + known
+    for leaf in _leaves(slow, search.tree, lambda: limit[0]):
+        for n, square in _in_leaf(slow, search.tree, leaf, limit[0]):
             found.append((n, square))
             far = bridge + tally.look_up(spans.beside[n])
             bests.keep(square + far * far + rounding, n)
             other = bests.worst - room
-            limit = other if other < limit else limit
+            limit[0] = other if other < limit[0] else limit[0]
     return found
 
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from search_data import library
 from search_slow import SLOW
 
-from pipeline.nearest.search import METHODS, fit
+from pipeline.nearest.search import METHODS, fit_search
 
 EXTRA = {"segments": ({"width": 3}, {"width": 1, "components": 1})}
 
 
 def agree(method: str, entries: np.ndarray, spectra: np.ndarray, k: int, **setup: int) -> None:
-    search = fit(entries, method, **setup)
+    search = fit_search(entries, method, **setup)
     found = search.query(spectra, k)
     for q, x in enumerate(spectra):
         slow = SLOW[method](search, x, k)
@@ -53,6 +53,6 @@ def test_counters_agree_on_noisy_spectra(method: str, k: int) -> None:
 def test_full_search_counts_what_the_paper_counts() -> None:
     rng = np.random.default_rng(0)
     entries = rng.normal(size=(70, 330))
-    found = fit(entries, "full").query(rng.normal(size=(4, 330)))
+    found = fit_search(entries, "full").query(rng.normal(size=(4, 330)))
     assert (found.multiplications == 70 * 330).all()
     assert (found.measured == 70).all()

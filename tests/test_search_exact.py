@@ -1,4 +1,4 @@
-"""Every search of a library returns full search's entries; full search returns what exact arithmetic returns."""
+"""Every search returns full search's entries; full search returns what exact arithmetic returns."""
 
 from fractions import Fraction
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_data import library, queries, searches
 
-from pipeline.nearest.search import METHODS, find_neighbours, fit
+from pipeline.nearest.search import METHODS, find_neighbours, fit_search
 
 EXACT_KINDS = ("duplicates", "grid", "constant", "one line", "equidistant")
 OTHERS = [name for name in METHODS if name != "full"]
@@ -24,8 +24,8 @@ def nearest_by_fractions(entries: np.ndarray, x: np.ndarray, k: int) -> list[int
 
 
 def same_as_full(entries: np.ndarray, spectra: np.ndarray, k: int, method: str, **setup: Any) -> None:
-    wanted = fit(entries, "full").query(spectra, k)
-    found = fit(entries, method, **setup).query(spectra, k)
+    wanted = fit_search(entries, "full").query(spectra, k)
+    found = fit_search(entries, method, **setup).query(spectra, k)
     np.testing.assert_array_equal(found.index, wanted.index)
     np.testing.assert_array_equal(found.distance, wanted.distance)
 
@@ -45,7 +45,7 @@ def test_ties_go_to_the_lowest_index(
     entries, k = library(rng, kind, *shape), min(k, shape[0])
     pairs = entries[rng.integers(0, len(entries), (2, 3))]
     spectra = np.concatenate([pairs[0], 0.5 * pairs.sum(axis=0), rng.integers(-2, 3, (2, shape[1]))])
-    found = fit(entries, method).query(spectra, k)
+    found = fit_search(entries, method).query(spectra, k)
     assert found.index.tolist() == [nearest_by_fractions(entries, x, k) for x in spectra]
 
 
@@ -121,7 +121,7 @@ def test_neither_order_nor_company_of_queries_matters(method: str) -> None:
     rng = np.random.default_rng(8)
     entries = library(rng, "smooth", 60, 70)
     spectra = queries(rng, entries, 12)
-    search = fit(entries, method)
+    search = fit_search(entries, method)
     together, order = search.query(spectra, 2), rng.permutation(12)
     for name in ("index", "distance", "multiplications", "additions"):
         wanted = getattr(together, name)
@@ -135,7 +135,7 @@ def test_cheaper_than_full_search_on_alike_spectra() -> None:
     spectra = entries[::20] + rng.normal(0, 0.01, (100, 600))
     cost = {}
     for method in METHODS:
-        found = fit(entries, method).query(spectra)
+        found = fit_search(entries, method).query(spectra)
         cost[method] = float((found.multiplications + found.additions).mean())
     assert cost["segments"] < 0.5 * cost["tree"] < 0.5 * cost["clusters"] < 0.5 * cost["partial"]
     assert cost["partial"] < cost["full"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.nearest.search import METHODS, find_neighbours, fit
+from pipeline.nearest.search import METHODS, find_neighbours, fit_search
 
 GOOD = np.random.default_rng(0).normal(size=(6, 9))
 
@@ -34,7 +34,7 @@ def with_sample(value: float) -> np.ndarray:
 )
 def test_libraries_refused(method: str, entries: np.ndarray, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        fit(entries, method)
+        fit_search(entries, method)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -49,13 +49,16 @@ def test_libraries_refused(method: str, entries: np.ndarray, said: str) -> None:
 )
 def test_queries_refused(method: str, spectra: np.ndarray, k: int, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        fit(GOOD, method).query(spectra, k)
+        fit_search(GOOD, method).query(spectra, k)
 
 
 @pytest.mark.parametrize(
     ("setup", "said"),
     [
-        ({"method": "principal", "components": 7}, "components = 7; expected 1 to 6: no more than the 6 entries"),
+        (
+            {"method": "principal", "components": 7},
+            "components = 7; expected 1 to 6: no more",
+        ),
         ({"method": "clusters", "components": 0}, "components = 0"),
         ({"method": "clusters", "clusters": 7}, "clusters = 7; expected 1 to 6"),
         ({"method": "pilot", "pilot": 0}, "pilot = 0; expected 1 to"),
@@ -69,7 +72,7 @@ def test_queries_refused(method: str, spectra: np.ndarray, k: int, said: str) ->
 )
 def test_settings_refused(setup: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        fit(GOOD, **setup)
+        fit_search(GOOD, **setup)
 
 
 def test_a_neighbour_table_longer_than_the_library_is_refused() -> None:
@@ -79,5 +82,5 @@ def test_a_neighbour_table_longer_than_the_library_is_refused() -> None:
 
 @pytest.mark.parametrize("change", [np.asfortranarray, np.ndarray.tolist, lambda a: a.astype(np.float32)])
 def test_other_layouts_are_taken(change: Callable[[np.ndarray], Any]) -> None:
-    found = fit(change(GOOD)).query(change(GOOD))
+    found = fit_search(change(GOOD)).query(change(GOOD))
     assert found.index.ravel().tolist() == list(range(6))

@@ -27,7 +27,7 @@ METHODS: Mapping[str, Callable[..., Search]] = {
 }
 
 
-def fit(library: ArrayLike, method: str = "segments", **settings: Any) -> Search:
+def fit_search(library: ArrayLike, method: str = "segments", **settings: Any) -> Search:
     """Make a library (n, E) ready for one of METHODS; `settings` are those of its own `fit_` function.
 
     Every method finds the same entries. InputError for an unknown method and for what its function refuses.
@@ -37,4 +37,4 @@ def fit(library: ArrayLike, method: str = "segments", **settings: Any) -> Search
     return METHODS[method](library, **settings)
 
 
-__all__ = ["METHODS", "Found", "Neighbours", "Search", "find_neighbours", "fit"]
+__all__ = ["METHODS", "Found", "Neighbours", "Search", "find_neighbours", "fit_search"]

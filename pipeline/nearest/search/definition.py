@@ -4,9 +4,9 @@ The rule of counting. A multiplication, a division and a square root count as on
 addition, a subtraction, a comparison of two numbers and a look-up of a stored distance, length, order or tree
 node count as one addition each; a sum of n terms counts n additions. So a distance over E samples counts E
 multiplications and 2 E additions, and one addition for each time its sum is compared on the way; a transform
-to r coordinates E r multiplications and, with its offset, (E + 1) r additions. Empty places of a leaf count as
-full ones do. Checks of the input, loop counters, copies and changes of sign do not count, nor does anything
-done once for a library.
+to r coordinates E r multiplications and, with its offset, (E + 1) r additions. Empty places of a leaf count
+as full ones do. Checks of the input, loop counters, copies and changes of sign do not count, nor does
+anything done once for a library.
 """
 
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ from pipeline.nearest.search.axes import (
 from pipeline.nearest.search.bounds import scale_of
 from pipeline.nearest.search.definition import Found, as_library, as_queries, run
 from pipeline.nearest.search.fine import rows_of
-from pipeline.nearest.search.neighbours import Neighbours, find_neighbours
+from pipeline.nearest.search.neighbours import Neighbours, checked_neighbours, find_neighbours
 from pipeline.nearest.search.nested import Levels, search
 from pipeline.nearest.search.tree import Tree, build_tree
 
@@ -53,13 +53,17 @@ class SegmentSearch:
 
 
 def fit_segments(
-    library: ArrayLike, components: int | None = None, width: int | None = None
+    library: ArrayLike,
+    components: int | None = None,
+    width: int | None = None,
+    neighbours: Neighbours | None = None,
 ) -> SegmentSearch:
     """Make a library (n, E) ready for segment search.
 
     By default with 150 to 299 segments, and 24 axes where these leave no more than a twentieth of the typical
     entry beside them, else 8: then what lies beside does not decide, and more axes cost more than they save.
-    InputError for a width that does not fit, or more components than entries or segments.
+    `neighbours` is a table made earlier, of this search (its `rows`) or of `find_neighbours`. InputError for
+    a width that does not fit, more components than entries or segments, or the table of another library.
     """
     entries = as_library(library)
     samples = entries.shape[1]
@@ -77,9 +81,11 @@ def fit_segments(
     level = (sums - segment_sums(mean[None], width)) / lengths
     beside_segments = _beside(entries, mean, level, lengths)
     beside_axes = _beside(entries, mean, places @ directions.T, lengths)
-    # Sums and what lies beside them make a vector again, whose distances are no longer than the spectra's.
-    whole = np.column_stack([level * np.sqrt(lengths), beside_segments])
-    rows = find_neighbours(whole, min(ROW, len(entries) - 1))
+    if neighbours is None:
+        # Sums and what lies beside them make a vector again, with distances no longer than the spectra's.
+        whole = np.column_stack([level * np.sqrt(lengths), beside_segments])
+        neighbours = find_neighbours(whole, min(ROW, len(entries) - 1))
+    rows = checked_neighbours(neighbours, entries)
     levels = Levels(scale, sums * scale, beside_segments, beside_axes, beside_axes.max())
     return SegmentSearch(entries, width, axes, build_tree(places), rows, levels)
 

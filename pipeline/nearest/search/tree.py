@@ -28,8 +28,8 @@ class Tree(NamedTuple):
 
 
 # A walk through a tree: cells (s, 2), a stack from row 1 on of nodes yet to see and the axis that leads to
-# each, its height in row 0; gaps (s, 2), the distance along that axis and the squared distance of the cell; how
-# far off the query is along every axis of the cell it is in (r,); squared distances in the last leaf (16,).
+# each, its height in row 0; gaps (s, 2), the distance along that axis and the squared distance of the cell;
+# how far off the query is along every axis of the cell it is in (r,); squares in the last leaf (16,).
 Walk = tuple[IntArray, FloatArray, FloatArray, FloatArray]
 
 
