@@ -6,7 +6,7 @@ CONFIG ?= sinter.yaml
 # A bare name is looked up in configs/, anything else is a path.
 CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
 
-.PHONY: help install classify check test test-all lint format bench lock clean
+.PHONY: help install classify check test test-all lint format bench gigapixel lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,8 +47,11 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks.md
-	$(BIN)/python -m pytest -m bench
+bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
+	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
+
+gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
+	$(BIN)/python scripts/gigapixel.py runs/gigapixel
 
 lock:  ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \

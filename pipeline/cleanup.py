@@ -1,5 +1,7 @@
 """Cores of the spatial clean-up: pixels whose window is nearly all of one label (paper [I]; METHOD 5)."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -41,7 +43,7 @@ def check_clean_up(k_size: int, p_num: int, shape: tuple[int, ...] | None = None
         )
 
 
-def check_labels(labels: LabelArray) -> None:
+def check_labels(labels: Any) -> None:
     """Raise InputError unless `labels` is a two-dimensional map of unsigned integers of at most 32 bits."""
     if labels.ndim != 2 or labels.dtype.kind != "u" or labels.dtype.itemsize > 4:
         raise InputError(

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from pipeline import __version__
+from pipeline.console import show_references, show_sites
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def check_verb(config: ConfigPath) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import check
 
-    plan, references = check(load_config(config))
-    _show_references(references.table)
+    plan, references = check(load_config(config), out.print)
+    show_references(out, references.table)
     _show_plan(plan)
     out.print("nothing wrong found")
 
@@ -92,13 +93,13 @@ def simulate_verb(config: ConfigPath) -> None:
 
 @app.command("sites")
 def sites_verb(config: ConfigPath) -> None:
-    """Make the site spectra from the references."""
+    """Make the site spectra from the references, and say how far to trust them."""
     from pipeline.config import load_config
     from pipeline.workflow import sites
 
-    stored, path = sites(load_config(config), _bar)
-    out.print(f"{len(stored.table.names)} sites from {len(stored.table.standards)} references")
-    _show_paths([path])
+    made = sites(load_config(config), _bar, out.print)
+    show_sites(out, made)
+    _show_paths(list(made.paths))
 
 
 @app.command("classify")
@@ -108,7 +109,7 @@ def classify_verb(config: ConfigPath) -> None:
     from pipeline.workflow import classify
 
     settings = load_config(config)
-    summary = classify(settings, _bar, out.print, _show_plan)
+    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made))
     _show_summary(summary)
 
 
@@ -116,10 +117,10 @@ def classify_verb(config: ConfigPath) -> None:
 def report_verb(config: ConfigPath) -> None:
     """Write the tables and the report of a finished result again."""
     from pipeline.config import load_config
-    from pipeline.workflow import report
+    from pipeline.workflow import report, settle_noise
     from pipeline.workflow.runner import Runner
 
-    _show_summary(report(load_config(config), Runner(progress=_bar)))
+    _show_summary(report(settle_noise(load_config(config)), Runner(progress=_bar)))
 
 
 @contextmanager
@@ -147,18 +148,6 @@ def _show_plan(plan: "Plan") -> None:
     )
 
 
-def _show_references(rows: Any) -> None:
-    if not rows:
-        return
-    table = Table("reference", "file", "status", "shift eV", "E0 eV", "step", "why", box=None, pad_edge=False)
-    for row in rows:
-        found = [
-            f"{value:.2f}" if value is not None else "" for value in (row.shift_ev, row.e0_ev, row.edge_step)
-        ]
-        table.add_row(row.name, row.source, row.status, *found, row.reason)
-    out.print(table)
-
-
 def _show_summary(summary: "Summary") -> None:
     table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
     for column in (0, 2, 3, 4):
@@ -181,10 +170,14 @@ def _show_truth(summary: "Summary") -> None:
         table.columns[column].justify = "right"
     for row in summary.truth.rows:
         name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
-        table.add_row(name, f"{row.pixels:,}", f"{row.recall:.2%}", f"{row.precision:.2%}")
+        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
     out.print()
     out.print(table)
     out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.2%}"
 
 
 def _show_paths(paths: list[Path]) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.cleanup import check_clean_up
 from pipeline.errors import InputError
@@ -32,8 +40,15 @@ class Cube(Section):
 
 
 class Noise(Section):
-    """The camera and the working point (counts, absorbance before and after the edge)."""
+    """The camera and the working point (counts, absorbance before and after the edge).
 
+    `working_point: cube` takes the means of the cube's own maps for the working point; `frames`, a stack of
+    repeated frames of one field, is fitted for the camera's `a` and `b`. `note` says where numbers come from.
+    """
+
+    working_point: Literal["given", "cube"] = "given"
+    frames: Path | None = None
+    note: str = ""
     c_ref: float = 2.7e4
     mu_low: float = 0.36
     mu_high: float = 1.56
@@ -42,8 +57,18 @@ class Noise(Section):
 
     @model_validator(mode="after")
     def _has_a_value(self) -> "Noise":
+        given = self.model_fields_set
+        if self.working_point == "cube" and given & {"mu_low", "mu_high"}:
+            raise ValueError("`working_point: cube` measures mu_low and mu_high: do not give them as well")
+        if self.frames and given & {"a", "b"}:
+            raise ValueError("`frames` gives a and b: do not give them as well")
         self.model()
         return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether every number is known without reading a cube or frames."""
+        return self.working_point == "given" and self.frames is None
 
     def model(self) -> NoiseModel:
         """Return the noise model of this working point."""
@@ -74,6 +99,8 @@ class Simulate(Section):
                 "the scene 'inset' takes two reference names in `phases` (background, inset); "
                 "the scene 'sinter' takes none"
             )
+        if self.noise and not self.noise.is_given:
+            raise ValueError("`noise` of a simulated acquisition takes numbers, nothing measured")
         if self.energy_range[0] >= self.energy_range[1]:
             raise ValueError(f"energy_range {list(self.energy_range)} must run from low to high, in eV")
         return self
@@ -86,26 +113,41 @@ class References(Section):
     modelled: bool = False
     select: tuple[str, ...] | None = None
     shifts: dict[str, float] = Field(default_factory=dict)
+    extrapolate: bool = False
     pre_edge: Range = (7009.2, 7080.0)
     post_edge: Range = (7200.0, 7321.2)
 
-    @model_validator(mode="after")
-    def _one_source(self) -> "References":
-        if (self.path is None) == (not self.modelled):
-            raise ValueError("give either `path` (a file or folder of spectra) or `modelled: true`")
-        return self
+    @property
+    def is_given(self) -> bool:
+        """Whether there are references at all."""
+        return self.path is not None or self.modelled
 
 
 class Sites(Section):
-    """How the site spectra are made from the references."""
+    """How the site spectra are made from the references, or the `file` that they are taken from."""
 
+    file: Path | None = None
     mixtures: Literal["pairs", "none"] = "pairs"
     trials: Annotated[int, Field(ge=0)] = 0
+    components: Annotated[int, Field(ge=2)] = 3
     draw: Literal["standards", "candidates"] = "standards"
+    criterion: Literal["z", "error"] = "z"
     accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
     method: Literal["average", "net"] = "average"
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _built_or_given(self) -> "Sites":
+        idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
+        if self.file and idle:
+            raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
+        return self
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings that sites are built by."""
+        return self.model_dump(exclude={"file"})
 
 
 class CleanUp(Section):
@@ -136,13 +178,24 @@ class Config(Section):
 
     title: str
     output: Path
-    references: References
+    sites: Sites = Sites()
+    references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None
     simulate: Simulate | None = None
     noise: Noise = Noise()
-    sites: Sites = Sites()
     clean_up: CleanUp = CleanUp()
     compute: Compute = Compute()
+
+    @field_validator("references")
+    @classmethod
+    def _one_source(cls, references: References, info: ValidationInfo) -> References:
+        made = info.data["sites"].file if "sites" in info.data else None
+        if (references.path is None) == (not references.modelled) and (references.is_given or not made):
+            raise ValueError(
+                "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that "
+                "are made already (`sites.file`)"
+            )
+        return references
 
     @model_validator(mode="after")
     def _one_cube(self) -> "Config":
@@ -151,6 +204,11 @@ class Config(Section):
         if self.simulate and self.simulate.scene == "sinter" and not self.references.modelled:
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
+            )
+        if self.noise.working_point == "cube" and self.cube is None:
+            raise ValueError(
+                "noise.working_point: cube measures the maps of a measured `cube`; for a simulated one give "
+                "the numbers"
             )
         return self
 
@@ -214,5 +272,5 @@ def _sentence(error: Any) -> str:
     if error["type"] == "missing":
         return f"{where}: missing; it has no default, so give it"
     said = error["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
+    found = "" if isinstance(error["input"], dict | Section) else f" (found {error['input']!r})"
     return f"{where}: {said[0].lower()}{said[1:]}{found}"

@@ -6,4 +6,4 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run that could not be finished (a damaged chunk, a full disk); nothing it left is taken for a result."""
+    """A run that could not be finished (a damaged chunk, a full disk); what it left is no result."""

@@ -7,12 +7,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipeline.arrays import FloatArray
+from pipeline.arrays import BoolArray, FloatArray
 from pipeline.errors import InputError
 
 CAMERA_A = 9.3131
 CAMERA_B = 63.003
 _REWEIGHTINGS = 20
+_SIGNIFICANT_STEP = 5.0
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,36 @@ def sigma_absorbance(
     check_floor(reference, a, b, "the reference image")
     check_floor(transmitted, a, b, "the transmitted image")
     return np.asarray(np.sqrt((a * reference - b) / reference**2 + (a * transmitted - b) / transmitted**2))
+
+
+def has_edge(
+    c_ref: ArrayLike,
+    mu_low: ArrayLike,
+    mu_high: ArrayLike,
+    samples: tuple[int, int],
+    a: float = CAMERA_A,
+    b: float = CAMERA_B,
+) -> BoolArray:
+    """Return which pixels have an edge step of at least five times its own noise (maps of matching shapes).
+
+    `samples` energies were averaged into mu_low and into mu_high. A pixel with a value that is not finite or
+    a count below the floor b/a has none.
+    """
+    reference, low, high = np.broadcast_arrays(
+        *(np.asarray(m, dtype=np.float64) for m in (c_ref, mu_low, mu_high))
+    )
+    seen = np.isfinite(reference) & np.isfinite(low) & np.isfinite(high)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for mu in (0.0, low, high):
+            seen = seen & (reference * np.exp(-np.asarray(mu)) >= b / a) & (reference > 0)
+    edge = np.zeros(seen.shape, dtype=np.bool_)
+    c, low, high = reference[seen], low[seen], high[seen]
+    variance = sum(
+        sigma_absorbance(c, c * np.exp(-mu), a, b) ** 2 / count
+        for mu, count in zip((low, high), samples, strict=True)
+    )
+    edge[seen] = high - low >= _SIGNIFICANT_STEP * np.sqrt(variance)
+    return edge
 
 
 def sigma_counts(counts: ArrayLike, a: float = CAMERA_A, b: float = CAMERA_B) -> FloatArray:

@@ -1,11 +1,14 @@
 """Time from standards to sites: the published size, the published loops, and a library of 500 references.
 
-Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials as well; prints a
-Markdown table. Peak memory is that of the whole process so far.
+Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials as well; prints
+a Markdown table, and with `--write PAGE` puts it in the place of the table of a page. Peak memory is that of
+the whole process so far.
 """
 
 import argparse
 import os
+import platform
+import re
 import resource
 import sys
 import time
@@ -16,14 +19,30 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.arrays import FloatArray
+from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
 from pipeline.simulate import modelled_library
-from pipeline.sites import Mixtures, build_candidates, reduce_sites, site_distance
+from pipeline.sites import (
+    Mixtures,
+    audit_sites,
+    build_candidates,
+    prove_error,
+    reduce_sites,
+    reduce_table,
+    site_distance,
+)
 from pipeline.spectra import read_library
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 Result = TypeVar("Result")
+LINES: list[str] = []
+
+
+def say(line: str) -> None:
+    """Print a line of the table and keep it for the page."""
+    print(line, flush=True)
+    LINES.append(line)
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
@@ -35,7 +54,7 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 def row(name: str, made: int, seconds: float) -> None:
     """Print one line of the table."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"| {name} | {made:,} | {seconds:.2f} | {peak:.2f} |", flush=True)
+    say(f"| {name} | {made:,} | {seconds:.2f} | {peak:.2f} |")
 
 
 def compile_kernels() -> None:
@@ -60,6 +79,17 @@ def bench_library(name: str, standards: FloatArray, trials: int, *, average: boo
     if average:
         sites, seconds = timed(lambda: reduce_sites(candidates.spectra, NOISE))
         row(f"{title}, average linkage -> sites", len(sites), seconds)
+        bench_audit(title, candidates)
+
+
+def bench_audit(title: str, candidates: Mixtures) -> None:
+    """Time what `gigaxas sites` adds: the audit of the sites and the proof of Eq. 1."""
+    table = reduce_table([str(k) for k in range(candidates.weights.shape[1])], candidates, NOISE)
+    _, seconds = timed(lambda: audit_sites(table, candidates, NOISE))
+    row(f"{title}, audit with 3 x 10,000 mixtures", 30_000, seconds)
+    sample = candidates.spectra[:: max(1, len(candidates.spectra) // 600)]
+    _, seconds = timed(lambda: prove_error(sample, NOISE, pairs=24, draws=3000))
+    row(f"{title}, noisy spectra of the proof", 24 * 2 * 3000, seconds)
 
 
 def bench_full_size() -> None:
@@ -99,9 +129,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="500 references and 100,000 trials too")
-    large = parser.parse_args().large
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page")
+    asked = parser.parse_args()
     compile_kernels()
-    print("| step | made | s | peak GiB |\n|---|---:|---:|---:|")
+    say("| step | made | s | peak GiB |")
+    say("|---|---:|---:|---:|")
     bench_full_size()
     bench_loops()
     bench_library("modelled", modelled_library(ENERGY)[1], 10_000)
@@ -110,9 +142,31 @@ def main() -> None:
         bench_library("measured", read_library(folder, ENERGY).spectra, 10_000)
     else:
         print("measured standards left out: GIGAXAS_STANDARDS is not set", file=sys.stderr)
-    if large:
+    if asked.large:
         shifted = [modelled_library(ENERGY + shift)[1] for shift in np.linspace(-4.0, 4.0, 9)]
         bench_library("large", np.concatenate(shifted)[:500], 100_000, average=False)
+    if asked.write:
+        write_page(asked.write)
+
+
+def write_page(page: Path) -> None:
+    """Put the table, with a line about the machine, between the marks of a page."""
+    machine = f"{processor()}, {os.cpu_count()} cores, one used; Python {platform.python_version()}."
+    table = "\n".join([machine, "", *LINES])
+    text = page.read_text(encoding="utf-8")
+    marks = r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
+    if not re.search(marks, text, re.DOTALL):
+        raise InputError(f"{page}: no lines <!-- measured --> and <!-- end -->; expected them around a table")
+    page.write_text(re.sub(marks, lambda _: f"{table}\n", text, flags=re.DOTALL), encoding="utf-8")
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return str(re.findall(r"model name\s*:\s*(.*)", told)[0]).strip()
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ FLOORS = [
     {"stages"},
     {"graph", "report"},
     {"workflow"},
+    {"console"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -27,7 +28,7 @@ KNOWS = {
     "zarr": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"cli"},
+    "rich": {"console", "cli"},
     "matplotlib": {"report"},
     "pydantic": {"config"},
 }

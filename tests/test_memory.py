@@ -47,7 +47,7 @@ def peak(folder, source, side):
     folder.mkdir()
     settings = {
         "output": str(folder / "out"),
-        "cube": {"path": str(link_cube(folder / "cube.zarr", source, side, CHUNK))},
+        "cube": {"path": str(link_cube(folder / "cube.zarr", source, (side, side), CHUNK))},
         "references": {"modelled": True},
         "sites": {"method": "net"},
         "compute": {"cluster": "threads", "workers": 2},

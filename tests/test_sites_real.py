@@ -1,11 +1,19 @@
 """Site points of the measured standards: the figures that the documentation gives."""
 
+import io
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+from rich.console import Console
 
+from pipeline.config import Config
+from pipeline.console import show_sites
 from pipeline.noise import NoiseModel
 from pipeline.sites import audit_sites, build_candidates, prove_error, reduce_table, site_distance
 from pipeline.spectra import read_library
+from pipeline.workflow import sites
 
 pytestmark = pytest.mark.real
 
@@ -53,3 +61,48 @@ def test_the_net_of_the_measured_standards_keeps_its_promises(library, candidate
 def test_eq_1_holds_for_measured_spectra(candidates):
     proof = prove_error(candidates.spectra[::20], NOISE, pairs=12, draws=3000, lowest=5e-3)
     assert np.abs((proof.measured - proof.expected) / proof.deviation).max() < 4.5
+
+
+def test_the_verb_gives_the_figures_of_the_documentation(standards_folder, tmp_path):
+    page = (Path(__file__).parents[1] / "docs/explanation/sites.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| paper: 2.7e4"))
+    candidates, count, median, near = (cell.strip(" %").replace(",", "") for cell in row.split("|")[3:7])
+    made = sites(
+        Config.model_validate(
+            {
+                "title": "measured",
+                "output": tmp_path / "out",
+                "simulate": {
+                    "scene": "inset",
+                    "phases": ["Fe2O3 powder Room Temperature", "Fe3O4 powder Room Temperature"],
+                },
+                "references": {"path": standards_folder, "shifts": {"pynxxas": 0.25}},
+                "sites": {"trials": 10_000},
+            }
+        )
+    )
+    audit = made.stored.audit
+    # one spectrum is shifted here and platforms round differently: the figures, not their last digits
+    assert audit.candidate_error.size == pytest.approx(int(candidates), rel=0.05)
+    assert audit.spacing_error.size == pytest.approx(int(count), rel=0.08)
+    assert np.median(audit.spacing_error) == pytest.approx(float(median), rel=0.2)
+    assert 100 * np.mean(audit.spacing_error > audit.limit) == pytest.approx(float(near), abs=5)
+    assert max(audit.uncovered.values()) < 0.005
+    assert audit.dimension == 3
+    assert np.abs(made.stored.proof.pulls).max() < 4.5
+    text = io.StringIO()
+    show_sites(Console(file=text, width=100), made)
+    said = text.getvalue()
+    assert re.search(r"references 37 read, \d+ duplicate, \d+ refused, of \d+ records", said)
+    assert re.search(
+        r"refused +38 +runs only from 7070\.0 to 7249\.0 eV: Andradite_pt1_01, .* and 34 more", said
+    )
+    assert re.search(r"^Fe010 .* \+0\.25 ", said, re.MULTILINE)
+    assert "\ndimension  3 (10 neighbours" in said
+    assert {path.name for path in made.paths} == {
+        "sites.zarr",
+        "references.csv",
+        "sites.csv",
+        "sites.png",
+        "proof.png",
+    }

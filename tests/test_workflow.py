@@ -40,6 +40,9 @@ def test_a_run_leaves_maps_tables_manifest_picture_and_report(measured):
     assert {path.name for path in out.iterdir()} == {
         "result.zarr",
         "sites.zarr",
+        "sites.csv",
+        "sites.png",
+        "references.csv",
         "clusters.csv",
         "spectra.csv",
         "manifest.json",

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.arrays import LabelArray, label_dtype
 from pipeline.errors import InputError
 from pipeline.nearest.full import full
-from pipeline.nearest.pruned import pruned
 from pipeline.nearest.prepare import Prepared, prepare
+from pipeline.nearest.pruned import pruned
 
 SAMPLE_TYPES = (np.dtype(np.uint16), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -43,11 +43,14 @@ def assign_block(
         )
     shape = block.shape[1:]
     pixels = np.ascontiguousarray(block.reshape(prepared.energies, -1))
-    search = full if prepared.layout is None else pruned
-    labels, correlations = search(pixels, prepared, invalid, 2 if want_runner_up else 1)
+    ranks = 2 if want_runner_up else 1
+    if prepared.layout is not None:
+        labels, correlations = pruned(pixels, prepared, prepared.layout, invalid, ranks)
+    else:
+        labels, correlations = full(pixels, prepared, prepared.screen, invalid, ranks)
     dtype = label_dtype(prepared.sites.shape[0])
-    ranked = labels.astype(dtype).reshape(-1, *shape)
-    values = correlations.astype(np.float32).reshape(-1, *shape)
+    ranked = labels.astype(dtype).reshape(ranks, *shape)
+    values = correlations.astype(np.float32).reshape(ranks, *shape)
     if want_runner_up:
         return Assignment(ranked[0], values[0], ranked[1], values[1])
     return Assignment(ranked[0], values[0])

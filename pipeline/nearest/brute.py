@@ -9,8 +9,6 @@ from pipeline.nearest.definition import centre, load, rescale, tie_tolerance
 from pipeline.nearest.lanes import lane_dot
 from pipeline.nearest.prepare import Prepared
 
-TILE = 64
-
 
 @njit(nogil=True, cache=True)
 def _best(r: FloatArray, excluded: int, tolerance: float) -> int:
@@ -35,25 +33,21 @@ def _brute(
     correlations: np.ndarray,
 ) -> None:
     energies, pixels = block.shape
-    rows = np.zeros((TILE, sites.shape[1]))
-    bad = np.empty(TILE, np.uint8)
-    ones = np.ones((1, sites.shape[1]))
+    row = np.zeros((1, sites.shape[1]))
     r = np.empty(sites.shape[0])
-    for start in range(0, pixels, TILE):
-        count = min(TILE, pixels - start)
-        load(block, start, count, invalid, rows, bad)
-        for p in range(count):
-            rescale(rows, p)
-            length = centre(rows, p, energies, ones)
-            if length == 0.0:
-                continue
-            for k in range(r.size):
-                r[k] = lane_dot(rows, p, sites, k) / length
-            first = _best(r, -1, tolerance)
-            second = _best(r, first, tolerance)
-            labels[0, start + p], correlations[0, start + p] = first + 1, r[first]
-            if second >= 0:
-                labels[1, start + p], correlations[1, start + p] = second + 1, r[second]
+    for p in range(pixels):
+        load(block, p, invalid, row, 0)
+        rescale(row, 0)
+        length = centre(row, 0, energies)
+        if length == 0.0:
+            continue
+        for k in range(r.size):
+            r[k] = lane_dot(row, 0, sites, k) / length
+        first = _best(r, -1, tolerance)
+        second = _best(r, first, tolerance)
+        labels[0, p], correlations[0, p] = first + 1, r[first]
+        if second >= 0:
+            labels[1, p], correlations[1, p] = second + 1, r[second]
 
 
 def brute(

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.arrays import FloatArray
-from pipeline.nearest.lanes import LANES, lane_dot
+from pipeline.nearest.lanes import LANES, lane_centre, lane_dot
 
 WIDEST = 2.0**400  # float64 samples beyond this, or all below its inverse, are scaled by a power of two
 LARGEST = float(np.finfo(np.float64).max)
@@ -29,20 +29,17 @@ def tie_tolerance(energies: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def load(block: np.ndarray, start: int, count: int, invalid: float, rows: FloatArray, bad: np.ndarray) -> None:
-    """Copy `count` pixels of an energy-first block (E, n), from `start` on, into padded float64 rows.
+def load(block: np.ndarray, pixel: int, invalid: float, rows: FloatArray, p: int) -> None:
+    """Copy one pixel of an energy-first block (E, n) into row p of (., padded E).
 
-    A pixel with an invalid or non-finite sample becomes a row of zeros, hence void; bad (count,) is scratch.
+    A pixel with an invalid or non-finite sample becomes a row of zeros, hence void.
     """
-    bad[:] = 0
     for i in range(block.shape[0]):
-        for p in range(count):
-            value = np.float64(block[i, start + p])
-            rows[p, i] = value
-            bad[p] |= (not abs(value) <= LARGEST) | (value == invalid)
-    for p in range(count):
-        if bad[p]:
+        value = np.float64(block[i, pixel])
+        if not abs(value) <= LARGEST or value == invalid:
             rows[p, :] = 0.0
+            return
+        rows[p, i] = value
 
 
 @njit(nogil=True, cache=True)
@@ -58,45 +55,45 @@ def rescale(rows: FloatArray, p: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def centre(rows: FloatArray, p: int, energies: int, ones: FloatArray) -> float:
-    """Centre one padded row in place and return its length; 0 for a constant row, which is void.
-
-    ones (1, padded E) turns a dot product into a sum.
-    """
+def centre(rows: FloatArray, p: int, energies: int) -> float:
+    """Centre one padded row in place and return its length; 0 for a constant row, which is void."""
     first = rows[p, 0]
     for i in range(energies):
         rows[p, i] -= first
-    mean = lane_dot(rows, p, ones, 0) / energies
-    for i in range(energies):
-        rows[p, i] -= mean
-    return math.sqrt(lane_dot(rows, p, rows, p))
+    return math.sqrt(lane_centre(rows, p, energies))
 
 
 @njit(nogil=True, cache=True)
 def settle(
-    rows: FloatArray,
-    p: int,
+    row: FloatArray,
     length: float,
     sites: FloatArray,
     candidates: np.ndarray,
     q: int,
     found: int,
-    excluded: int,
     tolerance: float,
     r: FloatArray,
-) -> tuple[int, float]:
-    """Return (site index, correlation) of row p among candidates[q, :found] but one; index -1 if there is none.
+    labels: np.ndarray,
+    correlations: np.ndarray,
+    pixel: int,
+) -> None:
+    """Write labels[:, pixel] and correlations[:, pixel], best first, of a centred row (1, padded E).
 
-    The best and all its ties must be among the candidates; r is scratch of their number.
+    length is the row's. The winners and all their ties must be among the site indices
+    candidates[q, :found]; r is scratch.
     """
-    best = -2.0
     for j in range(found):
-        if candidates[q, j] != excluded:
-            r[j] = lane_dot(rows, p, sites, candidates[q, j]) / length
-            best = max(best, r[j])
-    chosen, value = -1, 0.0
-    for j in range(found):
-        k = candidates[q, j]
-        if k != excluded and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
-            chosen, value = k, r[j]
-    return chosen, value
+        r[j] = lane_dot(row, 0, sites, candidates[q, j]) / length
+    winner = -1
+    for rank in range(labels.shape[0]):
+        best = -2.0
+        for j in range(found):
+            if candidates[q, j] != winner:
+                best = max(best, r[j])
+        chosen, value = -1, 0.0
+        for j in range(found):
+            k = candidates[q, j]
+            if k != winner and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
+                chosen, value = k, r[j]
+        winner = chosen
+        labels[rank, pixel], correlations[rank, pixel] = chosen + 1, value

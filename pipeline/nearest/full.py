@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
 from pipeline.nearest.definition import centre, load, rescale, settle, tie_tolerance
+from pipeline.nearest.layout import FloatArray32
 from pipeline.nearest.prepare import Prepared
 
 TILE = 64
@@ -30,11 +31,10 @@ def centre_tile(
 ) -> None:
     """Load and centre one tile: rows (T, padded E), their lengths, and rows/length as float32 (T, E)."""
     energies = block.shape[0]
-    ones = np.ones((1, rows.shape[1]))
-    load(block, start, count, invalid, rows, np.empty(count, np.uint8))
     for p in range(count):
+        load(block, start + p, invalid, rows, p)
         rescale(rows, p)
-        lengths[p] = centre(rows, p, energies, ones)
+        lengths[p] = centre(rows, p, energies)
         scale = 1.0 / lengths[p] if lengths[p] > 0.0 else 0.0
         for i in range(energies):
             units[p, i] = np.float32(rows[p, i] * scale)
@@ -63,7 +63,6 @@ def _full(
     screen: np.ndarray,
     margin: float,
     tolerance: float,
-    ranks: int,
     labels: np.ndarray,
     correlations: np.ndarray,
 ) -> None:
@@ -80,22 +79,20 @@ def _full(
             if lengths[p] == 0.0:
                 continue
             largest = _two_largest(scores[p])
-            floor = largest[ranks - 1] - margin
+            floor = largest[labels.shape[0] - 1] - margin
             found = 0
             for k in range(sites.shape[0]):
                 if scores[p, k] >= floor:
                     candidates[0, found] = k
                     found += 1
-            chosen = -1
-            for rank in range(ranks):
-                chosen, value = settle(
-                    rows, p, lengths[p], sites, candidates, 0, found, chosen, tolerance, r
-                )
-                labels[rank, start + p], correlations[rank, start + p] = chosen + 1, value
+            row = rows[p : p + 1]
+            settle(
+                row, lengths[p], sites, candidates, 0, found, tolerance, r, labels, correlations, start + p
+            )
 
 
 def full(
-    block: np.ndarray, prepared: Prepared, invalid: int | None, ranks: int
+    block: np.ndarray, prepared: Prepared, screen: FloatArray32, invalid: int | None, ranks: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
     labels = np.zeros((ranks, block.shape[1]), np.int64)
@@ -103,5 +100,5 @@ def full(
     code = np.nan if invalid is None else float(invalid)
     tolerance = tie_tolerance(prepared.energies)
     margin = 2.0 * screen_error(prepared.energies) + 2.0 * tolerance
-    _full(block, code, prepared.sites, prepared.screen, margin, tolerance, ranks, labels, correlations)
+    _full(block, code, prepared.sites, screen, margin, tolerance, labels, correlations)
     return labels, correlations

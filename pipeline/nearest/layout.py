@@ -1,9 +1,10 @@
-"""Where the sites lie: their coordinates on a few axes, packed in blocks of near neighbours, with error bounds.
+"""Where the sites lie: coordinates on a few axes, packed in blocks of near neighbours, with error bounds.
 
-Notation of docs/explanation/exactness.md: D_j is site j less the mean site, tau_j its coordinates on the axes B
-(float32, used exactly as rounded), and D_j = B tau_j + rho_j. All bounds are computed from these very numbers.
+Notation of docs/explanation/exactness.md: D_j is site j less the mean site, tau_j its coordinates on the
+axes B (float32, used exactly as rounded), and D_j = B tau_j + rho_j. The bounds come from these very numbers.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.definition import tie_tolerance
-from pipeline.nearest.lanes import FACTORS, WIDTH
+from pipeline.nearest.screening import FACTORS, WIDTH
 
 LEAD = FACTORS - 2  # axes of the first screening; the two other factors are lengths
 AXES = (8, 64)  # fewest and most axes
-CLOSE = 0.01  # axes are enough when half of the sites have no more than this share of their length beside them
+CLOSE = (
+    0.01  # axes are enough when half of the sites have no more than this share of their length beside them
+)
 SAMPLE = 4096  # sites that decide on the axes; any axes give exact results
 ROWS = 4096  # sites handled at a time
 ROUNDOFF = 2.0**-24  # of float32
@@ -28,37 +31,46 @@ FloatArray32 = NDArray[np.float32]
 class Layout(NamedTuple):
     """The sites as the pruned search reads them; k blocks of 16 sites, r axes.
 
-    axes (E, r); lead (k, 11, 16): rows error, 8 coordinates, length on the other axes, length beside all axes;
-    sites (k, r, 16) coordinates; beside, error (k, 16); order (k, 16) site indices, -1 for none;
-    centres (c, 8, 16) the mean lead coordinates of the blocks; squares: what |p - BP|^2 may be in excess.
+    axes (E, r); lead (k, 11, 16): error, 8 coordinates, length on the other axes, length beside all axes;
+    sites (k, r, 16) coordinates; slack (k, 2, 16): length beside all axes, error; order (k, 16) site indices,
+    -1 for none; centres (c, 8, 16) mean lead coordinates of the blocks; squares: by how much |p - BP|^2 may
+    exceed 1 - |P|^2.
     """
 
     axes: FloatArray32
     lead: FloatArray32
     sites: FloatArray32
-    beside: FloatArray32
-    error: FloatArray32
+    slack: FloatArray32
     order: IntArray
     centres: FloatArray32
     squares: float
 
 
-def lay_out(standard: FloatArray, energies: int, components: int | None = None) -> Layout:
-    """Lay out standardised sites (m, padded E) on `components` axes (a multiple of 8), or as many as they need."""
+def lay_out(standard: FloatArray, energies: int, components: int | None) -> tuple[Layout, float]:
+    """Lay out standardised sites (m, padded E) on so many axes, or as many as they need.
+
+    Returns also the share of the median site that lies beside the axes.
+    """
     mean = standard[:, :energies].mean(axis=0)
     axes = _principal_axes(standard[:: -(-len(standard) // SAMPLE), :energies], mean, components)
     exact = axes.astype(np.float64)
-    parts = [_coordinates(standard[k : k + ROWS, :energies] - mean, exact) for k in range(0, len(standard), ROWS)]
+    parts = [
+        _coordinates(standard[k : k + ROWS, :energies] - mean, exact) for k in range(0, len(standard), ROWS)
+    ]
     tau, beside, leak = (np.concatenate(column) for column in zip(*parts, strict=True))
     gram = exact.T @ exact
     stretch = float(np.linalg.norm(gram, 2))
-    projection = _summing(energies) * float(np.linalg.norm(exact)) * 1.001 + 1.01 * ROUNDOFF
-    longest = np.sqrt(stretch) + projection
+    whole = float(np.linalg.norm(exact.sum(axis=0)))
+    inputs = (6.0 + math.sqrt(energies)) * math.sqrt(stretch) + whole
+    projection = (_summing(energies) * float(np.linalg.norm(exact)) + inputs * ROUNDOFF) * 1.001
+    longest = math.sqrt(stretch) + projection
     lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
     rounding = (projection + _summing(axes.shape[1] + 8) * longest) * lengths
     error = leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12
-    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest + max(stretch - 1.0, 0.0) + 1e-12
-    return _pack(axes, tau, beside * WIDER + 1e-12, error * WIDER, squares)
+    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest
+    squares += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
+    share = float(np.median(beside) / max(np.median(lengths), 1e-12))
+    return _pack(axes, tau, beside * WIDER + 1e-12, error * WIDER, squares), share
 
 
 def _summing(terms: int) -> float:
@@ -116,8 +128,7 @@ def _pack(
         axes,
         lead,
         np.ascontiguousarray(sites),
-        beside[chosen].astype(np.float32),
-        np.where(empty, np.inf, error[chosen]).astype(np.float32),
+        np.stack([beside[chosen], np.where(empty, np.inf, error[chosen])], axis=1).astype(np.float32),
         order,
         _centres(sites[:, :LEAD].sum(axis=2) / (~empty).sum(axis=1)[:, None]),
         squares,
@@ -132,7 +143,7 @@ def _centres(means: NDArray[np.floating]) -> FloatArray32:
 
 
 def _blocks(tau: FloatArray32) -> IntArray:
-    """Return site indices (k, 16) in blocks of near neighbours: halves along the longest axis, again and again."""
+    """Return site indices (k, 16) in blocks of near neighbours, halved along the longest axis until small."""
     blocks: list[IntArray] = []
     pending = [np.arange(len(tau))]
     while pending:

@@ -9,37 +9,43 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.nearest.definition import centre, padded_length, rescale
-from pipeline.nearest.layout import Layout, lay_out
+from pipeline.nearest.layout import AXES, FloatArray32, Layout, lay_out
 
-PRUNED_FROM = 64  # sites
+HELD = 0.1  # axes hold the sites that leave at most this share of the median site beside them
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The site matrix in the forms the engines read; plain arrays, so that it pickles.
 
-    sites: (m, padded E) float64, centred, length one, zero beyond E.
-    screen: (E, m) float32, the same for full screening; layout: for the pruned search; the other one is None.
+    sites: (m, padded E) float64, centred, length one, zero beyond E. layout: the sites on a few axes for the
+    pruned search, or None where no few axes hold them; then screen (E, m) float32 serves full screening.
     """
 
     energies: int
     sites: FloatArray
-    screen: NDArray[np.float32] | None
     layout: Layout | None
+    screen: FloatArray32
 
 
 def prepare(sites: ArrayLike, components: int | None = None) -> Prepared:
     """Prepare (m, E) site spectra, m >= 1, E >= 2, of any positive scale and any offset.
 
-    From PRUNED_FROM sites on the pruned search is used, below full screening. `components`, a multiple of 8 from
-    8 to 64, asks for the pruned search on so many axes; labels never depend on it.
-    Raises InputError for a matrix of another shape, a value that is not finite or a constant site.
+    The rule: pruned search, at any size, where at most 64 axes hold the sites; full screening elsewhere.
+    `components`, a multiple of 8 from 8 to 64, asks for the pruned search on so many axes; labels do not
+    depend on it. Raises InputError for a matrix of another shape, a value that is not finite, a constant site
+    or other components.
     """
+    if components is not None and components not in range(AXES[0], AXES[1] + 1, 8):
+        raise InputError(
+            f"components is {components}; expected a multiple of 8 from {AXES[0]} to {AXES[1]}, or None"
+        )
     standard = _standardise(_checked(sites))
     energies = np.asarray(sites).shape[1]
-    if components is None and len(standard) < PRUNED_FROM:
-        return Prepared(energies, standard, np.ascontiguousarray(standard[:, :energies].T, np.float32), None)
-    return Prepared(energies, standard, None, lay_out(standard, energies, components))
+    layout, share = lay_out(standard, energies, components)
+    if components is None and share > HELD:
+        return Prepared(energies, standard, None, np.ascontiguousarray(standard[:, :energies].T, np.float32))
+    return Prepared(energies, standard, layout, np.empty((0, 0), np.float32))
 
 
 def _checked(sites: ArrayLike) -> FloatArray:
@@ -66,10 +72,9 @@ def _standardise(matrix: FloatArray) -> FloatArray:
     padded = padded_length(energies)
     standard = np.zeros((matrix.shape[0], padded))
     standard[:, :energies] = matrix
-    ones = np.ones((1, padded))
     for k in range(len(standard)):
         rescale(standard, k)
-        length = centre(standard, k, energies, ones)
+        length = centre(standard, k, energies)
         if length == 0.0:
             raise InputError(
                 f"site {k + 1} is constant, so that no correlation with it exists; expected a spectrum that "

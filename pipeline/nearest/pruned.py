@@ -12,25 +12,47 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
 from pipeline.nearest.definition import settle, tie_tolerance
-from pipeline.nearest.full import centre_tile
-from pipeline.nearest.lanes import BATCH, FACTORS, WIDTH, block_scores, reach
 from pipeline.nearest.layout import LEAD, Layout
 from pipeline.nearest.prepare import Prepared
+from pipeline.nearest.screening import (
+    BATCH,
+    WIDTH,
+    largest,
+    lowest_bit,
+    nearest_group,
+    reach,
+    refine,
+)
+from pipeline.nearest.tile import (
+    PLAIN,
+    TILE,
+    VOID,
+    exact_row,
+    extreme_row,
+    project_tile,
+    sort_out,
+    take,
+)
+from pipeline.nearest.work import Work, work_for
 
-TILE = 64
 NOTHING = np.float32(-1e30)  # below any score
 CLOSED = np.float32(np.inf)  # a floor that no site reaches
 
 
 @njit(nogil=True, cache=True)
-def _outside(points: np.ndarray, pixel: int, squares: float, factors: np.ndarray, q: int) -> None:
-    """Set a pixel's factors: lead coordinates, length on the other axes, length beside all axes."""
+def _place(
+    points: np.ndarray, p: int, scale: float, squares: float, places: np.ndarray, factors: np.ndarray, q: int
+) -> None:
+    """Set places[q], a pixel's coordinates, and factors[q]: eight of them and two lengths beside them."""
     inner = middle = 0.0
-    for c in range(LEAD):
-        factors[q, c] = points[pixel, c]
-        inner += points[pixel, c] ** 2
-    for c in range(LEAD, points.shape[1]):
-        middle += points[pixel, c] ** 2
+    for c in range(points.shape[0]):
+        value = points[c, p] * scale
+        places[q, c] = value
+        if c < LEAD:
+            factors[q, c] = value
+            inner += value * value
+        else:
+            middle += value * value
     factors[q, LEAD] = math.sqrt(middle)
     factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + squares)
 
@@ -49,82 +71,167 @@ def _raise(floors: np.ndarray, q: int, value: float) -> None:
 
 @njit(nogil=True, cache=True)
 def _seed(
-    points: np.ndarray,
-    pixel: int,
+    places: np.ndarray,
+    q: int,
     outside: float,
     centres: np.ndarray,
     sites: np.ndarray,
-    beside: np.ndarray,
-    error: np.ndarray,
-    scores: np.ndarray,
+    slack: np.ndarray,
+    ends: np.ndarray,
     floors: np.ndarray,
-    q: int,
-) -> None:
-    """Set a pixel's first floors from the block whose centre scores highest."""
-    best, nearest = NOTHING, 0
-    for group in range(centres.shape[0]):
-        block_scores(points, pixel, centres, group, scores)
+) -> int:
+    """Set a pixel's first floors from the block whose centre scores highest; return that block."""
+    block = min(nearest_group(places, q, centres), sites.shape[0] - 1)
+    refine(places, q, sites, block, slack, outside, CLOSED, ends)
+    if floors.shape[0] == 1:
+        floors[0, q] = largest(ends)
+    else:
+        floors[0, q] = floors[1, q] = NOTHING
         for lane in range(WIDTH):
-            if scores[lane] > best:
-                best, nearest = scores[lane], group * WIDTH + lane
-    block = min(nearest, sites.shape[0] - 1)
-    block_scores(points, pixel, sites, block, scores)
-    floors[:, q] = NOTHING
-    for lane in range(WIDTH):
-        _raise(floors, q, scores[lane] - (outside * beside[block, lane] + error[block, lane]))
+            _raise(floors, q, ends[0, lane])
+    return block
 
 
 @njit(nogil=True, cache=True)
 def _screen(
-    points: np.ndarray,
     first: int,
-    several: int,
-    squares: float,
+    places: np.ndarray,
+    factors: np.ndarray,
     lead: np.ndarray,
     sites: np.ndarray,
-    beside: np.ndarray,
-    error: np.ndarray,
+    slack: np.ndarray,
     order: np.ndarray,
-    centres: np.ndarray,
-    factors: np.ndarray,
     masks: np.ndarray,
-    scores: np.ndarray,
+    ends: np.ndarray,
+    seeds: np.ndarray,
     floors: np.ndarray,
     candidates: np.ndarray,
     uppers: np.ndarray,
     found: np.ndarray,
 ) -> None:
-    """Find, for up to eight pixels (n, r), the sites that may win: candidates (8, m), found (8,) of them."""
-    found[:] = 0
-    floors[:] = CLOSED
-    for q in range(several):
-        _outside(points, first + q, squares, factors, q)
-        _seed(points, first + q, factors[q, LEAD + 1], centres, sites, beside, error, scores, floors, q)
+    """Find the sites that may win for pixels first to first + 7: candidates (8, m), found (8,) of them."""
     last = floors.shape[0] - 1
+    for q in range(BATCH):
+        found[q] = 0
     for k in range(lead.shape[0]):
-        if reach(factors, floors, last, lead, k, masks):
-            for q in range(several):
-                mask = masks[q]
-                if mask:
-                    block_scores(points, first + q, sites, k, scores)
-                    lane = 0
-                    while mask:
-                        if mask & 1:
-                            slack = factors[q, LEAD + 1] * beside[k, lane] + error[k, lane]
-                            if scores[lane] + slack >= floors[last, q]:
-                                candidates[q, found[q]] = order[k, lane]
-                                uppers[q, found[q]] = scores[lane] + slack
-                                found[q] += 1
-                                _raise(floors, q, scores[lane] - slack)
-                        mask >>= 1
-                        lane += 1
-    for q in range(several):
-        kept = 0
-        for j in range(found[q]):
-            if uppers[q, j] >= floors[last, q]:
-                candidates[q, kept] = candidates[q, j]
-                kept += 1
-        found[q] = kept
+        pixels = reach(factors, floors, last, first, lead, k, masks)
+        while pixels:
+            q = lowest_bit(pixels)
+            pixels &= pixels - 1
+            p = first + q
+            mask = refine(places, p, sites, k, slack, factors[p, LEAD + 1], floors[last, p], ends)
+            mask &= np.int64(masks[q])
+            while mask:
+                lane = lowest_bit(mask)
+                mask &= mask - 1
+                candidates[q, found[q]] = order[k, lane]
+                uppers[q, found[q]] = ends[1, lane]
+                found[q] += 1
+                if k != seeds[p]:
+                    _raise(floors, p, ends[0, lane])
+    for q in range(BATCH):
+        found[q] = _keep(candidates, uppers, q, found[q], floors[last, first + q])
+
+
+@njit(nogil=True, cache=True)
+def _keep(candidates: np.ndarray, uppers: np.ndarray, q: int, found: int, floor: float) -> int:
+    """Drop the candidates that a later floor excludes; return how many stay."""
+    kept = 0
+    for j in range(found):
+        if uppers[q, j] >= floor:
+            candidates[q, kept] = candidates[q, j]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _take_tile(
+    block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, work: Work
+) -> int:
+    """Bring a tile of pixels on the axes; return how many are not void, work.alive of them."""
+    take(block, start, count, invalid, work.tile, work.sums)
+    whole = work.tile.itemsize == 4
+    sort_out(block.shape[0], count, whole, work.sums, work.kinds, work.means, work.scales)
+    project_tile(work.tile, count, work.means, axes, work.points)
+    kinds, alive, living = work.kinds, work.alive, 0
+    for p in range(count):
+        if kinds[p] != VOID:
+            alive[living] = p
+            living += 1
+    return living
+
+
+@njit(nogil=True, cache=True)
+def _seed_tile(living: int, layout: Layout, work: Work) -> None:
+    """Give every living pixel its first floors; extreme ones, and none, have floors that no site reaches."""
+    # out of the loop: to take a field of a tuple costs as much as a sum over the axes
+    kinds, alive, points, scales = work.kinds, work.alive, work.points, work.scales
+    places, factors, ends, seeds, floors = work.places, work.factors, work.ends, work.seeds, work.floors
+    centres, sites, slack, squares = layout.centres, layout.sites, layout.slack, layout.squares
+    last = floors.shape[0] - 1
+    for q in range(living):
+        if kinds[alive[q]] == PLAIN:
+            _place(points, alive[q], scales[alive[q]], squares, places, factors, q)
+            seeds[q] = _seed(places, q, factors[q, LEAD + 1], centres, sites, slack, ends, floors)
+        else:
+            floors[last, q] = CLOSED
+    for q in range(living, floors.shape[1]):
+        floors[last, q] = CLOSED
+
+
+@njit(nogil=True, cache=True)
+def _settle_tile(
+    block: np.ndarray,
+    start: int,
+    invalid: float,
+    living: int,
+    table: FloatArray,
+    tolerance: float,
+    layout: Layout,
+    work: Work,
+    labels: np.ndarray,
+    correlations: np.ndarray,
+) -> None:
+    """Screen the living pixels, eight at a time, and settle each among the sites that may win."""
+    tile, kinds, alive, row, r = work.tile, work.kinds, work.alive, work.row, work.r
+    candidates, uppers, found, floors = work.candidates, work.uppers, work.found, work.floors
+    places, factors, masks, ends, seeds = work.places, work.factors, work.masks, work.ends, work.seeds
+    lead, sites, slack, order = layout.lead, layout.sites, layout.slack, layout.order
+    for first in range(0, living, BATCH):
+        _screen(
+            first,
+            places,
+            factors,
+            lead,
+            sites,
+            slack,
+            order,
+            masks,
+            ends,
+            seeds,
+            floors,
+            candidates,
+            uppers,
+            found,
+        )
+        for q in range(min(BATCH, living - first)):
+            p = alive[first + q]
+            if kinds[p] == PLAIN:
+                length = exact_row(tile, p, block.shape[0], row)
+            else:
+                length = extreme_row(block, start + p, invalid, row)
+                found[q] = _all(candidates, q)
+            if length > 0.0:
+                settle(
+                    row, length, table, candidates, q, found[q], tolerance, r, labels, correlations, start + p
+                )
+
+
+@njit(nogil=True, cache=True)
+def _all(candidates: np.ndarray, q: int) -> int:
+    for k in range(candidates.shape[1]):
+        candidates[q, k] = k
+    return candidates.shape[1]
 
 
 @njit(nogil=True, cache=True)
@@ -132,53 +239,26 @@ def _pruned(
     block: np.ndarray,
     invalid: float,
     table: FloatArray,
-    layout: Layout,
     tolerance: float,
+    layout: Layout,
+    work: Work,
     labels: np.ndarray,
     correlations: np.ndarray,
 ) -> None:
-    energies, pixels, ranks = block.shape[0], block.shape[1], labels.shape[0]
-    rows, lengths = np.zeros((TILE, table.shape[1])), np.empty(TILE)
-    units = np.zeros((TILE, energies), np.float32)
-    points = np.empty((TILE, layout.axes.shape[1]), np.float32)
-    floors = np.empty((ranks, BATCH), np.float32)
-    candidates, r = np.empty((BATCH, table.shape[0]), np.int64), np.empty(table.shape[0])
-    uppers = np.empty(candidates.shape, np.float32)
-    factors = np.zeros((BATCH, FACTORS), np.float32)
-    masks, scores = np.empty(BATCH, np.uint16), np.empty(WIDTH, np.float32)
-    found, alive = np.empty(BATCH, np.int64), np.empty(TILE, np.int64)
-    for start in range(0, pixels, TILE):
-        count = min(TILE, pixels - start)
-        centre_tile(block, start, count, invalid, rows, lengths, units)
-        np.dot(units, layout.axes, points)
-        living = 0
-        for p in range(count):
-            if lengths[p] > 0.0:
-                points[living] = points[p]
-                alive[living] = p
-                living += 1
-        for first in range(0, living, BATCH):
-            several = min(BATCH, living - first)
-            _screen(
-                points, first, several, layout.squares, layout.lead, layout.sites, layout.beside, layout.error,
-                layout.order, layout.centres, factors, masks, scores, floors, candidates, uppers, found,
-            )
-            for q in range(several):
-                p, chosen = alive[first + q], -1
-                for rank in range(ranks):
-                    chosen, value = settle(
-                        rows, p, lengths[p], table, candidates, q, found[q], chosen, tolerance, r
-                    )
-                    labels[rank, start + p], correlations[rank, start + p] = chosen + 1, value
+    for start in range(0, block.shape[1], TILE):
+        living = _take_tile(block, start, min(TILE, block.shape[1] - start), invalid, layout.axes, work)
+        _seed_tile(living, layout, work)
+        _settle_tile(block, start, invalid, living, table, tolerance, layout, work, labels, correlations)
 
 
 def pruned(
-    block: np.ndarray, prepared: Prepared, invalid: int | None, ranks: int
+    block: np.ndarray, prepared: Prepared, layout: Layout, invalid: int | None, ranks: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
     labels = np.zeros((ranks, block.shape[1]), np.int64)
     correlations = np.zeros((ranks, block.shape[1]))
     code = np.nan if invalid is None else float(invalid)
+    work = work_for(prepared, layout.axes.shape[1], block.dtype == np.uint16, ranks)
     tolerance = tie_tolerance(prepared.energies)
-    _pruned(block, code, prepared.sites, prepared.layout, tolerance, labels, correlations)
+    _pruned(block, code, prepared.sites, tolerance, layout, work, labels, correlations)
     return labels, correlations

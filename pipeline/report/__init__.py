@@ -1,16 +1,21 @@
-"""Pictures and a page for people: `label.png` and `report.html`."""
+"""Pictures and a page for people: `label.png`, `sites.png`, `proof.png` and `report.html`."""
 
-from pipeline.report.data import STATE_NAMES, ClusterRow, ReportData, Truth, TruthRow
+from pipeline.report.data import STATE_NAMES, ClusterRow, Picture, ReportData, Truth, TruthRow
 from pipeline.report.figure import write_label_png
 from pipeline.report.page import render_report, write_report
+from pipeline.report.sites import site_pictures, write_proof_png, write_sites_png
 
 __all__ = [
     "STATE_NAMES",
     "ClusterRow",
+    "Picture",
     "ReportData",
     "Truth",
     "TruthRow",
     "render_report",
+    "site_pictures",
     "write_label_png",
+    "write_proof_png",
     "write_report",
+    "write_sites_png",
 ]

@@ -57,6 +57,17 @@ class Truth:
     minority: str | None = None
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page as PNG for light and dark surroundings, told in words by `alt`."""
+
+    title: str
+    alt: str
+    note: str
+    light: bytes
+    dark: bytes
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything one report shows.
@@ -85,6 +96,7 @@ class ReportData:
     timings: Sequence[tuple[str, float]] = ()
     truth: Truth | None = None
     warnings: Sequence[str] = ()
+    site_pictures: Sequence[Picture] = ()
     version: str = ""
     step: int = 1
 

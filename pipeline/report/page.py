@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.report import views, wording
 from pipeline.report.data import ReportData
+from pipeline.report.layers import data_uri
 from pipeline.stores.files import publish_file
 
 _FILTERS: dict[str, Callable[[Any], str]] = {
@@ -19,6 +20,7 @@ _FILTERS: dict[str, Callable[[Any], str]] = {
     "error": wording.error,
     "duration": wording.duration,
     "figure": wording.figure,
+    "data_uri": data_uri,
 }
 
 _NOISE_MEANINGS = {

@@ -6,7 +6,14 @@ from pipeline.sites.columns import read_columns, write_columns
 from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error
 from pipeline.sites.prove import Proof, prove_error
 from pipeline.sites.reduce import reduce_sites
-from pipeline.sites.table import Mixtures, SiteTable, build_candidates, build_sites, reduce_table
+from pipeline.sites.table import (
+    Mixtures,
+    SiteTable,
+    build_candidates,
+    build_sites,
+    check_recipe,
+    reduce_table,
+)
 
 __all__ = [
     "Mixtures",
@@ -16,6 +23,7 @@ __all__ = [
     "audit_sites",
     "build_candidates",
     "build_sites",
+    "check_recipe",
     "cross_distance",
     "grow_candidates",
     "intrinsic_dimension",

@@ -22,8 +22,9 @@ class SiteAudit:
     """What a user should know of a site matrix; every error is Eq. 1 of [I].
 
     `spacing_error` (m,) of each site with its nearest site: above `limit` the two are closer than asked;
-    `candidate_error` (n,) of each candidate with its nearest site: below `limit` it is not covered;
-    `uncovered` the share of random mixtures, by their number of standards, that no site covers;
+    `candidate_error` (n,) of each candidate with its nearest site: below `limit` it is not covered, empty
+    where the candidates are not known; `uncovered` the share of `mixtures` random mixtures, by their number
+    of standards, that no site covers;
     `dimension` of the standards by `intrinsic_dimension` with these `neighbours` and `share`, 0 for too few;
     `coordinates` (m, 2) of the standardised sites on their first two principal components.
     """
@@ -41,7 +42,7 @@ class SiteAudit:
 
 def audit_sites(
     table: SiteTable,
-    candidates: Mixtures,
+    candidates: Mixtures | None,
     noise: NoiseModel,
     *,
     limit: float = 1e-4,
@@ -51,12 +52,16 @@ def audit_sites(
 ) -> SiteAudit:
     """Return the audit of sites reduced from the candidates of `build_candidates` (the standards first).
 
-    Denseness is tried with `mixtures` random mixtures for each number of components that the standards
+    Without candidates (sites from elsewhere) spacing and coordinates are all there is to tell. Denseness
+    is tried with `mixtures` random mixtures for each number of components that the standards
     allow. The same seed gives the same audit. Raises InputError for a limit outside (0, 0.5).
     """
     z_limit(limit, "limit")
     sites = scale(table.spectra, noise)
     spacing, _ = nearest_error(sites, sites, exclude=np.arange(table.spectra.shape[0]))
+    coordinates = first_components(table.spectra)
+    if candidates is None:
+        return SiteAudit(spacing, np.empty(0), {}, 0, coordinates, limit, mixtures, NEIGHBOURS, SHARE)
     candidate_error, _ = nearest_error(scale(candidates.spectra, noise), sites)
     standards = candidates.spectra[: candidates.weights.shape[1]]
     generator = np.random.default_rng(seed)
@@ -66,8 +71,7 @@ def audit_sites(
             trial = random_mixtures(standards, mixtures, number, generator)
             error, _ = nearest_error(scale(trial, noise), sites)
             uncovered[number] = float(np.mean(error < limit))
-    dimension = intrinsic_dimension(standards) if standards.shape[0] > 2 else 0
-    coordinates = first_components(table.spectra)
+    dimension = _dimension_of(standards)
     return SiteAudit(
         spacing, candidate_error, uncovered, dimension, coordinates, limit, mixtures, NEIGHBOURS, SHARE
     )
@@ -123,6 +127,12 @@ def first_components(spectra: FloatArray, count: int = 2) -> FloatArray:
 def quantiles(errors: FloatArray, at: Sequence[float] = QUANTILES) -> dict[float, float]:
     """Return the quantiles of errors (n,), by default lowest, 5, 25, 50, 75, 95 % and highest."""
     return {float(q): float(v) for q, v in zip(at, np.quantile(errors, at), strict=True)}
+
+
+def _dimension_of(standards: FloatArray) -> int:
+    """Return the intrinsic dimension, 0 for fewer than three different standards."""
+    different = np.unique(standardise(standards), axis=0).shape[0]
+    return intrinsic_dimension(standards) if different > 2 else 0
 
 
 def _local_dimension(t: FloatArray, i: int, neighbours: int, share: float) -> int:

@@ -76,7 +76,7 @@ def grow(
     candidates, standards = as_matrix(candidates), as_matrix(standards)
     check_same_energies(candidates, standards)
     again = draw == "candidates"
-    _check_draw(standards if draw == "standards" else candidates, trials, draw, components)
+    check_draw(standards.shape[0], trials, draw, components)
     crowd = Crowd(candidates, noise, trials, accept, criterion)
     generator = np.random.default_rng(seed)
     picks, shares = [], []
@@ -107,13 +107,14 @@ def mix(pool: FloatArray, picks: IntArray, shares: FloatArray) -> FloatArray:
     return np.asarray((shares[:, None] * pool[picks]).sum(axis=0))
 
 
-def _check_draw(pool: FloatArray, trials: int, draw: str, components: int) -> None:
+def check_draw(standards: int, trials: int, draw: str, components: int) -> None:
+    """Raise InputError for an unknown draw, or for fewer standards than a mixture takes."""
     if draw not in ("standards", "candidates"):
         raise InputError(f"unknown draw {draw!r}: give 'standards' (the paper) or 'candidates' (its program)")
     if trials < 0 or components < 2:
         raise InputError(f"{trials} trials of {components} components; give 0 or more trials of at least 2")
-    if draw == "standards" and trials > 0 and pool.shape[0] < components:
+    if draw == "standards" and trials > 0 and standards < components:
         raise InputError(
-            f"{components} different standards are needed for a mixture, {pool.shape[0]} given: "
+            f"{components} different standards are needed for a mixture, {standards} given: "
             "set fewer components, 0 trials, or add standards"
         )

@@ -33,11 +33,15 @@ def write_columns(path: Path | str, energy: FloatArray, spectra: FloatArray, nam
 def read_columns(path: Path | str) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     """Return energies (E,) in eV, spectra (m, E) and names of a table like that of `write_columns`.
 
-    Without a header the spectra are called "1", "2", ... Raises InputError for a table that is ragged, not
-    of finite numbers, or whose energies do not rise.
+    The published program's tables number the rows 0, 1, ... in the place of the energies; these numbers come
+    back as they are. Without a header the spectra are called "1", "2", ... Raises InputError for a table that
+    cannot be read, is ragged, not of finite numbers, or whose energies do not rise.
     """
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a CSV table ({error}); give a site table") from None
     header = rows.pop(0) if rows and not _is_number(rows[0][0]) else None
     width = len(header or (rows[0] if rows else []))
     if len(rows) < 2 or width < 2:

@@ -15,13 +15,20 @@ from pipeline.spectra.standard import standardise
 class Proof:
     """Measured against expected error rates of pairs: `pairs` (p, 2) indices, the rest (p,).
 
-    `deviation` is one standard deviation of the measured rate, were the expected one true.
+    `deviation` is one standard deviation of the measured rate, were the expected one true; `draws` spectra
+    were made of each member of a pair.
     """
 
     pairs: IntArray
     measured: FloatArray
     expected: FloatArray
     deviation: FloatArray
+    draws: int
+
+    @property
+    def pulls(self) -> FloatArray:
+        """How far (p,) each measured rate lies from the expected one, in standard deviations."""
+        return (self.measured - self.expected) / self.deviation
 
 
 def prove_error(
@@ -49,7 +56,7 @@ def prove_error(
         for i, j in chosen
     ]
     deviation = np.sqrt(expected * (1.0 - expected) / (2 * draws))
-    return Proof(chosen, np.mean(both_ways, axis=1), expected, deviation)
+    return Proof(chosen, np.mean(both_ways, axis=1), expected, deviation, draws)
 
 
 def noisy_spectra(

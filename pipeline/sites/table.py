@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-from pipeline.sites.candidates import Draw, Growth, grow, mix
+from pipeline.sites.candidates import Draw, Growth, check_draw, grow, mix
 from pipeline.sites.crowd import Criterion
 from pipeline.sites.distance import as_matrix, check_square_memory
 from pipeline.sites.reduce import Method, group_candidates, group_means
@@ -33,7 +33,7 @@ class SiteTable:
 
     `spectra` (m, E) normalised absorbance, `weights` (m, n_standards) with rows that sum to 1, `names` (m,)
     what each site is made of ("Hematite", "0.50 Hematite + 0.50 Magnetite"), `standards` the names of the
-    columns of `weights`.
+    columns of `weights`. Where nothing tells what sites are made of, `weights` is (m, 0).
     """
 
     spectra: FloatArray
@@ -63,9 +63,7 @@ def build_sites(
     involved. Equal names are told apart as "magnetite", "magnetite (2)". Raises InputError as
     `build_candidates` and `reduce_sites` do.
     """
-    if method == "average":
-        known = len(names) * (len(names) + 1) // 2 if mixtures == "pairs" else len(names)
-        check_square_memory(known)  # before the growth, which can take long
+    check_recipe(len(names), mixtures, trials, draw, method, components)
     candidates = build_candidates(
         standards,
         noise,
@@ -78,6 +76,15 @@ def build_sites(
         criterion=criterion,
     )
     return reduce_table(names, candidates, noise, limit=limit, method=method)
+
+
+def check_recipe(
+    standards: int, mixtures: str, trials: int, draw: Draw, method: Method, components: int
+) -> None:
+    """Raise InputError for what `build_sites` cannot make of so many standards, before the long growth."""
+    if method == "average":
+        check_square_memory(standards * (standards + 1) // 2 if mixtures == "pairs" else standards)
+    check_draw(standards, trials, draw, components)
 
 
 def build_candidates(

@@ -16,22 +16,28 @@ from pipeline.spectra.formats import read_file, spectrum_files
 from pipeline.spectra.normalise import POST_EDGE, PRE_EDGE, Range, check_ranges, edge_step, find_e0, normalise
 from pipeline.spectra.quality import refuse_cut_out, refuse_noise
 from pipeline.spectra.resample import checked_grid, missing_ends, resample
-from pipeline.spectra.spectrum import Spectrum
+from pipeline.spectra.spectrum import Spectrum, described
+
+Status = Literal["read", "refused", "duplicate"]
 
 SAME = 1e-3  # of the edge step: repeats of a measurement differ by 6 times that, copies of a file by 1e-11
 
 
 @dataclass(frozen=True)
 class ReadRow:
-    """What became of a record: its shift, E0 (shifted) in eV, edge step in mu, and why it is not used."""
+    """What became of a record: its shift, E0 (shifted) in eV, edge step in mu, and why it is not used.
+
+    `brief` is the reason in a few words, without the record's name: equal for records refused alike.
+    """
 
     name: str
     source: str
-    status: Literal["read", "refused", "duplicate"]
+    status: Status
     shift_ev: float
     e0_ev: float | None
     edge_step: float | None
     reason: str
+    brief: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +92,7 @@ def read_library(
                 names.append(record.name)
                 kept.append(values)
             else:
-                row = replace(row, status="duplicate", reason=f"the same data as {names[same]!r}")
+                row = _with_reason(row, "duplicate", f"the same data as {names[same]!r}")
         table.append(row)
     if not kept:
         raise InputError(_nothing_left(path, table))
@@ -171,7 +177,7 @@ def _prepared(
 ) -> tuple[ReadRow, FloatArray | None]:
     row = ReadRow(record.name, record.source, "refused", move, None, None, "")
     if isinstance(record.found, InputError):
-        return replace(row, reason=str(record.found)), None
+        return _with_reason(row, "refused", str(record.found)), None
     spectrum = replace(record.found, energy=record.found.energy + move)
     try:
         e0 = find_e0(spectrum, (pre_edge[1], post_edge[0]))
@@ -182,8 +188,19 @@ def _prepared(
         values = resample(normal, grid, extrapolate)
         refuse_noise(normal, pre_edge, post_edge)
     except InputError as error:
-        return replace(row, reason=str(error)), None
-    return replace(row, status="read", reason=_held(spectrum, grid)), values
+        return _with_reason(row, "refused", str(error), described(spectrum)), None
+    held = _held(spectrum, grid)
+    return replace(
+        row, status="read", reason=held, brief=held.replace("held over", "held").replace("the grid's ", "")
+    ), values
+
+
+def _with_reason(row: ReadRow, status: Status, reason: str, subject: str = "") -> ReadRow:
+    """Give a row its status and reason; in brief that is the first clause, without file and subject."""
+    own = reason.removeprefix(subject) if subject else reason
+    _, at_file, after = own.partition(f"{PurePosixPath(row.source).name}: ")
+    brief = (after if at_file else own).split("; ")[0].removeprefix(":").strip()
+    return replace(row, status=status, reason=reason, brief=brief)
 
 
 def _held(spectrum: Spectrum, grid: FloatArray) -> str:

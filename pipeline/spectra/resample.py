@@ -57,6 +57,6 @@ def _not_covered(spectrum: Spectrum, grid: FloatArray, apart: bool) -> str:
     if spectrum.energy[-1] < KEV_BELOW <= grid[0]:
         hint = "its energies look like keV; write them in eV"
     return (
-        f"{described(spectrum)} runs from {spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV; expected "
-        f"it to cover the grid, {grid[0]:.1f} to {grid[-1]:.1f} eV; {hint}"
+        f"{described(spectrum)} runs only from {spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV; "
+        f"expected it to cover the grid, {grid[0]:.1f} to {grid[-1]:.1f} eV; {hint}"
     )

@@ -7,7 +7,7 @@ from pipeline.errors import RunError
 
 
 def publish_file(path: Path, content: bytes) -> None:
-    """Write `content` aside and rename it to `path`. Raises RunError, and keeps the old file, if it cannot."""
+    """Write `content` aside and rename it to `path`. RunError, and the old file kept, if it cannot."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with aside.open("wb") as file:

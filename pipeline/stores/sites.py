@@ -1,22 +1,29 @@
-"""The site matrix as a store: spectra, what each is made of, and the references it came from."""
+"""The site matrix as a store: spectra, what each is made of, the references behind them, and the audit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
-from pipeline.sites import SiteTable
+from pipeline.sites import Proof, SiteAudit, SiteTable
 from pipeline.stores.chunks import attributes_of, create_group, read, save_array
 
 
 @dataclass(frozen=True)
 class StoredSites:
-    """Sites with the energies (E,) in eV of their spectra and the reference spectra (n, E) behind them."""
+    """Sites with the energies (E,) in eV of their spectra and the reference spectra (n, E) behind them.
+
+    `audit` tells how far to trust them, `proof` how well Eq. 1 foretells mistakes between their candidates.
+    """
 
     energy: FloatArray
     table: SiteTable
     references: FloatArray
+    audit: SiteAudit | None = None
+    proof: Proof | None = None
 
 
 def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
@@ -29,25 +36,104 @@ def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
             "fingerprint": fingerprint,
             "names": list(table.names),
             "standards": list(table.standards),
+            "audit": _audit_figures(sites.audit),
+            "proof": {"draws": sites.proof.draws} if sites.proof else None,
         },
     )
     save_array(path, "energy", sites.energy, ("energy",), units="eV")
     save_array(path, "spectra", table.spectra, ("site", "energy"), long_name="normalised absorbance")
-    save_array(path, "weights", table.weights, ("site", "standard"), long_name="share of each standard")
     save_array(path, "references", sites.references, ("standard", "energy"))
+    if table.weights.size:
+        save_array(path, "weights", table.weights, ("site", "standard"), long_name="share of each standard")
+    if sites.audit:
+        _write_audit(path, sites.audit)
+    if sites.proof:
+        _write_proof(path, sites.proof)
 
 
 def read_sites(path: Path) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
-
-    def whole(name: str, ndim: int) -> FloatArray:
-        return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
-
+    spectra = _whole(path, "spectra", 2)
     table = SiteTable(
-        spectra=whole("spectra", 2),
-        weights=whole("weights", 2),
+        spectra=spectra,
+        weights=_whole(path, "weights", 2) if _holds(path, "weights") else np.empty((spectra.shape[0], 0)),
         names=tuple(attributes["names"]),
         standards=tuple(attributes["standards"]),
     )
-    return StoredSites(whole("energy", 1), table, whole("references", 2))
+    return StoredSites(
+        _whole(path, "energy", 1),
+        table,
+        _whole(path, "references", 2),
+        _read_audit(path, attributes.get("audit")),
+        _read_proof(path, attributes.get("proof")),
+    )
+
+
+def _audit_figures(audit: SiteAudit | None) -> dict[str, Any] | None:
+    if audit is None:
+        return None
+    return {
+        "uncovered": {str(number): share for number, share in audit.uncovered.items()},
+        "dimension": audit.dimension,
+        "limit": audit.limit,
+        "mixtures": audit.mixtures,
+        "neighbours": audit.neighbours,
+        "share": audit.share,
+    }
+
+
+def _write_audit(path: Path, audit: SiteAudit) -> None:
+    save_array(path, "spacing_error", audit.spacing_error, ("site",), long_name="s_error with nearest site")
+    save_array(path, "coordinates", audit.coordinates, ("site", "component"))
+    if audit.candidate_error.size:
+        about = "s_error of a candidate with its nearest site"
+        save_array(path, "candidate_error", audit.candidate_error, ("candidate",), long_name=about)
+
+
+def _write_proof(path: Path, proof: Proof) -> None:
+    save_array(path, "proof_pairs", proof.pairs, ("pair", "member"), long_name="candidates, from 0")
+    for name, about in (
+        ("measured", "share of noisy spectra nearer to the other of the pair"),
+        ("expected", "s_error of the pair"),
+        ("deviation", "standard deviation of the measured share"),
+    ):
+        save_array(path, f"proof_{name}", getattr(proof, name), ("pair",), long_name=about)
+
+
+def _read_audit(path: Path, figures: Mapping[str, Any] | None) -> SiteAudit | None:
+    if figures is None:
+        return None
+    return SiteAudit(
+        spacing_error=_whole(path, "spacing_error", 1),
+        candidate_error=_whole(path, "candidate_error", 1)
+        if _holds(path, "candidate_error")
+        else np.empty(0),
+        uncovered={int(number): float(share) for number, share in figures["uncovered"].items()},
+        dimension=int(figures["dimension"]),
+        coordinates=_whole(path, "coordinates", 2),
+        limit=float(figures["limit"]),
+        mixtures=int(figures["mixtures"]),
+        neighbours=int(figures["neighbours"]),
+        share=float(figures["share"]),
+    )
+
+
+def _read_proof(path: Path, figures: Mapping[str, Any] | None) -> Proof | None:
+    if figures is None:
+        return None
+    return Proof(
+        pairs=_whole(path, "proof_pairs", 2).astype(np.int64),
+        measured=_whole(path, "proof_measured", 1),
+        expected=_whole(path, "proof_expected", 1),
+        deviation=_whole(path, "proof_deviation", 1),
+        draws=int(figures["draws"]),
+    )
+
+
+def _whole(path: Path, name: str, ndim: int) -> FloatArray:
+    return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
+
+
+def _holds(path: Path, name: str) -> bool:
+    return (path / name / "zarr.json").is_file()

@@ -12,17 +12,19 @@ from pipeline.cluster import worker_count
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.stores.cube import CubeInfo, check_chunks, describe_cube
+from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import check_owner, is_made
 from pipeline.workflow.plan import Plan, make_plan
 from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, energy_grid, read_references
+from pipeline.workflow.sites import check_sites
 
 T = TypeVar("T")
 
 
-def check(config: Config) -> tuple[Plan, ReferenceSet]:
+def check(config: Config, announce: Callable[[str], None] = lambda line: None) -> tuple[Plan, ReferenceSet]:
     """Check a configuration against the files it names; return the plan and the references.
 
-    Raises InputError with a line for everything that is wrong.
+    `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
     """
     errors: list[str] = []
 
@@ -37,6 +39,9 @@ def check(config: Config) -> tuple[Plan, ReferenceSet]:
     info = attempt(lambda: _measured_cube(config))
     energy = info.energy if info else energy_grid(config) if config.simulate else None
     references = attempt(lambda: read_references(config, energy)) if energy is not None else None
+    settled = attempt(lambda: settle_noise(config, announce)) if energy is not None else None
+    if energy is not None and references and settled:
+        attempt(lambda: check_sites(settled, energy, references.names, references.spectra))
     plan = attempt(lambda: _plan(config, info, references)) if info or config.simulate else None
     if errors or plan is None or references is None:
         raise InputError("\n".join(errors))

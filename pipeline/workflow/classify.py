@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,31 @@ from pipeline.errors import InputError
 from pipeline.filling import settle_fill
 from pipeline.nearest import prepare
 from pipeline.regions import merge_regions
+from pipeline.spectra import ReadRow
 from pipeline.stores.chunks import partial_of, publish
 from pipeline.stores.cube import CubeInfo, cube_identity, describe_cube
 from pipeline.stores.result import create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.check import check
+from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import claim, is_made, result_path, sites_path
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import ReferenceSet, energy_grid, make_cube, make_sites
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
+from pipeline.workflow.sites import paths_for_people
 
 Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SitesMade:
+    """The sites of a run with the settings and the account of the references they come from."""
+
+    config: Config
+    references: tuple[ReadRow, ...]
+    stored: StoredSites
+    paths: tuple[Path, ...]
 
 
 def run(config: Config) -> xr.Dataset:
@@ -41,17 +55,22 @@ def classify(
     progress: Progress = silent,
     announce: Announce = lambda line: None,
     show_plan: Callable[[Plan], None] = lambda plan: None,
+    show_sites: Callable[[SitesMade], None] = lambda made: None,
 ) -> Summary:
     """Make the maps, tables and report of a run, and before them the cube and the sites where missing.
 
-    Nothing starts before all checks have passed. `announce` is told where the dashboard is.
+    Nothing starts before all checks have passed. `announce` is told where the dashboard is and what noise was
+    measured, `show_sites` of sites that were made anew.
     """
+    config = _settled(config, announce)
     plan, references = check(config)
     show_plan(plan)
     with _runner(config, progress, announce) as runner:
         cube = make_cube(config, references, runner)
         info = describe_cube(cube)
-        sites = make_sites(config, info.energy, references, runner)
+        sites = make_sites(
+            config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
+        )
         plan = make_plan(config, runner.workers, info)
         make_result(config, plan, info, sites, runner)
         return report(config, runner)
@@ -61,17 +80,32 @@ def simulate(config: Config, progress: Progress = silent, announce: Announce = l
     """Make the cube of a simulated scene and its truth; return the cube's path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+    config = _settled(config, announce)
     _, references = check(config)
     with _runner(config, progress, announce) as runner:
         return make_cube(config, references, runner)
 
 
-def sites(config: Config, progress: Progress = silent) -> tuple[StoredSites, Path]:
-    """Make the sites of a run; return them and their path."""
+def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
+    """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
+    config = _settled(config, announce)
     _, references = check(config)
     claim(config)
     energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
-    return make_sites(config, energy, references, Runner(progress=progress)), sites_path(config)
+    return _made(config, references, make_sites(config, energy, references, Runner(progress=progress)))
+
+
+def _settled(config: Config, announce: Announce) -> Config:
+    """Return the configuration with its noise measured; where that fails, as it is: `check` says why."""
+    try:
+        return settle_noise(config, announce)
+    except InputError:
+        return config
+
+
+def _made(config: Config, references: ReferenceSet, stored: StoredSites) -> SitesMade:
+    paths = (sites_path(config), *paths_for_people(config.output))
+    return SitesMade(config, references.table, stored, paths)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
-from pipeline.sites import build_sites
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
 from pipeline.stores.chunks import partial_of, publish
@@ -22,6 +22,8 @@ from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
 from pipeline.workflow.paths import is_made, sites_path, truth_path
 from pipeline.workflow.runner import Runner
+from pipeline.workflow.site_file import read_site_file
+from pipeline.workflow.sites import build_stored, take_stored, write_for_people
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ def energy_grid(config: Config) -> FloatArray:
 def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
     """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do."""
     wanted = config.references
+    if not wanted.is_given and config.sites.file:
+        stored = read_site_file(config.sites.file, energy)
+        return ReferenceSet(stored.table.standards, stored.references)
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))
     if not wanted.path.exists():
@@ -65,32 +70,51 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
         post_edge=wanted.post_edge,
         shifts=wanted.shifts,
         select=wanted.select,
+        extrapolate=wanted.extrapolate,
     )
     return ReferenceSet(tuple(library.names), library.spectra, tuple(library.table))
 
 
 def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
     """Return what marks a simulated cube made by these settings from these references."""
-    return digest(__version__, config.simulate, config.acquisition, references.names, references.spectra.tobytes())
+    spectra = references.spectra.tobytes()
+    return digest(__version__, config.simulate, config.acquisition, references.names, spectra)
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
     """Return what marks sites made by these settings from these references on these energies."""
     spectra = references.spectra.tobytes()
-    return digest(__version__, config.sites, config.noise, energy.tobytes(), references.names, spectra)
+    noise = asdict(config.noise.model())
+    return digest(__version__, config.sites.recipe, noise, energy.tobytes(), references.names, spectra)
 
 
-def make_sites(config: Config, energy: FloatArray, references: ReferenceSet, runner: Runner) -> StoredSites:
-    """Make the sites of a run, or read them where these settings have made them before."""
+def make_sites(
+    config: Config,
+    energy: FloatArray,
+    references: ReferenceSet,
+    runner: Runner,
+    show: Callable[[StoredSites], None] = lambda sites: None,
+) -> StoredSites:
+    """Make the sites of a run, or read them where these settings have made them before.
+
+    `show` is given sites that are new, with their audit.
+    """
     path, fingerprint = sites_path(config), sites_fingerprint(config, energy, references)
+    given = None
+    if config.sites.file:
+        given = read_site_file(config.sites.file, energy, references.names, references.spectra)
+        fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
     if not is_made(path, fingerprint):
         with runner.step("sites", 1) as advance:
-            table = build_sites(
-                references.names, references.spectra, config.noise.model(), **config.sites.model_dump()
-            )
-            write_sites(partial_of(path), StoredSites(energy, table, references.spectra), fingerprint)
+            if given:
+                sites = take_stored(config, given)
+            else:
+                sites = build_stored(config, energy, references.names, references.spectra)
+            write_sites(partial_of(path), sites, fingerprint)
+            write_for_people(config.output, sites, references.table)
             publish(partial_of(path), path)
             advance(1)
+        show(sites)
     return read_sites(path)
 
 

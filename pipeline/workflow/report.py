@@ -1,7 +1,7 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,15 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config
 from pipeline.noise import NoiseModel
-from pipeline.report import STATE_NAMES, ClusterRow, ReportData, Truth, write_label_png, write_report
+from pipeline.report import (
+    STATE_NAMES,
+    ClusterRow,
+    ReportData,
+    Truth,
+    site_pictures,
+    write_label_png,
+    write_report,
+)
 from pipeline.sites import site_error
 from pipeline.spectra import standardise
 from pipeline.stores.cube import CubeInfo, describe_cube
@@ -109,10 +117,11 @@ def _report_data(
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
         site_names=sites.table.names,
         parameters=_parameters(config, len(sites.table.names)),
-        noise=config.noise.model_dump(),
+        noise=asdict(config.noise.model()),
         timings=list((earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds).items()),
         truth=truth,
         warnings=_warnings(clusters),
+        site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
         version=__version__,
         step=step,
     )
@@ -138,11 +147,12 @@ def _source(config: Config, info: CubeInfo) -> str:
 
 def _parameters(config: Config, sites: int) -> list[tuple[str, str, str]]:
     made, clean = config.sites, config.clean_up
-    references = "modelled phases" if config.references.modelled else str(config.references.path)
+    references = "modelled phases" if config.references.modelled else str(config.references.path or made.file)
+    method = f"taken from {made.file}" if made.file else made.method
     return [
         ("references", references, "where the reference spectra come from"),
         ("sites", str(sites), "site spectra that every pixel was compared with"),
-        ("method", made.method, "how candidates were reduced to sites"),
+        ("method", method, "how candidates were reduced to sites"),
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
         ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
         ("p_num", str(clean.p_num), "equal labels in a window that make a core"),

@@ -1,0 +1,136 @@
+"""What verbs print of references and sites: tables that fit a screen."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pipeline.sites import Proof, SiteAudit
+    from pipeline.spectra import ReadRow
+    from pipeline.workflow import SitesMade
+
+NAMED = 4  # records named of those refused for one reason; references.csv names all
+LONGEST = 32
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+QUANTILE_NAMES = ("lowest", "5 %", "25 %", "median", "75 %", "95 %", "highest")
+
+
+def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
+    """Print what became of every record: those read in a line each, those refused a line a reason."""
+    if not rows:
+        return
+    groups = {
+        status: [row for row in rows if row.status == status] for status in ("read", "duplicate", "refused")
+    }
+    counts = ", ".join(f"{len(found)} {status}" for status, found in groups.items() if found)
+    out.print(f"references {counts}, of {len(rows)} records")
+    if groups["read"]:
+        _print_line(out, _columns("read", "file", "shift eV", "E0 eV", "step", ""))
+    for row in groups["read"]:
+        shift = f"{row.shift_ev:+.2f}" if row.shift_ev else ""
+        _print_line(
+            out, _columns(row.name, row.source, shift, f"{row.e0_ev:.1f}", f"{row.edge_step:.3f}", row.brief)
+        )
+    for row in groups["duplicate"]:
+        _print_line(out, f"duplicate  {row.name}: {row.brief}")
+    for reason, names in _by_reason(groups["refused"]):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
+    out.print()
+
+
+def show_sites(out: Console, made: "SitesMade") -> None:
+    """Print the references, the noise, candidates and sites, and the audit."""
+    from pipeline.sites import quantiles
+
+    config, stored = made.config, made.stored
+    noise, audit = config.noise, stored.audit
+    show_references(out, made.references)
+    out.print(
+        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
+        f"A {noise.a:g}, B {noise.b:g}"
+    )
+    _show_making(out, made)
+    if audit is None:
+        return
+    table = Table("s_error to nearest site", *QUANTILE_NAMES, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    of = "references" if config.sites.file else "candidates"
+    for name, errors in (
+        (f"{len(stored.table.names):,} sites", audit.spacing_error),
+        (of, audit.candidate_error),
+    ):
+        if errors.size:
+            table.add_row(name, *(f"{value:.2g}" for value in quantiles(errors, QUANTILES).values()))
+    out.print()
+    out.print(table)
+    _show_shares(out, audit, of)
+    _show_proof(out, stored.proof)
+
+
+def _show_making(out: Console, made: "SitesMade") -> None:
+    config, stored = made.config, made.stored
+    sites, standards = len(stored.table.names), len(stored.table.standards)
+    if config.sites.file:
+        out.print(f"sites      {sites:,} from {config.sites.file}", soft_wrap=True)
+        return
+    recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
+    pairs = standards * (standards - 1) // 2 if recipe.mixtures == "pairs" else 0
+    grown = candidates - standards - pairs
+    out.print(
+        f"candidates {candidates:,}: {standards:,} references, {pairs:,} pairs, {grown:,} accepted of "
+        f"{recipe.trials:,} trials of {recipe.components}"
+    )
+    out.print(f"sites      {sites:,} by the reduction {recipe.method!r} at {recipe.limit:g}")
+
+
+def _show_shares(out: Console, audit: "SiteAudit", of: str) -> None:
+    near = (audit.spacing_error > audit.limit).mean()
+    out.print(f"spacing    {near:.1%} of the sites are nearer to another than the limit of {audit.limit:g}")
+    if audit.candidate_error.size:
+        missed = (audit.candidate_error < audit.limit).mean()
+        out.print(f"cover      {missed:.2%} of the {of} are farther than the limit from every site")
+    if audit.uncovered:
+        shares = ", ".join(f"N = {number} {share:.2%}" for number, share in audit.uncovered.items())
+        out.print(f"denseness  uncovered of {audit.mixtures:,} random mixtures of N references: {shares}")
+    if audit.dimension:
+        out.print(
+            f"dimension  {audit.dimension} ({audit.neighbours} neighbours, eigenvalues above "
+            f"{audit.share:g} of the largest)"
+        )
+
+
+def _show_proof(out: Console, proof: "Proof | None") -> None:
+    if proof is None:
+        out.print("proof      none: no two spectra near enough for mistakes to be counted, or counts too low")
+        return
+    out.print(
+        f"proof      Eq. 1 against mistakes counted on {len(proof.measured)} pairs, 2 x {proof.draws:,} "
+        f"noisy spectra each: off by {abs(proof.pulls).max():.1f} sigma at most"
+    )
+
+
+def _by_reason(rows: Iterable["ReadRow"]) -> list[tuple[str, list[str]]]:
+    """Return reasons with the names they hold for, the most frequent first."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.brief, []).append(row.name)
+    return sorted(groups.items(), key=lambda group: -len(group[1]))
+
+
+def _columns(name: str, file: str, shift: str, e0: str, step: str, note: str) -> str:
+    text = f"{_cut(name):<{LONGEST}} {_cut(file):<{LONGEST}} {shift:>8} {e0:>7} {step:>6}  {note}"
+    return text.rstrip()
+
+
+def _print_line(out: Console, line: str) -> None:
+    """Print one line: cut where a screen ends, whole where there is none."""
+    screen = out.is_terminal
+    out.print(line, markup=False, no_wrap=True, overflow="ellipsis" if screen else "ignore", crop=screen)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

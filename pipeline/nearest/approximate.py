@@ -1,0 +1,74 @@
+"""The approximate option: a neighbour graph of the sites, its recall measured against the exact engine."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import LabelArray, label_dtype
+from pipeline.errors import InputError
+from pipeline.nearest.assign import assign_block
+from pipeline.nearest.full import centre_tile
+from pipeline.nearest.prepare import Prepared
+
+BATCH = 4096
+NEIGHBOURS = 30
+
+
+def build_index(prepared: Prepared, seed: int = 0) -> Any:
+    """Return a pynndescent index of the sites; raises InputError for fewer than three sites.
+
+    Building it uses threads, querying does not: build it once, before any worker starts.
+    """
+    from pynndescent import NNDescent
+
+    count = len(prepared.sites)
+    if count < 3:
+        raise InputError(f"{count} sites make no neighbour graph; expected at least 3; use the exact engine")
+    units = prepared.sites[:, : prepared.energies].astype(np.float32)
+    index = NNDescent(units, metric="euclidean", n_neighbors=min(NEIGHBOURS, count - 1), random_state=seed)
+    index.prepare()
+    return index
+
+
+def assign_approximately(
+    block: np.ndarray, prepared: Prepared, index: Any, invalid: int | None = None
+) -> LabelArray:
+    """Return labels like `assign_block` for an energy-first block (E, ...): most right, voids all right."""
+    pixels = np.ascontiguousarray(block.reshape(prepared.energies, -1))
+    labels = np.zeros(pixels.shape[1], label_dtype(len(prepared.sites)))
+    for start in range(0, labels.size, BATCH):
+        units, void = _units(pixels, start, min(BATCH, labels.size - start), prepared, invalid)
+        if not void.all():
+            nearest, _ = index.query(units[~void], k=1)
+            labels[start : start + BATCH][~void] = nearest[:, 0] + 1
+    return labels.reshape(block.shape[1:])
+
+
+def measure_recall(
+    block: np.ndarray,
+    prepared: Prepared,
+    index: Any,
+    invalid: int | None = None,
+    sample: int = 2000,
+    seed: int = 0,
+) -> float:
+    """Return the share of right labels among at most `sample` pixels of the block; NaN if all are void."""
+    pixels = block.reshape(prepared.energies, -1)
+    size = min(sample, pixels.shape[1])
+    chosen = np.sort(np.random.default_rng(seed).choice(pixels.shape[1], size, replace=False))
+    drawn = np.ascontiguousarray(pixels[:, chosen])
+    exact = assign_block(drawn, prepared, invalid).labels
+    found = assign_approximately(drawn, prepared, index, invalid)
+    some = exact > 0
+    return float(np.mean(found[some] == exact[some])) if some.any() else float("nan")
+
+
+def _units(
+    pixels: np.ndarray, start: int, count: int, prepared: Prepared, invalid: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    rows, lengths = np.zeros((count, prepared.sites.shape[1])), np.empty(count)
+    units = np.empty((count, prepared.energies), np.float32)
+    code = np.nan if invalid is None else float(invalid)
+    centre_tile(pixels, start, count, code, rows, lengths, units)
+    return units, lengths == 0.0

@@ -1,0 +1,122 @@
+"""The whole pipeline at the paper's full size: 450 million pixels, 178 energies, on this machine.
+
+The cube's chunks are hard links to a few hundred distinct simulated tiles, so that it fits a small disk; all
+are read, decoded and classified as any others. Prints stages, rates and the peak memory of all processes
+together, and writes them to docs/benchmarks/gigapixel.md.
+
+Usage: python scripts/gigapixel.py FOLDER [ROWS COLUMNS], rows and columns counted in chunks.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import yaml
+from linked_cubes import link_cube
+
+from pipeline.cli import _bar
+from pipeline.config import Config
+from pipeline.workflow import classify, simulate
+
+CHUNK = 256
+SOURCE_CHUNKS = (16, 16)
+ROWS, COLUMNS = 84, 82
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "gigapixel.md"
+
+
+def main(folder: Path, rows: int, columns: int) -> None:
+    """Simulate the tiles, link the cube, classify it, tell and write what it took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = simulate(_config(folder / "source", simulate=_scene()), _bar)
+    cube = folder / "cube.zarr"
+    shutil.rmtree(cube, ignore_errors=True)
+    link_cube(cube, source, (rows * CHUNK, columns * CHUNK), CHUNK)
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    config = _config(folder / "run", cube={"path": cube})
+    with Peak() as peak:
+        start = time.monotonic()
+        summary = classify(config, _bar, print)
+        wall = time.monotonic() - start
+    page = _page(config, rows * columns, wall, peak.bytes, len(summary.clusters))
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page, encoding="utf-8")
+    print(page)
+
+
+class Peak:
+    """The largest sum of memory (proportional set size) of this process and its children, sampled."""
+
+    def __enter__(self) -> "Peak":
+        self.bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._stop.wait(0.5):
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            self.bytes = max(self.bytes, total)
+
+
+def _scene() -> dict[str, object]:
+    shape = [CHUNK * side for side in SOURCE_CHUNKS]
+    return {"scene": "sinter", "shape": shape, "seed": 7, "chunk": CHUNK}
+
+
+def _config(output: Path, **sections: object) -> Config:
+    sites = {"method": "net", "trials": 10_000}
+    settings = {"title": output.name, "output": output, "references": {"modelled": True}, "sites": sites}
+    return Config.model_validate({**settings, **sections})
+
+
+def _page(config: Config, tiles: int, wall: float, peak: int, clusters: int) -> str:
+    manifest = yaml.safe_load((config.output / "manifest.json").read_text(encoding="utf-8"))
+    pixels, seconds = manifest["pixels"], manifest["seconds"]
+    size = subprocess.run(["du", "-sb", config.output], capture_output=True, text=True, check=True)
+    lines = [
+        "# The gigapixel run",
+        "",
+        f"`make gigapixel`: {pixels / 1e6:,.0f} million pixels x 178 energies, {manifest['sites']} sites, "
+        f"{SOURCE_CHUNKS[0] * SOURCE_CHUNKS[1]} distinct simulated tiles linked {tiles:,} times.",
+        f"Machine: {os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}.",
+        "",
+        f"**{wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak memory of all processes "
+        "together "
+        f"{peak / 2**30:.2f} GiB, {clusters} clusters, output {int(size.stdout.split()[0]) / 2**30:.2f} GiB.",
+        "",
+        "| stage | seconds | share | Mpx/s |",
+        "|---|---:|---:|---:|",
+    ]
+    for stage, took in seconds.items():
+        lines.append(f"| {stage} | {took:.1f} | {took / wall:.0%} | {pixels / 1e6 / max(took, 1e-3):.2f} |")
+    lines.append(f"| start, checks, end | {wall - sum(seconds.values()):.1f} | | |")
+    return "\n".join(lines) + "\n"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    size = (int(sys.argv[2]), int(sys.argv[3])) if len(sys.argv) > 3 else (ROWS, COLUMNS)
+    main(Path(sys.argv[1]), *size)

@@ -1,0 +1,93 @@
+"""The documentation is true: its Python runs, its commands run, its links lead somewhere, its keys exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from pipeline.cli import app
+from pipeline.config import Config
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+
+
+def blocks(page):
+    """The fenced blocks of a page, with their language."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def run_python(code, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "docs/how-to/own-data.md", ROOT / "docs/reference/python.md"], ids=str
+)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
+    for language, text in blocks(page):
+        if language == "python":
+            run_python(text, tmp_path)
+        elif language == "console":
+            for line in text.splitlines():
+                words = shlex.split(line)
+                assert words[0] == "gigaxas"
+                done = subprocess.run([*GIGAXAS, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr
+
+
+def test_the_tutorial_runs(tmp_path):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    done = subprocess.run(
+        [*GIGAXAS, "classify", "configs/sinter.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    page = ROOT / "docs/tutorial.md"
+    shown = next(text for language, text in blocks(page) if language == "text")
+    for line in shown.splitlines()[:2]:
+        assert line in done.stdout
+    run_python(next(text for language, text in blocks(page) if language == "python"), tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    verbs = {command.name for command in app.registered_commands}
+    for language, text in blocks(page):
+        for line in text.splitlines() if language in ("console", "text") else ():
+            words = line.split()
+            if words[:1] == ["make"]:
+                assert words[1] in targets
+            if words[:1] == ["gigaxas"] and not words[1].startswith("-"):
+                assert words[1] in verbs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def keys(model, lead=""):
+    for name, field in model.model_fields.items():
+        kinds = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if kind]
+        section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if section and lead == "":
+            yield from keys(section, f"{name}.")
+        else:
+            yield f"{lead}{name}"
+
+
+def test_the_reference_names_every_key_and_no_other():
+    page = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE))
+    assert named == set(keys(Config))

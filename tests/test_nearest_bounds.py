@@ -1,0 +1,122 @@
+"""The bounds of the screening hold for every input, and labels belong to pixels, not to blocks or threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nearest_oracle import codes, correlations, mixtures, noisy_pixels, smooth_spectra
+from numba import njit
+
+import pipeline.nearest as pn
+from pipeline.nearest.pruned import _seed_tile, _take_tile
+from pipeline.nearest.screening import BATCH, reach, refine
+from pipeline.nearest.tile import PLAIN
+from pipeline.nearest.work import work_for
+
+
+@njit
+def _bounds(k, p, outside, layout, work, lowers, uppers):
+    refine(work.places, p, layout.sites, k, layout.slack, outside, np.float32(0), work.ends)
+    lowers[:], uppers[:] = work.ends[0], work.ends[1]
+
+
+@njit
+def _reached(k, layout, work):
+    return reach(work.factors, work.floors, 0, 0, layout.lead, k, work.masks)
+
+
+def _screened(block: np.ndarray, prepared: pn.Prepared):
+    work = work_for(prepared, prepared.layout.axes.shape[1], block.dtype == np.uint16, 1)
+    living = _take_tile(block, 0, block.shape[1], np.nan, prepared.layout.axes, work)
+    _seed_tile(living, prepared.layout, work)
+    return work, work.alive[:living]
+
+
+@st.composite
+def problems(draw):
+    """Sites, pixels (at most eight), and a number of axes, over noise, sizes and offsets."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    energies, count = draw(st.integers(8, 200)), draw(st.integers(1, 60))
+    matrix = mixtures(rng, smooth_spectra(rng, draw(st.integers(1, 12)), energies), count)
+    if draw(st.booleans()):
+        matrix = matrix + rng.normal(0, draw(st.sampled_from([1e-12, 1e-3, 0.3])), matrix.shape)
+    sigma = draw(st.sampled_from([0.0, 1e-6, 0.037, 0.3, 10.0]))
+    pixels = noisy_pixels(rng, matrix, rng.integers(1, count + 1, BATCH), sigma)
+    if draw(st.booleans()):  # along what the sites have beside the axes: tight bounds
+        pixels = pixels + matrix.T @ rng.normal(0, 3, (count, BATCH))
+    pixels = pixels * draw(st.sampled_from([1e-12, 1.0, 1e9])) + draw(st.sampled_from([0.0, -3.0, 1e4]))
+    kind = draw(st.sampled_from([np.uint16, np.float32, np.float64]))
+    block = codes(pixels) if kind == np.uint16 else pixels.astype(kind)
+    return matrix, block, draw(st.sampled_from([8, 16, 24, 64]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_every_score_lies_between_its_bounds(problem):
+    sites, block, components = problem
+    prepared = pn.prepare(sites, components)
+    layout = prepared.layout
+    work, alive = _screened(block, prepared)
+    standard = prepared.sites[:, : prepared.energies]
+    r = correlations(block, standard)
+    centre = standard.astype(np.longdouble).mean(axis=0)
+    length = np.sqrt((centre - centre.mean()) @ (centre - centre.mean()))
+    scores = r - length * correlations(block, centre[None]) if length > 1e-6 else r
+    lowers, uppers = np.empty(16, np.float32), np.empty(16, np.float32)
+    for k, members in enumerate(layout.order):
+        real = members >= 0
+        plain = [(q, p) for q, p in enumerate(alive) if work.kinds[p] == PLAIN]
+        for q, p in plain:
+            true = scores[p, members[real]].astype(float)
+            _bounds(k, q, work.factors[q, 9], layout, work, lowers, uppers)
+            assert (lowers[real] <= true).all()
+            assert (true <= uppers[real]).all()
+            work.floors[0, q] = np.nextafter(np.float32(true.min()), np.float32(-9))
+        _reached(k, layout, work)
+        for q, _ in plain:
+            assert work.masks[q] == sum(1 << int(lane) for lane in np.flatnonzero(real))
+
+
+@settings(max_examples=25, deadline=None)
+@given(problems(), st.randoms(use_true_random=False))
+def test_labels_do_not_depend_on_the_block(problem, random):
+    sites, block, _ = problem
+    block = np.concatenate([block] * 40, axis=1)
+    block[:, random.randrange(block.shape[1])] = 5
+    prepared = pn.prepare(sites)
+    whole = pn.assign_block(block, prepared)
+    order = np.array(random.sample(range(block.shape[1]), block.shape[1]))
+    shuffled = pn.assign_block(block[:, order], prepared)
+    np.testing.assert_array_equal(shuffled.labels, whole.labels[order])
+    np.testing.assert_array_equal(shuffled.correlation, whole.correlation[order])
+    cut = random.randrange(1, block.shape[1])
+    for part in (slice(0, cut), slice(cut, None)):
+        found = pn.assign_block(block[:, part], prepared)
+        np.testing.assert_array_equal(found.labels, whole.labels[part])
+        np.testing.assert_array_equal(found.correlation, whole.correlation[part])
+
+
+def test_labels_do_not_depend_on_threads():
+    rng = np.random.default_rng(1)
+    sites = mixtures(rng, smooth_spectra(rng, 20, 178), 300)
+    prepared = pn.prepare(sites)
+    blocks = [codes(noisy_pixels(rng, sites, rng.integers(0, 301, 1500), 0.037)) for _ in range(8)]
+    alone = [pn.assign_block(block, prepared).labels for block in blocks]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda block: pn.assign_block(block, prepared).labels, blocks))
+    np.testing.assert_array_equal(together, alone)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.integers(-60, 60), st.sampled_from([-2.0, 0.0, 0.5]))
+def test_scale_and_offset_of_a_pixel_do_not_matter(problem, power, offset):
+    """A power of two and an offset are exact here: sums of a few small binary fractions."""
+    sites, block, _ = problem
+    if block.dtype != np.uint16:
+        return
+    prepared = pn.prepare(sites)
+    moved = (block.astype(np.float64) + offset) * 2.0**power
+    np.testing.assert_array_equal(
+        pn.assign_block(moved, prepared).labels, pn.assign_block(block, prepared).labels
+    )
