@@ -23,9 +23,9 @@ _COARSER = 1.25
 class Grains:
     """Sums over the uniform windows of k grains, in an order that no tiling changes.
 
-    total (k, E) of the windows' mean standardised spectra, windows (k,) their number, noise (k,) of the variance
-    of a single pixel, mean and length (k,) of what standardisation took away, first (k, 2) the place (y, x) of
-    the first window.
+    total (k, E) of the windows' mean standardised spectra, windows (k,) their number, noise (k,) of the
+    variance of a single pixel, mean and length (k,) of what standardisation took away, first (k, 2) the place
+    (y, x) of the first window.
     """
 
     total: FloatArray
@@ -50,7 +50,7 @@ class Grains:
         return Grains(*(getattr(self, part.name)[which] for part in fields(self)))
 
     def grouped(self, group: IntArray) -> "Grains":
-        """Return one grain for every group 0, 1, ... that `group` (k,) names, summed in order."""
+        """Return one grain for every group 0, 1, ... that `group` (k,) names, with the place of its first."""
         count = int(group.max()) + 1
         sums = []
         for part in fields(self):
@@ -59,8 +59,7 @@ class Grains:
             np.add.at(total, group, values)
             sums.append(total)
         whole = Grains(*sums)
-        leaders = np.unique(group, return_index=True)[1]
-        whole.first[:] = self.first[leaders]
+        whole.first[:] = self.first[np.unique(group, return_index=True)[1]]
         return whole
 
 
@@ -101,7 +100,12 @@ def _leaders(grains: Grains, level: Level, resolution: float) -> IntArray:
 
 @njit(nogil=True, cache=True)
 def _lead(
-    spectra: FloatArray, profile: FloatArray, variance: FloatArray, share: FloatArray, tail: float, resolution: float
+    spectra: FloatArray,
+    profile: FloatArray,
+    variance: FloatArray,
+    share: FloatArray,
+    tail: float,
+    resolution: float,
 ) -> IntArray:
     """Let each grain, the first ones first, join the nearest leader it cannot be told from, or become one."""
     count, width = spectra.shape

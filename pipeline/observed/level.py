@@ -1,4 +1,4 @@
-"""The level of the noise, found on the data: what a uniform window may show, and how far the camera model is off."""
+"""The level of the noise, found on the data: what a uniform window shows, how far the camera model is off."""
 
 from dataclasses import dataclass
 
@@ -23,9 +23,9 @@ _FEWEST = 50
 class Level:
     """What noise alone does to a window of k_size x k_size pixels, in standardised spectra of length 1.
 
-    profile (E,) is the camera model's variance at each energy, as a share of the whole; variance the whole, as
-    measured; model what the camera model says it is; contrast and coherence are the usual values of these two
-    (see `windows`) over the scatter, and their limits what a uniform window passes only at `error`.
+    profile (E,) is the camera model's variance at each energy, as a share of the whole; variance the whole,
+    as measured; model what the camera model says it is; contrast and coherence are the usual values of these
+    two (see `windows`) over the scatter, and their limits what a uniform window passes only at `error`.
     """
 
     k_size: int
@@ -47,7 +47,7 @@ class Level:
 
     @property
     def spread(self) -> float:
-        """How much more neighbouring pixels' noise has in common than independent noise would, as a variance."""
+        """How many times the variance of independent noise a window's mean has, as neighbours share some."""
         return max(1.0, self.contrast)
 
     @property
@@ -78,8 +78,8 @@ def find_level(
     probed = probed[probed[:, 0] < 1.0 - LOWEST_SIGNAL]
     if len(probed) < _FEWEST:
         raise InputError(
-            f"sites.from: found {len(probed)} windows of {k_size} x {k_size} pixels with a spectrum, expected at "
-            f"least {_FEWEST}; set sites.from: library, or give a cube with a larger measured area"
+            f"sites.from: found {len(probed)} windows of {k_size} x {k_size} pixels with a spectrum, "
+            f"expected at least {_FEWEST}; set sites.from: library, or give a cube with a larger measured area"
         )
     profile, model = noise_profile(noise, spectrum)
     spread_c, spread_a = _spreads(profile, k_size * k_size)
@@ -122,7 +122,7 @@ def mode(values: FloatArray) -> float:
 
 
 def _spreads(v: FloatArray, pixels: int) -> tuple[float, float]:
-    """Return the standard deviations of contrast (relative) and coherence (over scatter) of a uniform window."""
+    """Return the deviations of a uniform window's contrast (relative) and coherence (over scatter)."""
     one, two = np.sum(v[1:] * v[:-1]), np.sum(v[2:] * v[:-2])
     # The smoothed squares are a quadratic form with 3, 2, 1 on its diagonals; two independent moments add.
     contrast = np.sqrt((9.0 * np.sum(v * v) + 8.0 * one + 2.0 * two) / 9.0)

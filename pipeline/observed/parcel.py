@@ -14,8 +14,6 @@ from pipeline.observed.level import LOWEST_SIGNAL, ROOM, Level, contrast_unit
 from pipeline.observed.pixels import standardise_pixels
 from pipeline.observed.windows import Row, rows_of
 
-SIDE = 512
-"""Side of a parcel, in pixels. Parcels start at the image's corner, whatever the tiles or chunks."""
 STRIP = 64
 REACH = 2.0
 """A window joins a grain whose mean is within so many standard deviations of single-pixel noise."""
@@ -158,7 +156,7 @@ def _nearest_grain(
     last: int,
     away: FloatArray,
 ) -> int:
-    """Return the grain nearest to a window's mean, the first grain looked at being `last`; `count` for a new one.
+    """Return the grain nearest to a window's mean, `count` for a new one; `last` is looked at first.
 
     Distances are squared and freed of what the noise of both means adds.
     """
@@ -196,12 +194,10 @@ def _join(spectrum: FloatArray, heap: Heap, grain: int) -> None:
 
 def _room(rows: int, energies: int) -> Heap:
     padded = padded_length(energies)
-    return Heap(
-        *np.zeros((2, rows, padded)),
-        *np.zeros((2, rows), np.int64),
-        *np.zeros((3, rows)),
-        np.zeros((rows, 2), np.int64),
-    )
+    total, centre = np.zeros((2, rows, padded))
+    windows, settled = np.zeros((2, rows), np.int64)
+    noise, mean, length = np.zeros((3, rows))
+    return Heap(total, centre, windows, settled, noise, mean, length, np.zeros((rows, 2), np.int64))
 
 
 def _with_room(heap: Heap, rows: int) -> Heap:

@@ -1,4 +1,7 @@
-"""Pixels made ready for sums over windows: standardised, as whole numbers, so that every sum is exact."""
+"""Pixels made ready for sums over windows: standardised, as whole numbers, so that every sum is exact.
+
+The loops are short and over few arrays: the compiler makes vectors of these, not of one long loop.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +15,7 @@ from pipeline.arrays import BoolArray, FloatArray
 Float32Array = NDArray[np.float32]
 
 UNIT = 8192.0
-"""A standardised spectrum of length 1 has this length as whole numbers; rounding is 1 % of the noise or less."""
+"""Length of a standardised spectrum as whole numbers; their rounding is 1 % of the noise or less."""
 LARGEST_WHOLE = 2.0**24
 """Whole numbers up to this are exact in float32."""
 _ROUND = 1.5 * 2.0**52  # added and taken away again, it leaves the nearest whole number
@@ -24,7 +27,7 @@ class Pixels:
 
     samples (E, h, w) are standardised spectra times `unit`, whole numbers, 0 for a void pixel; square and
     product (h, w) their sums of squares and of products with the two next energies; mean and length (h, w)
-    what standardisation took away, in the samples' own unit; valid (h, w) is False for a void pixel.
+    what standardisation took away, in the block's own unit; valid (h, w) is False for a void pixel.
     """
 
     samples: Float32Array
@@ -48,7 +51,7 @@ def whole_unit(k_size: int) -> float:
 
 
 def standardise_pixels(block: NDArray[Any], k_size: int, invalid: int | None = None) -> Pixels:
-    """Standardise a block (E, h, w) of any real type; a pixel that is constant or has a bad sample is void."""
+    """Standardise a block (E, h, w) of real numbers; a pixel that is constant or has a bad sample is void."""
     energies, height, width = block.shape
     samples = np.empty((energies, height, width), np.float32)
     square, product, mean, length = np.zeros((4, height, width))
@@ -115,10 +118,7 @@ def _round(
     square: FloatArray,
     product: FloatArray,
 ) -> None:
-    """Round row y of a block (E, h, w) to samples, with the sums of their squares and products (w,).
-
-    Short loops over few arrays: the compiler makes vectors of these, not of one long loop.
-    """
+    """Round row y of a block (E, h, w) to samples, with the sums of their squares and products (w,)."""
     energies, _, width = block.shape
     factor = np.zeros(width)
     for x in range(width):
@@ -130,14 +130,20 @@ def _round(
             target[x] = np.float32((value + _ROUND) - _ROUND)
     for x in range(width):
         if factor[x] == 0.0:
-            for e in range(energies):
-                samples[e, y, x] = 0.0
+            samples[:, y, x] = 0.0
+    _square(samples, y, square, product)
+
+
+@njit(nogil=True, cache=True)
+def _square(samples: Float32Array, y: int, square: FloatArray, product: FloatArray) -> None:
+    """Sum squares and products with the two next energies (w,) of row y of the samples (E, h, w)."""
+    energies = samples.shape[0]
     for e in range(energies):
         here = samples[e, y]
-        for x in range(width):
+        for x in range(here.size):
             square[x] += np.float64(here[x]) * np.float64(here[x])
-    for e in range(energies - 1):
-        here, one, two = samples[e, y], samples[e + 1, y], samples[min(e + 2, energies - 1), y]
-        last = 1.0 if e + 2 < energies else 0.0
-        for x in range(width):
-            product[x] += np.float64(here[x]) * (np.float64(one[x]) + last * np.float64(two[x]))
+    for step in (1, 2):
+        for e in range(energies - step):
+            here, there = samples[e, y], samples[e + step, y]
+            for x in range(here.size):
+                product[x] += np.float64(here[x]) * np.float64(there[x])

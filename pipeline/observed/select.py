@@ -177,7 +177,7 @@ class Choice:
 
 
 def _sweep(choice: Choice) -> bool:
-    """Look once at every grain that is likely to be deleted, the worst first; say whether anything changed."""
+    """Look once at every grain likely to be deleted, the worst first; say whether anything changed."""
     changed = False
     for grain in np.argsort(-choice.loss, kind="stable"):
         if choice.loss[grain] < WORTH:

@@ -2,7 +2,7 @@
 
 Three sums over a window's standardised pixels tell a uniform window from one that holds two phases:
 - scatter: the squares about the mean, which camera noise predicts;
-- contrast: the squares of the first moments along y and x, smoothed over three energies. An edge or a gradient
+- contrast: the squares of the first moments along y and x, smoothed over three energies. An edge or gradient
   that crosses the window makes them larger than the scatter allows, whatever the level of the noise;
 - coherence: the products of each deviation with those at the next two energies. Noise is drawn anew at every
   energy, the difference of two phases is not: this one finds any mixture, ordered or not.
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def rows_of(pixels: Pixels, k_size: int) -> Iterator[tuple[int, Row]]:
-    """Yield (y, sums of the windows that start in row y) of a block of pixels, in one room that is used again."""
+    """Yield y and the sums of the windows that start in row y of a block; their room is used again."""
     energies, height, width = pixels.samples.shape
     count = width - k_size + 1
     row = Row(np.empty((energies, count), np.float32), *np.empty((6, count)))
@@ -88,7 +88,7 @@ def sum_row(
     valid: BoolArray,
     row: Row,
 ) -> None:
-    """Fill `row` with the windows that start at row y, from column sums and moments (E, w) that start there."""
+    """Fill `row` with the windows of row y, from the column sums and moments (E, w) that start there."""
     energies, count = row.total.shape
     _sum_pixels(y, k_size, square, product, row.scatter, row.coherence)
     _sum_pixels(y, k_size, mean, length, row.mean, row.length)
