@@ -124,8 +124,9 @@ class References(Section):
 
 
 class Sites(Section):
-    """How the site spectra are made from the references, or the `file` that they are taken from."""
+    """Where site spectra come from (the references, the data, both, or a `file`) and how they are made."""
 
+    source: Literal["library", "observed", "both"] = Field(default="library", alias="from")
     file: Path | None = None
     mixtures: Literal["pairs", "none"] = "pairs"
     trials: Annotated[int, Field(ge=0)] = 0
@@ -141,13 +142,21 @@ class Sites(Section):
     def _built_or_given(self) -> "Sites":
         idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
         if self.file and idle:
-            raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
+            raise ValueError(f"sites from a `file` are not built: remove {', '.join(_yaml_names(idle))}")
+        idle = sorted(self.model_fields_set - {"source", "limit"})
+        if self.source == "observed" and idle:
+            raise ValueError(f"sites observed in the data are not built: remove {', '.join(idle)}")
         return self
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings that sites are built by."""
-        return self.model_dump(exclude={"file"})
+        return self.model_dump(exclude={"file", "source"})
+
+    @property
+    def need_references(self) -> bool:
+        """Whether there are no sites without reference spectra."""
+        return not self.file and self.source != "observed"
 
 
 class CleanUp(Section):
@@ -184,16 +193,17 @@ class Config(Section):
     simulate: Simulate | None = None
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
+    maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
     compute: Compute = Compute()
 
     @field_validator("references")
     @classmethod
     def _one_source(cls, references: References, info: ValidationInfo) -> References:
-        made = info.data["sites"].file if "sites" in info.data else None
-        if (references.path is None) == (not references.modelled) and (references.is_given or not made):
+        needed = info.data["sites"].need_references if "sites" in info.data else True
+        if (references.path is None) == (not references.modelled) and (references.is_given or needed):
             raise ValueError(
                 "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that "
-                "are made already (`sites.file`)"
+                "need none (`sites.file`, or `sites.from: observed`)"
             )
         return references
 
@@ -247,6 +257,10 @@ def load_config(path: str | Path) -> Config:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
     except TypeError as error:
         raise InputError(f"{path}: section names must be words ({error})") from None
+
+
+def _yaml_names(fields: list[str]) -> list[str]:
+    return ["from" if field == "source" else field for field in fields]
 
 
 def digest(*parts: Any) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pipeline.sites import Proof, SiteAudit
     from pipeline.spectra import ReadRow
+    from pipeline.stores.sites import StoredSites
     from pipeline.workflow import SitesMade
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
@@ -68,7 +69,8 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     out.print()
     out.print(table)
     _show_shares(out, audit, of)
-    _show_proof(out, stored.proof)
+    if config.sites.source == "library" or stored.proof:
+        _show_proof(out, stored.proof)
 
 
 def _show_making(out: Console, made: "SitesMade") -> None:
@@ -76,6 +78,10 @@ def _show_making(out: Console, made: "SitesMade") -> None:
     sites, standards = len(stored.table.names), len(stored.table.standards)
     if config.sites.file:
         out.print(f"sites      {sites:,} from {config.sites.file}", soft_wrap=True)
+        return
+    if stored.evidence:
+        _show_observed(out, stored)
+    if config.sites.source == "observed":
         return
     recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
     pairs = standards * (standards - 1) // 2 if recipe.mixtures == "pairs" else 0
@@ -85,6 +91,26 @@ def _show_making(out: Console, made: "SitesMade") -> None:
         f"{recipe.trials:,} trials of {recipe.components}"
     )
     out.print(f"sites      {sites:,} by the reduction {recipe.method!r} at {recipe.limit:g}")
+
+
+def _show_observed(out: Console, stored: "StoredSites") -> None:
+    """Print what was seen in the data: noise, sites, and those that the library does not explain."""
+    evidence = stored.evidence
+    assert evidence is not None
+    noise, seen = evidence.noise, int((evidence.windows > 0).sum())
+    out.print(
+        f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
+        f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
+    )
+    out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
+    for site in evidence.outside.nonzero()[0].tolist():
+        y, x = evidence.first[site].tolist()
+        chi_square, freedom = evidence.chi_square[site], evidence.freedom[site]
+        _print_line(
+            out,
+            f"unknown    site {site + 1} at row {y}, column {x}: {stored.table.names[site]}; chi-square "
+            f"{chi_square:.0f} on {freedom:.0f}, p {evidence.p_value[site]:.1g}",
+        )
 
 
 def _show_shares(out: Console, audit: "SiteAudit", of: str) -> None:

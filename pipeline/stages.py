@@ -12,6 +12,7 @@ from pipeline.config import CleanUp
 from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
 from pipeline.nearest import Prepared, assign_block
 from pipeline.noise import NoiseModel
+from pipeline.observed import Grains, Level, observe_parcel, probe_windows
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
@@ -38,6 +39,16 @@ def simulate_tile(
     block = simulate_block(phase, thickness, spectra, noise, rng, windows)
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
     return int(block.valid.size - np.count_nonzero(block.valid))
+
+
+def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, FloatArray]:
+    """Return what the windows of one probe show of the noise, and the sum of their spectra."""
+    return probe_windows(cube.read_tile(info, tile), k_size, info.invalid)
+
+
+def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
+    """Gather the uniform windows of one parcel into grains."""
+    return observe_parcel(cube.read_tile(info, tile), (tile.y0, tile.x0), level, info.invalid)
 
 
 def assign_tile(tile: Tile, *, info: CubeInfo, result: Path, sites: Prepared) -> int:

@@ -79,7 +79,7 @@ def find_level(
     if len(probed) < _FEWEST:
         raise InputError(
             f"sites.from: found {len(probed)} windows of {k_size} x {k_size} pixels with a spectrum, "
-            f"expected at least {_FEWEST}; set sites.from: library, or give a cube with a larger measured area"
+            f"expected at least {_FEWEST}; set sites.from: library, or give a cube of a larger area"
         )
     profile, model = noise_profile(noise, spectrum)
     spread_c, spread_a = _spreads(profile, k_size * k_size)

@@ -4,8 +4,9 @@ import numpy as np
 
 from pipeline.tiles import Grid, Tile, regular_grid
 
-SIDE = 512
-"""Side of a parcel, in windows. Parcels start at the image's corner, whatever its tiles or chunks."""
+SIDE, LARGE_SIDE = 512, 1024
+"""Sides of a parcel, in windows, and of one of a large image, where less margin is read twice."""
+LARGE = 32 * LARGE_SIDE**2
 PROBE_SIDE = 40
 MOST_PROBES = 8
 
@@ -13,10 +14,12 @@ MOST_PROBES = 8
 def parcels(plane: tuple[int, int], k_size: int) -> Grid:
     """Return the parcels of an image (y, x), as the pixels that they read: their windows, whole.
 
-    Neighbours overlap by k_size - 1 pixels; every window lies in one parcel.
+    They start at the image's corner, whatever its tiles or chunks. Neighbours overlap by k_size - 1 pixels;
+    every window lies in one parcel.
     """
     more = k_size - 1
-    grid = regular_grid((plane[0] - more, plane[1] - more), (SIDE, SIDE))
+    side = LARGE_SIDE if plane[0] * plane[1] >= LARGE else SIDE
+    grid = regular_grid((plane[0] - more, plane[1] - more), (side, side))
     return [[Tile(t.row, t.column, t.y0, t.y1 + more, t.x0, t.x1 + more) for t in row] for row in grid]
 
 

@@ -51,10 +51,10 @@ def observe_sites(
     """
     check_clean_up(k_size, p_num, image.shape[1:])
     plane = (image.shape[1], image.shape[2])
-    probed = [probe_windows(image[:, *tile.region], k_size, invalid) for tile in flat(probes(plane))]
+    probed = [probe_windows(image[:, *tile.region].copy(), k_size, invalid) for tile in flat(probes(plane))]
     level = join_probes(probed, noise, k_size, p_num, error)
     parts = [
-        observe_parcel(np.ascontiguousarray(image[:, *tile.region]), (tile.y0, tile.x0), level, invalid)
+        observe_parcel([image[:, *tile.region]], (tile.y0, tile.x0), level, invalid)
         for tile in flat(parcels(plane, k_size))
     ]
     return settle_sites(parts, level)

@@ -1,9 +1,9 @@
 """Whether a uniform area outlives the clean-up, given the sites that its pixels are assigned to.
 
 A pixel of a grain is its mean plus noise. It goes astray to site b instead of the nearest site a with the
-probability Phi(-margin), margin = (|g - b|^2 - |g - a|^2) / (2 sd of the noise along a - b): the z of two sites
-([I] Eq. 5) where g is one of them. A K x K window outlives the clean-up when at most K^2 - P of its pixels
-go astray.
+probability Phi(-margin), margin = (|g - b|^2 - |g - a|^2) / (2 sd of the noise along a - b): the z of two
+sites ([I] Eq. 5) where g is one of them. A K x K window outlives the clean-up when at most K^2 - P of its
+pixels go astray.
 """
 
 import math

@@ -8,7 +8,6 @@ Three sums over a window's standardised pixels tell a uniform window from one th
   energy, the difference of two phases is not: this one finds any mixture, ordered or not.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +34,48 @@ class Row(NamedTuple):
     length: FloatArray
 
 
-def rows_of(pixels: Pixels, k_size: int) -> Iterator[tuple[int, Row]]:
-    """Yield y and the sums of the windows that start in row y of a block; their room is used again."""
+class Strip(NamedTuple):
+    """A strip of pixels and what its windows need as they move down it, row by row."""
+
+    samples: Float32Array
+    square: FloatArray
+    product: FloatArray
+    mean: FloatArray
+    length: FloatArray
+    valid: BoolArray
+    columns: Float32Array
+    moments: Float32Array
+    row: Row
+    k_size: int
+    rows: int
+
+
+def strip_of(pixels: Pixels, k_size: int) -> Strip:
+    """Return a strip whose windows stand above its first row; `rows` of them start in the pixels."""
     energies, height, width = pixels.samples.shape
     count = width - k_size + 1
     row = Row(np.empty((energies, count), np.float32), *np.empty((6, count)))
     columns, moments = np.zeros((2, energies, width), np.float32)
-    for y in range(height - k_size + 1):
-        slide_down(pixels.samples, y, k_size, columns, moments)
-        sum_row(pixels.samples, y, k_size, columns, moments, *pixels.maps, row)
-        yield y, row
+    return Strip(pixels.samples, *pixels.maps, columns, moments, row, k_size, height - k_size + 1)
+
+
+@njit(nogil=True, cache=True)
+def move_to(strip: Strip, y: int) -> None:
+    """Fill `strip.row` with the windows that start in row y; rows come one after the other."""
+    slide_down(strip.samples, y, strip.k_size, strip.columns, strip.moments)
+    sum_row(
+        strip.samples,
+        y,
+        strip.k_size,
+        strip.columns,
+        strip.moments,
+        strip.square,
+        strip.product,
+        strip.mean,
+        strip.length,
+        strip.valid,
+        strip.row,
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -211,15 +242,12 @@ def _take_means_away(row: Row) -> None:
         here = row.total[e]
         for x in range(count):
             squares[x] += np.float64(here[x]) * np.float64(here[x])
-    for e in range(energies - 1):
-        here, one = row.total[e], row.total[e + 1]
-        for x in range(count):
-            products[x] += np.float64(here[x]) * np.float64(one[x])
     for e in range(energies - 2):
-        here, two = row.total[e], row.total[e + 2]
+        here, one, two = row.total[e], row.total[e + 1], row.total[e + 2]
         for x in range(count):
-            products[x] += np.float64(here[x]) * np.float64(two[x])
+            products[x] += np.float64(here[x]) * np.float64(one[x] + two[x])
+    here, one = row.total[energies - 2], row.total[energies - 1]
     for x in range(count):
         pixels = max(row.pixels[x], 1.0)
         row.scatter[x] -= squares[x] / pixels
-        row.coherence[x] -= products[x] / pixels
+        row.coherence[x] -= (products[x] + np.float64(here[x]) * np.float64(one[x])) / pixels

@@ -1,6 +1,6 @@
 """Pictures and a page for people: `label.png`, `sites.png`, `proof.png` and `report.html`."""
 
-from pipeline.report.data import STATE_NAMES, ClusterRow, Picture, ReportData, Truth, TruthRow
+from pipeline.report.data import STATE_NAMES, ClusterRow, Finding, Picture, ReportData, Truth, TruthRow
 from pipeline.report.figure import write_label_png
 from pipeline.report.page import render_report, write_report
 from pipeline.report.sites import site_pictures, write_proof_png, write_sites_png
@@ -8,6 +8,7 @@ from pipeline.report.sites import site_pictures, write_proof_png, write_sites_pn
 __all__ = [
     "STATE_NAMES",
     "ClusterRow",
+    "Finding",
     "Picture",
     "ReportData",
     "Truth",

@@ -69,7 +69,12 @@ def classify(
         cube = make_cube(config, references, runner)
         info = describe_cube(cube)
         sites = make_sites(
-            config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
+            config,
+            info.energy,
+            references,
+            runner,
+            lambda new: show_sites(_made(config, references, new)),
+            info,
         )
         plan = make_plan(config, runner.workers, info)
         make_result(config, plan, info, sites, runner)
@@ -90,9 +95,17 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
     config = _settled(config, announce)
     _, references = check(config)
+    if config.sites.source != "library":
+        return _observed(config, references, progress, announce)
     claim(config)
     energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
     return _made(config, references, make_sites(config, energy, references, Runner(progress=progress)))
+
+
+def _observed(config: Config, references: ReferenceSet, progress: Progress, announce: Announce) -> SitesMade:
+    with _runner(config, progress, announce) as runner:
+        info = describe_cube(make_cube(config, references, runner))
+        return _made(config, references, make_sites(config, info.energy, references, runner, info=info))
 
 
 def _settled(config: Config, announce: Announce) -> Config:

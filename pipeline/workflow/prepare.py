@@ -16,10 +16,11 @@ from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
 from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import create_cube
+from pipeline.stores.cube import CubeInfo, create_cube, cube_identity
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
+from pipeline.workflow.observed import beside, observe
 from pipeline.workflow.paths import is_made, sites_path, truth_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.site_file import read_site_file
@@ -57,6 +58,8 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
     if not wanted.is_given and config.sites.file:
         stored = read_site_file(config.sites.file, energy)
         return ReferenceSet(stored.table.standards, stored.references)
+    if not wanted.is_given:
+        return ReferenceSet((), np.empty((0, energy.size)))
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))
     if not wanted.path.exists():
@@ -88,34 +91,55 @@ def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceS
     return digest(__version__, config.sites.recipe, noise, energy.tobytes(), references.names, spectra)
 
 
+def observed_fingerprint(config: Config, info: CubeInfo, references: ReferenceSet) -> str:
+    """Return what marks sites observed in a cube, alone or beside those of the library."""
+    window, source = config.clean_up.k_size, config.sites.source
+    made = sites_fingerprint(config, info.energy, references)
+    return digest(made, source, cube_identity(info), window, config.clean_up.p_num)
+
+
 def make_sites(
     config: Config,
     energy: FloatArray,
     references: ReferenceSet,
     runner: Runner,
     show: Callable[[StoredSites], None] = lambda sites: None,
+    info: CubeInfo | None = None,
 ) -> StoredSites:
     """Make the sites of a run, or read them where these settings have made them before.
 
-    `show` is given sites that are new, with their audit.
+    `info` is the cube, which observed sites need. `show` is given sites that are new, with their audit.
     """
     path, fingerprint = sites_path(config), sites_fingerprint(config, energy, references)
     given = None
     if config.sites.file:
         given = read_site_file(config.sites.file, energy, references.names, references.spectra)
         fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
+    elif info and config.sites.source != "library":
+        fingerprint = observed_fingerprint(config, info, references)
     if not is_made(path, fingerprint):
+        sites = take_stored(config, given) if given else _new_sites(config, energy, references, runner, info)
         with runner.step("sites", 1) as advance:
-            if given:
-                sites = take_stored(config, given)
-            else:
-                sites = build_stored(config, energy, references.names, references.spectra)
             write_sites(partial_of(path), sites, fingerprint)
             write_for_people(config.output, sites, references.table)
             publish(partial_of(path), path)
             advance(1)
         show(sites)
     return read_sites(path)
+
+
+def _new_sites(
+    config: Config, energy: FloatArray, references: ReferenceSet, runner: Runner, info: CubeInfo | None
+) -> StoredSites:
+    names, spectra, source = references.names, references.spectra, config.sites.source
+    if source == "library" or info is None:
+        with runner.step("sites", 1):
+            return build_stored(config, energy, names, spectra)
+    observed = observe(config, info, names, spectra, runner)
+    if source == "observed":
+        return observed
+    with runner.step("sites", 1):
+        return beside(config, observed, build_stored(config, energy, names, spectra))
 
 
 def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:
