@@ -6,7 +6,7 @@ CONFIG ?= sinter.yaml
 # A bare name is looked up in configs/, anything else is a path.
 CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
 
-.PHONY: help install classify check test test-all lint format bench gigapixel lock clean
+.PHONY: help install classify check test test-all lint format bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -58,6 +58,9 @@ lock:  ## renew the lock files (needs uv)
 	  --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+
+viewer-library:  ## take the pinned OpenSeadragon out of its npm package again (needs npm)
+	$(PYTHON) scripts/vendor_viewer.py
 
 clean:  ## remove .venv, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info

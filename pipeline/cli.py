@@ -24,7 +24,8 @@ from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from pipeline.graph.run import Advance
-    from pipeline.workflow import Plan
+    from pipeline.workflow import PhaseSummary, Plan
+    from pipeline.workflow.phase_rows import Row
     from pipeline.workflow.report import Summary
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
@@ -113,14 +114,30 @@ def classify_verb(config: ConfigPath) -> None:
     _show_summary(summary)
 
 
+@app.command("phases")
+def phases_verb(config: ConfigPath) -> None:
+    """Find the components among the clusters of a finished result; map how much of each a pixel holds."""
+    from pipeline.config import load_config
+    from pipeline.workflow import phases
+
+    _show_phases(phases(load_config(config), _bar))
+
+
 @app.command("report")
-def report_verb(config: ConfigPath) -> None:
-    """Write the tables and the report of a finished result again."""
+def report_verb(
+    config: ConfigPath,
+    ome_zarr: Annotated[bool, typer.Option("--ome-zarr", help="write the maps as OME-Zarr too")] = False,
+    tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
+) -> None:
+    """Write the tables and the report of a finished result again, and its maps for other programs."""
+    from pipeline.cluster import worker_count
     from pipeline.config import load_config
     from pipeline.workflow import report, settle_noise
     from pipeline.workflow.runner import Runner
 
-    _show_summary(report(settle_noise(load_config(config)), Runner(progress=_bar)))
+    settings = settle_noise(load_config(config))
+    runner = Runner(workers=worker_count(settings.compute), progress=_bar)
+    _show_summary(report(settings, runner, ome_zarr, tiff))
 
 
 @contextmanager
@@ -162,7 +179,45 @@ def _show_summary(summary: "Summary") -> None:
     _show_paths(list(summary.paths))
 
 
-def _show_truth(summary: "Summary") -> None:
+def _show_phases(summary: "PhaseSummary") -> None:
+    removed = [row for row in summary.rows if row.decision.kind != "component"]
+    table = Table(
+        "label", "component", "share", "area um2", "nearest reference", "r", box=None, pad_edge=False
+    )
+    for column in (0, 2, 3, 5):
+        table.columns[column].justify = "right"
+    for each in summary.components:
+        near = each.row.near[0]
+        table.add_row(
+            str(each.row.label),
+            each.name,
+            f"{each.share:.2%}",
+            f"{each.area_um2:,.1f}",
+            near.name,
+            f"{near.correlation:.5f}",
+        )
+    out.print()
+    out.print(table)
+    out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
+    for row in removed[:SHOWN_CLUSTERS]:
+        out.print(f"  {row.label} {row.name}: {_reason(row)}")
+    if len(removed) > SHOWN_CLUSTERS:
+        out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
+    _show_truth(summary)
+    _show_paths(list(summary.paths))
+
+
+def _reason(row: "Row") -> str:
+    decision, found = row.decision, row.decision.explanation
+    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
+    if found is None:
+        return f"merged into {decision.members[0]} as you decided"
+    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
+    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
+    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
+
+
+def _show_truth(summary: "Summary | PhaseSummary") -> None:
     if summary.truth is None:
         return
     table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)

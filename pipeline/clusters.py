@@ -9,13 +9,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, IntArray, LabelArray
+from pipeline.exact import FIRST_BITS, SECOND_BITS, exact_sums
 
 
 @dataclass(frozen=True)
 class Sums:
     """Sums over the kept pixels of each label: labels (n,), pixels (n,), first and second power (n, E).
 
-    For uint16 samples the sums are exact integers, so that they do not depend on tiles or their order.
+    Sums are exact integers, so that they depend neither on tiles nor on their order: int64 for uint16
+    samples, Python integers in the units of `exact_sums` for floating-point ones.
     """
 
     labels: IntArray
@@ -46,15 +48,17 @@ def sum_spectra(block: NDArray[Any], kept: LabelArray, invalid: int | None = Non
         flat = np.where(bad.any(axis=0), 0, flat)
         samples = np.where(bad, 0, samples).astype(samples.dtype)
     labels, slots = np.unique(flat, return_inverse=True)
-    kind = np.int64 if samples.dtype.kind == "u" else np.float64
-    first, second = _scatter(samples, slots, len(labels), kind(0))
+    if samples.dtype.kind == "f":
+        first, second = exact_sums(samples, slots, len(labels))
+    else:
+        first, second = _scatter(samples, slots, len(labels))
     pixels = np.bincount(slots, minlength=len(labels))
     real = labels > 0
-    return Sums(labels[real].astype(np.int64), pixels[real], first.T[real], second.T[real])
+    return Sums(labels[real].astype(np.int64), pixels[real], first[real], second[real])
 
 
 def merge_sums(parts: Iterable[Sums], count: int) -> Sums:
-    """Add the sums of many tiles, in the order given, into one table over the labels 1 to `count`."""
+    """Add the sums of many tiles, in any order, into one table over the labels 1 to `count`."""
     total: Sums | None = None
     for part in parts:
         if total is None:
@@ -82,7 +86,8 @@ def cluster_spectra(sums: Sums, scale: float = 1.0, offset: float = 0.0) -> Clus
     known from one pixel and is NaN.
     """
     n = sums.pixels[:, None].astype(np.float64)
-    mean = sums.first / n
+    exact = sums.first.dtype == object
+    mean = _divide(sums.first, sums.pixels, FIRST_BITS if exact else 0)
     spread = _spread(sums)
     with np.errstate(invalid="ignore"):
         error = np.where(n > 1, np.sqrt(spread / np.maximum(n - 1, 1) / n), np.nan)
@@ -91,22 +96,31 @@ def cluster_spectra(sums: Sums, scale: float = 1.0, offset: float = 0.0) -> Clus
 
 def _spread(sums: Sums) -> FloatArray:
     """Sum of squared differences from the mean; integers are subtracted before anything is rounded."""
-    if sums.first.dtype.kind == "i":
-        first = sums.first.astype(object)
-        exact = sums.second.astype(object) * sums.pixels[:, None].astype(object) - first * first
-        return (exact / sums.pixels[:, None]).astype(np.float64)
-    return np.maximum(sums.second - sums.first**2 / sums.pixels[:, None], 0.0)
+    exact = sums.first.dtype == object
+    bits = 2 * FIRST_BITS if exact else 0
+    first = sums.first.astype(object)
+    squares = sums.second.astype(object) * (1 << (bits - SECOND_BITS if exact else 0))
+    # the square of a float64 sample is rounded, so that equal samples may leave a difference below 0
+    differences = np.maximum(squares * sums.pixels[:, None].astype(object) - first * first, 0)
+    return _divide(differences, sums.pixels, bits)
+
+
+def _divide(values: NDArray[Any], pixels: IntArray, bits: int) -> FloatArray:
+    """Divide integers (n, E) by pixels (n,) times 2^bits, rounding once."""
+    return (values.astype(object) / (pixels[:, None].astype(object) << bits)).astype(np.float64)
 
 
 @njit(nogil=True, cache=True)
-def _scatter(samples: Any, slots: Any, count: int, zero: Any) -> Any:
+def _scatter(samples: Any, slots: Any, count: int) -> tuple[Any, Any]:
     energies, pixels = samples.shape
-    first = np.full((energies, count), zero)
-    second = np.full((energies, count), zero)
+    first = np.zeros((count, energies), np.int64)
+    second = np.zeros((count, energies), np.int64)
     for e in range(energies):
-        row, squares = first[e], second[e]
+        row, squares = np.zeros(count, np.int64), np.zeros(count, np.int64)
         for p in range(pixels):
-            value = zero + samples[e, p]
+            value = np.int64(samples[e, p])
             row[slots[p]] += value
             squares[slots[p]] += value * value
+        first[:, e] = row
+        second[:, e] = squares
     return first, second

@@ -172,6 +172,24 @@ class CleanUp(Section):
         return self
 
 
+class Phases(Section):
+    """How clusters become components, and how their maps and figure are drawn.
+
+    An explanation of a cluster counts from the probability `level` on; `floor` is the share of a pixel's
+    noise that no model explains.
+    """
+
+    spectrum: Literal["mean", "pca"] = "mean"
+    level: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.05
+    members: Literal[2, 3] = 2
+    composition: Literal["mixtures", "all"] = "mixtures"
+    sum_to_one: bool = False
+    decisions: Path | None = None
+    figure_mm: Annotated[float, Field(ge=20, le=2000)] = 180
+    figure_dpi: Annotated[int, Field(ge=50, le=1200)] = 300
+
+
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
@@ -194,6 +212,7 @@ class Config(Section):
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
+    phases: Phases = Phases()
     compute: Compute = Compute()
 
     @field_validator("references")
@@ -253,7 +272,7 @@ def load_config(path: str | Path) -> Config:
     try:
         return Config(**{"title": path.stem, **document})
     except ValidationError as errors:
-        lines = [_sentence(error) for error in errors.errors()]
+        lines = [sentence(error) for error in errors.errors()]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
     except TypeError as error:
         raise InputError(f"{path}: section names must be words ({error})") from None
@@ -279,7 +298,8 @@ def _expand(text: str, path: Path) -> str:
     return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
 
 
-def _sentence(error: Any) -> str:
+def sentence(error: Any) -> str:
+    """Say in one line what pydantic found wrong with one key."""
     where = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key; remove it or correct its spelling"

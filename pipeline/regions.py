@@ -56,17 +56,33 @@ def merge_regions(grid: Sequence[Sequence[RegionEdges]]) -> list[list[BoolArray]
     `grid` holds the tiles row by row. The answer for a tile is (border+1,), in the order of its components,
     entry 0 False. Raises InputError when the tiles do not form a grid.
     """
+    roots, starts = region_roots(grid)
+    has_core = np.concatenate([edges.has_core for row in grid for edges in row])
+    kept = np.zeros(roots.size, np.bool_)
+    kept[roots[has_core]] = True
+    keep = kept[roots]
+    keep[starts] = False
+    flags = np.split(keep, starts[1:])
+    columns = len(grid[0])
+    return [flags[row * columns : (row + 1) * columns] for row in range(len(grid))]
+
+
+def region_roots(grid: Sequence[Sequence[RegionEdges]]) -> tuple[IntArray, IntArray]:
+    """Join the border components of all tiles over edges and corners.
+
+    Numbers the components of all tiles (border+1 each, row by row) in one line and returns for each the
+    number of the one that stands for its whole region, and where each tile starts. Raises InputError when
+    the tiles do not form a grid.
+    """
     heights, widths = grid_sizes([[edges.shape for edges in row] for row in grid])
     tiles = [edges for row in grid for edges in row]
     ends = np.cumsum([edges.has_core.size for edges in tiles])
-    offsets = ends - [edges.has_core.size for edges in tiles]
+    starts = ends - [edges.has_core.size for edges in tiles]
     labels = np.concatenate([edges.labels for edges in tiles])
-    components = np.concatenate([e.components + np.int64(o) for e, o in zip(tiles, offsets, strict=True)])
-    keep = np.concatenate([edges.has_core for edges in tiles])
-    _merge(labels, components, heights, widths, keep)
-    keep[offsets] = False
-    flags = np.split(keep, ends[:-1])
-    return [flags[row * widths.size : (row + 1) * widths.size] for row in range(heights.size)]
+    components = np.concatenate([e.components + np.int64(o) for e, o in zip(tiles, starts, strict=True)])
+    roots = np.arange(ends[-1])
+    _join_tiles(labels, components, heights, widths, roots)
+    return roots, starts
 
 
 def keep_regions(effective: LabelArray, regions: Regions, keep: BoolArray) -> LabelArray:
@@ -216,11 +232,10 @@ def _number(
 
 
 @njit(nogil=True, cache=True)
-def _merge(
-    labels: LabelArray, components: IntArray, heights: IntArray, widths: IntArray, keep: BoolArray
+def _join_tiles(
+    labels: LabelArray, components: IntArray, heights: IntArray, widths: IntArray, parent: IntArray
 ) -> None:
-    """Join components over every pair of touching tiles, then let one core keep all that belong to it."""
-    parent = np.arange(keep.size)
+    """Join components over every pair of touching tiles; `parent` then holds the root of each."""
     starts = ring_starts(heights, widths)
     for row in range(heights.size):
         for column in range(widths.size):
@@ -232,11 +247,8 @@ def _merge(
                     near += starts[row, column]
                     far += starts[row + down, column + right]
                     _join_lines(labels, components, parent, near, far, length)
-    for node in range(keep.size):
+    for node in range(parent.size):
         parent[node] = parent[parent[node]]
-        keep[parent[node]] |= keep[node]
-    for node in range(keep.size):
-        keep[node] = keep[parent[node]]
 
 
 @njit(nogil=True, cache=True)

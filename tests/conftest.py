@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import viewer_runs
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,16 @@ def standards_folder() -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no measured spectra at {folder}; set GIGAXAS_STANDARDS to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def viewer_run(tmp_path_factory):
+    """A small finished run; tests write its report again, and leave its stores as they were."""
+    return viewer_runs.finished_run(tmp_path_factory.mktemp("viewer"), viewer_runs.SHAPE)
+
+
+@pytest.fixture
+def small_tiles():
+    """Tiles and blocks so small that a small map takes several passes."""
+    with viewer_runs.small_tiles():
+        yield

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.clusters import cluster_spectra, merge_sums, sum_spectra
+from pipeline.errors import InputError
 
 ENERGIES = 6
 
@@ -44,6 +46,42 @@ def test_integer_samples_give_the_same_bits_for_any_tiles_in_any_order(cuts, see
     np.testing.assert_array_equal(tiled.standard_error, whole.standard_error)
 
 
+FLOATS = st.sampled_from([np.float32, np.float64])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(1, 19), max_size=4, unique=True), st.integers(0, 99), FLOATS, st.integers(-30, 20)
+)
+def test_float_samples_give_the_same_bits_for_any_tiles_in_any_order(cuts, seed, dtype, power):
+    rng = np.random.default_rng(seed)
+    block = (rng.normal(0, 1, (ENERGIES, 5, 20)) * 10.0 ** rng.integers(-3, 4, (5, 20)) * 10.0**power).astype(
+        dtype
+    )
+    kept = rng.integers(0, 4, (5, 20)).astype(np.uint16)
+    edges = [0, *sorted(cuts), 20]
+    parts = [sum_spectra(block[:, :, a:b], kept[:, a:b]) for a, b in pairwise(edges)]
+    rng.shuffle(parts)
+    whole = cluster_spectra(merge_sums([sum_spectra(block, kept)], 4))
+    tiled = cluster_spectra(merge_sums(parts, 4))
+    np.testing.assert_array_equal(tiled.mean, whole.mean)
+    np.testing.assert_array_equal(tiled.standard_error, whole.standard_error)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e30, 1e30, allow_subnormal=False), min_size=1, max_size=30))
+def test_a_float_mean_is_the_true_mean_rounded_once(values):
+    samples = np.array(values).reshape(1, 1, -1)
+    found = cluster_spectra(sum_spectra(samples, np.ones((1, len(values)), np.uint16)))
+    true = sum(Fraction(v) for v in values if abs(v) >= 2.0**-128) / len(values)
+    assert found.mean[0, 0] == float(true)
+
+
+def test_a_sample_that_is_no_absorbance_is_refused():
+    with pytest.raises(InputError, match="expected an absorbance"):
+        sum_spectra(np.full((2, 1, 1), 1e31), np.ones((1, 1), np.uint16))
+
+
 def test_scale_and_offset_turn_codes_into_absorbance():
     block = np.arange(12, dtype=np.uint16).reshape(2, 1, 6)
     kept = np.ones((1, 6), np.uint16)
@@ -60,7 +98,7 @@ def test_a_pixel_with_an_invalid_sample_counts_for_nothing():
     kept = np.ones((1, 4), np.uint16)
     sums = sum_spectra(block, kept)
     assert sums.pixels.tolist() == [3]
-    assert sums.first.tolist() == [[21.0, 21.0, 21.0]]
+    assert cluster_spectra(sums).mean.tolist() == [[7.0, 7.0, 7.0]]
 
 
 def test_one_pixel_has_a_mean_but_no_standard_error():

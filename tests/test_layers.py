@@ -9,12 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays"},
+    {"errors", "arrays", "exact"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters"},
-    {"filling", "config"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
+    {"filling", "extents", "config"},
+    {"decisions"},
     {"stores", "cluster"},
-    {"stages"},
+    {"stages", "phase_tiles"},
     {"graph", "report"},
     {"workflow"},
     {"console"},
@@ -30,7 +31,8 @@ KNOWS = {
     "typer": {"cli"},
     "rich": {"console", "cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "decisions"},
+    "tifffile": {"stores"},
 }
 
 

@@ -11,6 +11,7 @@ from spectra_files import MU, XDI_COUNTS, E, perl_record, table
 
 from pipeline.spectra import read_spectra
 from pipeline.spectra.bragg import HC
+from pipeline.spectra.xdi import render_xdi
 
 
 def check(path: Path, name: str, tolerance: float = 1e-12) -> None:
@@ -216,3 +217,14 @@ def test_folder_is_read_in_order_of_paths_and_passes_over_other_files(tmp_path: 
         "b/z.dat",
         "c.xmu",
     ]
+
+
+def test_a_written_xdi_file_reads_back(tmp_path: Path) -> None:
+    columns = [("energy", "eV", E), ("norm", "", MU), ("error", "", 0 * MU)]
+    text = render_xdi("Fe2O3\n powder", columns, [("gigaxas.label", "7")], "gigaxas/0.1")
+    (tmp_path / "a.xdi").write_text(text)
+    (found,) = read_spectra(tmp_path / "a.xdi")
+    assert found.name == "Fe2O3 powder"
+    np.testing.assert_allclose(found.energy, E, rtol=1e-8)
+    np.testing.assert_allclose(found.mu, MU, rtol=1e-8, atol=1e-12)
+    assert text.startswith("# XDI/1.0 gigaxas/0.1\n")

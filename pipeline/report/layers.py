@@ -68,12 +68,20 @@ def brightness(density: FloatArray, empty: NDArray[np.bool_]) -> FloatArray:
     """
     known = np.isfinite(density) & ~empty
     shade = np.ones(density.shape)
-    if known.any():
-        low, high = np.percentile(density[known], (1, 99))
-        low = min(low, 0.5 * high)
-        if high > low:
-            shade[known] = np.clip((density[known] - low) / (high - low), 0.0, 1.0)
+    if ends := brightness_range(density, empty):
+        low, high = ends
+        shade[known] = np.clip((density[known] - low) / (high - low), 0.0, 1.0)
     return shade
+
+
+def brightness_range(density: FloatArray, empty: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the densities of the darkest and of the full colour, None where there is nothing to tell."""
+    known = np.isfinite(density) & ~empty
+    if not known.any():
+        return None
+    low, high = (float(v) for v in np.percentile(density[known], (1, 99)))
+    low = min(low, 0.5 * high)
+    return (low, high) if high > low else None
 
 
 def level_layer(values: FloatArray, edges: FloatArray, colours: Bytes) -> bytes:

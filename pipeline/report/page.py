@@ -34,17 +34,20 @@ _NOISE_MEANINGS = {
 _LEGEND_LARGEST = 8
 
 
-def write_report(path_html: Path, data: ReportData) -> None:
-    """Write `data` as one self-contained page at `path_html`, whole or not at all; raises RunError."""
-    publish_file(Path(path_html), render_report(data).encode("utf-8"))
+def write_report(path_html: Path, data: ReportData, map_page: str | None = None) -> None:
+    """Write `data` as one self-contained page at `path_html`, whole or not at all; raises RunError.
+
+    `map_page` is the address, seen from there, of the page that shows the map at full resolution.
+    """
+    publish_file(Path(path_html), render_report(data, map_page).encode("utf-8"))
 
 
-def render_report(data: ReportData) -> str:
+def render_report(data: ReportData, map_page: str | None = None) -> str:
     """Return the page's HTML; every text of `data` is escaped."""
-    return _environment().get_template("report.html").render(_context(data))
+    return environment().get_template("report.html").render(_context(data), map_page=map_page)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return the templates with this project's way of writing numbers."""
     environment = Environment(
         loader=PackageLoader("pipeline.report", "template"),

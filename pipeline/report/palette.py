@@ -15,6 +15,10 @@ _STATE = ("#000000", "#b4bcc4", "#3f78ad", "#d9a927", "#a63a78")
 _GRID_STEPS = 18
 _LIGHTNESS = (0.46, 0.88)
 _CHROMA = (0.04, 0.12)
+_RING = 12
+_HUE_LIGHTNESS = (0.68, 0.8)
+_HUE_CHROMA = (0.13, 0.06, 0.09)
+_FIRST_HUE = np.deg2rad(250.0)
 
 _LINEAR_TO_LMS = np.array(
     [
@@ -45,6 +49,32 @@ def cluster_colours(count: int) -> list[str]:
         raise InputError(f"{count} colours asked for; ask for 0 or more")
     base = _farthest_first(min(count, 256))
     return [base[i] if i < len(base) else _nudged(base[i % len(base)], i // len(base)) for i in range(count)]
+
+
+def hue_colours(count: int) -> list[str]:
+    """Return `count` colours as '#rrggbb' that differ in hue; lightness is left for shades.
+
+    Hues lie evenly on rings of up to twelve; those that follow each other in the list lie far apart, those
+    beside each other on a ring differ a little in lightness. Further rings have another chroma; up to 62
+    colours are all different.
+    """
+    if count < 0:
+        raise InputError(f"{count} colours asked for; ask for 0 or more")
+    colours: list[FloatArray] = []
+    for ring in range(-(-count // _RING)):
+        size = min(_RING, count - ring * _RING)
+        stride = next(
+            step for step in range(max(1, round(0.382 * size)), size + 1) if np.gcd(step, size) == 1
+        )
+        place = np.arange(size) * stride % size
+        angle = _FIRST_HUE + 2 * np.pi * (place + 0.382 * ring % 1) / size
+        chroma = _HUE_CHROMA[ring % len(_HUE_CHROMA)]
+        lightness = np.array(_HUE_LIGHTNESS)[place % 2]
+        colours.extend(np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1))
+    lms = (np.array(colours).reshape(-1, 3) @ np.linalg.inv(_LMS_TO_LAB).T) ** 3
+    linear = np.clip(lms @ np.linalg.inv(_LINEAR_TO_LMS).T, 0.0, 1.0)
+    rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.rint(255 * rgb).astype(int)]
 
 
 def state_colours() -> list[str]:

@@ -78,10 +78,13 @@ def by_size(rows: Sequence[ClusterRow]) -> list[ClusterRow]:
     return sorted(rows, key=lambda row: (-row.pixels, row.label))
 
 
-def cluster_views(data: ReportData) -> list[ClusterView]:
-    """Return every cluster, largest first, with the colour of that place."""
+def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_CHARTS) -> list[ClusterView]:
+    """Return every cluster, largest first, with the colour of that place.
+
+    `most_charts` (of the largest, of the smallest) get a chart; None draws all.
+    """
     rows = by_size(data.clusters)
-    first, last = MOST_CHARTS
+    first, last = most_charts or (len(rows), 0)
     return [
         ClusterView(
             row,

@@ -24,6 +24,24 @@ def read_xdi(path: Path) -> list[Spectrum]:
     return [Spectrum(name, _energy(table, units, fields, path), mu_of(table, path))]
 
 
+def render_xdi(
+    name: str, columns: Sequence[tuple[str, str, FloatArray]], fields: Sequence[tuple[str, str]], program: str
+) -> str:
+    """Return the text of an XDI 1.0 file: columns of (label, unit, values (E,)), the first named energy.
+
+    `fields` are further (Family.member, value) lines of the header, `program` (name/version) what wrote it.
+    """
+    lines = [f"# XDI/1.0 {program}", f"# Sample.name: {' '.join(name.split())}"]
+    lines += [
+        f"# Column.{i}: {' '.join((label, unit)).strip()}" for i, (label, unit, _) in enumerate(columns, 1)
+    ]
+    lines += [f"# {key}: {' '.join(value.split())}" for key, value in fields]
+    lines += ["# ///", "#" + "-" * 13, "# " + " ".join(label for label, _, _ in columns)]
+    rows = zip(*(values for _, _, values in columns), strict=True)
+    lines += [" ".join(f"{value:.9g}" for value in row) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def header_fields(header: Sequence[str]) -> dict[str, str]:
     """Return the `family.member: value` lines, keys in lower case, the first value of a repeated key."""
     fields: dict[str, str] = {}

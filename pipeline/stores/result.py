@@ -23,18 +23,33 @@ MAPS = {
     "correlation": "Pearson correlation with the assigned site",
 }
 
+# What programs that know the CF conventions look for beside name and units.
+GLOBAL = {
+    "Conventions": "CF-1.11",
+    "title": "gigaxas result",
+    "source": "X-ray absorption spectral image, assigned to sites, cleaned up and filled by gigaxas",
+    "references": "Ito et al., Sci. Rep. 14, 22549 (2024)",
+}
+MORE: dict[str, dict[str, Any]] = {
+    "label": {"ancillary_variables": "state correlation"},
+    "site": {"ancillary_variables": "correlation"},
+    "state": {"flag_values": list(range(len(STATES))), "flag_meanings": " ".join(STATES)},
+    "correlation": {"valid_range": [-1.0, 1.0]},
+}
+
 
 def create_result(
     path: Path, plane: tuple[int, int], tile: tuple[int, int], pixel_um: float, sites: int, fingerprint: str
 ) -> None:
     """Make the empty maps of a result, one chunk a tile."""
-    create_group(path, {"title": "gigaxas result", "fingerprint": fingerprint, "sites": sites})
+    create_group(path, {**GLOBAL, "fingerprint": fingerprint, "sites": sites})
     for axis, size in zip("yx", plane, strict=True):
-        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
+        meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
+        save_array(
+            path, axis, np.arange(size) * pixel_um, (axis,), units="um", axis=axis.upper(), long_name=meaning
+        )
     for name, meaning in MAPS.items():
-        attributes: dict[str, Any] = {"long_name": meaning, "units": "1"}
-        if name == "state":
-            attributes |= {"flag_values": list(range(len(STATES))), "flag_meanings": " ".join(STATES)}
+        attributes: dict[str, Any] = {"long_name": meaning, "units": "1", **MORE.get(name, {})}
         create_array(
             path,
             name,
@@ -63,12 +78,31 @@ def write_clusters(
     """Add the clusters (label, pixels, kept pixels, mean spectrum and error) and the state counts."""
     zarr.open_group(path, mode="r+").attrs["states"] = states.tolist()
     per_cluster, per_sample = ("cluster",), ("cluster", "energy")
-    save_array(path, "energy", energy, ("energy",), units="eV")
-    save_array(path, "cluster", spectra.labels, per_cluster, long_name="label of the cluster")
-    save_array(path, "pixels", pixels, per_cluster, long_name="pixels with this final label")
-    save_array(path, "kept_pixels", spectra.pixels, per_cluster, long_name="pixels the spectrum is a mean of")
-    save_array(path, "spectrum", spectra.mean, per_sample, long_name="mean spectrum of the kept pixels")
-    save_array(path, "standard_error", spectra.standard_error, per_sample, long_name="standard error")
+    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    for name, values, meaning in (
+        ("cluster", spectra.labels, "label of the cluster"),
+        ("pixels", pixels, "pixels with this final label"),
+        ("kept_pixels", spectra.pixels, "pixels the spectrum is a mean of"),
+    ):
+        save_array(path, name, values, per_cluster, units="1", long_name=meaning)
+    save_array(
+        path,
+        "spectrum",
+        spectra.mean,
+        per_sample,
+        units="1",
+        long_name="mean spectrum of the kept pixels: normalised X-ray absorbance",
+        cell_methods="area: mean",
+        ancillary_variables="standard_error kept_pixels",
+    )
+    save_array(
+        path,
+        "standard_error",
+        spectra.standard_error,
+        per_sample,
+        units="1",
+        long_name="standard error of the mean spectrum",
+    )
 
 
 def open_result(path: str | Path) -> xr.Dataset:
@@ -80,4 +114,9 @@ def open_result(path: str | Path) -> xr.Dataset:
     store = path / "result.zarr" if (path / "result.zarr").is_dir() else path
     if not (store / "label" / "zarr.json").is_file():
         raise InputError(f"{path}: found no finished result, expected result.zarr; run gigaxas classify")
-    return xr.open_zarr(store, consolidated=False)
+    dataset = xr.open_zarr(store, consolidated=False)
+    for values in dataset.variables.values():
+        for name in {"flag_values", "valid_range"} & set(values.attrs):
+            # JSON forgets the type, which must be the variable's own.
+            values.attrs[name] = np.asarray(values.attrs[name], values.dtype)
+    return dataset

@@ -1,17 +1,20 @@
-"""The order of the stages: check, simulate, sites, classify, report."""
+"""The order of the stages: check, simulate, sites, classify, phases, report."""
 
 from pipeline.workflow.check import check
 from pipeline.workflow.classify import SitesMade, classify, run, simulate, sites
 from pipeline.workflow.noise import settle_noise
+from pipeline.workflow.phases import PhaseSummary, phases
 from pipeline.workflow.plan import Plan, make_plan
 from pipeline.workflow.report import report
 
 __all__ = [
+    "PhaseSummary",
     "Plan",
     "SitesMade",
     "check",
     "classify",
     "make_plan",
+    "phases",
     "report",
     "run",
     "settle_noise",

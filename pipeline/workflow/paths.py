@@ -25,6 +25,21 @@ def result_path(config: Config) -> Path:
     return config.output / "result.zarr"
 
 
+def composition_path(config: Config) -> Path:
+    """Return the store of the components."""
+    return config.output / "phases.zarr"
+
+
+def viewer_path(config: Config) -> Path:
+    """Return the report folder, whose index.html shows the map at full resolution."""
+    return config.output / "report"
+
+
+def decisions_path(config: Config) -> Path:
+    """Return the file of the decisions on the clusters."""
+    return config.phases.decisions or config.output / "decisions.yaml"
+
+
 def check_owner(config: Config) -> None:
     """Raise InputError when the output folder holds another run, or files that are no run at all."""
     folder = config.output

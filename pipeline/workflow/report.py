@@ -1,7 +1,7 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ from pipeline.spectra import standardise
 from pipeline.stores.cube import CubeInfo, describe_cube
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
+from pipeline.workflow.exports import write_ome_zarr, write_tiffs
 from pipeline.workflow.paths import result_path, sites_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
+from pipeline.workflow.viewer import write_report_folder
 
 OVERVIEW_SIDE = 2048
 NOISE_SLACK = 0.1
@@ -47,23 +49,31 @@ class Summary:
     paths: Sequence[Path]
 
 
-def report(config: Config, runner: Runner) -> Summary:
-    """Write the tables, the manifest, label.png and report.html of a finished result.
+def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
+    """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
-    Raises InputError where there is no finished result.
+    On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
+    finished result.
     """
     with open_result(config.output) as result:
         sites, info = read_sites(sites_path(config)), describe_cube(config.cube_path)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
+        data = _report_data(config, result, sites, info, clusters, truth)
+        page = write_report_folder(config, result, info, data, runner)
         with runner.step("report", 1) as advance:
-            data = _report_data(config, result, sites, info, clusters, truth, runner)
+            seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
+            data = replace(data, timings=list(seconds.items()))
             paths = [result_path(config), *write_tables(config.output, data, sites)]
-            paths += [config.output / "label.png", config.output / "report.html"]
-            write_label_png(paths[-2], data)
-            write_report(paths[-1], data)
+            paths += [config.output / "label.png", config.output / "report.html", page]
+            write_label_png(paths[-3], data)
+            write_report(paths[-2], data, page.relative_to(config.output).as_posix())
             advance(1)
+        if ome_zarr:
+            paths.append(write_ome_zarr(config, result, info, data, runner))
+        if tiff:
+            paths += write_tiffs(config, result, info, data, runner)
         paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
     return Summary(clusters, truth, paths)
 
@@ -123,7 +133,6 @@ def _report_data(
     info: CubeInfo,
     clusters: list[ClusterRow],
     truth: Truth | None,
-    runner: Runner,
 ) -> ReportData:
     step = -(-max(info.plane) // OVERVIEW_SIDE)
     return ReportData(
@@ -140,7 +149,6 @@ def _report_data(
         site_names=sites.table.names,
         parameters=_parameters(config, sites),
         noise=asdict(config.noise.model()),
-        timings=list((earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds).items()),
         truth=truth,
         warnings=_warnings(clusters, sites),
         site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),

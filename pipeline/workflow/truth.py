@@ -18,9 +18,16 @@ from pipeline.workflow.runner import Runner
 Counts = NDArray[np.int64]
 
 
-def score(config: Config, runner: Runner, names: Mapping[int, str], sites: int) -> Truth | None:
+def score(
+    config: Config,
+    runner: Runner,
+    names: Mapping[int, str],
+    sites: int,
+    labels: tuple[Path, str] | None = None,
+) -> Truth | None:
     """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
 
+    `labels` names the store and the map of other labels to compare, which run up to `sites` as well.
     Returns None for a measured cube. A pixel without iron is right when it has no label.
     """
     if config.simulate is None:
@@ -30,21 +37,21 @@ def score(config: Config, runner: Runner, names: Mapping[int, str], sites: int) 
         "truth",
         count_tile,
         regular_grid(config.simulate.shape, (SPATIAL_SIDE, SPATIAL_SIDE)),
-        result=result_path(config),
+        labels=labels or (result_path(config), "label"),
         truth=truth.path,
         phases=len(truth.names),
-        labels=sites + 1,
+        count=sites + 1,
     )
     counts = np.sum([part for row in parts for part in row], axis=0)
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, result: Path, truth: Path, phases: int, labels: int) -> Counts:
+def count_tile(tile: Tile, *, labels: tuple[Path, str], truth: Path, phases: int, count: int) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
-    label = read_map(result, "label", tile.region)
+    label = read_map(*labels, tile.region)
     row = np.minimum(phase, phases).astype(np.int64)
-    return np.bincount((row * labels + label).ravel(), minlength=(phases + 1) * labels).reshape(-1, labels)
+    return np.bincount((row * count + label).ravel(), minlength=(phases + 1) * count).reshape(-1, count)
 
 
 def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:

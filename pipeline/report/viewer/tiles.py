@@ -1,0 +1,67 @@
+"""Tiles of the map as scripts: a page opened from a folder may read a script's data, but no other file's."""
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TILE = 512
+"""Side of a tile, in pixels."""
+
+LEVELS = 254
+_FAST = 4  # zlib's level: noise hardly shrinks at a higher one, and takes thrice the time
+
+
+@dataclass(frozen=True)
+class ValueLayer:
+    """A measured map shown in colours from `low` to `high`; values beyond take the end colours.
+
+    The tiles of the layers of one `group` are the planes of one script. `label` is the cluster whose share
+    the map tells, 0 where it tells something else.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    low: float
+    high: float
+    group: str
+    label: int = 0
+
+
+def value_layer(name: str, title: str, meaning: str, sample: NDArray[np.floating[Any]]) -> ValueLayer | None:
+    """Return a layer whose range leaves out the outermost 0.1 % of a sample, None where nothing is finite."""
+    known = sample[np.isfinite(sample)]
+    if known.size == 0:
+        return None
+    low, high = (float(v) for v in np.percentile(known, (0.1, 99.9)))
+    high = high if high > low else low + max(abs(low), 1.0) * 1e-6
+    return ValueLayer(name, title, meaning, low, high, name)
+
+
+def encode_values(values: NDArray[np.floating[Any]], layer: ValueLayer) -> NDArray[np.uint8]:
+    """Return values (h, w) as bytes: 0 unknown, 1 to 255 evenly from `low` to `high`, clipped at the ends."""
+    known = np.isfinite(values)
+    part = (np.where(known, values, layer.low) - layer.low) / (layer.high - layer.low)
+    code = 1 + np.rint(LEVELS * np.clip(part, 0.0, 1.0))
+    return np.where(known, code, 0).astype(np.uint8)
+
+
+def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
+    """Return the script that hands the planes (h, w) of one tile to the page under `key`.
+
+    Every plane is unsigned; its bytes lie plane by plane, the lowest of all samples first, deflated.
+    """
+    data = b"".join(_bytes(plane) for plane in planes)
+    text = base64.b64encode(zlib.compress(data, _FAST)).decode("ascii")
+    return f'gx.put({json.dumps(key)},"{text}")\n'.encode()
+
+
+def _bytes(plane: NDArray[Any]) -> bytes:
+    little = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("<"))
+    return little.view(np.uint8).reshape(plane.size, plane.dtype.itemsize).T.tobytes()

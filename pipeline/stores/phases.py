@@ -1,0 +1,89 @@
+"""The composition store: how much of each component every pixel holds, in chunks that one task writes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray, IntArray
+from pipeline.stores.chunks import create_array, create_group, read, save_array, write
+from pipeline.tiles import Tile
+
+RATIO_MAPS = {
+    "ratio": "share of each component in the spectrum of a pixel",
+    "ratio_sigma": "one sigma of the share; NaN where the pixel was not fitted",
+}
+
+
+def create_composition(
+    path: Path,
+    plane: tuple[int, int],
+    tile: tuple[int, int],
+    pixel_um: float,
+    components: IntArray,
+    dtype: Any,
+    fingerprint: str,
+    result: str,
+) -> None:
+    """Make the empty maps, one chunk a tile and component; `components` (K,) are the labels of the latter.
+
+    `result` is the fingerprint of the result whose clusters they are.
+    """
+    create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint, "result": result})
+    for axis, size in zip("yx", plane, strict=True):
+        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
+    save_array(path, "component", components, ("component",), long_name="label of the component")
+    for name, meaning in RATIO_MAPS.items():
+        create_array(
+            path,
+            name,
+            shape=(len(components), *plane),
+            chunks=(1, *tile),
+            dtype=np.float32,
+            dims=("component", "y", "x"),
+            attributes={"long_name": meaning, "units": "1"},
+        )
+    for name, kind, meaning in (
+        ("residual", np.float32, "root mean square residual of the fit; NaN where the pixel was not fitted"),
+        ("main", dtype, "label of the component with the largest share; 0 is void"),
+    ):
+        create_array(
+            path,
+            name,
+            shape=plane,
+            chunks=tile,
+            dtype=kind,
+            dims=("y", "x"),
+            attributes={"long_name": meaning, "units": "1"},
+        )
+
+
+def write_composition(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
+    """Write the maps (h, w) and (K, h, w) of one tile."""
+    for name, values in maps.items():
+        region = (slice(0, len(values)), *tile.region) if values.ndim == 3 else tile.region
+        write(path, name, region, values)
+
+
+def save_components(
+    path: Path,
+    energy: FloatArray,
+    spectra: FloatArray,
+    error: FloatArray,
+    amounts: FloatArray,
+    main_pixels: IntArray,
+) -> None:
+    """Add the components: spectra (K, E) and standard errors over energies (E,) in eV, and sizes (K,)."""
+    each, per_sample = ("component",), ("component", "energy")
+    save_array(path, "energy", energy, ("energy",), units="eV")
+    save_array(path, "spectrum", spectra, per_sample, long_name="normalised absorbance")
+    save_array(path, "standard_error", error, per_sample, long_name="standard error")
+    save_array(path, "amount", amounts, each, long_name="sum of the shares over all pixels")
+    save_array(path, "main_pixels", main_pixels, each, long_name="pixels whose largest share it is")
+
+
+def read_sizes(path: Path) -> tuple[FloatArray, IntArray]:
+    """Read the sum of its shares and the main pixels (K,) of every component."""
+    whole = (slice(None),)
+    return np.asarray(read(path, "amount", whole)), np.asarray(read(path, "main_pixels", whole))

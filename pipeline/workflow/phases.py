@@ -1,0 +1,178 @@
+"""From the clusters of a finished result to its components: their maps, tables, spectra and figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from pipeline import __version__, phase_tiles
+from pipeline.arrays import label_dtype
+from pipeline.cluster import open_client, worker_count
+from pipeline.clusters import cluster_spectra, merge_sums
+from pipeline.config import Config, digest
+from pipeline.decisions import Decisions, read_decisions, render_decisions
+from pipeline.errors import InputError
+from pipeline.phases.compose import plan_composition
+from pipeline.phases.decide import Decision, Rules, decide
+from pipeline.phases.evidence import Clusters
+from pipeline.report import Truth
+from pipeline.report.components import ComponentMap, write_component_figure
+from pipeline.stores.chunks import partial_of, publish, read
+from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.files import publish_file
+from pipeline.stores.phases import create_composition, read_sizes, save_components
+from pipeline.stores.result import open_result
+from pipeline.stores.sites import read_sites
+from pipeline.workflow.noise import settle_noise
+from pipeline.workflow.paths import (
+    check_owner,
+    composition_path,
+    decisions_path,
+    is_made,
+    result_path,
+    sites_path,
+)
+from pipeline.workflow.phase_evidence import gather_evidence
+from pipeline.workflow.phase_rows import Component, Row, make_components, make_rows, step_record
+from pipeline.workflow.phase_tables import write_phase_tables
+from pipeline.workflow.plan import Plan, make_plan
+from pipeline.workflow.runner import Progress, Runner, silent
+from pipeline.workflow.truth import score
+
+MM_PER_INCH = 25.4
+
+
+@dataclass(frozen=True)
+class PhaseSummary:
+    """What the phases of a run have to say: the decided clusters, the components, the truth, the paths."""
+
+    rows: Sequence[Row]
+    components: Sequence[Component]
+    truth: Truth | None
+    paths: Sequence[Path]
+
+
+def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
+    """Decide which clusters are components; write the maps, tables, spectra and figure of these.
+
+    An expert's decisions in the decision file are applied. Raises InputError where there is no finished
+    result with clusters, and for decisions that do not fit it.
+    """
+    check_owner(config)
+    with open_result(config.output) as result, open_client(config.compute) as client:
+        if not result.sizes.get("cluster"):
+            raise InputError(
+                f"{config.output}: the result has no cluster; there is nothing to make phases of"
+            )
+        return _phases(settle_noise(config), result, Runner(client, worker_count(config.compute), progress))
+
+
+def _phases(config: Config, result: xr.Dataset, runner: Runner) -> PhaseSummary:
+    info, sites = describe_cube(config.cube_path), read_sites(sites_path(config))
+    mark, file = str(result.attrs["fingerprint"]), decisions_path(config)
+    decisions = read_decisions(file, config.title, mark)
+    _check_labels(decisions, result, file)
+    plan = make_plan(config, runner.workers, info)
+    extents, clusters = gather_evidence(config, result, info, plan, runner)
+    with runner.step("decide", 1) as advance:
+        rules = Rules(config.phases.level, config.phases.floor, config.phases.members)
+        decided = decide(clusters, rules, decisions.keep, decisions.merge)
+        advance(1)
+    rows = make_rows(
+        clusters, decided, result, extents, sites, info.pixel_um, config.noise.model(), decisions
+    )
+    _compose(config, mark, info, plan, clusters, decided, runner)
+    components = make_components(rows, *read_sizes(composition_path(config)), info.pixel_um, decisions)
+    truth = _score(config, runner, rows, len(sites.table.names))
+    with runner.step("figure", 1) as advance:
+        paths = [composition_path(config), *write_phase_tables(config.output, info.energy, rows, components)]
+        paths += write_component_figure(
+            config.output / "components", _component_map(config, info, components)
+        )
+        advance(1)
+    publish_file(file, render_decisions(decisions, mark, [step_record(row) for row in rows]).encode())
+    return PhaseSummary(rows, components, truth, [*paths, file])
+
+
+def _check_labels(decisions: Decisions, result: xr.Dataset, file: Path) -> None:
+    unknown = sorted(set(decisions.overrule) - set(result.cluster.values.tolist()))
+    if unknown:
+        raise InputError(
+            f"{file}: overrules the labels {', '.join(map(str, unknown))}, which no cluster has; the "
+            "labels are those of clusters.csv"
+        )
+
+
+def _compose(
+    config: Config,
+    mark: str,
+    info: CubeInfo,
+    plan: Plan,
+    clusters: Clusters,
+    decided: Sequence[Decision],
+    runner: Runner,
+) -> None:
+    """Make the composition store, unless these decisions have made it from this result before."""
+    noise, wanted = config.noise.model(), config.phases
+    made = plan_composition(clusters, decided, noise, wanted.composition == "all", wanted.sum_to_one)
+    shares = [(d.label, d.kind, d.members, d.weights) for d in decided]
+    spectra = (clusters.spectra.tobytes(), clusters.noise.tobytes())
+    fingerprint = digest(__version__, mark, shares, wanted.composition, wanted.sum_to_one, noise, *spectra)
+    final = composition_path(config)
+    if is_made(final, fingerprint):
+        return
+    store = partial_of(final)
+    numbers = np.array(made.components)
+    dtype = label_dtype(int(clusters.labels.max()))
+    create_composition(store, plan.plane, plan.tile, info.pixel_um, numbers, dtype, fingerprint, mark)
+    parts = runner.over(
+        "compose",
+        phase_tiles.compose_tile,
+        plan.grid,
+        info=info,
+        result=result_path(config),
+        store=store,
+        plan=made,
+        noise=noise,
+    )
+    sums = merge_sums((sums for row in parts for sums, _, _ in row), 1)
+    means = cluster_spectra(sums)
+    main = np.sum([counts for row in parts for _, counts, _ in row], axis=0)
+    rows = np.searchsorted(clusters.labels, numbers)
+    error = np.sqrt(clusters.variance[rows])
+    amounts = means.mean[0] * means.pixels[0]
+    save_components(store, info.energy, clusters.spectra[rows], error, amounts, main)
+    publish(store, final)
+
+
+def _score(config: Config, runner: Runner, rows: Sequence[Row], sites: int) -> Truth | None:
+    """Compare the main component of every pixel with the truth of a simulated cube."""
+    names = {row.label: row.near[0].name for row in rows if row.decision.kind == "component"}
+    return score(config, runner, names, sites, (composition_path(config), "main"))
+
+
+def _component_map(config: Config, info: CubeInfo, components: Sequence[Component]) -> ComponentMap:
+    """Read the maps at the resolution of the figure."""
+    dots = config.phases.figure_mm / MM_PER_INCH * config.phases.figure_dpi
+    step = max(1, int(max(info.plane) // dots))
+    every = tuple(slice(0, size, step) for size in info.plane)
+    store = composition_path(config)
+    density = None
+    if info.maps:
+        low, high = (read(info.path, name, every).astype(np.float64) for name in info.maps)
+        density = high - low
+    return ComponentMap(
+        title=config.title,
+        main=read(store, "main", every),
+        ratio=read(store, "ratio", (slice(0, len(components)), *every)),
+        density=density,
+        labels=[component.row.label for component in components],
+        names=[component.name for component in components],
+        colours=[component.colour for component in components],
+        shares=[component.share for component in components],
+        pixel_um=info.pixel_um * step,
+        width_mm=config.phases.figure_mm,
+        dpi=config.phases.figure_dpi,
+    )

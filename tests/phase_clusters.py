@@ -1,0 +1,33 @@
+"""Clusters as a classification leaves them: mean spectra with their noise, some leaking or mixed."""
+
+import numpy as np
+from planted import LIBRARY, NAMES, NOISE, leaking
+
+from pipeline.phases.evidence import Clusters, mean_variance, pixel_noise
+
+__all__ = ["LIBRARY", "NAMES", "NOISE", "leaked_rows", "make_clusters"]
+
+
+def make_clusters(spectra, pixels, steps=None, measured=True, seed=0):
+    """Clusters numbered from 1, the means of so many noisy pixels each."""
+    rng = np.random.default_rng(seed)
+    spectra, pixels = np.asarray(spectra, dtype=float), np.asarray(pixels)
+    step = np.full(len(spectra), NOISE.edge_step) if steps is None else np.asarray(steps)
+    low = np.full(len(spectra), NOISE.mu_low)
+    noise = pixel_noise(NOISE, spectra, low[:, None], step[:, None])
+    error = noise / np.sqrt(pixels)[:, None]
+    return Clusters(
+        np.arange(1, len(spectra) + 1),
+        pixels,
+        rng.normal(spectra, error),
+        mean_variance(error, pixels, noise),
+        noise,
+        low,
+        step,
+        measured,
+    )
+
+
+def leaked_rows(names, shares):
+    """Spectra and edge steps of these phases, each with each of these leaks."""
+    return [leaking(name, share) for name in names for share in shares]

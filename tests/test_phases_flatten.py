@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phase_clusters import LIBRARY, leaked_rows, make_clusters
+from planted import NAMES, NOISE, WINDOWS, spectrum
+
+from pipeline.noise import NoiseModel
+from pipeline.phases.evidence import mean_variance, pixel_noise
+from pipeline.phases.flatten import fit_leaks, leaked
+
+
+@given(st.floats(-1, 6), st.floats(0, 5))
+def test_a_leak_lets_light_through_beside_the_sample(mu, share):
+    light = (np.exp(-mu) + share) / (1 + share)
+    assert leaked(mu, share) == pytest.approx(-np.log(light), abs=1e-12)
+
+
+@given(st.floats(-1, 6), st.floats(0, 2), st.floats(0, 2))
+def test_a_leak_of_a_leak_is_a_leak(mu, first, second):
+    twice = leaked(leaked(mu, first), second)
+    assert twice == pytest.approx(leaked(mu, first + second + first * second), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, len(LIBRARY) - 1), st.floats(0.02, 0.6), st.floats(0.6, 1.6))
+def test_the_share_is_found_whatever_the_thickness(phase, share, thickness):
+    low = 0.5
+    mu = leaked(LIBRARY[phase] * NOISE.edge_step * thickness + low, share)
+    before, after = mu[WINDOWS.pre].mean(), mu[WINDOWS.post].mean()
+    flat = (mu - before) / (after - before)
+    clusters = make_clusters([LIBRARY[phase], flat], [10_000, 10_000], [1.2, after - before], seed=phase)
+    clusters.low[:] = before
+    leaks = fit_leaks(clusters, 0.05)
+    assert leaks.share[1, 0] == pytest.approx(share, abs=5 * leaks.error[1, 0] + 0.01 * share), NAMES[phase]
+    assert leaks.chi_square[1, 0] < 240
+    assert leaks.chi_square[1, 0] <= leaks.same[1, 0] + 1e-6
+
+
+def test_a_sharper_spectrum_is_no_leak_of_a_flatter_one():
+    (flat, step), proper = leaked_rows(["hematite"], [0.2])[0], spectrum("hematite")
+    leaks = fit_leaks(make_clusters([proper, flat], [5000, 5000], [1.2, step]), 0.05)
+    assert leaks.chi_square[0, 1] > 1000
+    assert np.isinf(leaks.chi_square.diagonal()).all()
+
+
+def test_the_spread_of_few_pixels_leans_on_the_camera():
+    noise = np.full((3, 4), 0.05)
+    error = np.array([[np.nan] * 4, [0.03] * 4, [0.001] * 4])
+    variance = mean_variance(error, np.array([1, 4, 10_000]), noise)
+    assert variance[0] == pytest.approx(0.05**2)
+    assert variance[1] == pytest.approx((3 * 4 * 0.03**2 + 10 * 0.05**2) / 13 / 4)
+    assert variance[2] == pytest.approx(0.001**2, rel=0.01)
+
+
+def test_pixel_noise_is_that_of_the_noise_model():
+    noise, spectra = NoiseModel(2.7e4, 0.3, 1.4), LIBRARY[:5]
+    np.testing.assert_allclose(pixel_noise(noise, spectra, 0.3, 1.1), noise.sigma(spectra), rtol=1e-12)
+    assert np.isfinite(pixel_noise(noise, 20.0, 0.3, 1.1))

@@ -1,0 +1,236 @@
+"""The report folder in a real browser, opened from disk: what a person can see and ask there."""
+
+import base64
+import io
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+import viewer_runs
+from browser import Page
+from PIL import Image
+
+from pipeline.stores.result import open_result
+from pipeline.workflow import report
+from pipeline.workflow.runner import Runner
+
+pytestmark = pytest.mark.browser
+
+SHAPE = (70, 1100)
+READY = "gx.viewer.world.getItemAt(0).getFullyLoaded()"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("viewed")
+    config = viewer_runs.finished_run(folder, SHAPE)
+    viewer_runs.add_components(config)
+    report(config, Runner())
+    return config
+
+
+@pytest.fixture(scope="module")
+def maps(run):
+    with open_result(run.output) as result:
+        return result.load()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium here; install chromium to test the report folder in a browser")
+    page = Page(chromium, tmp_path_factory.mktemp("profile"))
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(browser, run):
+    """The page, opened from disk as by a double click, its first tiles shown."""
+    browser.asked.clear()
+    browser.errors.clear()
+    browser.theme("light")
+    browser.open("about:blank")
+    browser.open((run.output / "report" / "index.html").as_uri())
+    browser.wait(READY)
+    yield browser
+    assert browser.errors == []
+    assert [
+        address for address in browser.asked if not address.startswith(("file:", "data:", "about:"))
+    ] == []
+
+
+def text(page, selector):
+    return page.run(f"document.querySelector({json.dumps(selector)}).innerText").replace("\u202f", " ")
+
+
+def look_at(page, x, y):
+    """Bring a pixel to the middle of the map, so near that it is a square of many on the screen."""
+    box = f"gx.viewer.viewport.imageToViewportRectangle({x - 3}, {y - 3}, 7, 7)"
+    page.run(f"gx.viewer.viewport.fitBounds({box}, true); 0")
+    page.wait(READY)
+
+
+def settle(page, layer, selected=0):
+    page.wait(f"document.documentElement.dataset.painted === '{layer} {selected}'")
+
+
+def middle(page):
+    """The middle of the map on the screen."""
+    box = page.run("document.querySelector('#map').getBoundingClientRect().toJSON()")
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def colour_at(page, x, y):
+    """The colour on the screen where a pixel of the map lies."""
+    look_at(page, x, y)
+    page.run("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    picture = page.send("Page.captureScreenshot", format="png")["data"]
+    image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    left, top = middle(page)
+    return image.getpixel((round(left) + 3, round(top) + 3))
+
+
+def rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def places(maps, count=4, seed=1):
+    """Pixels of different labels and states, void among them, far from each other."""
+    rng = np.random.default_rng(seed)
+    found = [viewer_runs.NEEDLE[::-1]]
+    for state in (0, 1):
+        y, x = np.nonzero(maps.state.values == state)
+        found += [(int(x[i]), int(y[i])) for i in rng.integers(0, len(y), count)]
+    return found
+
+
+def test_each_layer_shows_the_colour_of_every_pixel(page, maps):
+    page.run("document.querySelector('#shading').click()")
+    scene = page.run("gx.scene")
+    cluster = {row["label"]: rgb(row["colour"]) for row in scene["clusters"]}
+    void = rgb(page.run("getComputedStyle(document.documentElement).getPropertyValue('--void').trim()"))
+    state = {n: rgb(row["colour"]) if n else void for n, row in enumerate(scene["states"])}
+    expected = {
+        "label": lambda y, x: cluster.get(int(maps.label[y, x]), void),
+        "kept": lambda y, x: cluster.get(int(maps.kept[y, x]), void),
+        "state": lambda y, x: state[int(maps.state[y, x])],
+    }
+    for layer, colour in expected.items():
+        page.run(f"document.querySelector('input[value={layer}]').click()")
+        settle(page, layer)
+        for x, y in places(maps):
+            assert colour_at(page, x, y) == colour(y, x), (layer, x, y)
+
+
+def test_a_click_tells_the_pixel_exactly(page, maps):
+    scene = page.run("gx.scene")
+    names = {row["label"]: row["name"] for row in scene["clusters"]}
+    for x, y in places(maps, count=2):
+        look_at(page, x, y)
+        page.click(*middle(page))
+        page.wait(f"document.documentElement.dataset.pixel === '{x} {y}'")
+        facts = text(page, "#facts")
+        label, state = int(maps.label[y, x]), int(maps.state[y, x])
+        assert f"x {x}, y {y}; {x * 0.5:g}, {y * 0.5:g} µm" in facts
+        assert (f"{names[label]}, label {label}" if label else "Label\nnone") in facts
+        assert scene["states"][state]["name"] in facts
+        if state:
+            layer = next(layer for layer in scene["values"] if layer["name"] == "correlation")
+            shown = float(facts.split("Correlation\n")[1].split("\n")[0].strip("≤≥ "))
+            step = (layer["high"] - layer["low"]) / 254
+            value = np.clip(float(maps.correlation[y, x]), layer["low"], layer["high"])
+            assert shown == pytest.approx(value, abs=1.1 * step)
+            assert "Components" in facts
+            page.wait(f"document.querySelector('#card .card')?.id === 'cluster-{label}'")
+        assert page.run("document.querySelector('#pinned').hidden") is False
+        page.run("document.querySelector('#unpin').click()")
+
+
+def test_the_pointer_alone_tells_the_pixel_under_it(page, maps):
+    x, y = viewer_runs.NEEDLE[::-1]
+    look_at(page, x + 2, y + 1)
+    page.mouse("mouseMoved", *middle(page))
+    page.wait(f"document.documentElement.dataset.pixel === '{x + 2} {y + 1}'")
+    assert page.run("document.querySelector('#pinned').hidden") is True
+
+
+def test_needles_come_first_and_light_up(page, maps):
+    rows = page.run(
+        "[...document.querySelectorAll('#clusters tr[data-label]')].map((row) => row.dataset.label)"
+    )
+    sizes = dict(zip(maps.cluster.values.tolist(), maps.pixels.values.tolist(), strict=True))
+    needle = min(sizes, key=sizes.get)
+    assert int(rows[0]) == needle
+    assert "Needles" in text(page, "#clusters tbody .group")
+    page.run(f"document.querySelector('.pick[data-cluster=\"{needle}\"]').click()")
+    settle(page, "label", needle)
+    page.run("document.querySelector('#whole').click()")
+    page.wait("Math.abs(gx.viewer.viewport.getZoom(true) / gx.viewer.viewport.getZoom() - 1) < 1e-3")
+    y, x = viewer_runs.NEEDLE
+    centre = page.run("gx.viewer.viewport.viewportToImageCoordinates(gx.viewer.viewport.getCenter())")
+    assert abs(centre["x"] - x - 4.5) < 2
+    assert abs(centre["y"] - y - 4.5) < 2
+    page.run("document.querySelector('#shading').click()")
+    settle(page, "label", needle)
+    bright = rgb(next(row["colour"] for row in page.run("gx.scene.clusters") if row["label"] == needle))
+    assert maps.label[y + 4, x + 4] == needle
+    assert colour_at(page, x + 4, y + 4) == bright
+    far = next((u, v) for u, v in places(maps) if maps.label[v, u] not in (0, needle))
+    assert sum(colour_at(page, *far)) < 0.5 * sum(bright)
+    page.wait(f"document.querySelector('#card .card')?.id === 'cluster-{needle}'")
+    page.send("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    settle(page, "label", 0)
+
+
+def test_the_wheel_zooms_and_the_scale_follows(page):
+    before = page.run("gx.viewer.viewport.getZoom()"), text(page, "#scale")
+    x, y = middle(page)
+    for _ in range(6):
+        page.mouse("mouseWheel", x, y, deltaX=0, deltaY=-300)
+        time.sleep(0.08)
+    page.wait(f"gx.viewer.viewport.getZoom(true) > 2 * {before[0]}")
+    assert text(page, "#scale") != before[1]
+    assert text(page, "#scale").endswith("µm")
+    page.run("document.querySelector('#home').click()")
+    page.wait(f"Math.abs(gx.viewer.viewport.getZoom(true) - {before[0]}) < 0.01")
+
+
+def test_dark_paints_void_dark(page, maps):
+    y, x = (int(v[0]) for v in np.nonzero(maps.state.values == 0))
+    light = sum(colour_at(page, x, y))
+    page.theme("dark")
+    page.wait("getComputedStyle(document.documentElement).getPropertyValue('--void').trim() !== '#eceae5'")
+    page.run("new Promise((go) => setTimeout(go, 300))")
+    assert sum(colour_at(page, x, y)) < 0.4 * light
+
+
+def test_the_address_opens_a_place(page, run):
+    y, x = viewer_runs.NEEDLE
+    address = (run.output / "report" / "index.html").as_uri()
+    page.open("about:blank")
+    page.open(f"{address}#layer=state&pixel={x},{y}")
+    page.wait(f"document.documentElement.dataset.pixel === '{x} {y}'")
+    assert page.run("document.querySelector('input[name=layer]:checked').value") == "state"
+
+
+def test_a_missing_tile_is_said_so(browser, run, tmp_path):
+    folder = tmp_path / "report"
+    shutil.copytree(run.output / "report", folder)
+    shutil.rmtree(folder / "tiles" / "map" / "0")
+    browser.open((folder / "index.html").as_uri())
+    browser.wait("!document.querySelector('#trouble').hidden", 60)
+    assert "is missing" in text(browser, "#trouble")
+    assert "write the report again" in text(browser, "#trouble")
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_nothing_runs_over_the_edge(page, width):
+    page.send(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.send("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)

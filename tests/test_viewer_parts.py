@@ -1,0 +1,109 @@
+"""What the report folder is made of: scripts that carry tiles, codes of values, places of clusters."""
+
+import base64
+import json
+import re
+import zlib
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pipeline.pyramid import find_boxes
+from pipeline.report.viewer import (
+    ValueLayer,
+    encode_values,
+    join_boxes,
+    places_script,
+    tile_script,
+    value_layer,
+)
+
+
+def unpack(script, shapes_and_types):
+    """The key and the planes of a tile's script, read as the page reads it."""
+    key, text = json.loads("[" + re.fullmatch(r"gx\.put\((.*)\)\n", script.decode())[1] + "]")
+    data = zlib.decompress(base64.b64decode(text))
+    planes, start = [], 0
+    for shape, dtype in shapes_and_types:
+        count, wide = int(np.prod(shape)), np.dtype(dtype).itemsize
+        part = np.frombuffer(data, np.uint8, count * wide, start).reshape(wide, count)
+        planes.append(sum(part[b].astype(np.uint64) << (8 * b) for b in range(wide)).reshape(shape))
+        start += count * wide
+    assert start == len(data)
+    return key, planes
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_a_tile_script_carries_every_plane(height, width, seed):
+    rng = np.random.default_rng(seed)
+    types = (np.uint8, np.uint16, np.uint32)
+    planes = [rng.integers(0, np.iinfo(kind).max, (height, width), kind, endpoint=True) for kind in types]
+    script = tile_script("tiles/map/0/3_4", [plane[:, ::-1][:, ::-1] for plane in planes])
+    key, found = unpack(script, [((height, width), kind) for kind in types])
+    assert key == "tiles/map/0/3_4"
+    for plane, read in zip(planes, found, strict=True):
+        np.testing.assert_array_equal(read, plane)
+
+
+@given(hnp.arrays(np.float32, 30, elements=st.floats(-3, 3, width=32)))
+def test_codes_are_the_nearest_of_254_steps(values):
+    layer = ValueLayer("v", "V", "", -1.0, 1.0, "v")
+    code = encode_values(values.reshape(5, 6), layer).ravel().astype(int)
+    assert code.min() >= 1
+    back = layer.low + (code - 1) / 254 * (layer.high - layer.low)
+    np.testing.assert_allclose(back, np.clip(values, -1, 1), atol=1 / 254 + 1e-6)
+
+
+def test_what_is_not_known_is_code_0_and_has_no_layer():
+    layer = value_layer("v", "V", "", np.array([[np.nan, 1.0], [3.0, np.inf]]))
+    assert (layer.low, layer.high) == (1.002, 2.998)
+    assert encode_values(np.array([[np.nan, -np.inf, 0.0, 9.0]]), layer).tolist() == [[0, 0, 1, 255]]
+    assert value_layer("v", "V", "", np.full((2, 2), np.nan)) is None
+    even = value_layer("v", "V", "", np.full((2, 2), 7.0))
+    assert even.high > even.low
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 2)),
+    st.integers(1, 6),
+)
+def test_places_hold_every_pixel_and_touch_no_other_place(labels, side):
+    places = join_boxes(find_boxes(labels, 2, side), side)
+    assert set(places) == set(np.unique(labels).tolist()) - {0}
+    for label, (whole, *boxes) in places.items():
+        y, x = np.nonzero(labels == label)
+        assert whole == (x.min(), y.min(), x.max() + 1, y.max() + 1)
+        held = np.zeros(labels.shape, bool)
+        for left, top, right, bottom in boxes:
+            held[top:bottom, left:right] = True
+        assert held[y, x].all()
+        cells = {(int(v) // side, int(u) // side) for v, u in zip(y, x, strict=True)}
+        assert len(boxes) == islands(cells)
+
+
+def islands(cells):
+    cells, count = set(cells), 0
+    while cells:
+        queue, count = [cells.pop()], count + 1
+        while queue:
+            v, u = queue.pop()
+            near = {(v + a, u + b) for a in (-1, 0, 1) for b in (-1, 0, 1)} & cells
+            cells -= near
+            queue += near
+    return count
+
+
+def test_of_many_places_the_largest_are_named():
+    rows = np.array([[4, 8 * n, 0, 8 * n + 1, n % 5 + 1, n % 5 + 1] for n in range(0, 200, 2)])
+    places = join_boxes(rows, 4)[4]
+    assert len(places) == 61
+    assert places[1][2] == 5
+    assert places_script({4: places[:1]}) == b'gx.places={"4":[[0,0,5,1585]]}\n'
+
+
+def test_no_cluster_has_no_place():
+    assert join_boxes(np.empty((0, 6), np.int64), 4) == {}
