@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -21,15 +19,7 @@ from pydantic import (
 from pipeline.cleanup import check_clean_up
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-
-Range = tuple[float, float]
-Pixels = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """A part of a configuration: unknown keys are refused and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipeline.sections import Pixels, Range, Section, Sites
 
 
 class Cube(Section):
@@ -121,42 +111,6 @@ class References(Section):
     def is_given(self) -> bool:
         """Whether there are references at all."""
         return self.path is not None or self.modelled
-
-
-class Sites(Section):
-    """Where site spectra come from (the references, the data, both, or a `file`) and how they are made."""
-
-    source: Literal["library", "observed", "both"] = Field(default="library", alias="from")
-    file: Path | None = None
-    mixtures: Literal["pairs", "none"] = "pairs"
-    trials: Annotated[int, Field(ge=0)] = 0
-    components: Annotated[int, Field(ge=2)] = 3
-    draw: Literal["standards", "candidates"] = "standards"
-    criterion: Literal["z", "error"] = "z"
-    accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
-    method: Literal["average", "net"] = "average"
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _built_or_given(self) -> "Sites":
-        idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
-        if self.file and idle:
-            raise ValueError(f"sites from a `file` are not built: remove {', '.join(_yaml_names(idle))}")
-        idle = sorted(self.model_fields_set - {"source", "limit"})
-        if self.source == "observed" and idle:
-            raise ValueError(f"sites observed in the data are not built: remove {', '.join(idle)}")
-        return self
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings that sites are built by."""
-        return self.model_dump(exclude={"file", "source"})
-
-    @property
-    def need_references(self) -> bool:
-        """Whether there are no sites without reference spectra."""
-        return not self.file and self.source != "observed"
 
 
 class CleanUp(Section):
@@ -276,10 +230,6 @@ def load_config(path: str | Path) -> Config:
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
     except TypeError as error:
         raise InputError(f"{path}: section names must be words ({error})") from None
-
-
-def _yaml_names(fields: list[str]) -> list[str]:
-    return ["from" if field == "source" else field for field in fields]
 
 
 def digest(*parts: Any) -> str:

@@ -69,7 +69,7 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     out.print()
     out.print(table)
     _show_shares(out, audit, of)
-    if config.sites.source == "library" or stored.proof:
+    if config.sites.origin != "observed":
         _show_proof(out, stored.proof)
 
 
@@ -81,7 +81,7 @@ def _show_making(out: Console, made: "SitesMade") -> None:
         return
     if stored.evidence:
         _show_observed(out, stored)
-    if config.sites.source == "observed":
+    if config.sites.origin == "observed":
         return
     recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
     pairs = standards * (standards - 1) // 2 if recipe.mixtures == "pairs" else 0

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import BoolArray, FloatArray, LabelArray
+from pipeline.certainty import Certainty, certainty_maps
 from pipeline.cleanup import effective_labels, find_cores
 from pipeline.clusters import Sums, sum_spectra
 from pipeline.config import CleanUp
@@ -18,7 +19,7 @@ from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.result import read_map, write_maps
-from pipeline.tiles import Tile
+from pipeline.tiles import Tile, chunk_rows
 
 Plane = tuple[int, int]
 
@@ -47,14 +48,22 @@ def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, 
 
 
 def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
-    """Gather the uniform windows of one parcel into grains."""
-    return observe_parcel(cube.read_tile(info, tile), (tile.y0, tile.x0), level, info.invalid)
+    """Gather the uniform windows of one parcel into grains; a row of chunks is held at a time."""
+    rows = chunk_rows(tile, info.chunk[0])
+    blocks = (cube.read_tile(info, part) for part in rows)
+    return observe_parcel(blocks, (tile.y0, tile.x0), level, info.invalid)
 
 
-def assign_tile(tile: Tile, *, info: CubeInfo, result: Path, sites: Prepared) -> int:
-    """Give every pixel of one tile its nearest site; return its void pixels."""
-    found = assign_block(cube.read_tile(info, tile), sites, invalid=info.invalid)
+def assign_tile(
+    tile: Tile, *, info: CubeInfo, result: Path, sites: Prepared, certainty: Certainty | None = None
+) -> int:
+    """Give every pixel of one tile its nearest site, and say how sure that is; return its void pixels."""
+    block = cube.read_tile(info, tile)
+    ranked = certainty is not None and certainty.gain is not None
+    found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
     write_maps(result, tile, site=found.labels, correlation=found.correlation)
+    if certainty is not None:
+        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
     return int(np.count_nonzero(found.labels == 0))
 
 

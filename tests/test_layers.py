@@ -9,10 +9,10 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "exact"},
+    {"errors", "arrays", "exact", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
-    {"filling", "extents", "config"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid", "observed"},
+    {"filling", "extents", "certainty", "config"},
     {"decisions"},
     {"stores", "cluster"},
     {"stages", "phase_tiles"},
@@ -31,7 +31,7 @@ KNOWS = {
     "typer": {"cli"},
     "rich": {"console", "cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config", "decisions"},
+    "pydantic": {"config", "decisions", "sections"},
     "tifffile": {"stores"},
 }
 

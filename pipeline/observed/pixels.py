@@ -142,8 +142,10 @@ def _square(samples: Float32Array, y: int, square: FloatArray, product: FloatArr
         here = samples[e, y]
         for x in range(here.size):
             square[x] += np.float64(here[x]) * np.float64(here[x])
-    for step in (1, 2):
-        for e in range(energies - step):
-            here, there = samples[e, y], samples[e + step, y]
-            for x in range(here.size):
-                product[x] += np.float64(here[x]) * np.float64(there[x])
+    for e in range(energies - 2):
+        here, one, two = samples[e, y], samples[e + 1, y], samples[e + 2, y]
+        for x in range(here.size):
+            product[x] += np.float64(here[x]) * np.float64(one[x] + two[x])
+    here, one = samples[energies - 2, y], samples[energies - 1, y]
+    for x in range(here.size):
+        product[x] += np.float64(here[x]) * np.float64(one[x])

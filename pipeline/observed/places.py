@@ -6,7 +6,7 @@ from pipeline.tiles import Grid, Tile, regular_grid
 
 SIDE, LARGE_SIDE = 512, 1024
 """Sides of a parcel, in windows, and of one of a large image, where less margin is read twice."""
-LARGE = 32 * LARGE_SIDE**2
+LARGE = 4 * LARGE_SIDE**2
 PROBE_SIDE = 40
 MOST_PROBES = 8
 

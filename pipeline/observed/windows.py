@@ -205,21 +205,23 @@ def _sum_columns(
     down: Float32Array,
 ) -> None:
     """Sum k_size columns (w,) to windows (n,): their total and their first moments across and down."""
-    half = k_size // 2
-    count = total.size
-    total[:] = 0.0
+    half, count = k_size // 2, total.size
+    middle, slope = column[half : half + count], moment[half : half + count]
+    for x in range(count):
+        total[x] = middle[x]
+    for x in range(count):
+        down[x] = slope[x]
     across[:] = 0.0
-    down[:] = 0.0
-    for j in range(k_size):
-        lever = np.float32(j - half)
-        line = column[j : j + count]
-        slope = moment[j : j + count]
+    for j in range(1, half + 1):
+        lever = np.float32(j)
+        left, right = column[half - j : half - j + count], column[half + j : half + j + count]
         for x in range(count):
-            total[x] += line[x]
+            total[x] += left[x] + right[x]
         for x in range(count):
-            across[x] += lever * line[x]
+            across[x] += lever * (right[x] - left[x])
+        left, right = moment[half - j : half - j + count], moment[half + j : half + j + count]
         for x in range(count):
-            down[x] += slope[x]
+            down[x] += left[x] + right[x]
 
 
 @njit(nogil=True, cache=True)

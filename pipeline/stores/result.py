@@ -1,5 +1,6 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
+from pipeline import certainty
 from pipeline.arrays import FloatArray, IntArray, label_dtype
 from pipeline.clusters import ClusterSpectra
 from pipeline.errors import InputError
@@ -22,6 +24,7 @@ MAPS = {
     "state": "why a pixel has its label",
     "correlation": "Pearson correlation with the assigned site",
 }
+TYPES: dict[str, Any] = {"state": np.uint8, **dict.fromkeys(("correlation", *certainty.MAPS), np.float32)}
 
 # What programs that know the CF conventions look for beside name and units.
 GLOBAL = {
@@ -39,23 +42,29 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def create_result(
-    path: Path, plane: tuple[int, int], tile: tuple[int, int], pixel_um: float, sites: int, fingerprint: str
+    path: Path,
+    plane: tuple[int, int],
+    tile: tuple[int, int],
+    pixel_um: float,
+    sites: int,
+    fingerprint: str,
+    more: Sequence[str] = (),
 ) -> None:
-    """Make the empty maps of a result, one chunk a tile."""
+    """Make the empty maps of a result, one chunk a tile; `more` names those of single pixels' certainty."""
     create_group(path, {**GLOBAL, "fingerprint": fingerprint, "sites": sites})
     for axis, size in zip("yx", plane, strict=True):
         meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
         save_array(
             path, axis, np.arange(size) * pixel_um, (axis,), units="um", axis=axis.upper(), long_name=meaning
         )
-    for name, meaning in MAPS.items():
+    for name, meaning in {**MAPS, **{name: certainty.MAPS[name] for name in more}}.items():
         attributes: dict[str, Any] = {"long_name": meaning, "units": "1", **MORE.get(name, {})}
         create_array(
             path,
             name,
             shape=plane,
             chunks=tile,
-            dtype={"state": np.uint8, "correlation": np.float32}.get(name, label_dtype(sites)),
+            dtype=TYPES.get(name, label_dtype(sites)),
             dims=("y", "x"),
             attributes=attributes,
         )

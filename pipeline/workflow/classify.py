@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 
 from pipeline import stages
 from pipeline.arrays import IntArray
+from pipeline.certainty import prepare_certainty
 from pipeline.cluster import open_client, worker_count
 from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
 from pipeline.config import Config, digest
@@ -95,7 +96,7 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
     config = _settled(config, announce)
     _, references = check(config)
-    if config.sites.source != "library":
+    if config.sites.origin in ("observed", "both"):
         return _observed(config, references, progress, announce)
     claim(config)
     energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
@@ -138,9 +139,15 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
         return
     store = partial_of(final)
     count = len(sites.table.spectra)
-    create_result(store, plan.plane, plan.tile, info.pixel_um, count, fingerprint)
+    create_result(store, plan.plane, plan.tile, info.pixel_um, count, fingerprint, config.maps)
     runner.over(
-        "assign", stages.assign_tile, plan.grid, info=info, result=store, sites=prepare(sites.table.spectra)
+        "assign",
+        stages.assign_tile,
+        plan.grid,
+        info=info,
+        result=store,
+        sites=prepare(sites.table.spectra),
+        certainty=prepare_certainty(sites.table.spectra, config.noise.model(), config.maps),
     )
     states = clean_up_and_fill(config, plan, store, runner)
     spectra, pixels = _clusters(plan, info, store, count, runner)
@@ -163,9 +170,10 @@ def clean_up_and_fill(config: Config, plan: Plan, store: Path, runner: Runner) -
 
 
 def result_fingerprint(config: Config, info: CubeInfo, sites: StoredSites) -> str:
-    """Return what marks a result: the cube, the sites, the clean-up, and how missing chunks are taken."""
+    """Return what marks a result: the cube, the sites, the clean-up, missing chunks, maps of certainty."""
     missing = config.cube.missing_chunks if config.cube else "error"
-    return digest(cube_identity(info), sites.table.spectra.tobytes(), config.clean_up, missing)
+    maps = (config.maps, asdict(config.noise.model())) if config.maps else None
+    return digest(cube_identity(info), sites.table.spectra.tobytes(), config.clean_up, missing, maps)
 
 
 def _clusters(

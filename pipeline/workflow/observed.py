@@ -35,17 +35,13 @@ OUTSIDE = "outside the library"
 FEWEST_AUDITED = 3
 
 
-def observe(
-    config: Config, info: CubeInfo, names: tuple[str, ...], references: FloatArray, runner: Runner
+def store_observed(
+    config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray, found: ObservedSites
 ) -> StoredSites:
-    """Return the sites that the cube itself shows, each explained by the references (n, E) if there are any.
-
-    Raises InputError where the cube holds no uniform window.
-    """
-    found = _find(config, info, runner)
+    """Return sites that were found with what explains them: the references (n, E), if there are any."""
     table, evidence = _explained(found, distinct_names(names), references, config.sites.limit)
     spectra = references if names else table.spectra
-    return StoredSites(info.energy, table, spectra, _audit(config, table), evidence=evidence)
+    return StoredSites(energy, table, spectra, _audit(config, table), evidence=evidence)
 
 
 def beside(config: Config, observed: StoredSites, library: StoredSites) -> StoredSites:
@@ -71,7 +67,8 @@ def _audit(config: Config, table: SiteTable) -> SiteAudit | None:
     return audit_sites(table, None, config.noise.model(), limit=config.sites.limit, seed=config.sites.seed)
 
 
-def _find(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
+def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
+    """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
     k_size, p_num = config.clean_up.k_size, config.clean_up.p_num
     probed = runner.over("probe", stages.probe_tile, probes(info.plane), info=info, k_size=k_size)
     level = join_probes(

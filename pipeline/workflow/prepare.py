@@ -12,6 +12,7 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
+from pipeline.observed import ObservedSites
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
@@ -20,7 +21,7 @@ from pipeline.stores.cube import CubeInfo, create_cube, cube_identity
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
-from pipeline.workflow.observed import beside, observe
+from pipeline.workflow.observed import beside, find_sites, store_observed
 from pipeline.workflow.paths import is_made, sites_path, truth_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.site_file import read_site_file
@@ -93,9 +94,9 @@ def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceS
 
 def observed_fingerprint(config: Config, info: CubeInfo, references: ReferenceSet) -> str:
     """Return what marks sites observed in a cube, alone or beside those of the library."""
-    window, source = config.clean_up.k_size, config.sites.source
+    window, origin = config.clean_up.k_size, config.sites.origin
     made = sites_fingerprint(config, info.energy, references)
-    return digest(made, source, cube_identity(info), window, config.clean_up.p_num)
+    return digest(made, origin, cube_identity(info), window, config.clean_up.p_num)
 
 
 def make_sites(
@@ -115,11 +116,12 @@ def make_sites(
     if config.sites.file:
         given = read_site_file(config.sites.file, energy, references.names, references.spectra)
         fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
-    elif info and config.sites.source != "library":
+    elif info and config.sites.origin != "library":
         fingerprint = observed_fingerprint(config, info, references)
     if not is_made(path, fingerprint):
-        sites = take_stored(config, given) if given else _new_sites(config, energy, references, runner, info)
+        seen = _observed(config, references, runner, info)
         with runner.step("sites", 1) as advance:
+            sites = take_stored(config, given) if given else _new_sites(config, energy, references, seen)
             write_sites(partial_of(path), sites, fingerprint)
             write_for_people(config.output, sites, references.table)
             publish(partial_of(path), path)
@@ -128,18 +130,30 @@ def make_sites(
     return read_sites(path)
 
 
+def _observed(
+    config: Config, references: ReferenceSet, runner: Runner, info: CubeInfo | None
+) -> ObservedSites | None:
+    """Return what the data show, where it is asked for; beside a library nothing seen is no error."""
+    if info is None or config.sites.origin not in ("observed", "both"):
+        return None
+    try:
+        return find_sites(config, info, runner)
+    except InputError:
+        if config.sites.origin == "both":
+            return None
+        raise
+
+
 def _new_sites(
-    config: Config, energy: FloatArray, references: ReferenceSet, runner: Runner, info: CubeInfo | None
+    config: Config, energy: FloatArray, references: ReferenceSet, seen: ObservedSites | None
 ) -> StoredSites:
-    names, spectra, source = references.names, references.spectra, config.sites.source
-    if source == "library" or info is None:
-        with runner.step("sites", 1):
-            return build_stored(config, energy, names, spectra)
-    observed = observe(config, info, names, spectra, runner)
-    if source == "observed":
+    names, spectra = references.names, references.spectra
+    if seen is None:
+        return build_stored(config, energy, names, spectra)
+    observed = store_observed(config, energy, names, spectra, seen)
+    if config.sites.origin == "observed":
         return observed
-    with runner.step("sites", 1):
-        return beside(config, observed, build_stored(config, energy, names, spectra))
+    return beside(config, observed, build_stored(config, energy, names, spectra))
 
 
 def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:

@@ -150,7 +150,7 @@ def _report_data(
         parameters=_parameters(config, sites),
         noise=asdict(config.noise.model()),
         truth=truth,
-        warnings=_warnings(clusters, sites),
+        warnings=_warnings(config, clusters, sites),
         site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
         version=__version__,
         step=step,
@@ -181,8 +181,8 @@ def _parameters(config: Config, sites: StoredSites) -> list[tuple[str, str, str]
     if not config.references.is_given and not made.file:
         references = "none"
     method = f"taken from {made.file}" if made.file else made.method
-    if made.source != "library":
-        method = "observed in the data" if made.source == "observed" else f"observed, and {method}"
+    if made.origin in ("observed", "both"):
+        method = "observed in the data" if made.origin == "observed" else f"observed, and {method}"
     return [
         ("references", references, "where the reference spectra come from"),
         ("sites", str(len(sites.table.names)), "site spectra that every pixel was compared with"),
@@ -205,13 +205,15 @@ def _seen(sites: StoredSites) -> list[tuple[str, str, str]]:
     ]
 
 
-def _warnings(clusters: list[ClusterRow], sites: StoredSites) -> list[str]:
+def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) -> list[str]:
     said = []
     if not clusters:
         said.append(
             "no label survived the clean-up: no window holds p_num equal labels; look at the noise settings "
             "and at the correlation map"
         )
+    if config.sites.origin == "both" and sites.evidence is None:
+        said.append("no uniform window was found in the data: the sites are those of the library alone")
     if sites.evidence and abs(sites.evidence.noise.scale - 1.0) > NOISE_SLACK:
         said.append(
             f"the noise of uniform windows is {sites.evidence.noise.scale:.2f} times what the camera model "
