@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from pipeline import __version__
-from pipeline.console import show_references, show_sites
+from pipeline.console import show_injection, show_references, show_sites, show_study
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -138,6 +138,32 @@ def report_verb(
     settings = settle_noise(load_config(config))
     runner = Runner(workers=worker_count(settings.compute), progress=_bar)
     _show_summary(report(settings, runner, ome_zarr, tiff))
+
+
+@app.command("verify")
+def verify_verb(
+    config: ConfigPath,
+    inject: Annotated[bool, typer.Option("--inject", help="inject needles into the cube itself")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="needle scenes a condition")] = 20,
+    to: Annotated[Path | None, typer.Option(help="folder to write to, else OUTPUT/verification")] = None,
+    page: Annotated[str, typer.Option(help="name of the page")] = "verification",
+) -> None:
+    """Prove the method on scenes with known truth, or, with --inject, in the cube itself."""
+    from pipeline.config import load_config
+
+    settings = load_config(config)
+    if inject:
+        from pipeline.workflow.injection import inject_needles
+
+        found = inject_needles(settings, to, _bar)
+        show_injection(out, found)
+        _show_paths(list(found.paths))
+        return
+    from pipeline.workflow.verify import verify
+
+    verified = verify(settings, seeds, to, page, _bar)
+    show_study(out, verified.found)
+    _show_paths(list(verified.paths))
 
 
 @contextmanager

@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pipeline.report import StudyResult
     from pipeline.sites import Proof, SiteAudit
     from pipeline.spectra import ReadRow
     from pipeline.stores.sites import StoredSites
     from pipeline.workflow import SitesMade
+    from pipeline.workflow.injection import InjectionResult
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
 LONGEST = 32
@@ -111,6 +113,42 @@ def _show_observed(out: Console, stored: "StoredSites") -> None:
             f"unknown    site {site + 1} at row {y}, column {x}: {stored.table.names[site]}; chi-square "
             f"{chi_square:.0f} on {freedom:.0f}, p {evidence.p_value[site]:.1g}",
         )
+
+
+def show_study(out: Console, found: "StudyResult") -> None:
+    """Print the needles of a verification study; the page has the rest."""
+    table = Table("condition", "sites", "recall", "pure", "false", "s", box=None, pad_edge=False)
+    for row in found.needles:
+        table.add_row(
+            row.condition,
+            row.method,
+            f"{row.recall:.1%}",
+            f"{row.pure:.2%}",
+            f"{row.false:.2f}",
+            f"{row.seconds:.2f}",
+        )
+    out.print(table)
+    for alone in found.noise_only:
+        out.print(f"noise alone, {alone.condition}: {alone.false} false clusters in {alone.scenes} scenes")
+
+
+def show_injection(out: Console, found: "InjectionResult") -> None:
+    """Print how many injected needles were found by size and z, and the smallest size that is sure."""
+    from pipeline.verify import INJECT_SIZES, INJECT_Z
+
+    table = Table("size, pixels", *(f"z {z:g}" for z in INJECT_Z), box=None, pad_edge=False)
+    for row, size in enumerate(INJECT_SIZES):
+        cells = zip(found.found[row].tolist(), found.tried[row].tolist(), strict=True)
+        table.add_row(str(size), *(f"{good} of {tried}" for good, tried in cells))
+    out.print(table)
+    for z, size in zip(INJECT_Z, found.limit, strict=True):
+        said = f"from {size} x {size} pixels on" if size else "not for sure at any of these sizes"
+        out.print(f"z {z:g}: found with 95 % probability {said}")
+    most = 3.0 / (found.pixels / 1e6)
+    out.print(
+        f"false clusters: {found.false} in {found.pixels / 1e6:.2f} Mpx of simulated noise"
+        + (f"; with 95 % confidence fewer than {most:.1f} per Mpx" if not found.false else "")
+    )
 
 
 def _show_shares(out: Console, audit: "SiteAudit", of: str) -> None:

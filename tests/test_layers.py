@@ -13,7 +13,7 @@ FLOORS = [
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid", "observed"},
     {"filling", "extents", "certainty", "config"},
-    {"decisions"},
+    {"decisions", "verify"},
     {"stores", "cluster"},
     {"stages", "phase_tiles"},
     {"graph", "report"},
@@ -33,6 +33,7 @@ KNOWS = {
     "matplotlib": {"report"},
     "pydantic": {"config", "decisions", "sections"},
     "tifffile": {"stores"},
+    "sklearn": {"verify"},
 }
 
 

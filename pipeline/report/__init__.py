@@ -4,6 +4,7 @@ from pipeline.report.data import STATE_NAMES, ClusterRow, Finding, Picture, Repo
 from pipeline.report.figure import write_label_png
 from pipeline.report.page import render_report, write_report
 from pipeline.report.sites import site_pictures, write_proof_png, write_sites_png
+from pipeline.report.study_page import StudyResult, study_page
 
 __all__ = [
     "STATE_NAMES",
@@ -11,10 +12,12 @@ __all__ = [
     "Finding",
     "Picture",
     "ReportData",
+    "StudyResult",
     "Truth",
     "TruthRow",
     "render_report",
     "site_pictures",
+    "study_page",
     "write_label_png",
     "write_proof_png",
     "write_report",

@@ -9,6 +9,7 @@ from pipeline.arrays import FloatArray
 from pipeline.config import Config
 from pipeline.observed import (
     Evidence,
+    Level,
     ObservedSites,
     explain,
     gather_evidence,
@@ -67,11 +68,11 @@ def _audit(config: Config, table: SiteTable) -> SiteAudit | None:
     return audit_sites(table, None, config.noise.model(), limit=config.sites.limit, seed=config.sites.seed)
 
 
-def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
-    """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
+def find_level(config: Config, info: CubeInfo, runner: Runner) -> Level:
+    """Return the level of the noise by probes all over the cube. Raises InputError where it shows nothing."""
     k_size, p_num = config.clean_up.k_size, config.clean_up.p_num
     probed = runner.over("probe", stages.probe_tile, probes(info.plane), info=info, k_size=k_size)
-    level = join_probes(
+    return join_probes(
         [one for row in probed for one in row],
         config.noise.model(),
         k_size,
@@ -80,7 +81,13 @@ def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
         info.scale,
         info.offset,
     )
-    parts = runner.over("observe", stages.observe_tile, parcels(info.plane, k_size), info=info, level=level)
+
+
+def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
+    """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
+    level = find_level(config, info, runner)
+    grid = parcels(info.plane, config.clean_up.k_size)
+    parts = runner.over("observe", stages.observe_tile, grid, info=info, level=level)
     return settle_sites([one for row in parts for one in row], level, info.scale, info.offset)
 
 
