@@ -17,6 +17,10 @@ from pipeline.verify.score import FOUND
 INJECT_SIZES = (3, 4, 5, 6, 7, 10)
 INJECT_Z = (2.0, 3.0, 4.0, 6.0, 8.0)
 SURROUND = 3
+AT_ONCE = 3
+TRIES = 500
+OWN = 1.0
+"""z within which a composition is the surround's own and gives no direction."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,23 @@ class Injected:
     found: BoolArray
 
 
-def plan_injection(label: LabelArray, directions: int, rng: np.random.Generator) -> InjectionPlan:
-    """Choose places in uniform surroundings of a label map (h, w); sizes and z take turns."""
+def plan_injection(
+    label: LabelArray, directions: int, rng: np.random.Generator, start: int = 0
+) -> InjectionPlan:
+    """Choose places in uniform surroundings of a label map (h, w) for at most AT_ONCE needles.
+
+    Few at once, so that they are not each other's neighbours in composition. All sizes and z take turns,
+    counted from `start`.
+    """
     rows: list[tuple[float, ...]] = []
     taken = label == 0
     kinds = [(size, z) for size in INJECT_SIZES for z in INJECT_Z]
-    rng.shuffle(kinds)
-    side = max(INJECT_SIZES) + 2 * SURROUND
-    if min(label.shape) > side:
-        for _ in range(60 * len(kinds)):
-            size, z = kinds[len(rows) % len(kinds)]
+    if min(label.shape) > max(INJECT_SIZES) + 2 * SURROUND:
+        for _ in range(TRIES):
+            if len(rows) == AT_ONCE:
+                break
+            # a step that shares no factor with their number reaches all kinds, different ones at a time
+            size, z = kinds[(start + len(rows)) * 7 % len(kinds)]
             y, x = rng.integers(0, np.array(label.shape) - size - 2 * SURROUND + 1)
             here = np.s_[y : y + size + 2 * SURROUND, x : x + size + 2 * SURROUND]
             if taken[here].any() or np.any(label[here] != label[y, x]):
@@ -87,7 +98,8 @@ def _needles(
 ) -> Iterator[tuple[tuple[slice, slice], FloatArray]]:
     for (y, x), size, z, which in zip(plan.first, plan.sizes, plan.z, plan.towards, strict=True):
         start = sites[int(label[y, x]) - 1]
-        yield (slice(y, y + size), slice(x, x + size)), _shift(start, towards[which] - start, z, noise)
+        far = next(k for k in np.roll(np.arange(len(towards)), -which) if _z(start, towards[k], noise) > OWN)
+        yield (slice(y, y + size), slice(x, x + size)), _shift(start, towards[far] - start, z, noise)
 
 
 def _shift(start: FloatArray, direction: FloatArray, z: float, noise: NoiseModel) -> FloatArray:

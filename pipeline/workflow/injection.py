@@ -38,6 +38,7 @@ from pipeline.workflow.runner import Progress, Runner, silent
 
 PATCHES = 16
 PATCH_SIDE = 160
+ROUNDS = 12
 LEAST_LABELLED = 0.5
 SURE = 0.95
 NOISE_SCENES = 20
@@ -46,7 +47,7 @@ NOISE_SIDE = 128
 
 @dataclass(frozen=True)
 class InjectionResult:
-    """What became of injected needles: tried and found (sizes, z); false clusters in so many simulated pixels.
+    """What became of injected needles: tried and found (sizes, z); false clusters in simulated `pixels`.
 
     limit (z,) is the smallest size from which on a share of SURE is found, 0 where none is.
     """
@@ -74,16 +75,14 @@ def inject_needles(
     level = find_level(config, info, runner)
     places = _patches(config, info)
     towards = stored.references if len(stored.references) > 1 else stored.table.spectra
-    parts = []
+    noise, parts = config.noise.model(), list[Injected]()
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
-        for number, tile in enumerate(places):
-            kept = read_map(result_path(config), "kept", tile.region)
-            plan = plan_injection(kept, len(towards), np.random.default_rng([7, number]))
-            if len(plan.sizes):
-                image = _absorbance(info, tile)
-                parts.append(
-                    inject(image, plan, kept, stored.table.spectra, towards, config.noise.model(), level)
-                )
+        for tile in places:
+            image, kept = _absorbance(info, tile), read_map(result_path(config), "kept", tile.region)
+            for _ in range(ROUNDS):
+                turn = sum(len(part.sizes) for part in parts)
+                plan = plan_injection(kept, len(towards), np.random.default_rng([7, len(parts)]), turn)
+                parts.append(inject(image, plan, kept, stored.table.spectra, towards, noise, level))
             advance(1)
         false = 0
         for number in range(NOISE_SCENES):
@@ -110,8 +109,8 @@ def _patches(config: Config, info: CubeInfo) -> list[Tile]:
             break
     if not found:
         raise InputError(
-            f"verify: found no patch of {side} x {side} pixels of which half are labelled; needles can only be "
-            "injected into what is labelled: look at the report first"
+            f"verify: found no patch of {side} x {side} pixels of which half are labelled, and needles "
+            "can only be injected into what is labelled; look at the report first"
         )
     return list(found.values())
 
