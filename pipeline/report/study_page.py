@@ -60,7 +60,7 @@ def needle_table(rows: Sequence[NeedleRow], strayed: bool = False) -> str:
     bins = [f"z {low:g}-{high:g}" for low, high in pairwise(Z_EDGES)]
     last = "strayed" if strayed else "false"
     return _table(
-        ["condition", "sites", "scenes", "recall", *sizes, *bins, "pure", last, "s"],
+        ["condition", "method", "scenes", "recall", *sizes, *bins, "pure", last, "classes", "s"],
         (
             (
                 row.condition,
@@ -69,6 +69,7 @@ def needle_table(rows: Sequence[NeedleRow], strayed: bool = False) -> str:
                 *map(_percent, (row.recall, *row.by_size, *row.by_z)),
                 f"{row.pure:.2%}",
                 f"{row.strayed:.2%}" if strayed else f"{row.false:.2f}",
+                f"{row.classes:.1f}",
                 f"{row.seconds:.2f}",
             )
             for row in rows

@@ -23,7 +23,7 @@ class InsetRow:
 
 @dataclass(frozen=True)
 class NeedleRow:
-    """One method on many needle scenes: recall by size and by z, purity, false clusters, seconds a scene."""
+    """One method on many needle scenes: recall by size and z, and means of a scene: purity, labels, seconds."""
 
     condition: str
     method: str
@@ -34,6 +34,7 @@ class NeedleRow:
     pure: float
     strayed: float
     false: float
+    classes: float
     seconds: float
 
 
@@ -84,5 +85,6 @@ def needle_row(condition: str, method: str, scores: Sequence[tuple[Score, float]
         float(np.mean([score.pure for score, _ in scores])),
         float(np.mean([score.strayed for score, _ in scores])),
         float(np.mean([score.false for score, _ in scores])),
+        float(np.mean([score.classes for score, _ in scores])),
         float(np.mean([seconds for _, seconds in scores])),
     )
