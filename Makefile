@@ -33,10 +33,10 @@ check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before an
 	@$(BIN)/gigaxas check $(CONFIG_PATH)
 
 test: $(VENV)/.installed-dev  ## the tests, within 10 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not slow and not bench"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not bench"
 
 test-all: $(VENV)/.installed-dev  ## the tests, long ones too
-	$(BIN)/python -m pytest -m "not bench"
+	$(BIN)/python -m pytest -n 2 -m "not bench"
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -54,18 +54,17 @@ verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verificat
 
 bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
+	$(BIN)/python scripts/bench_ingest.py --write docs/benchmarks/ingest.md
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
 	$(BIN)/python scripts/gigapixel.py runs/gigapixel
 
-lock:  ## renew the lock files (needs uv)
-	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
 
-viewer-library:  ## take the pinned OpenSeadragon out of its npm package again (needs npm)
-	$(PYTHON) scripts/vendor_viewer.py
+lock:  ## renew the lock files (needs uv)
+	$(LOCK) --extra dev --output-file requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:  ## remove .venv, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info

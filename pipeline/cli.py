@@ -1,7 +1,9 @@
 """The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
 
+import shlex
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -23,10 +25,13 @@ from pipeline.console import show_injection, show_references, show_sites, show_s
 from pipeline.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.graph.run import Advance
+    from pipeline.places import Place
     from pipeline.workflow import PhaseSummary, Plan
     from pipeline.workflow.phase_rows import Row
     from pipeline.workflow.report import Summary
+    from pipeline.workflow.survey import Survey
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
 SHOWN_CLUSTERS = 25
@@ -43,21 +48,34 @@ app = typer.Typer(
 )
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file such as configs/sinter.yaml")]
 
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="a running Dask scheduler, as tcp://host:8786")
+]
+
+Fresh = Annotated[bool, typer.Option("--fresh", help="start over instead of going on where a run stopped")]
+
 
 def main() -> None:
     """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)
     except InputError as error:
         _fail(error, BAD_INPUT)
     except RunError as error:
         _fail(error, NOT_FINISHED)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
+            "and run the same command again",
+            NOT_FINISHED,
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), BAD_INPUT)
     if status == INTERRUPTED:
-        err.print("interrupted; run the same command again to go on")
+        err.print(f"interrupted; to go on, type: {shlex.join(['gigaxas', *sys.argv[1:]])}", soft_wrap=True)
     sys.exit(status)
 
 
@@ -84,12 +102,24 @@ def check_verb(config: ConfigPath) -> None:
 
 
 @app.command("simulate")
-def simulate_verb(config: ConfigPath) -> None:
+def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
     """Make the cube of a simulated scene, with its truth."""
     from pipeline.config import load_config
     from pipeline.workflow import simulate
 
-    _show_paths([simulate(load_config(config), _bar, out.print)])
+    _show_paths([simulate(_at(load_config(config), scheduler), _bar, out.print)])
+
+
+@app.command("ingest")
+def ingest_verb(config: ConfigPath) -> None:
+    """Make the cube of raw fields of view, or of a stack of images."""
+    from pipeline.config import load_config
+    from pipeline.workflow import ingest
+
+    made = ingest(load_config(config), _bar, out.print)
+    if made.survey:
+        _show_survey(made.survey)
+    _show_paths([made.cube, *made.paths])
 
 
 @app.command("sites")
@@ -104,13 +134,13 @@ def sites_verb(config: ConfigPath) -> None:
 
 
 @app.command("classify")
-def classify_verb(config: ConfigPath) -> None:
-    """Make the phase map: assign, clean up, fill, tables, report."""
+def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh = False) -> None:
+    """Make the phase map: assign, clean up, fill, tables, report. What is done already is kept."""
     from pipeline.config import load_config
     from pipeline.workflow import classify
 
-    settings = load_config(config)
-    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made))
+    settings = _at(load_config(config), scheduler)
+    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made), fresh)
     _show_summary(summary)
 
 
@@ -130,14 +160,16 @@ def report_verb(
     tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
 ) -> None:
     """Write the tables and the report of a finished result again, and its maps for other programs."""
-    from pipeline.cluster import worker_count
     from pipeline.config import load_config
-    from pipeline.workflow import report, settle_noise
-    from pipeline.workflow.runner import Runner
+    from pipeline.workflow import report_again
 
-    settings = settle_noise(load_config(config))
-    runner = Runner(workers=worker_count(settings.compute), progress=_bar)
-    _show_summary(report(settings, runner, ome_zarr, tiff))
+    _show_summary(report_again(load_config(config), _bar, ome_zarr, tiff))
+
+
+def _at(config: "Config", scheduler: str | None) -> "Config":
+    from pipeline.config import set_scheduler
+
+    return config if scheduler is None else set_scheduler(config, scheduler)
 
 
 @app.command("verify")
@@ -189,6 +221,17 @@ def _show_plan(plan: "Plan") -> None:
         f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
         f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
     )
+
+
+def _show_survey(survey: "Survey") -> None:
+    pairs = survey.placement.pairs
+    used = [pair for pair in pairs if not pair.why]
+    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if survey.shift:
+        out.print(
+            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
+            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+        )
 
 
 def _show_summary(summary: "Summary") -> None:
@@ -261,7 +304,7 @@ def _percent(share: float) -> str:
     return "-" if share != share else f"{share:.2%}"
 
 
-def _show_paths(paths: list[Path]) -> None:
+def _show_paths(paths: "Sequence[Place]") -> None:
     out.print()
     for path in paths:
         out.print(f"wrote {path}", soft_wrap=True)

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     Field,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -17,15 +16,20 @@ from pydantic import (
 )
 
 from pipeline.cleanup import check_clean_up
+from pipeline.documents import read_document
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
-from pipeline.sections import Pixels, Range, Section, Sites
+from pipeline.places import Place, place
+from pipeline.sections import Ingest, Pixels, Range, RawScan, Section, Sites
+
+StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
+"""A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 
 class Cube(Section):
     """The measured cube of a user; left out, the cube is simulated into the output folder."""
 
-    path: Path
+    path: StorePlace
     missing_chunks: Literal["error", "void"] = "error"
 
 
@@ -81,6 +85,7 @@ class Simulate(Section):
     chunk: Annotated[int, Field(ge=8)] = 256
     seed: Annotated[int, Field(ge=0)] = 0
     noise: Noise | None = None
+    raw: RawScan | None = None
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "Simulate":
@@ -147,11 +152,14 @@ class Phases(Section):
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
-    cluster: Literal["local", "threads"] = "local"
+    cluster: Literal["local", "threads", "slurm", "pbs", "sge", "lsf", "oar", "htcondor"] = "local"
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://.+")] | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
+    adaptive: bool = False
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
     tile: Annotated[int, Field(ge=1)] | None = None
     dashboard: str = "127.0.0.1:8787"
+    performance_report: bool = False
 
 
 class Config(Section):
@@ -159,10 +167,12 @@ class Config(Section):
 
     title: str
     output: Path
+    result: StorePlace | None = None
     sites: Sites = Sites()
     references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None
     simulate: Simulate | None = None
+    ingest: Ingest | None = None
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
@@ -182,15 +192,23 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _one_cube(self) -> "Config":
-        if (self.cube is None) == (self.simulate is None):
-            raise ValueError("give either `cube` (a measured cube) or `simulate` (a scene with truth)")
+        raw = self.simulate is not None and self.simulate.raw is not None
+        if raw and (self.ingest is None or self.ingest.fields is None):
+            raise ValueError(
+                "`simulate.raw` makes raw fields: say with `ingest.fields` how they become a cube"
+            )
+        if [self.cube, self.ingest, None if raw else self.simulate].count(None) != 2:
+            raise ValueError(
+                "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
+                "scene with truth); `simulate` goes with `ingest` where it has `raw`"
+            )
         if self.simulate and self.simulate.scene == "sinter" and not self.references.modelled:
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
             )
-        if self.noise.working_point == "cube" and self.cube is None:
+        if self.noise.working_point == "cube" and self.cube is None and self.ingest is None:
             raise ValueError(
-                "noise.working_point: cube measures the maps of a measured `cube`; for a simulated one give "
+                "noise.working_point: cube measures the maps of a measured cube; for a simulated one give "
                 "the numbers"
             )
         return self
@@ -201,7 +219,7 @@ class Config(Section):
         return ((self.simulate and self.simulate.noise) or self.noise).model()
 
     @property
-    def cube_path(self) -> Path:
+    def cube_path(self) -> Place:
         """The cube that is classified, measured or simulated."""
         return self.cube.path if self.cube else self.output / "cube.zarr"
 
@@ -213,16 +231,7 @@ def load_config(path: str | Path) -> Config:
     folder the command runs in. Raises InputError that lists every error, one line each.
     """
     path = Path(path)
-    try:
-        document = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; give the path of a configuration") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: found {type(document).__name__}, expected a mapping of sections")
+    document = read_document(path)
     try:
         return Config(**{"title": path.stem, **document})
     except ValidationError as errors:
@@ -232,20 +241,21 @@ def load_config(path: str | Path) -> Config:
         raise InputError(f"{path}: section names must be words ({error})") from None
 
 
+def set_scheduler(config: Config, address: str) -> Config:
+    """Return a configuration that runs on a Dask scheduler. Raises InputError for what is no address."""
+    try:
+        compute = Compute.model_validate({**config.compute.model_dump(), "scheduler": address})
+    except ValidationError:
+        raise InputError(
+            f"--scheduler: found {address!r}, expected an address as tcp://host:8786 or tls://host:8786"
+        ) from None
+    return config.model_copy(update={"compute": compute})
+
+
 def digest(*parts: Any) -> str:
     """Return a short hash of settings, equal when and only when their JSON is equal."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _expand(text: str, path: Path) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match["name"], match["default"])
-        if found is None:
-            raise InputError(f"{path}: the environment variable {match['name']} is not set; set it")
-        return found
-
-    return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
 
 
 def sentence(error: Any) -> str:

@@ -7,3 +7,14 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run that could not be finished (a damaged chunk, a full disk); what it left is no result."""
+
+
+class DamagedError(RunError):
+    """A chunk of the store at `place` is not what was written; a store of our own is made whole again."""
+
+    def __init__(self, sentence: str, place: str = "") -> None:
+        super().__init__(sentence, place)
+        self.place = place
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,6 +1,5 @@
 """What one tile goes through on the way from clusters to components."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipeline.noise import NoiseModel
 from pipeline.phases.compose import Plan, compose, wanted_pixels
 from pipeline.phases.evidence import pixel_noise
 from pipeline.phases.pca import gram_sums
+from pipeline.places import Place
 from pipeline.stores import cube
 from pipeline.stores.chunks import read
 from pipeline.stores.cube import CubeInfo
@@ -21,7 +21,7 @@ from pipeline.stores.result import read_map
 from pipeline.tiles import Tile
 
 
-def survey_tile(tile: Tile, *, info: CubeInfo, result: Path) -> tuple[TileExtents, Sums | None]:
+def survey_tile(tile: Tile, *, info: CubeInfo, result: Place) -> tuple[TileExtents, Sums | None]:
     """Measure the regions of one tile, and sum its absorbance about the edge where the cube tells it."""
     label = read_map(result, "label", tile.region)
     extents = find_extents(label, tile.y0, tile.x0, info.plane[1])
@@ -31,7 +31,7 @@ def survey_tile(tile: Tile, *, info: CubeInfo, result: Path) -> tuple[TileExtent
 
 
 def gram_tile(
-    tile: Tile, *, info: CubeInfo, result: Path, labels: IntArray, unit: float
+    tile: Tile, *, info: CubeInfo, result: Place, labels: IntArray, unit: float
 ) -> tuple[IntArray, NDArray[np.int64]]:
     """Sum the products of samples of one tile; return the rows of the labels found, and their sums."""
     kept = read_map(result, "kept", tile.region)
@@ -40,7 +40,7 @@ def gram_tile(
 
 
 def compose_tile(
-    tile: Tile, *, info: CubeInfo, result: Path, store: Path, plan: Plan, noise: NoiseModel
+    tile: Tile, *, info: CubeInfo, result: Place, store: Place, plan: Plan, noise: NoiseModel
 ) -> tuple[Sums, IntArray, int]:
     """Write the composition of one tile.
 

@@ -1,7 +1,5 @@
 """What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +12,7 @@ from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
 from pipeline.nearest import Prepared, assign_block
 from pipeline.noise import NoiseModel
 from pipeline.observed import Grains, Level, observe_parcel, probe_windows
+from pipeline.places import Place
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
@@ -27,19 +26,18 @@ Plane = tuple[int, int]
 def simulate_tile(
     tile: Tile,
     *,
-    store: Path,
-    truth_store: Path,
+    store: Place,
+    truth_store: Place,
     spectra: FloatArray,
     noise: NoiseModel,
     windows: EdgeWindows,
     seed: int,
-) -> int:
-    """Measure one tile of the scene: counts, camera noise, absorbance; return its pixels without signal."""
+) -> None:
+    """Measure one tile of the scene: counts, camera noise, absorbance."""
     phase, thickness = truth.read_tile(truth_store, tile)
     rng = np.random.default_rng([seed, tile.y0, tile.x0])
     block = simulate_block(phase, thickness, spectra, noise, rng, windows)
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
-    return int(block.valid.size - np.count_nonzero(block.valid))
 
 
 def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, FloatArray]:
@@ -55,25 +53,24 @@ def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
 
 
 def assign_tile(
-    tile: Tile, *, info: CubeInfo, result: Path, sites: Prepared, certainty: Certainty | None = None
-) -> int:
-    """Give every pixel of one tile its nearest site, and say how sure that is; return its void pixels."""
+    tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared, certainty: Certainty | None = None
+) -> None:
+    """Give every pixel of one tile its nearest site, and say how sure that is."""
     block = cube.read_tile(info, tile)
     ranked = certainty is not None and certainty.gain is not None
     found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
     write_maps(result, tile, site=found.labels, correlation=found.correlation)
     if certainty is not None:
         write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
-    return int(np.count_nonzero(found.labels == 0))
 
 
-def find_tile_regions(tile: Tile, *, result: Path, plane: Plane, clean_up: CleanUp) -> RegionEdges:
+def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
     """Find the regions of one tile; return what merging them with its neighbours' needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     return region_edges(effective, regions)
 
 
-def keep_tile(tile: Tile, keep: BoolArray, *, result: Path, plane: Plane, clean_up: CleanUp) -> FillEdges:
+def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean_up: CleanUp) -> FillEdges:
     """Write the kept labels of one tile; return what filling across its border needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     kept = keep_regions(effective, regions, keep)
@@ -82,7 +79,7 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Path, plane: Plane, clean_
 
 
 def fill_tile_holes(
-    tile: Tile, settled: FillEdges, *, result: Path, plane: Plane, clean_up: CleanUp
+    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp
 ) -> NDArray[np.int64]:
     """Write the final labels and the states of one tile; return how many pixels have each state."""
     site = read_map(result, "site", tile.region)
@@ -93,7 +90,7 @@ def fill_tile_holes(
     return np.bincount(states.ravel(), minlength=5)
 
 
-def sum_tile(tile: Tile, *, info: CubeInfo, result: Path, sites: int) -> tuple[Sums, NDArray[np.int64]]:
+def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: int) -> tuple[Sums, NDArray[np.int64]]:
     """Sum the spectra of one tile over its kept labels; return these and the pixels of every final label."""
     sums = sum_spectra(cube.read_tile(info, tile), read_map(result, "kept", tile.region), info.invalid)
     label = read_map(result, "label", tile.region)
@@ -116,6 +113,6 @@ def tile_regions(
     return effective, find_regions(effective, cores)
 
 
-def _regions(tile: Tile, result: Path, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
+def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
     window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
     return tile_regions(window, tile, plane, **clean_up.model_dump())

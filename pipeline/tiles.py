@@ -24,6 +24,11 @@ class Tile:
         return self.y1 - self.y0, self.x1 - self.x0
 
     @property
+    def corners(self) -> Rectangle:
+        """Return (y0, y1, x0, x1), in pixels."""
+        return self.y0, self.y1, self.x0, self.x1
+
+    @property
     def region(self) -> tuple[slice, slice]:
         """The slices (y, x) that cut this tile out of the image."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)

@@ -25,7 +25,6 @@ from threadpoolctl import threadpool_limits
 from pipeline import stages
 from pipeline.cluster import open_client
 from pipeline.config import Compute, Config
-from pipeline.graph.run import run_tiles
 from pipeline.nearest import Prepared, prepare
 from pipeline.stores.cube import CubeInfo, describe_cube, read_tile
 from pipeline.stores.result import create_result
@@ -34,11 +33,13 @@ from pipeline.tiles import Tile, flat, regular_grid
 from pipeline.workflow import classify
 from pipeline.workflow.classify import clean_up_and_fill
 from pipeline.workflow.plan import make_plan
+from pipeline.workflow.resume import Ledger
 from pipeline.workflow.runner import Runner
 
 CHUNK = 256
 PLANE = (8 * CHUNK, 8 * CHUNK)
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "pipeline.md"
+BENCH = Compute(workers=2, dashboard="127.0.0.1:0")
 Measured = dict[str, list[float]]
 
 
@@ -46,7 +47,7 @@ def main(folder: Path, rounds: int) -> None:
     """Measure and write the page."""
     config, info, sites = _material(folder)
     measured: Measured = {}
-    with threadpool_limits(limits=1), open_client(Compute(workers=2, dashboard="127.0.0.1:0")) as client:
+    with threadpool_limits(limits=1), open_client(BENCH, "bench", print) as client:
         rows = _rows(folder, config, info, sites, client)
         for _ in range(rounds + 1):
             for name, run in rows.items():
@@ -65,7 +66,7 @@ def _material(folder: Path) -> tuple[Config, CubeInfo, Prepared]:
     classify(source)
     cube = folder / "cube.zarr"
     shutil.rmtree(cube, ignore_errors=True)
-    info = describe_cube(link_cube(cube, source.cube_path, PLANE, CHUNK))
+    info = describe_cube(link_cube(cube, source.output / "cube.zarr", PLANE, CHUNK))
     sites = prepare(read_sites(source.output / "sites.zarr").table.spectra)
     return _config(folder / "run", cube={"path": cube}), info, sites
 
@@ -86,20 +87,20 @@ def _rows(
     create_result(result, info.plane, (CHUNK, CHUNK), info.pixel_um, count, "bench")
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(info.shape[0], 32)))[0].astype(np.float32)
 
-    def assign(tile: Tile) -> int:
-        return stages.assign_tile(tile, info=info, result=result, sites=sites)
+    def assign(tile: Tile) -> None:
+        stages.assign_tile(tile, info=info, result=result, sites=sites)
 
-    def on_dask(client: Any, workers: int) -> list[Any]:
-        return run_tiles(
-            stages.assign_tile,
-            tiles,
-            client=client,
-            workers=workers,
-            advance=lambda done: None,
-            info=info,
-            result=result,
-            sites=sites,
-        )
+    def on_dask(client: Any, ledger: Ledger | None = None) -> list[Any]:
+        once = Runner(client, 2, ledger=ledger)
+        return once.over("assign", stages.assign_tile, plan.grid, info=info, result=result, sites=sites)
+
+    def recorded(client: Any) -> list[Any]:
+        shutil.rmtree(folder / "journal", ignore_errors=True)
+        return on_dask(client, Ledger(folder))
+
+    def on_one_thread(task: Callable[[Tile], object]) -> None:
+        for tile in tiles:
+            task(tile)
 
     def on_threads(task: Callable[[Tile], object]) -> None:
         with ThreadPoolExecutor(2) as pool:
@@ -109,10 +110,12 @@ def _rows(
     return {
         "read and decode, 1 thread": lambda: [read_tile(info, tile) for tile in tiles],
         "read, decode, project, 1 thread": lambda: [_project(info, tile, axes) for tile in tiles],
-        "read, decode, assign, write, 1 thread": lambda: [assign(tile) for tile in tiles],
+        "read, decode, assign, write, 1 thread": lambda: on_one_thread(assign),
         "the same, plain loop on 2 threads": lambda: on_threads(assign),
-        "the same, Dask on 2 threads": lambda: on_dask(None, 2),
-        "the same, local cluster of 2 processes": lambda: on_dask(client, 2),
+        "the same, Dask on 2 threads": lambda: on_dask(None),
+        "the same, with the journal": lambda: recorded(None),
+        "the same, local cluster of 2 processes": lambda: on_dask(client),
+        "that, with the journal": lambda: recorded(client),
         "clean-up and fill, Dask on 2 threads": lambda: clean_up_and_fill(config, plan, result, runner),
         "cluster sums, Dask on 2 threads": lambda: runner.over(
             "clusters", stages.sum_tile, plan.grid, info=info, result=result, sites=count
@@ -133,9 +136,11 @@ def _page(measured: Measured) -> str:
         ("end to end against read, decode and project, 1 thread", median[names[1]] / median[names[2]]),
         ("two threads against one", median[names[2]] / median[names[3]]),
         ("Dask threads against the plain loop, time", median[names[4]] / median[names[3]]),
-        ("local cluster against the plain loop, time", median[names[5]] / median[names[3]]),
-        ("clean-up and fill against assignment, time", median[names[6]] / median[names[4]]),
-        ("cluster sums against assignment, time", median[names[7]] / median[names[4]]),
+        ("the journal on threads, time", median[names[5]] / median[names[4]]),
+        ("local cluster against the plain loop, time", median[names[6]] / median[names[3]]),
+        ("the journal on a cluster, time", median[names[7]] / median[names[6]]),
+        ("clean-up and fill against assignment, time", median[names[8]] / median[names[4]]),
+        ("cluster sums against assignment, time", median[names[9]] / median[names[4]]),
     ]
     lines = [
         "# The pipeline around the kernels",

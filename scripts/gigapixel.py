@@ -33,10 +33,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "gigapixel.md"
 def main(folder: Path, rows: int, columns: int) -> None:
     """Simulate the tiles, link the cube, classify it, tell and write what it took."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = simulate(_config(folder / "source", simulate=_scene()), _bar)
+    simulate(_config(folder / "source", simulate=_scene()), _bar)
     cube = folder / "cube.zarr"
     shutil.rmtree(cube, ignore_errors=True)
-    link_cube(cube, source, (rows * CHUNK, columns * CHUNK), CHUNK)
+    link_cube(cube, folder / "source" / "cube.zarr", (rows * CHUNK, columns * CHUNK), CHUNK)
     shutil.rmtree(folder / "run", ignore_errors=True)
     config = _config(folder / "run", cube={"path": cube})
     with Peak() as peak:

@@ -6,6 +6,7 @@ from pipeline.config import Config
 from pipeline.stores import cube
 from pipeline.tiles import flat, tile_grid
 
+WORKING_POINT = {"mu_low": 0.36, "mu_high": 1.56}
 ENERGY = np.linspace(7009.2, 7321.2, 24)
 
 
@@ -30,7 +31,8 @@ def write_cube(path, image, heights, widths, fingerprint="made by a test"):
     plane = image.shape[1:]
     cube.create_cube(path, ENERGY, plane, chunk, 0.5, fingerprint)
     for tile in flat(tile_grid([plane[0]], [plane[1]])):
-        cube.write_tile(path, tile, image[:, *tile.region])
+        flat_maps = {name: np.full(plane, value, np.float32) for name, value in WORKING_POINT.items()}
+        cube.write_tile(path, tile, image[:, *tile.region], **flat_maps)
     return path
 
 

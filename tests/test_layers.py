@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "exact", "sections"},
+    {"errors", "arrays", "exact", "places", "documents", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid", "observed"},
     {"filling", "extents", "certainty", "config"},
     {"decisions", "verify"},
     {"stores", "cluster"},
-    {"stages", "phase_tiles"},
+    {"stages", "journal", "phase_tiles", "fields"},
     {"graph", "report"},
     {"workflow"},
     {"console"},
@@ -26,13 +26,15 @@ KNOWS = {
     "dask.array": {"graph"},
     "dask.delayed": {"graph"},
     "distributed": {"graph", "cluster", "workflow"},
-    "zarr": {"stores"},
+    "zarr": {"stores", "fields"},
+    "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
     "rich": {"console", "cli"},
     "matplotlib": {"report"},
     "pydantic": {"config", "decisions", "sections"},
-    "tifffile": {"stores"},
+    "tifffile": {"stores", "fields"},
+    "skimage": {"fields"},
     "sklearn": {"verify"},
 }
 

@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 
 from pipeline.errors import InputError, RunError
-from pipeline.stores import chunks, cube, result
+from pipeline.stores import chunks, cube, groups, result
 from pipeline.tiles import flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 12)
@@ -64,7 +64,7 @@ def test_a_damaged_chunk_is_named(stored, damage):
 def test_a_missing_chunk_is_named_before_anything_is_read(stored):
     (stored / "mu" / "c" / "0" / "0" / "1").unlink()
     with pytest.raises(InputError, match=r"1 missing chunk\(s\) \(c/0/0/1\)"):
-        cube.check_chunks(stored)
+        cube.check_chunks(cube.describe_cube(stored))
 
 
 def test_a_write_that_cuts_a_chunk_is_refused(stored):
@@ -118,7 +118,7 @@ def test_a_sharded_cube_is_read_in_shards(tmp_path):
     ] = 1.0
     group.create_array("energy", data=ENERGY)
     assert cube.describe_cube(path).chunk == (16, 16)
-    cube.check_chunks(path)
+    cube.check_chunks(cube.describe_cube(path))
 
 
 def test_a_result_opens_in_xarray_with_units_and_meanings(tmp_path):
@@ -141,9 +141,9 @@ def test_no_result_is_said_so(tmp_path):
 def test_publishing_replaces_what_was_there(tmp_path):
     final = tmp_path / "a.zarr"
     for text in ("old", "new"):
-        partial = chunks.partial_of(final)
-        partial.mkdir()
-        (partial / "file").write_text(text)
-        chunks.publish(partial, final)
-    assert (final / "file").read_text() == "new"
+        partial = groups.partial_of(final)
+        groups.create_group(partial, {"text": text})
+        assert groups.attributes_of(partial) == {"text": text, "unfinished": True}
+        groups.publish(partial, final)
+    assert groups.attributes_of(final) == {"text": "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]

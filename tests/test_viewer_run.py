@@ -12,7 +12,7 @@ from viewer_runs import SHAPE, SIDE, halved, whole_maps
 
 from pipeline.errors import RunError
 from pipeline.pyramid import level_shapes
-from pipeline.stores import chunks
+from pipeline.stores import chunks, groups
 from pipeline.stores.result import open_result
 from pipeline.workflow import report
 from pipeline.workflow.runner import Runner
@@ -126,7 +126,7 @@ def test_any_other_measured_map_of_the_result_becomes_a_layer(viewer_run, small_
 def test_components_of_another_result_are_left_out(viewer_run, small_tiles):
     viewer_runs.add_components(viewer_run)
     try:
-        chunks.create_group(viewer_run.output / "phases.zarr", {"result": "another", "fingerprint": "1"})
+        groups.create_group(viewer_run.output / "phases.zarr", {"result": "another", "fingerprint": "1"})
         report(viewer_run, Runner())
         assert 'value="components"' not in (viewer_run.output / "report" / "index.html").read_text()
     finally:

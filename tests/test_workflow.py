@@ -47,8 +47,13 @@ def test_a_run_leaves_maps_tables_manifest_picture_and_report(measured):
         "spectra.csv",
         "manifest.json",
         "label.png",
+        "report",
         "report.html",
         "run.json",
+        "run.lock",
+        "run.log",
+        "events.jsonl",
+        "journal",
     }
     assert result.label.shape == SHAPE
     assert result.label.dims == ("y", "x")
@@ -91,13 +96,13 @@ def test_what_is_there_is_not_made_again_and_a_changed_setting_is(measured):
     from pipeline.workflow.runner import silent
 
     classify(small(measured), watch)
-    assert stages == ["sites", "assign", "regions", "clean-up", "fill", "clusters", "report"]
+    assert stages == ["sites", "assign", "regions", "clean-up", "fill", "clusters", "map tiles", "report"]
     stages.clear()
     classify(small(measured), watch)
     assert stages == ["report"]
     stages.clear()
     classify(small(measured, clean_up={"p_num": 25}), watch)
-    assert stages == ["assign", "regions", "clean-up", "fill", "clusters", "report"]
+    assert stages == ["assign", "regions", "clean-up", "fill", "clusters", "map tiles", "report"]
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan, np.inf, -np.inf], ids=str)

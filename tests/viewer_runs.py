@@ -8,7 +8,7 @@ import small_runs
 
 from pipeline.pyramid import halve_labels, halve_values, rank_labels
 from pipeline.report.viewer import page
-from pipeline.stores import chunks, cube
+from pipeline.stores import chunks, cube, groups
 from pipeline.stores.result import open_result
 from pipeline.tiles import flat, tile_grid
 from pipeline.workflow import classify, exports, viewer
@@ -58,7 +58,7 @@ def add_components(config, seed=3):
     first = np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
     ratios = np.stack([first, 1 - first])
     store = composition_path(config)
-    chunks.create_group(store, {"result": mark, "fingerprint": str(seed)})
+    groups.create_group(store, {"result": mark, "fingerprint": str(seed)})
     chunks.save_array(store, "component", labels, ("component",))
     chunks.save_array(store, RATIOS, ratios, ("component", "y", "x"))
     return labels, ratios

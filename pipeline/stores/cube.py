@@ -1,19 +1,20 @@
 """The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
+from pipeline.places import Place
 from pipeline.stores.chunks import (
-    attributes_of,
+    MOST_CHUNKS,
     create_array,
-    create_group,
     missing_chunks,
     open_array,
     outer_chunks,
@@ -21,22 +22,45 @@ from pipeline.stores.chunks import (
     save_array,
     write,
 )
+from pipeline.stores.folders import exists, stamps
+from pipeline.stores.groups import UNFINISHED, attributes_of, create_group
 from pipeline.tiles import Tile
 
 MU = "mu"
 DIMS = ("energy", "y", "x")
 WORKING_POINT = ("mu_low", "mu_high")
+MAPS: dict[str, tuple[str, str]] = {
+    "mu_low": ("float32", "mean absorbance before the edge"),
+    "mu_high": ("float32", "mean absorbance after the edge"),
+    "c_ref": ("float32", "mean counts of the open beam"),
+    "edge_step": ("float32", "edge step in absorbance"),
+    "edge_step_noise": ("float32", "standard deviation of the edge step"),
+    "field": ("uint16", "number of the field a pixel comes from; 0 is none"),
+}
+UNITS = ("eV", "1/cm")
 INVALID = 65535
 OFFSET = -2.0
 SCALE = 8.0 / (INVALID - 1)
+CODED = {
+    "long_name": "normalised X-ray absorbance",
+    "units": "1",
+    "scale_factor": SCALE,
+    "add_offset": OFFSET,
+    "_FillValue": INVALID,
+}
 LARGEST_CHUNK = 4 * 2**30
+MOST_ENERGIES = 100_000
+LONGEST_SIDE = 1_000_000
 
 
 @dataclass(frozen=True)
 class CubeInfo:
-    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code."""
+    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code.
 
-    path: Path
+    A missing chunk of a `sparse` cube holds no signal; of any other it is an error.
+    """
+
+    path: Place
     shape: tuple[int, int, int]
     energy: FloatArray
     chunk: tuple[int, int]
@@ -47,6 +71,7 @@ class CubeInfo:
     pixel_um: float
     maps: tuple[str, ...]
     fingerprint: str | None
+    sparse: bool = False
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -60,11 +85,23 @@ class CubeInfo:
 
 
 def create_cube(
-    path: Path, energy: FloatArray, plane: tuple[int, int], chunk: int, pixel_um: float, fingerprint: str
+    path: Place,
+    energy: FloatArray,
+    plane: tuple[int, int],
+    chunk: int,
+    pixel_um: float,
+    fingerprint: str,
+    *,
+    maps: Sequence[str] = WORKING_POINT,
+    plain: np.dtype[Any] | None = None,
+    unit: str = "eV",
 ) -> None:
-    """Make an empty uint16 cube; what it does not hold yet counts as invalid."""
+    """Make an empty cube with these of MAPS; what it does not hold yet counts as invalid.
+
+    Samples are absorbance coded in uint16, or anything, as it is, of the type `plain` (uint16 or float32).
+    """
     create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
-    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    save_array(path, "energy", energy, ("energy",), units=unit, long_name="photon energy")
     for axis, size in zip("yx", plane, strict=True):
         save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
     create_array(
@@ -72,54 +109,71 @@ def create_cube(
         MU,
         shape=(len(energy), *plane),
         chunks=(len(energy), chunk, chunk),
-        dtype="uint16",
+        dtype=plain or "uint16",
         dims=DIMS,
-        fill_value=INVALID,
-        attributes={
-            "long_name": "normalised X-ray absorbance",
-            "units": "1",
-            "scale_factor": SCALE,
-            "add_offset": OFFSET,
-            "_FillValue": INVALID,
-        },
+        fill_value=0 if plain else INVALID,
+        attributes={"long_name": "signal"} if plain else CODED,
     )
-    for name in WORKING_POINT:
+    for name in maps:
+        dtype, meaning = MAPS[name]
         create_array(
             path,
             name,
             shape=plane,
             chunks=(chunk, chunk),
-            dtype="float32",
+            dtype=dtype,
             dims=("y", "x"),
-            attributes={"long_name": f"mean absorbance {'before' if name == 'mu_low' else 'after'} the edge"},
+            attributes={"long_name": meaning},
         )
 
 
 def encode(mu: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Code absorbance (any shape) as uint16; what is not finite or out of range becomes invalid."""
-    code = np.rint((mu - np.float32(OFFSET)) / np.float32(SCALE))
-    inside = (code >= 0) & (code < INVALID)
-    return np.where(inside, code, INVALID).astype(np.uint16)
+    codes = np.empty(mu.size, dtype=np.uint16)
+    _encode(np.ascontiguousarray(mu).reshape(-1), np.float32(OFFSET), np.float32(SCALE), codes)
+    return codes.reshape(mu.shape)
 
 
-def write_tile(path: Path, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
+@njit(nogil=True, cache=True, error_model="numpy")
+def _encode(
+    mu: NDArray[np.float32], offset: np.float32, scale: np.float32, codes: NDArray[np.uint16]
+) -> None:
+    for i in range(mu.size):
+        code = np.rint((mu[i] - offset) / scale)
+        inside = (code >= 0) & (code < INVALID)
+        codes[i] = np.uint16(np.int32(code if inside else np.float32(INVALID)))
+
+
+def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
     """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
-    write(path, MU, (slice(0, mu.shape[0]), *tile.region), encode(mu))
+    write_samples(path, tile, encode(mu))
     for name, values in maps.items():
         write(path, name, tile.region, values)
 
 
+def write_samples(path: Place, tile: Tile, samples: NDArray[Any]) -> None:
+    """Write the samples (E, h, w) of one tile as they are stored."""
+    write(path, MU, (slice(0, samples.shape[0]), *tile.region), samples)
+
+
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     """Read the raw samples (E, h, w) of one tile."""
-    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region))
+    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
 
 
-def describe_cube(path: Path) -> CubeInfo:
+def read_plane(info: CubeInfo, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+    """Read the part of a map over (y, x) beside the spectra that the slices cut out."""
+    return read(info.path, name, region, info.sparse)
+
+
+def describe_cube(path: Place, sparse: bool = False) -> CubeInfo:
     """Read what a cube says of itself, and check it before anything is computed.
 
     Raises InputError with one line for everything that is wrong.
     """
     root = attributes_of(path)
+    if UNFINISHED in root:
+        raise InputError(f"{path}: found a cube in the making, expected a whole one; let its run end first")
     array = open_array(path, MU)
     wrong = list(_layout_errors(array))
     if wrong:
@@ -141,20 +195,22 @@ def describe_cube(path: Path) -> CubeInfo:
         offset=float(attributes.get("add_offset", 0.0)),
         invalid=int(invalid) if invalid is not None and array.dtype.kind == "u" else None,
         pixel_um=pixel_um,
-        maps=tuple(name for name in WORKING_POINT if (path / name / "zarr.json").is_file()),
+        maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
         fingerprint=root.get("fingerprint"),
+        sparse=sparse,
     )
 
 
-def check_chunks(path: Path) -> None:
+def check_chunks(info: CubeInfo) -> None:
     """Raise InputError that names chunks the cube should hold and does not."""
-    missing = missing_chunks(path, MU)
-    if missing:
-        names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise InputError(
-            f"{path}/{MU}: found {len(missing)} missing chunk(s) ({names}), expected every chunk; copy them "
-            "again, or set cube.missing_chunks: void to treat their pixels as void"
-        )
+    for array in (MU, *info.maps):
+        missing = missing_chunks(info.path, array)
+        if missing:
+            names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            raise InputError(
+                f"{info.path}/{array}: found {len(missing)} missing chunk(s) ({names}), expected them all; "
+                "copy them again, or set cube.missing_chunks: void to treat their pixels as void"
+            )
 
 
 def _layout_errors(array: Any) -> list[str]:
@@ -166,8 +222,15 @@ def _layout_errors(array: Any) -> list[str]:
         wrong.append(f"{MU} has the axes {tuple(names)}, expected {DIMS}; transpose it")
     if np.dtype(array.dtype) not in (np.uint16, np.float32, np.float64):
         wrong.append(f"{MU} holds {array.dtype}, expected uint16, float32 or float64")
+    if array.shape[0] > MOST_ENERGIES or max(array.shape[1:]) > LONGEST_SIDE:
+        wrong.append(
+            f"{MU} claims {array.shape[0]} energies and {array.shape[1]} x {array.shape[2]} pixels, expected "
+            f"at most {MOST_ENERGIES} and {LONGEST_SIDE} a side"
+        )
     if min(array.shape) < 1:
         wrong.append(f"{MU} has the shape {array.shape}, expected at least one sample on every axis")
+    elif array.nchunks > MOST_CHUNKS:
+        wrong.append(f"{MU} claims {array.nchunks:,} chunks, expected at most {MOST_CHUNKS:,}; rechunk it")
     size = int(np.prod(outer_chunks(array), dtype=float)) * array.dtype.itemsize
     if size > LARGEST_CHUNK:
         wrong.append(
@@ -177,35 +240,39 @@ def _layout_errors(array: Any) -> list[str]:
     return wrong
 
 
-def _energy(path: Path, length: int) -> tuple[FloatArray, list[str]]:
+def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
     try:
         array = open_array(path, "energy")
     except InputError:
         return np.empty(0), ["found no array 'energy', expected one energy in eV for every plane of mu"]
-    energy = np.asarray(array[...], dtype=np.float64)
+    if array.shape != (length,):
+        return np.empty(0), [f"found {array.size} energies for {length} planes of mu, expected one each"]
+    if array.dtype.kind not in "fiu":
+        return np.empty(0), [f"energy holds {array.dtype}, expected numbers"]
+    energy = np.asarray(read(path, "energy", (slice(None),)), dtype=np.float64)
     units = array.attrs.get("units", "eV")
-    if units != "eV":
-        return energy, [f"energy is in {units!r}, expected 'eV'; convert it"]
-    if energy.shape != (length,):
-        return energy, [f"found {energy.size} energies for {length} planes of mu, expected one each"]
+    if units not in UNITS:
+        return energy, [f"energy is in {units!r}, expected {' or '.join(map(repr, UNITS))}; convert it"]
     if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
         return energy, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
-    if energy[-1] < 100:
+    if units == "eV" and energy[-1] < 100:
         return energy, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
     return energy, []
 
 
-def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
+def _pixel_um(path: Place, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
     if "pixel_um" in root:
         size = float(root["pixel_um"])
         return size, [] if size > 0 else [f"pixel_um is {size}, expected a length above 0"]
     steps = []
     for axis, length in zip("yx", plane, strict=True):
-        if not (path / axis / "zarr.json").is_file():
+        if not exists(path / axis / "zarr.json"):
             return 0.0, ["the pixel size is unknown; set the attribute pixel_um, or add y and x in um"]
         array = open_array(path, axis)
-        values = np.asarray(array[...], dtype=np.float64)
-        if values.shape != (length,) or array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
+        if array.shape != (length,) or array.dtype.kind not in "fiu":
+            return 0.0, [f"{axis} has the shape {array.shape}, expected {length} numbers in um"]
+        values = np.asarray(read(path, axis, (slice(None),)), dtype=np.float64)
+        if array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
             return 0.0, [
                 f"{axis} has {values.size} values in {array.attrs.get('units')!r}, expected {length} in um"
             ]
@@ -218,12 +285,9 @@ def _pixel_um(path: Path, root: dict[str, Any], plane: tuple[int, ...]) -> tuple
 
 def cube_identity(info: CubeInfo) -> str:
     """Return what tells one cube from another: its fingerprint, else size and time of every chunk file."""
-    if info.fingerprint is not None:
+    if info.fingerprint is not None and not info.sparse:
         return info.fingerprint
     mark = hashlib.sha256()
-    for file in sorted((info.path / MU).rglob("*")):
-        if file.is_file():
-            stat = file.stat()
-            name = file.relative_to(info.path).as_posix()
-            mark.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for name, (size, stamp) in sorted(stamps(info.path / MU).items()):
+        mark.update(f"{name} {size} {stamp}\n".encode())
     return mark.hexdigest()

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stores.chunks import create_array, create_group, read, write
+from pipeline.places import Place
+from pipeline.stores.chunks import create_array, read, write
+from pipeline.stores.groups import create_group
 
 VERSION = "0.5"
 Plane = tuple[int, int]
@@ -35,7 +36,7 @@ class Channel:
 
 
 def create_ome_zarr(
-    path: Path,
+    path: Place,
     title: str,
     shapes: Sequence[Plane],
     side: int,
@@ -66,7 +67,7 @@ def create_ome_zarr(
 
 
 def write_level(
-    path: Path,
+    path: Place,
     level: int,
     region: Region,
     channels: Sequence[NDArray[Any]],
@@ -79,12 +80,12 @@ def write_level(
         write(path / "labels" / name, str(level), region, values)
 
 
-def read_channel(path: Path, level: int, number: int, region: Region) -> NDArray[np.float32]:
+def read_channel(path: Place, level: int, number: int, region: Region) -> NDArray[np.float32]:
     """Read a region of one channel of one level."""
     return read(path, str(level), (slice(number, number + 1), *region))[0]
 
 
-def read_label(path: Path, name: str, level: int, region: Region) -> NDArray[Any]:
+def read_label(path: Place, name: str, level: int, region: Region) -> NDArray[Any]:
     """Read a region of one level of a label image."""
     return read(path / "labels" / name, str(level), region)
 

@@ -1,13 +1,14 @@
 """The composition store: how much of each component every pixel holds, in chunks that one task writes."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, IntArray
-from pipeline.stores.chunks import create_array, create_group, read, save_array, write
+from pipeline.places import Place
+from pipeline.stores.chunks import create_array, read, save_array, write
+from pipeline.stores.groups import create_group
 from pipeline.tiles import Tile
 
 RATIO_MAPS = {
@@ -17,7 +18,7 @@ RATIO_MAPS = {
 
 
 def create_composition(
-    path: Path,
+    path: Place,
     plane: tuple[int, int],
     tile: tuple[int, int],
     pixel_um: float,
@@ -59,7 +60,7 @@ def create_composition(
         )
 
 
-def write_composition(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
+def write_composition(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
     """Write the maps (h, w) and (K, h, w) of one tile."""
     for name, values in maps.items():
         region = (slice(0, len(values)), *tile.region) if values.ndim == 3 else tile.region
@@ -67,7 +68,7 @@ def write_composition(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
 
 
 def save_components(
-    path: Path,
+    path: Place,
     energy: FloatArray,
     spectra: FloatArray,
     error: FloatArray,
@@ -83,7 +84,7 @@ def save_components(
     save_array(path, "main_pixels", main_pixels, each, long_name="pixels whose largest share it is")
 
 
-def read_sizes(path: Path) -> tuple[FloatArray, IntArray]:
+def read_sizes(path: Place) -> tuple[FloatArray, IntArray]:
     """Read the sum of its shares and the main pixels (K,) of every component."""
     whole = (slice(None),)
     return np.asarray(read(path, "amount", whole)), np.asarray(read(path, "main_pixels", whole))

@@ -1,22 +1,25 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import certainty
 from pipeline.arrays import FloatArray, IntArray, label_dtype
 from pipeline.clusters import ClusterSpectra
-from pipeline.errors import InputError
-from pipeline.stores.chunks import create_array, create_group, read, save_array, write
+from pipeline.errors import DamagedError, InputError
+from pipeline.places import Place, place
+from pipeline.stores.chunks import create_array, open_array, read, save_array, write
+from pipeline.stores.folders import exists
+from pipeline.stores.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
+from pipeline.stores.written import WholeStore
 from pipeline.tiles import Tile
 
 STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
+CLUSTERS = ("y", "x", "energy", "cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
 MAPS = {
     "site": "site of the largest correlation, as assigned; 0 is no label",
     "kept": "label after the clean-up; 0 where it was removed",
@@ -42,16 +45,19 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def create_result(
-    path: Path,
+    path: Place,
     plane: tuple[int, int],
     tile: tuple[int, int],
     pixel_um: float,
     sites: int,
-    fingerprint: str,
+    basis: str,
     more: Sequence[str] = (),
 ) -> None:
-    """Make the empty maps of a result, one chunk a tile; `more` names those of single pixels' certainty."""
-    create_group(path, {**GLOBAL, "fingerprint": fingerprint, "sites": sites})
+    """Make the maps of a result, one chunk a tile; `basis` tells the cube and the sites they come from.
+
+    `more` names the maps of single pixels' certainty that are wanted.
+    """
+    create_group(path, {**GLOBAL, "basis": basis, "sites": sites})
     for axis, size in zip("yx", plane, strict=True):
         meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
         save_array(
@@ -70,22 +76,27 @@ def create_result(
         )
 
 
-def read_map(path: Path, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+def read_map(path: Place, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
     """Read the part of a map that the slices (y, x) cut out."""
     return read(path, name, region)
 
 
-def write_maps(path: Path, tile: Tile, **maps: NDArray[Any]) -> None:
+def write_maps(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
     """Write the values (h, w) of one tile into the maps of these names."""
     for name, values in maps.items():
         write(path, name, tile.region, values)
 
 
 def write_clusters(
-    path: Path, energy: FloatArray, spectra: ClusterSpectra, pixels: IntArray, states: IntArray
+    path: Place,
+    energy: FloatArray,
+    spectra: ClusterSpectra,
+    pixels: IntArray,
+    states: IntArray,
+    fingerprint: str,
 ) -> None:
-    """Add the clusters (label, pixels, kept pixels, mean spectrum and error) and the state counts."""
-    zarr.open_group(path, mode="r+").attrs["states"] = states.tolist()
+    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), state counts and the mark."""
+    add_attributes(path, states=states.tolist(), fingerprint=fingerprint)
     per_cluster, per_sample = ("cluster",), ("cluster", "energy")
     save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
     for name, values, meaning in (
@@ -114,18 +125,30 @@ def write_clusters(
     )
 
 
-def open_result(path: str | Path) -> xr.Dataset:
-    """Open the maps of a finished run: `path` is its output folder or the result store itself.
+def open_result(path: str | Place) -> xr.Dataset:
+    """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
 
     Raises InputError where there is no finished result.
     """
-    path = Path(path)
-    store = path / "result.zarr" if (path / "result.zarr").is_dir() else path
-    if not (store / "label" / "zarr.json").is_file():
-        raise InputError(f"{path}: found no finished result, expected result.zarr; run gigaxas classify")
-    dataset = xr.open_zarr(store, consolidated=False)
+    given = place(path)
+    inside = given / "result.zarr"
+    store = inside if exists(inside) else given
+    if not exists(store / "label" / "zarr.json") or UNFINISHED in attributes_of(store):
+        raise InputError(f"{given}: found no finished result, expected result.zarr; run gigaxas classify")
+    dataset = xr.open_zarr(WholeStore(open_store(store)), consolidated=False)
     for values in dataset.variables.values():
         for name in {"flag_values", "valid_range"} & set(values.attrs):
             # JSON forgets the type, which must be the variable's own.
             values.attrs[name] = np.asarray(values.attrs[name], values.dtype)
     return dataset
+
+
+def clusters_are_whole(path: Place) -> bool:
+    """Return whether the arrays of the clusters can be read."""
+    try:
+        for name in CLUSTERS:
+            array = open_array(path, name)
+            read(path, name, (slice(None),) * array.ndim)
+    except (InputError, DamagedError):
+        return False
+    return True

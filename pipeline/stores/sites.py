@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
 from pipeline.observed import Evidence, NoiseFound
+from pipeline.places import Place
 from pipeline.sites import Proof, SiteAudit, SiteTable
-from pipeline.stores.chunks import attributes_of, create_group, read, save_array
+from pipeline.stores.chunks import read, save_array
+from pipeline.stores.folders import exists
+from pipeline.stores.groups import attributes_of, create_group
 
 EVIDENCE = {
     "windows": "uniform windows of the cube nearest to the site; 0 for a site of the library",
@@ -39,7 +41,7 @@ class StoredSites:
     evidence: Evidence | None = None
 
 
-def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
+def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
     """Write sites into a new group. Site k + 1 is row k of `spectra`."""
     table = sites.table
     create_group(
@@ -67,7 +69,7 @@ def write_sites(path: Path, sites: StoredSites, fingerprint: str) -> None:
         _write_evidence(path, sites.evidence)
 
 
-def read_sites(path: Path) -> StoredSites:
+def read_sites(path: Place) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
     spectra = _whole(path, "spectra", 2)
@@ -100,7 +102,7 @@ def _audit_figures(audit: SiteAudit | None) -> dict[str, Any] | None:
     }
 
 
-def _write_audit(path: Path, audit: SiteAudit) -> None:
+def _write_audit(path: Place, audit: SiteAudit) -> None:
     save_array(path, "spacing_error", audit.spacing_error, ("site",), long_name="s_error with nearest site")
     save_array(path, "coordinates", audit.coordinates, ("site", "component"))
     if audit.candidate_error.size:
@@ -108,7 +110,7 @@ def _write_audit(path: Path, audit: SiteAudit) -> None:
         save_array(path, "candidate_error", audit.candidate_error, ("candidate",), long_name=about)
 
 
-def _write_proof(path: Path, proof: Proof) -> None:
+def _write_proof(path: Place, proof: Proof) -> None:
     save_array(path, "proof_pairs", proof.pairs, ("pair", "member"), long_name="candidates, from 0")
     for name, about in (
         ("measured", "share of noisy spectra nearer to the other of the pair"),
@@ -118,7 +120,7 @@ def _write_proof(path: Path, proof: Proof) -> None:
         save_array(path, f"proof_{name}", getattr(proof, name), ("pair",), long_name=about)
 
 
-def _read_audit(path: Path, figures: Mapping[str, Any] | None) -> SiteAudit | None:
+def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | None:
     if figures is None:
         return None
     return SiteAudit(
@@ -136,7 +138,7 @@ def _read_audit(path: Path, figures: Mapping[str, Any] | None) -> SiteAudit | No
     )
 
 
-def _read_proof(path: Path, figures: Mapping[str, Any] | None) -> Proof | None:
+def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
     if figures is None:
         return None
     return Proof(
@@ -148,7 +150,7 @@ def _read_proof(path: Path, figures: Mapping[str, Any] | None) -> Proof | None:
     )
 
 
-def _write_evidence(path: Path, evidence: Evidence) -> None:
+def _write_evidence(path: Place, evidence: Evidence) -> None:
     for name, about in EVIDENCE.items():
         values = getattr(evidence, name)
         dims = ("site", "axis")[: values.ndim]
@@ -157,7 +159,7 @@ def _write_evidence(path: Path, evidence: Evidence) -> None:
         )
 
 
-def _read_evidence(path: Path, noise: Mapping[str, Any] | None) -> Evidence | None:
+def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | None:
     if noise is None:
         return None
     found = {name: _whole(path, name, 2 if name == "first" else 1) for name in EVIDENCE}
@@ -170,9 +172,9 @@ def _read_evidence(path: Path, noise: Mapping[str, Any] | None) -> Evidence | No
     )
 
 
-def _whole(path: Path, name: str, ndim: int) -> FloatArray:
+def _whole(path: Place, name: str, ndim: int) -> FloatArray:
     return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
 
 
-def _holds(path: Path, name: str) -> bool:
-    return (path / name / "zarr.json").is_file()
+def _holds(path: Place, name: str) -> bool:
+    return exists(path / name / "zarr.json")

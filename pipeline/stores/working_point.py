@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 from pipeline.noise import has_edge
-from pipeline.stores.chunks import attributes_of, read
+from pipeline.stores.chunks import read
 from pipeline.stores.cube import CubeInfo
+from pipeline.stores.folders import exists
+from pipeline.stores.groups import attributes_of
 
 COUNTS = "c_ref"
 
@@ -62,7 +64,7 @@ def measure_working_point(
 
 def _known_counts(info: CubeInfo, given: float | None) -> float | None:
     """Return the reference counts of the whole cube, None where it has a map of them."""
-    if (info.path / COUNTS / "zarr.json").is_file():
+    if exists(info.path / COUNTS / "zarr.json"):
         return None
     stored = attributes_of(info.path).get(COUNTS, given)
     if stored is None:

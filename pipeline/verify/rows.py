@@ -23,7 +23,7 @@ class InsetRow:
 
 @dataclass(frozen=True)
 class NeedleRow:
-    """One method on many needle scenes: recall by size and z, and means of a scene: purity, labels, seconds."""
+    """One method on many needle scenes: recall by size and z; purity, labels and seconds of a scene."""
 
     condition: str
     method: str

@@ -1,38 +1,38 @@
 """From cube and sites to the maps, the clusters and the report."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from pipeline import stages
+from pipeline import __version__, stages
 from pipeline.arrays import IntArray
 from pipeline.certainty import prepare_certainty
-from pipeline.cluster import open_client, worker_count
 from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
 from pipeline.filling import settle_fill
 from pipeline.nearest import prepare
+from pipeline.places import Place
 from pipeline.regions import merge_regions
 from pipeline.spectra import ReadRow
-from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import CubeInfo, cube_identity, describe_cube
-from pipeline.stores.result import create_result, open_result, write_clusters
+from pipeline.stores.cube import CubeInfo, cube_identity
+from pipeline.stores.groups import partial_of, publish
+from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
-from pipeline.workflow.check import check
+from pipeline.workflow.check import check, measured_energy
+from pipeline.workflow.ingest import Ingested, build_cube
 from pipeline.workflow.noise import settle_noise
-from pipeline.workflow.paths import claim, is_made, result_path, sites_path
+from pipeline.workflow.paths import is_made, result_path, sites_path, start_over
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import ReferenceSet, energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import ReferenceSet, describe, make_cube, make_sites
+from pipeline.workflow.raw import make_raw
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
+from pipeline.workflow.session import Announce, on_threads, open_runner
 from pipeline.workflow.sites import paths_for_people
-
-Announce = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SitesMade:
 def run(config: Config) -> xr.Dataset:
     """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
     classify(config)
-    return open_result(config.output)
+    return open_result(result_path(config))
 
 
 def classify(
@@ -57,56 +57,80 @@ def classify(
     announce: Announce = lambda line: None,
     show_plan: Callable[[Plan], None] = lambda plan: None,
     show_sites: Callable[[SitesMade], None] = lambda made: None,
+    fresh: bool = False,
 ) -> Summary:
     """Make the maps, tables and report of a run, and before them the cube and the sites where missing.
 
     Nothing starts before all checks have passed. `announce` is told where the dashboard is and what noise was
-    measured, `show_sites` of sites that were made anew.
+    measured, `show_sites` of sites that were made anew. A run that was stopped goes on where it was; `fresh`
+    starts over.
     """
     config = _settled(config, announce)
     plan, references = check(config)
     show_plan(plan)
-    with _runner(config, progress, announce) as runner:
-        cube = make_cube(config, references, runner)
-        info = describe_cube(cube)
-        sites = make_sites(
-            config,
-            info.energy,
-            references,
-            runner,
-            lambda new: show_sites(_made(config, references, new)),
-            info,
-        )
-        plan = make_plan(config, runner.workers, info)
-        make_result(config, plan, info, sites, runner)
-        return report(config, runner)
+    with open_runner(config, "classify", progress, announce) as runner:
+        if fresh:
+            start_over(config)
+        return runner.mended(lambda: _make_all(config, references, runner, show_sites, announce))
 
 
-def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Path:
-    """Make the cube of a simulated scene and its truth; return the cube's path."""
+def _make_all(
+    config: Config,
+    references: ReferenceSet,
+    runner: Runner,
+    show_sites: Callable[[SitesMade], None],
+    announce: Announce,
+) -> Summary:
+    build_cube(config, references, runner, announce)
+    config = _settled(config, announce)
+    info = describe(config)
+    sites = make_sites(
+        config,
+        info.energy,
+        references,
+        runner,
+        lambda new: show_sites(_made(config, references, new)),
+        info,
+    )
+    plan = make_plan(config, runner.workers, info)
+    make_result(config, plan, info, sites, runner)
+    return report(config, runner)
+
+
+def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
+    """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+    raw = config.simulate.raw is not None
     config = _settled(config, announce)
     _, references = check(config)
-    with _runner(config, progress, announce) as runner:
+    with open_runner(config, "simulate", progress, announce) as runner:
+        if raw:
+            return make_raw(config, references, runner)
         return make_cube(config, references, runner)
+
+
+def ingest(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Ingested:
+    """Make the cube of raw fields or of a stack, and before it simulated fields where they are missing."""
+    if config.ingest is None:
+        raise InputError("ingest: the configuration has no section `ingest`; there is nothing to ingest")
+    config = _settled(config, announce)
+    _, references = check(config)
+    with open_runner(config, "ingest", progress, announce) as runner:
+        return runner.mended(lambda: build_cube(config, references, runner, announce))
 
 
 def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
     config = _settled(config, announce)
     _, references = check(config)
-    if config.sites.origin in ("observed", "both"):
-        return _observed(config, references, progress, announce)
-    claim(config)
-    energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
-    return _made(config, references, make_sites(config, energy, references, Runner(progress=progress)))
-
-
-def _observed(config: Config, references: ReferenceSet, progress: Progress, announce: Announce) -> SitesMade:
-    with _runner(config, progress, announce) as runner:
-        info = describe_cube(make_cube(config, references, runner))
-        return _made(config, references, make_sites(config, info.energy, references, runner, info=info))
+    with open_runner(on_threads(config), "sites", progress) as runner:
+        info = None
+        if config.sites.origin in ("observed", "both"):
+            build_cube(config, references, runner, announce)
+            info = describe(config)
+        energy = info.energy if info else measured_energy(config)
+        return _made(config, references, make_sites(config, energy, references, runner, info=info))
 
 
 def _settled(config: Config, announce: Announce) -> Config:
@@ -122,24 +146,29 @@ def _made(config: Config, references: ReferenceSet, stored: StoredSites) -> Site
     return SitesMade(config, references.table, stored, paths)
 
 
-@contextmanager
-def _runner(config: Config, progress: Progress, announce: Announce) -> Iterator[Runner]:
-    claim(config)
-    with open_client(config.compute) as client:
-        if client is not None:
-            announce(f"dashboard  {client.dashboard_link}")
-        yield Runner(client, worker_count(config.compute), progress)
+def report_again(
+    config: Config, progress: Progress = silent, ome_zarr: bool = False, tiff: bool = False
+) -> Summary:
+    """Write the tables and the report of a finished result again. Raises InputError where there is none."""
+    open_result(result_path(config)).close()
+    config = settle_noise(config)
+    with open_runner(on_threads(config), "report", progress) as runner:
+        return report(config, runner, ome_zarr, tiff)
 
 
 def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, runner: Runner) -> None:
-    """Make the result store, unless these settings have made it from this cube before."""
+    """Make the result store, unless these settings have made it from this cube before and it is whole.
+
+    What other settings of the clean-up leave as it is, the assignment, is not done again.
+    """
     final = result_path(config)
-    fingerprint = result_fingerprint(config, info, sites)
-    if is_made(final, fingerprint):
+    basis = result_basis(config, info, sites)
+    fingerprint = digest(basis, config.clean_up)
+    if is_made(final, fingerprint) and clusters_are_whole(final) and runner.is_intact(final, content=True):
         return
     store = partial_of(final)
     count = len(sites.table.spectra)
-    create_result(store, plan.plane, plan.tile, info.pixel_um, count, fingerprint, config.maps)
+    create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis, config.maps)
     runner.over(
         "assign",
         stages.assign_tile,
@@ -151,11 +180,11 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
     )
     states = clean_up_and_fill(config, plan, store, runner)
     spectra, pixels = _clusters(plan, info, store, count, runner)
-    write_clusters(store, info.energy, spectra, pixels, states)
+    write_clusters(store, info.energy, spectra, pixels, states, fingerprint)
     publish(store, final)
 
 
-def clean_up_and_fill(config: Config, plan: Plan, store: Path, runner: Runner) -> IntArray:
+def clean_up_and_fill(config: Config, plan: Plan, store: Place, runner: Runner) -> IntArray:
     """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state.
 
     Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass.
@@ -169,15 +198,15 @@ def clean_up_and_fill(config: Config, plan: Plan, store: Path, runner: Runner) -
     return np.sum([counts for row in states for counts in row], axis=0, dtype=np.int64)
 
 
-def result_fingerprint(config: Config, info: CubeInfo, sites: StoredSites) -> str:
-    """Return what marks a result: the cube, the sites, the clean-up, missing chunks, maps of certainty."""
+def result_basis(config: Config, info: CubeInfo, sites: StoredSites) -> str:
+    """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
     missing = config.cube.missing_chunks if config.cube else "error"
     maps = (config.maps, asdict(config.noise.model())) if config.maps else None
-    return digest(cube_identity(info), sites.table.spectra.tobytes(), config.clean_up, missing, maps)
+    return digest(__version__, cube_identity(info), sites.table.spectra.tobytes(), missing, maps)
 
 
 def _clusters(
-    plan: Plan, info: CubeInfo, store: Path, count: int, runner: Runner
+    plan: Plan, info: CubeInfo, store: Place, count: int, runner: Runner
 ) -> tuple[ClusterSpectra, IntArray]:
     parts = runner.over("clusters", stages.sum_tile, plan.grid, info=info, result=store, sites=count)
     sums = merge_sums((part for row in parts for part, _ in row), count)

@@ -16,6 +16,7 @@ from pipeline.report.viewer import TILE
 from pipeline.report.views import by_size
 from pipeline.stores import chunks
 from pipeline.stores.cube import CubeInfo
+from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.ome_zarr import (
     Channel,
     LabelImage,
@@ -52,7 +53,7 @@ def write_ome_zarr(
 ) -> Path:
     """Write maps.ome.zarr: the measured maps as channels, and label, kept, site and state as label images."""
     final = config.output / "maps.ome.zarr"
-    store = chunks.partial_of(final)
+    store = partial_of(final)
     layers = find_layers(result, result_path(config), info, composition_path(config))
     shapes = level_shapes(info.plane, TILE)
     channels = [Channel(v.name, v.title, v.low, v.high) for v in value_layers(layers, data)]
@@ -68,7 +69,7 @@ def write_ome_zarr(
             level=level,
             levels=len(shapes),
         )
-    chunks.publish(store, final)
+    publish(store, final)
     return final
 
 

@@ -1,13 +1,19 @@
 """Where a run keeps what it makes, and whose folder it is."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.stores.chunks import attributes_of
+from pipeline.places import Place
+from pipeline.stores.folders import exists, remove
+from pipeline.stores.groups import UNFINISHED, attributes_of
 
 OWNER = "run.json"
+JOURNAL = "journal"
+TORN = ".part"
 
 
 def sites_path(config: Config) -> Path:
@@ -20,9 +26,19 @@ def truth_path(config: Config) -> Path:
     return config.output / "truth.zarr"
 
 
-def result_path(config: Config) -> Path:
+def raw_path(config: Config) -> Path:
+    """Return the folder of simulated raw fields and their scene."""
+    return config.output / "raw"
+
+
+def survey_path(config: Config) -> Path:
+    """Return the store of what the first look at raw fields found."""
+    return config.output / "survey.zarr"
+
+
+def result_path(config: Config) -> Place:
     """Return the store of the maps."""
-    return config.output / "result.zarr"
+    return config.result or config.output / "result.zarr"
 
 
 def composition_path(config: Config) -> Path:
@@ -43,16 +59,25 @@ def decisions_path(config: Config) -> Path:
 def check_owner(config: Config) -> None:
     """Raise InputError when the output folder holds another run, or files that are no run at all."""
     folder = config.output
+    if (
+        config.result is not None
+        and exists(config.result)
+        and _owner(folder).get("result") != str(config.result)
+    ):
+        raise InputError(
+            f"result: there is a store at {config.result} that no run in {folder} has made; give another "
+            "address, or remove it if you no longer need it"
+        )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output: {folder} is a file, expected a folder; give another output")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(path.name.endswith(TORN) for path in folder.iterdir()):
         return
-    try:
-        title = json.loads((folder / OWNER).read_text(encoding="utf-8"))["title"]
-    except (OSError, ValueError, KeyError, TypeError):
+    title = _owner(folder).get("title")
+    if title is None:
         raise InputError(
             f"output: {folder} holds files that are no run of gigaxas; give an empty or a new folder"
-        ) from None
+        )
+    check_links(folder)
     if title != config.title:
         raise InputError(
             f"output: {folder} holds the run {title!r}, this is {config.title!r}; give another output, "
@@ -60,20 +85,57 @@ def check_owner(config: Config) -> None:
         )
 
 
+def _owner(folder: Path) -> dict[str, Any]:
+    try:
+        owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def check_links(folder: Path) -> None:
+    """Raise InputError when anything in an output folder is a link: what is written stays in the folder."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent) / name
+            if path.is_symlink():
+                raise InputError(
+                    f"output: {path} is a link to {path.readlink()}, expected none in an output folder; put "
+                    "what it points to in its place, or give another output"
+                )
+
+
 def claim(config: Config) -> None:
-    """Make the output folder and write whose it is."""
+    """Make the output folder and write whose it is, and where its result lies."""
+    owner = {"title": config.title, "result": str(config.result) if config.result else None}
+    if _owner(config.output) == owner:
+        return
+    aside = config.output / f"{OWNER}{TORN}"
     try:
         config.output.mkdir(parents=True, exist_ok=True)
-        (config.output / OWNER).write_text(json.dumps({"title": config.title}) + "\n", encoding="utf-8")
+        aside.write_text(json.dumps(owner) + "\n", encoding="utf-8")
+        aside.replace(config.output / OWNER)
     except OSError as error:
         raise InputError(
             f"output: {config.output} cannot be written ({error.strerror}); give a folder you may write to"
         ) from None
 
 
-def is_made(store: Path, fingerprint: str) -> bool:
+def start_over(config: Config) -> None:
+    """Remove the stores that a run has made, finished or not, and its journal; tables and pictures stay."""
+    made = [
+        path for pattern in ("*.zarr", "*.zarr.partial", "*.zarr.old") for path in config.output.glob(pattern)
+    ]
+    if config.simulate and config.simulate.raw:
+        made.append(raw_path(config))
+    for store in [*made, config.output / JOURNAL, *([config.result] if config.result else [])]:
+        remove(store)
+
+
+def is_made(store: Place, fingerprint: str) -> bool:
     """Return whether a store is there, whole, and made by just these settings."""
     try:
-        return attributes_of(store).get("fingerprint") == fingerprint
+        attributes = attributes_of(store)
+        return UNFINISHED not in attributes and attributes.get("fingerprint") == fingerprint
     except InputError:
         return False

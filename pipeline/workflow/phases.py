@@ -9,7 +9,6 @@ import xarray as xr
 
 from pipeline import __version__, phase_tiles
 from pipeline.arrays import label_dtype
-from pipeline.cluster import open_client, worker_count
 from pipeline.clusters import cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.decisions import Decisions, read_decisions, render_decisions
@@ -17,11 +16,13 @@ from pipeline.errors import InputError
 from pipeline.phases.compose import plan_composition
 from pipeline.phases.decide import Decision, Rules, decide
 from pipeline.phases.evidence import Clusters
+from pipeline.places import Place
 from pipeline.report import Truth
 from pipeline.report.components import ComponentMap, write_component_figure
-from pipeline.stores.chunks import partial_of, publish, read
-from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.chunks import read
+from pipeline.stores.cube import CubeInfo
 from pipeline.stores.files import publish_file
+from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.phases import create_composition, read_sizes, save_components
 from pipeline.stores.result import open_result
 from pipeline.stores.sites import read_sites
@@ -38,7 +39,9 @@ from pipeline.workflow.phase_evidence import gather_evidence
 from pipeline.workflow.phase_rows import Component, Row, make_components, make_rows, step_record
 from pipeline.workflow.phase_tables import write_phase_tables
 from pipeline.workflow.plan import Plan, make_plan
+from pipeline.workflow.prepare import describe
 from pipeline.workflow.runner import Progress, Runner, silent
+from pipeline.workflow.session import open_runner
 from pipeline.workflow.truth import score
 
 MM_PER_INCH = 25.4
@@ -51,7 +54,7 @@ class PhaseSummary:
     rows: Sequence[Row]
     components: Sequence[Component]
     truth: Truth | None
-    paths: Sequence[Path]
+    paths: Sequence[Place]
 
 
 def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
@@ -61,16 +64,16 @@ def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
     result with clusters, and for decisions that do not fit it.
     """
     check_owner(config)
-    with open_result(config.output) as result, open_client(config.compute) as client:
+    with open_result(result_path(config)) as result, open_runner(config, "phases", progress) as runner:
         if not result.sizes.get("cluster"):
             raise InputError(
                 f"{config.output}: the result has no cluster; there is nothing to make phases of"
             )
-        return _phases(settle_noise(config), result, Runner(client, worker_count(config.compute), progress))
+        return _phases(settle_noise(config), result, runner)
 
 
 def _phases(config: Config, result: xr.Dataset, runner: Runner) -> PhaseSummary:
-    info, sites = describe_cube(config.cube_path), read_sites(sites_path(config))
+    info, sites = describe(config), read_sites(sites_path(config))
     mark, file = str(result.attrs["fingerprint"]), decisions_path(config)
     decisions = read_decisions(file, config.title, mark)
     _check_labels(decisions, result, file)
@@ -87,7 +90,10 @@ def _phases(config: Config, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     components = make_components(rows, *read_sizes(composition_path(config)), info.pixel_um, decisions)
     truth = _score(config, runner, rows, len(sites.table.names))
     with runner.step("figure", 1) as advance:
-        paths = [composition_path(config), *write_phase_tables(config.output, info.energy, rows, components)]
+        paths: list[Place] = [
+            composition_path(config),
+            *write_phase_tables(config.output, info.energy, rows, components),
+        ]
         paths += write_component_figure(
             config.output / "components", _component_map(config, info, components)
         )

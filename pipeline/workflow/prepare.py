@@ -1,8 +1,7 @@
 """What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,15 @@ from numpy.typing import NDArray
 from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
-from pipeline.errors import InputError
+from pipeline.errors import DamagedError, InputError
+from pipeline.fields.normalise import Normaliser, make_normaliser, normalise_spectra
 from pipeline.observed import ObservedSites
+from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
-from pipeline.stores.chunks import partial_of, publish
-from pipeline.stores.cube import CubeInfo, create_cube, cube_identity
+from pipeline.stores.cube import CubeInfo, create_cube, cube_identity, describe_cube
+from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
@@ -54,13 +55,32 @@ def energy_grid(config: Config) -> FloatArray:
 
 
 def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
-    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do."""
-    wanted = config.references
-    if not wanted.is_given and config.sites.file:
+    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
+
+    They are normalised as the pixels are where the cube is made of raw fields.
+    """
+    if not config.references.is_given and config.sites.file:
         stored = read_site_file(config.sites.file, energy)
         return ReferenceSet(stored.table.standards, stored.references)
-    if not wanted.is_given:
+    if not config.references.is_given:
         return ReferenceSet((), np.empty((0, energy.size)))
+    references = _references(config, energy)
+    if config.ingest is None or config.ingest.fields is None:
+        return references
+    spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
+    return replace(references, spectra=spectra)
+
+
+def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
+    """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
+    assert config.ingest is not None
+    assert config.ingest.fields is not None
+    fields, ranges = config.ingest.fields, (config.references.pre_edge, config.references.post_edge)
+    return make_normaliser(energy, *ranges, fields.edge, fields.normalise)
+
+
+def _references(config: Config, energy: FloatArray) -> ReferenceSet:
+    wanted = config.references
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))
     if not wanted.path.exists():
@@ -118,7 +138,7 @@ def make_sites(
         fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
     elif info and config.sites.origin != "library":
         fingerprint = observed_fingerprint(config, info, references)
-    if not is_made(path, fingerprint):
+    if not is_made(path, fingerprint) or not _is_readable(path):
         seen = _observed(config, references, runner, info)
         with runner.step("sites", 1) as advance:
             sites = take_stored(config, given) if given else _new_sites(config, energy, references, seen)
@@ -156,19 +176,32 @@ def _new_sites(
     return beside(config, observed, build_stored(config, energy, names, spectra))
 
 
-def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Path:
+def _is_readable(path: Place) -> bool:
+    try:
+        read_sites(path)
+    except (InputError, DamagedError):
+        return False
+    return True
+
+
+def describe(config: Config) -> CubeInfo:
+    """Read what the cube of a run says of itself."""
+    return describe_cube(config.cube_path, config.cube is not None and config.cube.missing_chunks == "void")
+
+
+def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Place:
     """Simulate the cube of a run and its truth, unless these settings have made them before."""
     wanted = config.simulate
     if wanted is None:
         return config.cube_path
     path, fingerprint = config.cube_path, cube_fingerprint(config, references)
-    if is_made(path, fingerprint):
+    truth, energy = truth_path(config), energy_grid(config)
+    if is_made(path, fingerprint) and runner.is_intact(path) and runner.is_intact(truth):
         return path
     scene, rows = draw_scene(config, references)
-    truth, energy = truth_path(config), energy_grid(config)
     names = tuple(references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
-    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority])
+    write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority], fingerprint)
     create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint)
     runner.over(
         "simulate",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import IntArray
 from pipeline.errors import InputError
+from pipeline.places import Place
 from pipeline.pyramid import halve_labels, halve_values, rank_labels
 from pipeline.stores import chunks
 from pipeline.stores.cube import WORKING_POINT, CubeInfo
+from pipeline.stores.groups import attributes_of
 from pipeline.stores.result import read_map
 from pipeline.tiles import Tile
 
@@ -38,16 +39,16 @@ class Layers:
     not shown.
     """
 
-    result: Path
-    cube: Path
-    components: Path
+    result: Place
+    cube: Place
+    components: Place
     values: Mapping[str, str]
     ratios: Mapping[str, int]
     composed: str
     ranks: Mapping[str, IntArray]
 
 
-def find_layers(result: xr.Dataset, store: Path, info: CubeInfo, components: Path) -> Layers:
+def find_layers(result: xr.Dataset, store: Place, info: CubeInfo, components: Place) -> Layers:
     """Return the layers that there are: maps of the result, density of the cube, shares of components."""
     pixels = np.zeros(int(result.attrs["sites"]) + 1, np.int64)
     pixels[result.cluster.values] = result.pixels.values
@@ -70,10 +71,10 @@ def _measured_maps(result: xr.Dataset) -> dict[str, str]:
     return {name: str(result[name].attrs.get("long_name", name)) for name in order}
 
 
-def _component_labels(components: Path, fingerprint: str) -> tuple[list[int], str]:
+def _component_labels(components: Place, fingerprint: str) -> tuple[list[int], str]:
     """Return the labels of the components and their store's mark; none where they are of another result."""
     try:
-        made = chunks.attributes_of(components)
+        made = attributes_of(components)
         labels = chunks.read(components, "component", (slice(None),))
     except InputError:
         return [], ""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config
 from pipeline.noise import NoiseModel
+from pipeline.places import Place
 from pipeline.report import (
     STATE_NAMES,
     ClusterRow,
@@ -25,11 +25,12 @@ from pipeline.report import (
 )
 from pipeline.sites import mixture_name, site_error
 from pipeline.spectra import standardise
-from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
 from pipeline.workflow.exports import write_ome_zarr, write_tiffs
 from pipeline.workflow.paths import result_path, sites_path
+from pipeline.workflow.prepare import describe
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
@@ -46,7 +47,7 @@ class Summary:
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
-    paths: Sequence[Path]
+    paths: Sequence[Place]
 
 
 def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
@@ -55,8 +56,8 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
     On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
     finished result.
     """
-    with open_result(config.output) as result:
-        sites, info = read_sites(sites_path(config)), describe_cube(config.cube_path)
+    with open_result(result_path(config)) as result:
+        sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
         truth = score(config, runner, names, len(sites.table.names))
@@ -65,11 +66,12 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
             data = replace(data, timings=list(seconds.items()))
-            paths = [result_path(config), *write_tables(config.output, data, sites)]
-            paths += [config.output / "label.png", config.output / "report.html", page]
-            write_label_png(paths[-3], data)
-            write_report(paths[-2], data, page.relative_to(config.output).as_posix())
+            paths: list[Place] = [result_path(config), *write_tables(config.output, data, sites)]
+            picture, single = config.output / "label.png", config.output / "report.html"
+            write_label_png(picture, data)
+            write_report(single, data, page.relative_to(config.output).as_posix())
             advance(1)
+        paths += [picture, single, page]
         if ome_zarr:
             paths.append(write_ome_zarr(config, result, info, data, runner))
         if tiff:
@@ -157,15 +159,19 @@ def _report_data(
     )
 
 
-def _overview(store: Path, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+def _overview(store: Place, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+    return read_map(store, name, _every(info, step))
+
+
+def _every(info: CubeInfo, step: int) -> tuple[slice, slice]:
     height, width = info.plane
-    return read_map(store, name, (slice(0, height, step), slice(0, width, step)))
+    return slice(0, height, step), slice(0, width, step)
 
 
 def _density(info: CubeInfo, step: int) -> FloatArray | None:
     if not info.maps:
         return None
-    low, high = (_overview(info.path, name, info, step) for name in info.maps)
+    low, high = (read_plane(info, name, _every(info, step)) for name in info.maps)
     return (high - low).astype(np.float64)
 
 

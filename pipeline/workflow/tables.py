@@ -40,14 +40,14 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
         ]
         for row in data.clusters
     ]
-    _write_csv(clusters, header, rows)
+    write_csv(clusters, header, rows)
     spectra = folder / "spectra.csv"
     columns = [
         data.energy,
         *(values for row in data.clusters for values in (row.spectrum, row.standard_error)),
     ]
     header = ["energy_ev", *(f"{kind}{row.label}" for row in data.clusters for kind in ("label_", "error_"))]
-    _write_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
+    write_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
     return [clusters, spectra]
 
 
@@ -90,7 +90,8 @@ def earlier_seconds(config: Config, fingerprint: str) -> dict[str, float]:
         return {}
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table as CSV, whole or not at all; raises RunError."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1,15 +1,15 @@
 """A simulated run against its truth: how much of every phase got the right name."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.places import Place
 from pipeline.report import Truth, TruthRow
 from pipeline.stores.result import read_map
-from pipeline.stores.truth import describe_truth, read_tile
+from pipeline.stores.truth import UNSEEN, describe_truth, read_tile
 from pipeline.tiles import Tile, regular_grid
 from pipeline.workflow.paths import result_path, truth_path
 from pipeline.workflow.plan import SPATIAL_SIDE
@@ -23,7 +23,7 @@ def score(
     runner: Runner,
     names: Mapping[int, str],
     sites: int,
-    labels: tuple[Path, str] | None = None,
+    labels: tuple[Place, str] | None = None,
 ) -> Truth | None:
     """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
 
@@ -36,7 +36,7 @@ def score(
     parts = runner.over(
         "truth",
         count_tile,
-        regular_grid(config.simulate.shape, (SPATIAL_SIDE, SPATIAL_SIDE)),
+        regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
         labels=labels or (result_path(config), "label"),
         truth=truth.path,
         phases=len(truth.names),
@@ -46,12 +46,13 @@ def score(
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, labels: tuple[Path, str], truth: Path, phases: int, count: int) -> Counts:
+def count_tile(tile: Tile, *, labels: tuple[Place, str], truth: Place, phases: int, count: int) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
     label = read_map(*labels, tile.region)
     row = np.minimum(phase, phases).astype(np.int64)
-    return np.bincount((row * count + label).ravel(), minlength=(phases + 1) * count).reshape(-1, count)
+    cells = (row * count + label)[phase != UNSEEN]
+    return np.bincount(cells, minlength=(phases + 1) * count).reshape(-1, count)
 
 
 def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:

@@ -10,11 +10,10 @@ from pipeline.noise import NoiseModel
 from pipeline.report import StudyResult, study_page
 from pipeline.report.study import draw_example, draw_limit, draw_recall, draw_sweep
 from pipeline.simulate import edge_windows
-from pipeline.stores.cube import describe_cube
 from pipeline.stores.files import publish_file
 from pipeline.verify import study
-from pipeline.workflow.check import check
-from pipeline.workflow.prepare import ReferenceSet, energy_grid
+from pipeline.workflow.check import check, measured_energy
+from pipeline.workflow.prepare import ReferenceSet
 from pipeline.workflow.runner import Progress, Runner, silent
 
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
@@ -70,7 +69,7 @@ def write_study(folder: Path, title: str, found: StudyResult, stem: str) -> list
 
 
 def _study(config: Config, references: ReferenceSet, seeds: int, progress: Progress) -> StudyResult:
-    energy = energy_grid(config) if config.simulate else describe_cube(config.cube_path).energy
+    energy = measured_energy(config)
     windows = edge_windows(energy, config.references.pre_edge, config.references.post_edge)
     noise = config.noise.model()
     conditions = {

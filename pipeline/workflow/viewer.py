@@ -27,6 +27,7 @@ from pipeline.report.viewer import (
 from pipeline.stores import chunks
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.files import publish_file
+from pipeline.stores.groups import create_group, put_in_place
 from pipeline.tiles import Tile, flat, regular_grid
 from pipeline.workflow.paths import composition_path, result_path, viewer_path
 from pipeline.workflow.pyramid import (
@@ -130,7 +131,7 @@ def _write_tiles(
     publish_file(tiles / "places.js", places_script(join_boxes(np.concatenate(boxes), cell)))
     publish_file(tiles / "made.json", json.dumps({"fingerprint": fingerprint}).encode())
     shutil.rmtree(scratch, ignore_errors=True)
-    chunks.publish(tiles, folder / "tiles")
+    put_in_place(tiles, folder / "tiles")
 
 
 def draw_block(
@@ -199,7 +200,7 @@ def _level(scratch: Path, level: int) -> Path:
 
 def _create_level(store: Path, shape: Plane, layers: Layers, values: Sequence[ValueLayer]) -> None:
     """Make the store of one level between two passes, one chunk a block."""
-    chunks.create_group(store, {"title": "gigaxas level"})
+    create_group(store, {"title": "gigaxas level"})
     side = BLOCK // 2**CLIMB
     kinds = {name: np.dtype(np.float32) for name in (layer.name for layer in values)}
     kinds |= {name: chunks.open_array(layers.result, name).dtype for name in LABELS}

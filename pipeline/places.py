@@ -1,0 +1,31 @@
+"""Where a store lies: a folder that this machine sees, or an address such as s3://bucket/name."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class Url(str):
+    """The address of a store that fsspec opens; its parts are joined and named as a Path's are."""
+
+    __slots__ = ()
+
+    def __truediv__(self, part: str) -> "Url":
+        return Url(f"{self}/{part}")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.rpartition("/")[2]
+
+
+Place = Path | Url
+
+
+def place(text: str | Path) -> Place:
+    """Return the place that a text names. Raises ValueError for an address that carries a credential."""
+    if isinstance(text, Path) or "://" not in text:
+        return Path(text)
+    parts = urlsplit(text)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("an address holds no credential and no query; credentials come from the environment")
+    return Url(text.rstrip("/"))

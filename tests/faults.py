@@ -1,0 +1,71 @@
+"""Runs in processes of their own, to be killed, and what they leave."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+
+import pipeline as gx
+from pipeline import journal
+from pipeline.workflow import classify
+from pipeline.workflow.runner import silent
+
+MAPS = ("site", "kept", "label", "state", "correlation")
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["faults", "pipeline.workflow", "pipeline.report", "matplotlib.figure"])
+
+
+def run_to_its_end(config, heard=None):
+    """Classify in this process; tell the names of the stages, as they begin, through a pipe."""
+
+    def progress(stage, total):
+        if heard is not None:
+            heard.send(stage)
+        return silent(stage, total)
+
+    journal.EVERY_SECONDS = 0.0  # every tile is recorded at once, so that small runs have something to keep
+    classify(config, progress)
+
+
+@contextlib.contextmanager
+def running(config):
+    """A process that classifies, and the end of a pipe that hears of its stages."""
+    hear, heard = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=run_to_its_end, args=(config, heard))
+    process.start()
+    heard.close()
+    try:
+        yield process, hear
+    finally:
+        process.kill()
+        process.join()
+
+
+def killed_after(config, stage, seconds):
+    """Classify, and SIGKILL the run some seconds after a stage has begun; False where it ended before."""
+    with running(config) as (process, hear):
+        with contextlib.suppress(EOFError):
+            while hear.recv() != stage:
+                pass
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and process.is_alive():
+            time.sleep(0.001)
+        alive = process.is_alive()
+        if alive:
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        return alive
+
+
+def maps_of(config):
+    """The maps of a finished run, and its clusters."""
+    with gx.open_result(config.output) as result:
+        return {name: result[name].values for name in (*MAPS, "spectrum", "standard_error", "pixels")}
+
+
+def assert_same(found, expected):
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
