@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -18,22 +18,17 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from pipeline import __version__
-from pipeline.console import show_matches, show_plan, show_references, show_sites
+from pipeline.console import show_matches, show_plan, show_references, show_sites, show_survey
 from pipeline.errors import InputError, RunError
+from pipeline.outcome import show_paths, show_phases, show_summary
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.graph.run import Advance
-    from pipeline.places import Place
-    from pipeline.workflow import PhaseSummary
-    from pipeline.workflow.phase_rows import Row
-    from pipeline.workflow.report import Summary
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
-SHOWN_CLUSTERS = 25
 
 # Lines are not cut where the output goes to a file or a pipe.
 WIDTH = None if sys.stdout.isatty() else 120
@@ -106,7 +101,19 @@ def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import simulate
 
-    _show_paths([simulate(_at(load_config(config), scheduler), _bar, out.print)])
+    show_paths(out, [simulate(_at(load_config(config), scheduler), _bar, out.print)])
+
+
+@app.command("ingest")
+def ingest_verb(config: ConfigPath) -> None:
+    """Make the cube of raw fields of view, or of a stack of images."""
+    from pipeline.config import load_config
+    from pipeline.workflow import ingest
+
+    made = ingest(load_config(config), _bar, out.print)
+    if made.survey:
+        show_survey(out, made.survey)
+    show_paths(out, [made.cube, *made.paths])
 
 
 @app.command("sites")
@@ -117,7 +124,7 @@ def sites_verb(config: ConfigPath) -> None:
 
     made = sites(load_config(config), _bar, out.print)
     show_sites(out, made)
-    _show_paths(list(made.paths))
+    show_paths(out, list(made.paths))
 
 
 @app.command("classify")
@@ -135,7 +142,7 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
         lambda made: show_sites(out, made),
         fresh,
     )
-    _show_summary(summary)
+    show_summary(out, summary)
 
 
 @app.command("phases")
@@ -144,7 +151,7 @@ def phases_verb(config: ConfigPath) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import phases
 
-    _show_phases(phases(load_config(config), _bar))
+    show_phases(out, phases(load_config(config), _bar))
 
 
 @app.command("report")
@@ -157,7 +164,7 @@ def report_verb(
     from pipeline.config import load_config
     from pipeline.workflow import report_again
 
-    _show_summary(report_again(load_config(config), _bar, ome_zarr, tiff))
+    show_summary(out, report_again(load_config(config), _bar, ome_zarr, tiff))
 
 
 @app.command("identify")
@@ -183,7 +190,7 @@ def identify_verb(
     show_matches(out, found)
     if output:
         write_matches(output, found)
-        _show_paths([output])
+        show_paths(out, [output])
 
 
 def _at(config: "Config", scheduler: str | None) -> "Config":
@@ -204,82 +211,6 @@ def _bar(stage: str, total: int) -> "Iterator[Advance]":
     with Progress(*columns, console=out) as progress:
         task = progress.add_task(stage, total=total)
         yield lambda done: progress.advance(task, done)
-
-
-def _show_summary(summary: "Summary") -> None:
-    table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
-    for column in (0, 2, 3, 4):
-        table.columns[column].justify = "right"
-    for row in summary.clusters[:SHOWN_CLUSTERS]:
-        table.add_row(str(row.label), row.name, f"{row.pixels:,}", f"{row.share:.2%}", f"{row.area_um2:,.1f}")
-    out.print()
-    out.print(table)
-    if len(summary.clusters) > SHOWN_CLUSTERS:
-        out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
-    _show_truth(summary)
-    _show_paths(list(summary.paths))
-
-
-def _show_phases(summary: "PhaseSummary") -> None:
-    removed = [row for row in summary.rows if row.decision.kind != "component"]
-    table = Table(
-        "label", "component", "share", "area um2", "nearest reference", "r", box=None, pad_edge=False
-    )
-    for column in (0, 2, 3, 5):
-        table.columns[column].justify = "right"
-    for each in summary.components:
-        near = each.row.near[0]
-        table.add_row(
-            str(each.row.label),
-            each.name,
-            f"{each.share:.2%}",
-            f"{each.area_um2:,.1f}",
-            near.name,
-            f"{near.correlation:.5f}",
-        )
-    out.print()
-    out.print(table)
-    out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
-    for row in removed[:SHOWN_CLUSTERS]:
-        out.print(f"  {row.label} {row.name}: {_reason(row)}")
-    if len(removed) > SHOWN_CLUSTERS:
-        out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
-    _show_truth(summary)
-    _show_paths(list(summary.paths))
-
-
-def _reason(row: "Row") -> str:
-    decision, found = row.decision, row.decision.explanation
-    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
-    if found is None:
-        return f"merged into {decision.members[0]} as you decided"
-    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
-    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
-    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
-
-
-def _show_truth(summary: "Summary | PhaseSummary") -> None:
-    if summary.truth is None:
-        return
-    table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)
-    for column in (1, 2, 3):
-        table.columns[column].justify = "right"
-    for row in summary.truth.rows:
-        name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
-        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
-    out.print()
-    out.print(table)
-    out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
-
-
-def _percent(share: float) -> str:
-    return "-" if share != share else f"{share:.2%}"
-
-
-def _show_paths(paths: "Sequence[Place]") -> None:
-    out.print()
-    for path in paths:
-        out.print(f"wrote {path}", soft_wrap=True)
 
 
 def _fail(error: object, code: int) -> NoReturn:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -22,17 +20,10 @@ from pipeline.documents import read_document
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
 from pipeline.places import Place, place
+from pipeline.sections import Ingest, Pixels, Range, RawScan, Section
 
-Range = tuple[float, float]
-Pixels = Annotated[int, Field(ge=1)]
 StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
 """A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
-
-
-class Section(BaseModel):
-    """A part of a configuration: unknown keys are refused and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Cube(Section):
@@ -94,6 +85,7 @@ class Simulate(Section):
     chunk: Annotated[int, Field(ge=8)] = 256
     seed: Annotated[int, Field(ge=0)] = 0
     noise: Noise | None = None
+    raw: RawScan | None = None
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "Simulate":
@@ -207,6 +199,7 @@ class Config(Section):
     references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None
     simulate: Simulate | None = None
+    ingest: Ingest | None = None
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
     phases: Phases = Phases()
@@ -225,15 +218,23 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _one_cube(self) -> "Config":
-        if (self.cube is None) == (self.simulate is None):
-            raise ValueError("give either `cube` (a measured cube) or `simulate` (a scene with truth)")
+        raw = self.simulate is not None and self.simulate.raw is not None
+        if raw and (self.ingest is None or self.ingest.fields is None):
+            raise ValueError(
+                "`simulate.raw` makes raw fields: say with `ingest.fields` how they become a cube"
+            )
+        if [self.cube, self.ingest, None if raw else self.simulate].count(None) != 2:
+            raise ValueError(
+                "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
+                "scene with truth); `simulate` goes with `ingest` where it has `raw`"
+            )
         if self.simulate and self.simulate.scene == "sinter" and not self.references.modelled:
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
             )
-        if self.noise.working_point == "cube" and self.cube is None:
+        if self.noise.working_point == "cube" and self.cube is None and self.ingest is None:
             raise ValueError(
-                "noise.working_point: cube measures the maps of a measured `cube`; for a simulated one give "
+                "noise.working_point: cube measures the maps of a measured cube; for a simulated one give "
                 "the numbers"
             )
         return self

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.spectra import ReadRow
     from pipeline.workflow import Plan, SitesMade
     from pipeline.workflow.identify import Identified
+    from pipeline.workflow.survey import Survey
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
 LONGEST = 32
@@ -52,6 +53,18 @@ def show_plan(out: Console, plan: "Plan") -> None:
         f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
         f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
     )
+
+
+def show_survey(out: Console, survey: "Survey") -> None:
+    """Print how fields were placed, and their shift of energy."""
+    pairs = survey.placement.pairs
+    used = [pair for pair in pairs if not pair.why]
+    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if survey.shift:
+        out.print(
+            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
+            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+        )
 
 
 def show_matches(out: Console, found: "Identified") -> None:

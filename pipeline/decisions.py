@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.config import Section, sentence
+from pipeline.config import sentence
 from pipeline.errors import InputError
+from pipeline.sections import Section
 
 LINE = "# ---- steps: written anew by every run; what stands below this line is not read"
 TEMPLATE = """\

@@ -9,16 +9,16 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"errors", "arrays", "exact", "places", "documents"},
+    {"errors", "arrays", "exact", "places", "documents", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
     {"filling", "extents", "config"},
     {"decisions"},
     {"stores", "cluster"},
-    {"stages", "journal", "phase_tiles"},
+    {"stages", "journal", "phase_tiles", "fields"},
     {"graph", "report"},
     {"workflow"},
-    {"console"},
+    {"console", "outcome"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -26,14 +26,15 @@ KNOWS = {
     "dask.array": {"graph"},
     "dask.delayed": {"graph"},
     "distributed": {"graph", "cluster", "workflow"},
-    "zarr": {"stores"},
+    "zarr": {"stores", "fields"},
     "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"console", "cli"},
+    "rich": {"console", "outcome", "cli"},
     "matplotlib": {"report"},
-    "pydantic": {"config", "decisions"},
-    "tifffile": {"stores"},
+    "pydantic": {"config", "decisions", "sections"},
+    "tifffile": {"stores", "fields"},
+    "skimage": {"fields"},
 }
 
 

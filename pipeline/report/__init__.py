@@ -3,6 +3,7 @@
 from pipeline.report.data import STATE_NAMES, ClusterRow, Picture, ReportData, Truth, TruthRow
 from pipeline.report.figure import write_label_png
 from pipeline.report.page import render_report, write_report
+from pipeline.report.seams import write_seams_png
 from pipeline.report.sites import site_pictures, write_proof_png, write_sites_png
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "write_label_png",
     "write_proof_png",
     "write_report",
+    "write_seams_png",
     "write_sites_png",
 ]

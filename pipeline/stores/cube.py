@@ -1,10 +1,12 @@
 """The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
@@ -27,9 +29,25 @@ from pipeline.tiles import Tile
 MU = "mu"
 DIMS = ("energy", "y", "x")
 WORKING_POINT = ("mu_low", "mu_high")
+MAPS: dict[str, tuple[str, str]] = {
+    "mu_low": ("float32", "mean absorbance before the edge"),
+    "mu_high": ("float32", "mean absorbance after the edge"),
+    "c_ref": ("float32", "mean counts of the open beam"),
+    "edge_step": ("float32", "edge step in absorbance"),
+    "edge_step_noise": ("float32", "standard deviation of the edge step"),
+    "field": ("uint16", "number of the field a pixel comes from; 0 is none"),
+}
+UNITS = ("eV", "1/cm")
 INVALID = 65535
 OFFSET = -2.0
 SCALE = 8.0 / (INVALID - 1)
+CODED = {
+    "long_name": "normalised X-ray absorbance",
+    "units": "1",
+    "scale_factor": SCALE,
+    "add_offset": OFFSET,
+    "_FillValue": INVALID,
+}
 LARGEST_CHUNK = 4 * 2**30
 MOST_ENERGIES = 100_000
 LONGEST_SIDE = 1_000_000
@@ -67,11 +85,23 @@ class CubeInfo:
 
 
 def create_cube(
-    path: Place, energy: FloatArray, plane: tuple[int, int], chunk: int, pixel_um: float, fingerprint: str
+    path: Place,
+    energy: FloatArray,
+    plane: tuple[int, int],
+    chunk: int,
+    pixel_um: float,
+    fingerprint: str,
+    *,
+    maps: Sequence[str] = WORKING_POINT,
+    plain: np.dtype[Any] | None = None,
+    unit: str = "eV",
 ) -> None:
-    """Make an empty uint16 cube; what it does not hold yet counts as invalid."""
+    """Make an empty cube with these of MAPS; what it does not hold yet counts as invalid.
+
+    Samples are absorbance coded in uint16, or anything, as it is, of the type `plain` (uint16 or float32).
+    """
     create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
-    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    save_array(path, "energy", energy, ("energy",), units=unit, long_name="photon energy")
     for axis, size in zip("yx", plane, strict=True):
         save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
     create_array(
@@ -79,41 +109,51 @@ def create_cube(
         MU,
         shape=(len(energy), *plane),
         chunks=(len(energy), chunk, chunk),
-        dtype="uint16",
+        dtype=plain or "uint16",
         dims=DIMS,
-        fill_value=INVALID,
-        attributes={
-            "long_name": "normalised X-ray absorbance",
-            "units": "1",
-            "scale_factor": SCALE,
-            "add_offset": OFFSET,
-            "_FillValue": INVALID,
-        },
+        fill_value=0 if plain else INVALID,
+        attributes={"long_name": "signal"} if plain else CODED,
     )
-    for name in WORKING_POINT:
+    for name in maps:
+        dtype, meaning = MAPS[name]
         create_array(
             path,
             name,
             shape=plane,
             chunks=(chunk, chunk),
-            dtype="float32",
+            dtype=dtype,
             dims=("y", "x"),
-            attributes={"long_name": f"mean absorbance {'before' if name == 'mu_low' else 'after'} the edge"},
+            attributes={"long_name": meaning},
         )
 
 
 def encode(mu: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Code absorbance (any shape) as uint16; what is not finite or out of range becomes invalid."""
-    code = np.rint((mu - np.float32(OFFSET)) / np.float32(SCALE))
-    inside = (code >= 0) & (code < INVALID)
-    return np.where(inside, code, INVALID).astype(np.uint16)
+    codes = np.empty(mu.size, dtype=np.uint16)
+    _encode(np.ascontiguousarray(mu).reshape(-1), np.float32(OFFSET), np.float32(SCALE), codes)
+    return codes.reshape(mu.shape)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _encode(
+    mu: NDArray[np.float32], offset: np.float32, scale: np.float32, codes: NDArray[np.uint16]
+) -> None:
+    for i in range(mu.size):
+        code = np.rint((mu[i] - offset) / scale)
+        inside = (code >= 0) & (code < INVALID)
+        codes[i] = np.uint16(np.int32(code if inside else np.float32(INVALID)))
 
 
 def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
     """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
-    write(path, MU, (slice(0, mu.shape[0]), *tile.region), encode(mu))
+    write_samples(path, tile, encode(mu))
     for name, values in maps.items():
         write(path, name, tile.region, values)
+
+
+def write_samples(path: Place, tile: Tile, samples: NDArray[Any]) -> None:
+    """Write the samples (E, h, w) of one tile as they are stored."""
+    write(path, MU, (slice(0, samples.shape[0]), *tile.region), samples)
 
 
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
@@ -211,11 +251,11 @@ def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
         return np.empty(0), [f"energy holds {array.dtype}, expected numbers"]
     energy = np.asarray(read(path, "energy", (slice(None),)), dtype=np.float64)
     units = array.attrs.get("units", "eV")
-    if units != "eV":
-        return energy, [f"energy is in {units!r}, expected 'eV'; convert it"]
+    if units not in UNITS:
+        return energy, [f"energy is in {units!r}, expected {' or '.join(map(repr, UNITS))}; convert it"]
     if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
         return energy, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
-    if energy[-1] < 100:
+    if units == "eV" and energy[-1] < 100:
         return energy, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
     return energy, []
 

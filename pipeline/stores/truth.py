@@ -7,18 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.places import Place
-from pipeline.stores.chunks import create_array, read, write
+from pipeline.stores.chunks import create_array, open_array, read, write
 from pipeline.stores.groups import attributes_of, create_group
 from pipeline.tiles import Tile, flat, regular_grid
 
+UNSEEN = 254
+"""Number of a phase that no field of a simulated measurement has seen."""
 MAPS = {"phase": np.uint8, "thickness": np.float32}
 
 
 @dataclass(frozen=True)
 class TruthInfo:
-    """Names of the phases (by their number in the map) and the one that must not be lost."""
+    """Names of the phases (by their number in the map), the one that must not be lost, rows and columns."""
 
     path: Place
+    plane: tuple[int, int]
     names: tuple[str, ...]
     minority: str
 
@@ -48,10 +51,17 @@ def write_truth(
             write(path, name, tile.region, maps[name][tile.region])
 
 
+def read_whole(path: Place, name: str) -> NDArray[Any]:
+    """Read a whole map (y, x) of a truth."""
+    height, width = open_array(path, name).shape
+    return read(path, name, (slice(0, height), slice(0, width)))
+
+
 def describe_truth(path: Place) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
-    return TruthInfo(path, tuple(attributes["names"]), attributes["minority"])
+    height, width = open_array(path, "phase").shape
+    return TruthInfo(path, (height, width), tuple(attributes["names"]), attributes["minority"])
 
 
 def read_tile(path: Place, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
-"""The order of the stages: check, simulate, sites, classify, phases, report."""
+"""The order of the stages: check, simulate, ingest, sites, classify, phases, report."""
 
 from pipeline.workflow.check import check
-from pipeline.workflow.classify import SitesMade, classify, report_again, run, simulate, sites
+from pipeline.workflow.classify import SitesMade, classify, ingest, report_again, run, simulate, sites
 from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.phases import PhaseSummary, phases
 from pipeline.workflow.plan import Plan, make_plan
@@ -13,6 +13,7 @@ __all__ = [
     "SitesMade",
     "check",
     "classify",
+    "ingest",
     "make_plan",
     "phases",
     "report",

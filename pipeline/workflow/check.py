@@ -7,15 +7,19 @@ from typing import TypeVar
 
 from dask.utils import format_bytes, parse_bytes
 
+from pipeline.arrays import FloatArray
 from pipeline.cleanup import check_clean_up
 from pipeline.cluster import worker_count
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.fields.acquisition import Acquisition, check_references
 from pipeline.stores.cube import CubeInfo, check_chunks
+from pipeline.workflow.ingest import Source, describe_source, ingest_fingerprint, outline_of
 from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import check_owner, is_made
-from pipeline.workflow.plan import Plan, make_plan
+from pipeline.workflow.plan import Plan, make_plan, simulated_outline
 from pipeline.workflow.prepare import ReferenceSet, cube_fingerprint, describe, energy_grid, read_references
+from pipeline.workflow.raw import raw_is_made
 from pipeline.workflow.sites import check_sites
 
 T = TypeVar("T")
@@ -37,12 +41,14 @@ def check(config: Config, announce: Callable[[str], None] = lambda line: None) -
 
     attempt(lambda: check_owner(config))
     info = attempt(lambda: _measured_cube(config))
-    energy = info.energy if info else energy_grid(config) if config.simulate else None
+    source = attempt(lambda: _source(config)) if config.ingest and not config.simulate else None
+    found = info or source
+    energy = found.energy if found else energy_grid(config) if config.simulate else None
     references = attempt(lambda: read_references(config, energy)) if energy is not None else None
     settled = attempt(lambda: settle_noise(config, announce)) if energy is not None else None
     if energy is not None and references and settled:
         attempt(lambda: check_sites(settled, energy, references.names, references.spectra))
-    plan = attempt(lambda: _plan(config, info, references)) if info or config.simulate else None
+    plan = attempt(lambda: _plan(config, info, source, references)) if energy is not None else None
     if errors or plan is None or references is None:
         raise InputError("\n".join(errors))
     return plan, references
@@ -57,12 +63,33 @@ def _measured_cube(config: Config) -> CubeInfo | None:
     return info
 
 
-def _plan(config: Config, info: CubeInfo | None, references: ReferenceSet | None) -> Plan:
+def measured_energy(config: Config) -> FloatArray:
+    """Return the energies (E,) of the cube of a run, made or still to be made."""
+    if config.simulate:
+        return energy_grid(config)
+    return (describe_source(config) if config.ingest else describe(config)).energy
+
+
+def _source(config: Config) -> Source:
+    source = describe_source(config)
+    if isinstance(source, Acquisition):
+        check_references(source)
+    return source
+
+
+def _plan(
+    config: Config, info: CubeInfo | None, source: Source | None, references: ReferenceSet | None
+) -> Plan:
     if references and config.simulate and config.simulate.phases:
         references.numbers(config.simulate.phases)
-    if info is None and references and is_made(config.cube_path, cube_fingerprint(config, references)):
-        info = describe(config)
-    plan = make_plan(config, worker_count(config.compute), info)
+    if info is None and references:
+        if config.simulate and config.ingest and raw_is_made(config, references):
+            source = describe_source(config)
+        fingerprint = ingest_fingerprint(config, source) if source else cube_fingerprint(config, references)
+        if is_made(config.cube_path, fingerprint):
+            info = describe(config)
+    outline = outline_of(config, source) if source else simulated_outline(config) if config.simulate else None
+    plan = make_plan(config, worker_count(config.compute), info, outline)
     check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
     _check_memory(config, plan)
     _check_disk(config.output, plan)

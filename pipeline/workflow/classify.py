@@ -21,11 +21,13 @@ from pipeline.stores.cube import CubeInfo, cube_identity
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
 from pipeline.stores.sites import StoredSites
-from pipeline.workflow.check import check
+from pipeline.workflow.check import check, measured_energy
+from pipeline.workflow.ingest import Ingested, build_cube
 from pipeline.workflow.noise import settle_noise
 from pipeline.workflow.paths import is_made, result_path, sites_path, start_over
 from pipeline.workflow.plan import Plan, make_plan
-from pipeline.workflow.prepare import ReferenceSet, describe, energy_grid, make_cube, make_sites
+from pipeline.workflow.prepare import ReferenceSet, describe, make_cube, make_sites
+from pipeline.workflow.raw import make_raw
 from pipeline.workflow.report import Summary, report
 from pipeline.workflow.runner import Progress, Runner, silent
 from pipeline.workflow.session import Announce, on_threads, open_runner
@@ -68,13 +70,18 @@ def classify(
     with open_runner(config, "classify", progress, announce) as runner:
         if fresh:
             start_over(config)
-        return runner.mended(lambda: _make_all(config, references, runner, show_sites))
+        return runner.mended(lambda: _make_all(config, references, runner, show_sites, announce))
 
 
 def _make_all(
-    config: Config, references: ReferenceSet, runner: Runner, show_sites: Callable[[SitesMade], None]
+    config: Config,
+    references: ReferenceSet,
+    runner: Runner,
+    show_sites: Callable[[SitesMade], None],
+    announce: Announce,
 ) -> Summary:
-    make_cube(config, references, runner)
+    build_cube(config, references, runner, announce)
+    config = _settled(config, announce)
     info = describe(config)
     sites = make_sites(
         config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
@@ -85,13 +92,26 @@ def _make_all(
 
 
 def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
-    """Make the cube of a simulated scene and its truth; return the cube's path."""
+    """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+    raw = config.simulate.raw is not None
     config = _settled(config, announce)
     _, references = check(config)
     with open_runner(config, "simulate", progress, announce) as runner:
+        if raw:
+            return make_raw(config, references, runner)
         return make_cube(config, references, runner)
+
+
+def ingest(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Ingested:
+    """Make the cube of raw fields or of a stack, and before it simulated fields where they are missing."""
+    if config.ingest is None:
+        raise InputError("ingest: the configuration has no section `ingest`; there is nothing to ingest")
+    config = _settled(config, announce)
+    _, references = check(config)
+    with open_runner(config, "ingest", progress, announce) as runner:
+        return runner.mended(lambda: build_cube(config, references, runner, announce))
 
 
 def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
@@ -99,7 +119,7 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     config = _settled(config, announce)
     _, references = check(config)
     with open_runner(on_threads(config), "sites", progress) as runner:
-        energy = energy_grid(config) if config.simulate else describe(config).energy
+        energy = measured_energy(config)
         return _made(config, references, make_sites(config, energy, references, runner))
 
 

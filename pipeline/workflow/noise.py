@@ -9,6 +9,7 @@ from pipeline.config import Config, Noise
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel, calibrate
 from pipeline.stores.cube import CubeInfo, describe_cube
+from pipeline.stores.folders import exists
 from pipeline.stores.frames import read_levels
 from pipeline.stores.working_point import measure_working_point
 
@@ -18,7 +19,8 @@ Announce = Callable[[str], None]
 def settle_noise(config: Config, announce: Announce = lambda line: None) -> Config:
     """Return the configuration with every number of its noise known; `announce` is told what was measured.
 
-    A configuration that gives all numbers comes back as it is. Raises InputError where a number cannot be
+    The working point of a cube that is still to be ingested is left to be measured when it is there. A
+    configuration that gives all numbers comes back as it is. Raises InputError where a number cannot be
     measured or the model of what was measured has no value.
     """
     noise = config.noise
@@ -30,6 +32,11 @@ def settle_noise(config: Config, announce: Announce = lambda line: None) -> Conf
         fitted, line = _camera(noise)
         values |= fitted
         lines.append(line)
+    waits = noise.working_point == "cube" and config.ingest is not None and not exists(config.cube_path)
+    if waits:
+        known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
+        known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}
+        return config.model_copy(update={"noise": Noise(working_point="cube", **known)})
     if noise.working_point == "cube":
         measured, line = _working_point(config, values["a"], values["b"])
         values |= measured

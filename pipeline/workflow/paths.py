@@ -26,6 +26,16 @@ def truth_path(config: Config) -> Path:
     return config.output / "truth.zarr"
 
 
+def raw_path(config: Config) -> Path:
+    """Return the folder of simulated raw fields and their scene."""
+    return config.output / "raw"
+
+
+def survey_path(config: Config) -> Path:
+    """Return the store of what the first look at raw fields found."""
+    return config.output / "survey.zarr"
+
+
 def result_path(config: Config) -> Place:
     """Return the store of the maps."""
     return config.result or config.output / "result.zarr"
@@ -116,6 +126,8 @@ def start_over(config: Config) -> None:
     made = [
         path for pattern in ("*.zarr", "*.zarr.partial", "*.zarr.old") for path in config.output.glob(pattern)
     ]
+    if config.simulate and config.simulate.raw:
+        made.append(raw_path(config))
     for store in [*made, config.output / JOURNAL, *([config.result] if config.result else [])]:
         remove(store)
 

@@ -1,7 +1,7 @@
 """What assignment needs: the reference spectra, the sites made of them, and a cube, measured or simulated."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
 from pipeline.errors import DamagedError, InputError
+from pipeline.fields.normalise import Normaliser, make_normaliser, normalise_spectra
 from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
@@ -52,11 +53,30 @@ def energy_grid(config: Config) -> FloatArray:
 
 
 def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
-    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do."""
-    wanted = config.references
-    if not wanted.is_given and config.sites.file:
+    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
+
+    They are normalised as the pixels are where the cube is made of raw fields.
+    """
+    if not config.references.is_given and config.sites.file:
         stored = read_site_file(config.sites.file, energy)
         return ReferenceSet(stored.table.standards, stored.references)
+    references = _references(config, energy)
+    if config.ingest is None or config.ingest.fields is None:
+        return references
+    spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
+    return replace(references, spectra=spectra)
+
+
+def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
+    """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
+    assert config.ingest is not None
+    assert config.ingest.fields is not None
+    fields, ranges = config.ingest.fields, (config.references.pre_edge, config.references.post_edge)
+    return make_normaliser(energy, *ranges, fields.edge, fields.normalise)
+
+
+def _references(config: Config, energy: FloatArray) -> ReferenceSet:
+    wanted = config.references
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))
     if not wanted.path.exists():

@@ -9,7 +9,7 @@ from pipeline.config import Config
 from pipeline.places import Place
 from pipeline.report import Truth, TruthRow
 from pipeline.stores.result import read_map
-from pipeline.stores.truth import describe_truth, read_tile
+from pipeline.stores.truth import UNSEEN, describe_truth, read_tile
 from pipeline.tiles import Tile, regular_grid
 from pipeline.workflow.paths import result_path, truth_path
 from pipeline.workflow.plan import SPATIAL_SIDE
@@ -36,7 +36,7 @@ def score(
     parts = runner.over(
         "truth",
         count_tile,
-        regular_grid(config.simulate.shape, (SPATIAL_SIDE, SPATIAL_SIDE)),
+        regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
         labels=labels or (result_path(config), "label"),
         truth=truth.path,
         phases=len(truth.names),
@@ -51,7 +51,8 @@ def count_tile(tile: Tile, *, labels: tuple[Place, str], truth: Place, phases: i
     phase, _ = read_tile(truth, tile)
     label = read_map(*labels, tile.region)
     row = np.minimum(phase, phases).astype(np.int64)
-    return np.bincount((row * count + label).ravel(), minlength=(phases + 1) * count).reshape(-1, count)
+    cells = (row * count + label)[phase != UNSEEN]
+    return np.bincount(cells, minlength=(phases + 1) * count).reshape(-1, count)
 
 
 def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:
