@@ -32,8 +32,8 @@ def _add_squares(
 ) -> Any:
     """Add (y[i] - leaves[leaf, i])**2 to sums (16,) for i from start to stop; say whether one is in limit.
 
-    y (r,), leaves (., r, 16) and sums are contiguous float64. Sums may be fused: they bound, with an allowance
-    for rounding, and are never returned.
+    y (r,), leaves (., r, 16) and sums are contiguous float64. Sums may be fused: they are bounds with an
+    allowance for rounding, never returned.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
