@@ -6,7 +6,7 @@ CONFIG ?= sinter.yaml
 # A bare name is looked up in configs/, anything else is a path.
 CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
 
-.PHONY: help install classify check test test-all lint format bench gigapixel lock viewer-library clean
+.PHONY: help install classify check test test-all lint format verify bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,6 +46,11 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verification*.md with their figures
+	$(BIN)/gigaxas verify configs/sinter.yaml --to docs
+	if test -d "$${GIGAXAS_STANDARDS:-../shared/data/fe_k_standards}"; then \
+	  $(BIN)/gigaxas verify configs/standards.yaml --to docs --page verification-measured; fi
 
 bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md

@@ -20,7 +20,15 @@ from rich.progress import (
 )
 
 from pipeline import __version__
-from pipeline.console import show_matches, show_plan, show_references, show_sites, show_survey
+from pipeline.console import (
+    show_injection,
+    show_matches,
+    show_plan,
+    show_references,
+    show_sites,
+    show_study,
+    show_survey,
+)
 from pipeline.errors import InputError, RunError
 from pipeline.outcome import show_paths, show_phases, show_summary
 
@@ -197,6 +205,32 @@ def _at(config: "Config", scheduler: str | None) -> "Config":
     from pipeline.config import set_scheduler
 
     return config if scheduler is None else set_scheduler(config, scheduler)
+
+
+@app.command("verify")
+def verify_verb(
+    config: ConfigPath,
+    inject: Annotated[bool, typer.Option("--inject", help="inject needles into the cube itself")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="needle scenes a condition")] = 20,
+    to: Annotated[Path | None, typer.Option(help="folder to write to, else OUTPUT/verification")] = None,
+    page: Annotated[str, typer.Option(help="name of the page")] = "verification",
+) -> None:
+    """Prove the method on scenes with known truth, or, with --inject, in the cube itself."""
+    from pipeline.config import load_config
+
+    settings = load_config(config)
+    if inject:
+        from pipeline.workflow.injection import inject_needles
+
+        found = inject_needles(settings, to, _bar)
+        show_injection(out, found)
+        show_paths(out, list(found.paths))
+        return
+    from pipeline.workflow.verify import verify
+
+    verified = verify(settings, seeds, to, page, _bar)
+    show_study(out, verified.found)
+    show_paths(out, list(verified.paths))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pipeline.documents import read_document
 from pipeline.errors import InputError
 from pipeline.noise import NoiseModel
 from pipeline.places import Place, place
-from pipeline.sections import Ingest, Pixels, Range, RawScan, Section
+from pipeline.sections import Ingest, Pixels, Range, RawScan, Section, Sites
 
 StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
 """A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
@@ -118,33 +118,6 @@ class References(Section):
         return self.path is not None or self.modelled
 
 
-class Sites(Section):
-    """How the site spectra are made from the references, or the `file` that they are taken from."""
-
-    file: Path | None = None
-    mixtures: Literal["pairs", "none"] = "pairs"
-    trials: Annotated[int, Field(ge=0)] = 0
-    components: Annotated[int, Field(ge=2)] = 3
-    draw: Literal["standards", "candidates"] = "standards"
-    criterion: Literal["z", "error"] = "z"
-    accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
-    method: Literal["average", "net"] = "average"
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _built_or_given(self) -> "Sites":
-        idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
-        if self.file and idle:
-            raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
-        return self
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings that sites are built by."""
-        return self.model_dump(exclude={"file"})
-
-
 class CleanUp(Section):
     """The spatial clean-up: P_num equal labels in a K_size x K_size window make a core."""
 
@@ -202,17 +175,18 @@ class Config(Section):
     ingest: Ingest | None = None
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
+    maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
     phases: Phases = Phases()
     compute: Compute = Compute()
 
     @field_validator("references")
     @classmethod
     def _one_source(cls, references: References, info: ValidationInfo) -> References:
-        made = info.data["sites"].file if "sites" in info.data else None
-        if (references.path is None) == (not references.modelled) and (references.is_given or not made):
+        needed = info.data["sites"].need_references if "sites" in info.data else True
+        if (references.path is None) == (not references.modelled) and (references.is_given or needed):
             raise ValueError(
                 "give either `path` (a file or folder of spectra) or `modelled: true`, or else sites that "
-                "are made already (`sites.file`)"
+                "need none (`sites.file`, or `sites.from: observed`)"
             )
         return references
 

@@ -7,10 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pipeline.report import StudyResult
     from pipeline.sites import Proof, SiteAudit
     from pipeline.spectra import ReadRow
+    from pipeline.stores.sites import StoredSites
     from pipeline.workflow import Plan, SitesMade
     from pipeline.workflow.identify import Identified
+    from pipeline.workflow.injection import InjectionResult
     from pipeline.workflow.survey import Survey
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
@@ -121,7 +124,8 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     out.print()
     out.print(table)
     _show_shares(out, audit, of)
-    _show_proof(out, stored.proof)
+    if config.sites.origin != "observed":
+        _show_proof(out, stored.proof)
 
 
 def _show_making(out: Console, made: "SitesMade") -> None:
@@ -129,6 +133,10 @@ def _show_making(out: Console, made: "SitesMade") -> None:
     sites, standards = len(stored.table.names), len(stored.table.standards)
     if config.sites.file:
         out.print(f"sites      {sites:,} from {config.sites.file}", soft_wrap=True)
+        return
+    if stored.evidence:
+        _show_observed(out, stored)
+    if config.sites.origin == "observed":
         return
     recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
     pairs = standards * (standards - 1) // 2 if recipe.mixtures == "pairs" else 0
@@ -138,6 +146,62 @@ def _show_making(out: Console, made: "SitesMade") -> None:
         f"{recipe.trials:,} trials of {recipe.components}"
     )
     out.print(f"sites      {sites:,} by the reduction {recipe.method!r} at {recipe.limit:g}")
+
+
+def _show_observed(out: Console, stored: "StoredSites") -> None:
+    """Print what was seen in the data: noise, sites, and those that the library does not explain."""
+    evidence = stored.evidence
+    assert evidence is not None
+    noise, seen = evidence.noise, int((evidence.windows > 0).sum())
+    out.print(
+        f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
+        f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
+    )
+    out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
+    for site in evidence.outside.nonzero()[0].tolist():
+        y, x = evidence.first[site].tolist()
+        chi_square, freedom = evidence.chi_square[site], evidence.freedom[site]
+        _print_line(
+            out,
+            f"unknown    site {site + 1} at row {y}, column {x}: {stored.table.names[site]}; chi-square "
+            f"{chi_square:.0f} on {freedom:.0f}, p {evidence.p_value[site]:.1g}",
+        )
+
+
+def show_study(out: Console, found: "StudyResult") -> None:
+    """Print the needles of a verification study; the page has the rest."""
+    table = Table("condition", "sites", "recall", "pure", "false", "s", box=None, pad_edge=False)
+    for row in found.needles:
+        table.add_row(
+            row.condition,
+            row.method,
+            f"{row.recall:.1%}",
+            f"{row.pure:.2%}",
+            f"{row.false:.2f}",
+            f"{row.seconds:.2f}",
+        )
+    out.print(table)
+    for alone in found.noise_only:
+        out.print(f"noise alone, {alone.condition}: {alone.false} false clusters in {alone.scenes} scenes")
+
+
+def show_injection(out: Console, found: "InjectionResult") -> None:
+    """Print how many injected needles were found by size and z, and the smallest size that is sure."""
+    from pipeline.verify import INJECT_SIZES, INJECT_Z
+
+    table = Table("size, pixels", *(f"z {z:g}" for z in INJECT_Z), box=None, pad_edge=False)
+    for row, size in enumerate(INJECT_SIZES):
+        cells = zip(found.found[row].tolist(), found.tried[row].tolist(), strict=True)
+        table.add_row(str(size), *(f"{good} of {tried}" for good, tried in cells))
+    out.print(table)
+    for z, size in zip(INJECT_Z, found.limit, strict=True):
+        said = f"from {size} x {size} pixels on" if size else "not for sure at any of these sizes"
+        out.print(f"z {z:g}: found with 95 % probability {said}")
+    most = 3.0 / (found.pixels / 1e6)
+    out.print(
+        f"false clusters: {found.false} in {found.pixels / 1e6:.2f} Mpx of simulated noise"
+        + (f"; with 95 % confidence fewer than {most:.1f} per Mpx" if not found.false else "")
+    )
 
 
 def _show_shares(out: Console, audit: "SiteAudit", of: str) -> None:

@@ -4,19 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import BoolArray, FloatArray, LabelArray
+from pipeline.certainty import Certainty, certainty_maps
 from pipeline.cleanup import effective_labels, find_cores
 from pipeline.clusters import Sums, sum_spectra
 from pipeline.config import CleanUp
 from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
 from pipeline.nearest import Prepared, assign_block
 from pipeline.noise import NoiseModel
+from pipeline.observed import Grains, Level, observe_parcel, probe_windows
 from pipeline.places import Place
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.result import read_map, write_maps
-from pipeline.tiles import Tile
+from pipeline.tiles import Tile, chunk_rows
 
 Plane = tuple[int, int]
 
@@ -38,10 +40,28 @@ def simulate_tile(
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
 
 
-def assign_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> None:
-    """Give every pixel of one tile its nearest site."""
-    found = assign_block(cube.read_tile(info, tile), sites, invalid=info.invalid)
+def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, FloatArray]:
+    """Return what the windows of one probe show of the noise, and the sum of their spectra."""
+    return probe_windows(cube.read_tile(info, tile), k_size, info.invalid)
+
+
+def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
+    """Gather the uniform windows of one parcel into grains; a row of chunks is held at a time."""
+    rows = chunk_rows(tile, info.chunk[0])
+    blocks = (cube.read_tile(info, part) for part in rows)
+    return observe_parcel(blocks, (tile.y0, tile.x0), level, info.invalid)
+
+
+def assign_tile(
+    tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared, certainty: Certainty | None = None
+) -> None:
+    """Give every pixel of one tile its nearest site, and say how sure that is."""
+    block = cube.read_tile(info, tile)
+    ranked = certainty is not None and certainty.gain is not None
+    found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
     write_maps(result, tile, site=found.labels, correlation=found.correlation)
+    if certainty is not None:
+        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
 
 
 def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:

@@ -83,6 +83,12 @@ def flat(grid: Grid) -> list[Tile]:
     return [tile for row in grid for tile in row]
 
 
+def chunk_rows(tile: Tile, height: int) -> list[Tile]:
+    """Cut a tile where chunks of this height end, from top to bottom."""
+    ends = [*range((tile.y0 // height + 1) * height, tile.y1, height), tile.y1]
+    return [Tile(i, 0, y0, y1, tile.x0, tile.x1) for i, (y0, y1) in enumerate(pairwise([tile.y0, *ends]))]
+
+
 def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = 32 * 2**20) -> tuple[int, int]:
     """Return the tile (pixels) for a cube of this chunk: whole chunks, about `target` bytes at the most.
 

@@ -86,7 +86,7 @@ def keys(model, lead=""):
         if section and lead == "":
             yield from keys(section, f"{name}.")
         else:
-            yield f"{lead}{name}"
+            yield f"{lead}{field.alias or name}"
 
 
 def test_the_reference_names_every_key_and_no_other():

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 FLOORS = [
     {"errors", "arrays", "exact", "places", "documents", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
-    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid"},
-    {"filling", "extents", "config"},
-    {"decisions"},
+    {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid", "observed"},
+    {"filling", "extents", "certainty", "config"},
+    {"decisions", "verify"},
     {"stores", "cluster"},
     {"stages", "journal", "phase_tiles", "fields"},
     {"graph", "report"},
@@ -35,6 +35,7 @@ KNOWS = {
     "pydantic": {"config", "decisions", "sections"},
     "tifffile": {"stores", "fields"},
     "skimage": {"fields"},
+    "sklearn": {"verify"},
 }
 
 

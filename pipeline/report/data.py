@@ -13,6 +13,22 @@ from pipeline.errors import InputError
 STATE_NAMES = ("void", "kept", "core", "filled", "border")
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What explains a cluster whose site was observed in the data: `made_of` references, or `outside` them.
+
+    chi_square, with `freedom` degrees of freedom, and p_value are of that explanation, None without a
+    library; place is (y, x) of a uniform window of it, in pixels.
+    """
+
+    made_of: str
+    chi_square: float | None
+    freedom: float | None
+    p_value: float | None
+    outside: bool
+    place: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterRow:
     """One cluster: its size, its spectrum and the reference nearest to it.
@@ -20,7 +36,7 @@ class ClusterRow:
     `correlation` is Pearson's r to that reference, `error` the s_error of [I] Eq. 1 between the two
     (0 to 0.5), `share` the part of all labelled pixels (0 to 1), `area_um2` in um2; `spectrum`,
     `standard_error` and `reference` are (E,). A standard error that is not finite (one pixel alone) is
-    drawn as none.
+    drawn as none. `finding` is there where the cluster's site was observed in the data.
     """
 
     label: int
@@ -33,6 +49,7 @@ class ClusterRow:
     spectrum: FloatArray
     standard_error: FloatArray
     reference: FloatArray
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from pipeline.sites.audit import SiteAudit, audit_sites, intrinsic_dimension, quantiles
 from pipeline.sites.candidates import grow_candidates, mix_pairs
 from pipeline.sites.columns import read_columns, write_columns
-from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error
+from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error, z_limit
 from pipeline.sites.paired import paired_error
 from pipeline.sites.prove import Proof, prove_error
 from pipeline.sites.reduce import reduce_sites
@@ -13,6 +13,8 @@ from pipeline.sites.table import (
     build_candidates,
     build_sites,
     check_recipe,
+    distinct_names,
+    mixture_name,
     reduce_table,
 )
 
@@ -26,9 +28,11 @@ __all__ = [
     "build_sites",
     "check_recipe",
     "cross_distance",
+    "distinct_names",
     "grow_candidates",
     "intrinsic_dimension",
     "mix_pairs",
+    "mixture_name",
     "nearest_error",
     "paired_error",
     "prove_error",
@@ -40,4 +44,5 @@ __all__ = [
     "site_distance",
     "site_error",
     "write_columns",
+    "z_limit",
 ]

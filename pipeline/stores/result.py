@@ -1,11 +1,13 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pipeline import certainty
 from pipeline.arrays import FloatArray, IntArray, label_dtype
 from pipeline.clusters import ClusterSpectra
 from pipeline.errors import DamagedError, InputError
@@ -25,6 +27,7 @@ MAPS = {
     "state": "why a pixel has its label",
     "correlation": "Pearson correlation with the assigned site",
 }
+TYPES: dict[str, Any] = {"state": np.uint8, **dict.fromkeys(("correlation", *certainty.MAPS), np.float32)}
 
 # What programs that know the CF conventions look for beside name and units.
 GLOBAL = {
@@ -42,23 +45,32 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def create_result(
-    path: Place, plane: tuple[int, int], tile: tuple[int, int], pixel_um: float, sites: int, basis: str
+    path: Place,
+    plane: tuple[int, int],
+    tile: tuple[int, int],
+    pixel_um: float,
+    sites: int,
+    basis: str,
+    more: Sequence[str] = (),
 ) -> None:
-    """Make the maps of a result, one chunk a tile; `basis` tells the cube and the sites they come from."""
+    """Make the maps of a result, one chunk a tile; `basis` tells the cube and the sites they come from.
+
+    `more` names the maps of single pixels' certainty that are wanted.
+    """
     create_group(path, {**GLOBAL, "basis": basis, "sites": sites})
     for axis, size in zip("yx", plane, strict=True):
         meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
         save_array(
             path, axis, np.arange(size) * pixel_um, (axis,), units="um", axis=axis.upper(), long_name=meaning
         )
-    for name, meaning in MAPS.items():
+    for name, meaning in {**MAPS, **{name: certainty.MAPS[name] for name in more}}.items():
         attributes: dict[str, Any] = {"long_name": meaning, "units": "1", **MORE.get(name, {})}
         create_array(
             path,
             name,
             shape=plane,
             chunks=tile,
-            dtype={"state": np.uint8, "correlation": np.float32}.get(name, label_dtype(sites)),
+            dtype=TYPES.get(name, label_dtype(sites)),
             dims=("y", "x"),
             attributes=attributes,
         )

@@ -1,24 +1,36 @@
 """The site matrix as a store: spectra, what each is made of, the references behind them, and the audit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
+from pipeline.observed import Evidence, NoiseFound
 from pipeline.places import Place
 from pipeline.sites import Proof, SiteAudit, SiteTable
 from pipeline.stores.chunks import read, save_array
 from pipeline.stores.folders import exists
 from pipeline.stores.groups import attributes_of, create_group
 
+EVIDENCE = {
+    "windows": "uniform windows of the cube nearest to the site; 0 for a site of the library",
+    "first": "row and column of one of these windows, -1 for none",
+    "loss": "probability that the clean-up deletes a window of the site",
+    "chi_square": "chi-square of the best explanation by references, against the noise of one window",
+    "freedom": "degrees of freedom of chi_square",
+    "p_value": "probability of so large a chi-square",
+    "outside": "1 where no mixture of up to three references explains the site",
+}
+
 
 @dataclass(frozen=True)
 class StoredSites:
     """Sites with the energies (E,) in eV of their spectra and the reference spectra (n, E) behind them.
 
-    `audit` tells how far to trust them, `proof` how well Eq. 1 foretells mistakes between their candidates.
+    `audit` tells how far to trust them, `proof` how well Eq. 1 foretells mistakes between their candidates,
+    `evidence` what speaks for those that were observed in a cube.
     """
 
     energy: FloatArray
@@ -26,6 +38,7 @@ class StoredSites:
     references: FloatArray
     audit: SiteAudit | None = None
     proof: Proof | None = None
+    evidence: Evidence | None = None
 
 
 def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
@@ -40,6 +53,7 @@ def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
             "standards": list(table.standards),
             "audit": _audit_figures(sites.audit),
             "proof": {"draws": sites.proof.draws} if sites.proof else None,
+            "noise_found": asdict(sites.evidence.noise) if sites.evidence else None,
         },
     )
     save_array(path, "energy", sites.energy, ("energy",), units="eV")
@@ -51,6 +65,8 @@ def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
         _write_audit(path, sites.audit)
     if sites.proof:
         _write_proof(path, sites.proof)
+    if sites.evidence:
+        _write_evidence(path, sites.evidence)
 
 
 def read_sites(path: Place) -> StoredSites:
@@ -69,6 +85,7 @@ def read_sites(path: Place) -> StoredSites:
         _whole(path, "references", 2),
         _read_audit(path, attributes.get("audit")),
         _read_proof(path, attributes.get("proof")),
+        _read_evidence(path, attributes.get("noise_found")),
     )
 
 
@@ -130,6 +147,28 @@ def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
         expected=_whole(path, "proof_expected", 1),
         deviation=_whole(path, "proof_deviation", 1),
         draws=int(figures["draws"]),
+    )
+
+
+def _write_evidence(path: Place, evidence: Evidence) -> None:
+    for name, about in EVIDENCE.items():
+        values = getattr(evidence, name)
+        dims = ("site", "axis")[: values.ndim]
+        save_array(
+            path, name, values.astype(np.uint8) if name == "outside" else values, dims, long_name=about
+        )
+
+
+def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | None:
+    if noise is None:
+        return None
+    found = {name: _whole(path, name, 2 if name == "first" else 1) for name in EVIDENCE}
+    return Evidence(
+        windows=found.pop("windows").astype(np.int64),
+        first=found.pop("first").astype(np.int64),
+        outside=found.pop("outside") > 0,
+        **found,
+        noise=NoiseFound(**noise),
     )
 
 

@@ -1,7 +1,7 @@
 """From cube and sites to the maps, the clusters and the report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import xarray as xr
 
 from pipeline import __version__, stages
 from pipeline.arrays import IntArray
+from pipeline.certainty import prepare_certainty
 from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
@@ -84,7 +85,12 @@ def _make_all(
     config = _settled(config, announce)
     info = describe(config)
     sites = make_sites(
-        config, info.energy, references, runner, lambda new: show_sites(_made(config, references, new))
+        config,
+        info.energy,
+        references,
+        runner,
+        lambda new: show_sites(_made(config, references, new)),
+        info,
     )
     plan = make_plan(config, runner.workers, info)
     make_result(config, plan, info, sites, runner)
@@ -119,8 +125,12 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     config = _settled(config, announce)
     _, references = check(config)
     with open_runner(on_threads(config), "sites", progress) as runner:
-        energy = measured_energy(config)
-        return _made(config, references, make_sites(config, energy, references, runner))
+        info = None
+        if config.sites.origin in ("observed", "both"):
+            build_cube(config, references, runner, announce)
+            info = describe(config)
+        energy = info.energy if info else measured_energy(config)
+        return _made(config, references, make_sites(config, energy, references, runner, info=info))
 
 
 def _settled(config: Config, announce: Announce) -> Config:
@@ -158,9 +168,15 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
         return
     store = partial_of(final)
     count = len(sites.table.spectra)
-    create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis)
+    create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis, config.maps)
     runner.over(
-        "assign", stages.assign_tile, plan.grid, info=info, result=store, sites=prepare(sites.table.spectra)
+        "assign",
+        stages.assign_tile,
+        plan.grid,
+        info=info,
+        result=store,
+        sites=prepare(sites.table.spectra),
+        certainty=prepare_certainty(sites.table.spectra, config.noise.model(), config.maps),
     )
     states = clean_up_and_fill(config, plan, store, runner)
     spectra, pixels = _clusters(plan, info, store, count, runner)
@@ -183,9 +199,10 @@ def clean_up_and_fill(config: Config, plan: Plan, store: Place, runner: Runner) 
 
 
 def result_basis(config: Config, info: CubeInfo, sites: StoredSites) -> str:
-    """Return what marks the assignment of a result: the cube, the sites, how missing chunks are taken."""
+    """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
     missing = config.cube.missing_chunks if config.cube else "error"
-    return digest(__version__, cube_identity(info), sites.table.spectra.tobytes(), missing)
+    maps = (config.maps, asdict(config.noise.model())) if config.maps else None
+    return digest(__version__, cube_identity(info), sites.table.spectra.tobytes(), missing, maps)
 
 
 def _clusters(

@@ -12,15 +12,17 @@ from pipeline.arrays import FloatArray
 from pipeline.config import Config, digest
 from pipeline.errors import DamagedError, InputError
 from pipeline.fields.normalise import Normaliser, make_normaliser, normalise_spectra
+from pipeline.observed import ObservedSites
 from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
-from pipeline.stores.cube import CubeInfo, create_cube, describe_cube
+from pipeline.stores.cube import CubeInfo, create_cube, cube_identity, describe_cube
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
 from pipeline.stores.truth import write_truth
 from pipeline.tiles import regular_grid
+from pipeline.workflow.observed import beside, find_sites, store_observed
 from pipeline.workflow.paths import is_made, sites_path, truth_path
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.site_file import read_site_file
@@ -60,6 +62,8 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
     if not config.references.is_given and config.sites.file:
         stored = read_site_file(config.sites.file, energy)
         return ReferenceSet(stored.table.standards, stored.references)
+    if not config.references.is_given:
+        return ReferenceSet((), np.empty((0, energy.size)))
     references = _references(config, energy)
     if config.ingest is None or config.ingest.fields is None:
         return references
@@ -108,34 +112,68 @@ def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceS
     return digest(__version__, config.sites.recipe, noise, energy.tobytes(), references.names, spectra)
 
 
+def observed_fingerprint(config: Config, info: CubeInfo, references: ReferenceSet) -> str:
+    """Return what marks sites observed in a cube, alone or beside those of the library."""
+    window, origin = config.clean_up.k_size, config.sites.origin
+    made = sites_fingerprint(config, info.energy, references)
+    return digest(made, origin, cube_identity(info), window, config.clean_up.p_num)
+
+
 def make_sites(
     config: Config,
     energy: FloatArray,
     references: ReferenceSet,
     runner: Runner,
     show: Callable[[StoredSites], None] = lambda sites: None,
+    info: CubeInfo | None = None,
 ) -> StoredSites:
     """Make the sites of a run, or read them where these settings have made them before.
 
-    `show` is given sites that are new, with their audit.
+    `info` is the cube, which observed sites need. `show` is given sites that are new, with their audit.
     """
     path, fingerprint = sites_path(config), sites_fingerprint(config, energy, references)
     given = None
     if config.sites.file:
         given = read_site_file(config.sites.file, energy, references.names, references.spectra)
         fingerprint = digest(fingerprint, given.table.names, given.table.spectra.tobytes())
+    elif info and config.sites.origin != "library":
+        fingerprint = observed_fingerprint(config, info, references)
     if not is_made(path, fingerprint) or not _is_readable(path):
+        seen = _observed(config, references, runner, info)
         with runner.step("sites", 1) as advance:
-            if given:
-                sites = take_stored(config, given)
-            else:
-                sites = build_stored(config, energy, references.names, references.spectra)
+            sites = take_stored(config, given) if given else _new_sites(config, energy, references, seen)
             write_sites(partial_of(path), sites, fingerprint)
             write_for_people(config.output, sites, references.table)
             publish(partial_of(path), path)
             advance(1)
         show(sites)
     return read_sites(path)
+
+
+def _observed(
+    config: Config, references: ReferenceSet, runner: Runner, info: CubeInfo | None
+) -> ObservedSites | None:
+    """Return what the data show, where it is asked for; beside a library nothing seen is no error."""
+    if info is None or config.sites.origin not in ("observed", "both"):
+        return None
+    try:
+        return find_sites(config, info, runner)
+    except InputError:
+        if config.sites.origin == "both":
+            return None
+        raise
+
+
+def _new_sites(
+    config: Config, energy: FloatArray, references: ReferenceSet, seen: ObservedSites | None
+) -> StoredSites:
+    names, spectra = references.names, references.spectra
+    if seen is None:
+        return build_stored(config, energy, names, spectra)
+    observed = store_observed(config, energy, names, spectra, seen)
+    if config.sites.origin == "observed":
+        return observed
+    return beside(config, observed, build_stored(config, energy, names, spectra))
 
 
 def _is_readable(path: Place) -> bool:

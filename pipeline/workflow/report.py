@@ -16,13 +16,14 @@ from pipeline.places import Place
 from pipeline.report import (
     STATE_NAMES,
     ClusterRow,
+    Finding,
     ReportData,
     Truth,
     site_pictures,
     write_label_png,
     write_report,
 )
-from pipeline.sites import site_error
+from pipeline.sites import mixture_name, site_error
 from pipeline.spectra import standardise
 from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
@@ -36,6 +37,8 @@ from pipeline.workflow.truth import score
 from pipeline.workflow.viewer import write_report_folder
 
 OVERVIEW_SIDE = 2048
+NOISE_SLACK = 0.1
+SHARING_SLACK = 0.25
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,29 @@ def cluster_rows(
             spectrum=spectra[i],
             standard_error=result.standard_error.values[i],
             reference=sites.references[reference],
+            finding=_finding(sites, int(label) - 1),
         )
         for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
     ]
     return sorted(rows, key=lambda row: (-row.pixels, row.label))
+
+
+def _finding(sites: StoredSites, site: int) -> Finding | None:
+    """Return what is known of an observed site (from 0); None for one of the library."""
+    evidence = sites.evidence
+    if evidence is None or not evidence.windows[site]:
+        return None
+    explained = np.isfinite(evidence.p_value[site])
+    y, x = evidence.first[site].tolist()
+    weights, standards = sites.table.weights[site], sites.table.standards
+    return Finding(
+        made_of=mixture_name(standards, weights) if explained else sites.table.names[site],
+        chi_square=float(evidence.chi_square[site]) if explained else None,
+        freedom=float(evidence.freedom[site]) if explained else None,
+        p_value=float(evidence.p_value[site]) if explained else None,
+        outside=bool(evidence.outside[site]),
+        place=(y, x),
+    )
 
 
 def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> float:
@@ -127,10 +149,10 @@ def _report_data(
         clusters=clusters,
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
         site_names=sites.table.names,
-        parameters=_parameters(config, len(sites.table.names)),
+        parameters=_parameters(config, sites),
         noise=asdict(config.noise.model()),
         truth=truth,
-        warnings=_warnings(clusters),
+        warnings=_warnings(config, clusters, sites),
         site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
         version=__version__,
         step=step,
@@ -159,14 +181,19 @@ def _source(config: Config, info: CubeInfo) -> str:
     return f"{made}: {height} x {width} pixels, {info.shape[0]} energies"
 
 
-def _parameters(config: Config, sites: int) -> list[tuple[str, str, str]]:
+def _parameters(config: Config, sites: StoredSites) -> list[tuple[str, str, str]]:
     made, clean = config.sites, config.clean_up
     references = "modelled phases" if config.references.modelled else str(config.references.path or made.file)
+    if not config.references.is_given and not made.file:
+        references = "none"
     method = f"taken from {made.file}" if made.file else made.method
+    if made.origin in ("observed", "both"):
+        method = "observed in the data" if made.origin == "observed" else f"observed, and {method}"
     return [
         ("references", references, "where the reference spectra come from"),
-        ("sites", str(sites), "site spectra that every pixel was compared with"),
-        ("method", method, "how candidates were reduced to sites"),
+        ("sites", str(len(sites.table.names)), "site spectra that every pixel was compared with"),
+        *_seen(sites),
+        ("method", method, "where sites come from and how candidates were reduced to them"),
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
         ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
         ("p_num", str(clean.p_num), "equal labels in a window that make a core"),
@@ -174,10 +201,35 @@ def _parameters(config: Config, sites: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def _warnings(clusters: list[ClusterRow]) -> list[str]:
+def _seen(sites: StoredSites) -> list[tuple[str, str, str]]:
+    if sites.evidence is None:
+        return []
+    seen, noise = np.count_nonzero(sites.evidence.windows), sites.evidence.noise
+    return [
+        ("observed sites", str(seen), "of these, sites seen in the data"),
+        ("noise found", f"{noise.scale:.3f}", "noise of uniform windows over that of the camera model"),
+    ]
+
+
+def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) -> list[str]:
+    said = []
     if not clusters:
-        return [
+        said.append(
             "no label survived the clean-up: no window holds p_num equal labels; look at the noise settings "
             "and at the correlation map"
-        ]
-    return []
+        )
+    if config.sites.origin == "both" and sites.evidence is None:
+        said.append("no uniform window was found in the data: the sites are those of the library alone")
+    if sites.evidence and abs(sites.evidence.noise.scale - 1.0) > NOISE_SLACK:
+        said.append(
+            f"the noise of uniform windows is {sites.evidence.noise.scale:.2f} times what the camera model "
+            "says; the sites were found with the noise of the data, but the errors told here are by the "
+            "model: check c_ref, mu_low, mu_high, a and b"
+        )
+    if sites.evidence and sites.evidence.noise.sharing > 1.0 + SHARING_SLACK:
+        said.append(
+            f"neighbouring pixels share noise: the moments of uniform windows are "
+            f"{sites.evidence.noise.sharing:.2f} times what independent noise gives; such noise can pass for "
+            "a phase of its own"
+        )
+    return said

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Config
-from pipeline.report import ReportData
+from pipeline.report import ClusterRow, ReportData
 from pipeline.stores.files import publish_csv, publish_file
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.runner import Runner
@@ -22,6 +22,7 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
     """Write clusters.csv (a row a cluster) and spectra.csv (a column a cluster); return their paths."""
     clusters = folder / "clusters.csv"
     header = ["label", "name", "correlation", "s_error", "pixels", "share", "area_um2", "site"]
+    header += ["outside", "chi_square", "freedom", "p_value", "y", "x"]
     rows = [
         [
             row.label,
@@ -32,6 +33,7 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
             f"{row.share:.8f}",
             f"{row.area_um2:.4f}",
             sites.table.names[row.label - 1],
+            *_finding(row),
         ]
         for row in data.clusters
     ]
@@ -46,13 +48,23 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
     return [clusters, spectra]
 
 
+def _finding(row: ClusterRow) -> list[Any]:
+    """Return the cells of a cluster whose site was observed; empty ones for others."""
+    found = row.finding
+    if found is None:
+        return [""] * 6
+    numbers = (found.chi_square, found.freedom, found.p_value)
+    cells = ["" if number is None else f"{number:.6g}" for number in numbers]
+    return ["yes" if found.outside else "no", *cells, *found.place]
+
+
 def write_manifest(config: Config, fingerprint: str, data: ReportData, runner: Runner) -> Path:
     """Write manifest.json: settings, versions, fingerprint, counts and seconds of every stage."""
     path = config.output / "manifest.json"
     manifest = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": fingerprint,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", by_alias=True),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "workers": runner.workers,
         "seconds": {stage: round(seconds, 3) for stage, seconds in data.timings},

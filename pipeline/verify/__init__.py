@@ -1,0 +1,28 @@
+"""Proof by known truth: scenes with planted needles, other methods beside, needles injected into data."""
+
+from pipeline.verify.inject import INJECT_SIZES, INJECT_Z, Injected, InjectionPlan, inject, plan_injection
+from pipeline.verify.methods import Maps, classify_image, cluster_image, library_sites
+from pipeline.verify.scenes import Needle, VerifyScene, field_of, inset_grid, needle_scene, uniform_scene
+from pipeline.verify.score import Score, score_inset, score_needles
+
+__all__ = [
+    "INJECT_SIZES",
+    "INJECT_Z",
+    "Injected",
+    "InjectionPlan",
+    "Maps",
+    "Needle",
+    "Score",
+    "VerifyScene",
+    "classify_image",
+    "cluster_image",
+    "field_of",
+    "inject",
+    "inset_grid",
+    "library_sites",
+    "needle_scene",
+    "plan_injection",
+    "score_inset",
+    "score_needles",
+    "uniform_scene",
+]

@@ -1,0 +1,234 @@
+"""The verification study: one function a table, all from a library of references, a noise and a seed."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray, LabelArray
+from pipeline.noise import NoiseModel
+from pipeline.observed import observe_sites
+from pipeline.sites import cross_distance, z_limit
+from pipeline.verify.methods import Maps, Method, classify_image, cluster_image, library_sites
+from pipeline.verify.rows import InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow, needle_row
+from pipeline.verify.scenes import VerifyScene, inset_grid, needle_scene, uniform_scene
+from pipeline.verify.score import Score, score_inset, score_needles
+
+SOURCES = ("library", "observed", "both")
+OTHERS: tuple[Method, ...] = ("K-means", "DBSCAN", "HDBSCAN")
+FEWEST_REFERENCES = 6
+SWEEP = (2.0, 1.0, 0.5, 0.25, 0.1)
+LIMIT_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12)
+LIMIT_LIGHT = (1.0, 0.3, 0.1)
+VARIANTS: dict[str, dict[str, float]] = {
+    "as it is": {},
+    "thickness x 2": {"thickness": 2.0},
+    "light x 2": {"light": 2.0},
+    "thickness and light x 2": {"thickness": 2.0, "light": 2.0},
+    "gradients of z = 8": {"gradient": 8.0},
+}
+
+Tell = Callable[[], None]
+"""Is called once for every scene that is done."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all scenes share: references (n, E), noise by name, pre- and post-edge samples, library sites."""
+
+    references: FloatArray
+    conditions: dict[str, NoiseModel]
+    windows: tuple[slice, slice]
+    library: FloatArray
+    done: Tell = lambda: None
+
+    @property
+    def sites_noise(self) -> NoiseModel:
+        """The noise that the library's sites and every z are told at: the first condition."""
+        return next(iter(self.conditions.values()))
+
+
+def make_bench(
+    references: FloatArray, conditions: dict[str, NoiseModel], windows: tuple[slice, slice], done: Tell
+) -> Bench:
+    """Return a bench whose library sites are made for the first condition's noise."""
+    noise = next(iter(conditions.values()))
+    return Bench(references, conditions, windows, library_sites(references, noise), done)
+
+
+def study_inset(bench: Bench, pair: FloatArray, side: int = 400, small: int = 120) -> list[InsetRow]:
+    """Repeat METHOD 9 with two spectra (2, E); general clustering gets a smaller field, for its time."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        scene = inset_grid(pair, side, 10, 1)
+        image = scene.measure(noise, np.random.default_rng(1), bench.windows)
+        for source in SOURCES[:2]:
+            maps = classify_image(image, _sites(bench, source, image, noise))
+            rows.append(
+                InsetRow(condition, source, score_inset(scene, maps.site), score_inset(scene, maps.label))
+            )
+        scene = inset_grid(pair, small, 10, 1)
+        image = scene.measure(noise, np.random.default_rng(1), bench.windows)
+        for method in OTHERS:
+            label = cluster_image(image, method, 2, partial(_inset_merit, scene))
+            rows.append(InsetRow(condition, method, score_inset(scene, label), None))
+        bench.done()
+    return rows
+
+
+def study_sweep(bench: Bench, pair: FloatArray, side: int = 200) -> list[SweepRow]:
+    """Sweep the light on the published scene: classes and error before and after the clean-up."""
+    rows = []
+    scene = inset_grid(pair, side, 10, 1)
+    for light in SWEEP:
+        noise = _dimmed(bench.sites_noise, light)
+        image = scene.measure(noise, np.random.default_rng(2), bench.windows)
+        for source in SOURCES[:2]:
+            maps = classify_image(image, _sites(bench, source, image, noise))
+            rows.append(
+                SweepRow(source, light, score_inset(scene, maps.site), score_inset(scene, maps.label))
+            )
+        bench.done()
+    return rows
+
+
+def study_limit(bench: Bench, pair: FloatArray, count: int = 5) -> list[LimitCurve]:
+    """Find the smallest region: the share of squares of each size that is found, at levels of light."""
+    found: dict[tuple[str, float], list[float]] = {}
+    for light in LIMIT_LIGHT:
+        noise = _dimmed(bench.sites_noise, light)
+        for size in LIMIT_SIZES:
+            scene = inset_grid(pair, count * (size + 14), size, count)
+            image = scene.measure(noise, np.random.default_rng([3, size]), bench.windows)
+            for source in SOURCES[:2]:
+                maps = classify_image(image, _sites(bench, source, image, noise))
+                share = float(score_needles(scene, maps.label).found.mean())
+                found.setdefault((source, light), []).append(share)
+            bench.done()
+    return [LimitCurve(source, light, tuple(shares)) for (source, light), shares in found.items()]
+
+
+def study_needles(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
+    """Look for planted needles with the sites of the library, those of the data, and both."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        scores: dict[str, list[tuple[Score, float]]] = {source: [] for source in SOURCES}
+        for seed in seeds:
+            scene = needle_scene(bench.references, bench.sites_noise, seed, side=side)
+            image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+            for source in SOURCES:
+                start = time.perf_counter()
+                maps = classify_image(image, _sites(bench, source, image, noise))
+                scores[source].append((score_needles(scene, maps.label), time.perf_counter() - start))
+            bench.done()
+        rows += [needle_row(condition, source, found) for source, found in scores.items()]
+    return rows
+
+
+def study_others(bench: Bench, seeds: Iterable[int], side: int = 128) -> list[NeedleRow]:
+    """Show general clustering smaller needle scenes; its settings are the best that the truth can find."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        scores: dict[str, list[tuple[Score, float]]] = {}
+        for seed in seeds:
+            scene = needle_scene(
+                bench.references, bench.sites_noise, seed, side=side, backgrounds=3, needles=8
+            )
+            image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+            for method in OTHERS:
+                start = time.perf_counter()
+                label = cluster_image(image, method, 11, partial(_needle_merit, scene))
+                scores.setdefault(method, []).append(
+                    (score_needles(scene, label), time.perf_counter() - start)
+                )
+            start = time.perf_counter()
+            maps = classify_image(image, _sites(bench, "observed", image, noise))
+            scores.setdefault("observed", []).append(
+                (score_needles(scene, maps.label), time.perf_counter() - start)
+            )
+            bench.done()
+        rows += [needle_row(condition, method, found) for method, found in scores.items()]
+    return rows
+
+
+def study_variants(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
+    """Look for needles with the sites of the data where thickness, light or composition vary."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        for name, varied in VARIANTS.items():
+            scores = []
+            settings = dict(varied)
+            gradient = settings.pop("gradient", 0.0)
+            for seed in seeds:
+                scene = needle_scene(bench.references, bench.sites_noise, seed, side=side, gradient=gradient)
+                image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows, **settings)
+                start = time.perf_counter()
+                maps = classify_image(image, _sites(bench, "observed", image, noise))
+                scores.append((score_needles(scene, maps.label), time.perf_counter() - start))
+                bench.done()
+            rows.append(needle_row(condition, name, scores))
+    return rows
+
+
+def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> list[NoiseOnly]:
+    """Count the clusters that noise alone makes, half of the scenes with thickness and light that vary."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        false = 0
+        for seed in seeds:
+            scene = uniform_scene(bench.references, side, seed)
+            varied = {"thickness": 2.0, "light": 2.0} if seed % 2 else {}
+            image = scene.measure(noise, np.random.default_rng([seed, 2]), bench.windows, **varied)
+            maps = classify_image(image, _sites(bench, "observed", image, noise))
+            false += len(set(np.unique(maps.label).tolist()) - {0}) - 1
+            bench.done()
+        rows.append(NoiseOnly(condition, len(seeds), len(seeds) * side * side, false))
+    return rows
+
+
+def scenes_of(seeds: int, conditions: int) -> int:
+    """Return how many scenes the whole study has, with so many seeds for the needles."""
+    many = seeds + min(seeds, 3) + len(VARIANTS) * -(-seeds // 2) + noise_scenes(seeds) + 1
+    return conditions * many + len(SWEEP) + len(LIMIT_LIGHT) * len(LIMIT_SIZES)
+
+
+def noise_scenes(seeds: int) -> int:
+    """Return how many scenes of noise alone go with so many seeds for the needles."""
+    return 5 * seeds
+
+
+def example(bench: Bench, seed: int) -> tuple[VerifyScene, dict[str, Maps]]:
+    """Return one needle scene with the maps that each source of sites gives, at the first condition."""
+    noise = bench.sites_noise
+    scene = needle_scene(bench.references, noise, seed)
+    image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+    return scene, {
+        source: classify_image(image, _sites(bench, source, image, noise)) for source in SOURCES[:2]
+    }
+
+
+def _sites(bench: Bench, source: str, image: NDArray[np.float32], noise: NoiseModel) -> FloatArray:
+    if source == "library":
+        return bench.library
+    observed = observe_sites(image, noise).spectra
+    if source == "observed":
+        return observed
+    there, back = cross_distance(bench.library, observed, bench.sites_noise)
+    far = 0.5 * (there + back).min(axis=1) >= z_limit(1e-4, "limit")
+    return np.concatenate([observed, bench.library[far]])
+
+
+def _dimmed(noise: NoiseModel, light: float) -> NoiseModel:
+    return replace(noise, c_ref=noise.c_ref * light)
+
+
+def _inset_merit(scene: VerifyScene, label: LabelArray) -> float:
+    return -score_inset(scene, label)[1]
+
+
+def _needle_merit(scene: VerifyScene, label: LabelArray) -> float:
+    score = score_needles(scene, label)
+    return float(score.found.mean()) + score.pure
