@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-BLOCK, STEP, LEAF_STEP, LEAF_COST = 32, 4, 8, 32
+BLOCK, STEP, LEAF_STEP, LEAF_COST = 32, 4, 6, 64
 
 
 class Tally:

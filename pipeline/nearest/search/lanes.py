@@ -32,7 +32,8 @@ def _add_squares(
 ) -> Any:
     """Add (y[i] - leaves[leaf, i])**2 to sums (16,) for i from start to stop; say whether one is in limit.
 
-    y (r,), leaves (., r, 16) and sums are contiguous float64; no fused multiply-adds.
+    y (r,), leaves (., r, 16) and sums are contiguous float64. Sums may be fused: they are bounds with an
+    allowance for rounding, never returned.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -43,12 +44,14 @@ def _add_squares(
         leaf_data = builder.gep(
             _data(context, builder, kinds[3], args[3]), [builder.mul(args[4], builder.mul(axes, width))]
         )
+        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+        fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LEAF}f64")
         total = cgutils.alloca_once_value(builder, builder.load(_vector(builder, sum_data), align=8))
         with cgutils.for_range_slice(builder, args[1], args[2], ir.Constant(I64, 1)) as (i, _):
             here = _vector(builder, builder.gep(leaf_data, [builder.mul(i, width)]))
             place = _spread(builder, builder.load(builder.gep(y_data, [i])))
             gap = builder.fsub(place, builder.load(here, align=8))
-            builder.store(builder.fadd(builder.load(total), builder.fmul(gap, gap)), total)
+            builder.store(builder.call(fused, [gap, gap, builder.load(total)]), total)
         found = builder.load(total)
         builder.store(found, _vector(builder, sum_data), align=8)
         inside = builder.fcmp_ordered("<=", found, _spread(builder, args[5]))

@@ -18,7 +18,7 @@ from pipeline.nearest.search.fine import Rows
 from pipeline.nearest.search.lanes import LEAF
 from pipeline.nearest.search.tree import Tree, Walk, nearest_places, new_walk, next_leaf, restart, search_leaf
 
-LEAF_COST = 32  # samples whose distance costs about as much as a look into a leaf
+LEAF_COST = 64  # samples whose distance costs about as much as a look into a leaf
 
 
 class Levels(NamedTuple):
