@@ -15,8 +15,10 @@ ROOM = 6.0
 and more."""
 LOWEST_SIGNAL = 0.5
 """Share of a pixel's squares that must be spectrum, not noise, for it to tell anything of the noise level."""
+MOST_CONTRAST, MOST_COHERENCE = 4.0, 0.8
+"""More of these is no noise, however it was blurred or interpolated: then all windows are mixtures."""
 _MODE_SHARE = 0.2
-_FEWEST = 50
+_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def find_level(
 
     `spectrum` (E,) is the mean normalised absorbance of the probed windows. The usual value of each is the
     mode, so that edges and textures between phases, however many, do not shift it.
-    Raises InputError where too few windows hold a spectrum.
+    Raises InputError where too few windows hold a spectrum, or just one.
     """
     probed = probed[probed[:, 0] < 1.0 - LOWEST_SIGNAL]
     if len(probed) < _FEWEST:
@@ -83,10 +85,15 @@ def find_level(
         )
     profile, model = noise_profile(noise, spectrum)
     spread_c, spread_a = _spreads(profile, k_size * k_size)
-    contrast = float(np.exp(mode(np.log(np.maximum(probed[:, 1], 1e-12)))))
+    contrast = min(float(np.exp(mode(np.log(np.maximum(probed[:, 1], 1e-12))))), MOST_CONTRAST)
     uniform = probed[probed[:, 1] <= contrast * (1.0 + 2.0 * spread_c)]
-    coherence = mode(uniform[:, 2])
+    coherence = min(mode(uniform[:, 2]), MOST_COHERENCE)
     quiet = uniform[uniform[:, 2] <= coherence + 2.0 * spread_a]
+    if len(quiet) < _FEWEST:
+        raise InputError(
+            f"sites.from: found {len(quiet)} windows of {k_size} x {k_size} pixels that hold one phase, "
+            f"expected at least {_FEWEST}; set sites.from: library"
+        )
     freedom = 2.0 / spread_c**2
     return Level(
         k_size=k_size,

@@ -12,7 +12,7 @@ from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.definition import padded_length
 from pipeline.observed.grains import Grains
 from pipeline.observed.level import Level
-from pipeline.observed.survival import keeps_window, losses, squared_distance
+from pipeline.observed.survival import UNCOVERED, keeps_window, losses, squared_distance
 
 KEPT = 0.9
 """Probability with which a window of every site must outlive the clean-up while sites are first chosen."""
@@ -77,6 +77,8 @@ def select_sites(grains: Grains, level: Level) -> Selection:
     for _ in range(SWEEPS):
         if not _sweep(choice):
             break
+    while (uncovered := np.flatnonzero(choice.loss >= UNCOVERED)).size:
+        choice.add(int(uncovered[0]))
     return _commonest_first(grains, choice, level.profile.size)
 
 
@@ -168,6 +170,12 @@ class Choice:
         self.counts[list(change.out)] = False
         left = around[~np.isin(around, change.out)]
         self.nearest[members] = np.concatenate([left, new])[places]
+
+    def add(self, grain: int) -> None:
+        """Give a grain a site of its own."""
+        self.sites = np.concatenate([self.sites, self.problem.grains[grain][None]])
+        self.counts = np.append(self.counts, True)
+        self.settle()
 
     def settle(self) -> None:
         """Look at all grains and sites together again."""
