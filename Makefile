@@ -54,6 +54,7 @@ verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verificat
 
 bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
+	$(BIN)/python scripts/bench_search.py --write docs/benchmarks/search.md
 	$(BIN)/python scripts/bench_ingest.py --write docs/benchmarks/ingest.md
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md

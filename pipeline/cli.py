@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -18,23 +18,25 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from pipeline import __version__
-from pipeline.console import show_injection, show_references, show_sites, show_study
+from pipeline.console import (
+    show_injection,
+    show_matches,
+    show_plan,
+    show_references,
+    show_sites,
+    show_study,
+    show_survey,
+)
 from pipeline.errors import InputError, RunError
+from pipeline.outcome import show_paths, show_phases, show_summary
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.graph.run import Advance
-    from pipeline.places import Place
-    from pipeline.workflow import PhaseSummary, Plan
-    from pipeline.workflow.phase_rows import Row
-    from pipeline.workflow.report import Summary
-    from pipeline.workflow.survey import Survey
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
-SHOWN_CLUSTERS = 25
 
 # Lines are not cut where the output goes to a file or a pipe.
 WIDTH = None if sys.stdout.isatty() else 120
@@ -97,7 +99,7 @@ def check_verb(config: ConfigPath) -> None:
 
     plan, references = check(load_config(config), out.print)
     show_references(out, references.table)
-    _show_plan(plan)
+    show_plan(out, plan)
     out.print("nothing wrong found")
 
 
@@ -107,7 +109,7 @@ def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import simulate
 
-    _show_paths([simulate(_at(load_config(config), scheduler), _bar, out.print)])
+    show_paths(out, [simulate(_at(load_config(config), scheduler), _bar, out.print)])
 
 
 @app.command("ingest")
@@ -118,8 +120,8 @@ def ingest_verb(config: ConfigPath) -> None:
 
     made = ingest(load_config(config), _bar, out.print)
     if made.survey:
-        _show_survey(made.survey)
-    _show_paths([made.cube, *made.paths])
+        show_survey(out, made.survey)
+    show_paths(out, [made.cube, *made.paths])
 
 
 @app.command("sites")
@@ -130,7 +132,7 @@ def sites_verb(config: ConfigPath) -> None:
 
     made = sites(load_config(config), _bar, out.print)
     show_sites(out, made)
-    _show_paths(list(made.paths))
+    show_paths(out, list(made.paths))
 
 
 @app.command("classify")
@@ -140,8 +142,15 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
     from pipeline.workflow import classify
 
     settings = _at(load_config(config), scheduler)
-    summary = classify(settings, _bar, out.print, _show_plan, lambda made: show_sites(out, made), fresh)
-    _show_summary(summary)
+    summary = classify(
+        settings,
+        _bar,
+        out.print,
+        lambda plan: show_plan(out, plan),
+        lambda made: show_sites(out, made),
+        fresh,
+    )
+    show_summary(out, summary)
 
 
 @app.command("phases")
@@ -150,7 +159,7 @@ def phases_verb(config: ConfigPath) -> None:
     from pipeline.config import load_config
     from pipeline.workflow import phases
 
-    _show_phases(phases(load_config(config), _bar))
+    show_phases(out, phases(load_config(config), _bar))
 
 
 @app.command("report")
@@ -163,7 +172,33 @@ def report_verb(
     from pipeline.config import load_config
     from pipeline.workflow import report_again
 
-    _show_summary(report_again(load_config(config), _bar, ome_zarr, tiff))
+    show_summary(out, report_again(load_config(config), _bar, ome_zarr, tiff))
+
+
+@app.command("identify")
+def identify_verb(
+    spectra: Annotated[Path, typer.Argument(metavar="SPECTRA", help="a file, folder, run or Zarr library")],
+    library: Annotated[Path, typer.Option(metavar="PATH", help="named spectra, likewise")],
+    config: Annotated[Path | None, typer.Option(help="take noise and edge ranges from it")] = None,
+    normalise: Annotated[bool, typer.Option("--normalise", help="both are measured absorbance")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="compare without standardising")] = False,
+    span: Annotated[
+        tuple[float, float] | None, typer.Option("--range", help="compare these energies alone")
+    ] = None,
+    sigma: Annotated[float | None, typer.Option(help="noise of a sample, of spectra of any kind")] = None,
+    limit: Annotated[float, typer.Option(help="s_error below which a spectrum is unknown")] = 1e-4,
+    index: Annotated[Path | None, typer.Option(help="keep neighbour tables in this folder")] = None,
+    output: Annotated[Path | None, typer.Option(help="write a CSV table")] = None,
+) -> None:
+    """Name spectra by their nearest entries in a library, as far as the noise allows a name."""
+    from pipeline.workflow.identify import comparison, identify, write_matches
+
+    how = comparison(config, normalise, sigma, standardised=not as_is, span=span, limit=limit)
+    found = identify(spectra, library, how, index)
+    show_matches(out, found)
+    if output:
+        write_matches(output, found)
+        show_paths(out, [output])
 
 
 def _at(config: "Config", scheduler: str | None) -> "Config":
@@ -189,13 +224,13 @@ def verify_verb(
 
         found = inject_needles(settings, to, _bar)
         show_injection(out, found)
-        _show_paths(list(found.paths))
+        show_paths(out, list(found.paths))
         return
     from pipeline.workflow.verify import verify
 
     verified = verify(settings, seeds, to, page, _bar)
     show_study(out, verified.found)
-    _show_paths(list(verified.paths))
+    show_paths(out, list(verified.paths))
 
 
 @contextmanager
@@ -210,108 +245,6 @@ def _bar(stage: str, total: int) -> "Iterator[Advance]":
     with Progress(*columns, console=out) as progress:
         task = progress.add_task(stage, total=total)
         yield lambda done: progress.advance(task, done)
-
-
-def _show_plan(plan: "Plan") -> None:
-    from dask.utils import format_bytes
-
-    energies, height, width = plan.shape
-    out.print(f"plan       {height} x {width} pixels, {energies} energies, {plan.tiles} tiles of {plan.tile}")
-    out.print(
-        f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
-        f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
-    )
-
-
-def _show_survey(survey: "Survey") -> None:
-    pairs = survey.placement.pairs
-    used = [pair for pair in pairs if not pair.why]
-    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
-    if survey.shift:
-        out.print(
-            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
-            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
-        )
-
-
-def _show_summary(summary: "Summary") -> None:
-    table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
-    for column in (0, 2, 3, 4):
-        table.columns[column].justify = "right"
-    for row in summary.clusters[:SHOWN_CLUSTERS]:
-        table.add_row(str(row.label), row.name, f"{row.pixels:,}", f"{row.share:.2%}", f"{row.area_um2:,.1f}")
-    out.print()
-    out.print(table)
-    if len(summary.clusters) > SHOWN_CLUSTERS:
-        out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
-    _show_truth(summary)
-    _show_paths(list(summary.paths))
-
-
-def _show_phases(summary: "PhaseSummary") -> None:
-    removed = [row for row in summary.rows if row.decision.kind != "component"]
-    table = Table(
-        "label", "component", "share", "area um2", "nearest reference", "r", box=None, pad_edge=False
-    )
-    for column in (0, 2, 3, 5):
-        table.columns[column].justify = "right"
-    for each in summary.components:
-        near = each.row.near[0]
-        table.add_row(
-            str(each.row.label),
-            each.name,
-            f"{each.share:.2%}",
-            f"{each.area_um2:,.1f}",
-            near.name,
-            f"{near.correlation:.5f}",
-        )
-    out.print()
-    out.print(table)
-    out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
-    for row in removed[:SHOWN_CLUSTERS]:
-        out.print(f"  {row.label} {row.name}: {_reason(row)}")
-    if len(removed) > SHOWN_CLUSTERS:
-        out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
-    _show_truth(summary)
-    _show_paths(list(summary.paths))
-
-
-def _reason(row: "Row") -> str:
-    decision, found = row.decision, row.decision.explanation
-    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
-    if found is None:
-        return f"merged into {decision.members[0]} as you decided"
-    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
-    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
-    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
-
-
-def _show_truth(summary: "Summary | PhaseSummary") -> None:
-    if summary.truth is None:
-        return
-    table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)
-    for column in (1, 2, 3):
-        table.columns[column].justify = "right"
-    for row in summary.truth.rows:
-        name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
-        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
-    out.print()
-    out.print(table)
-    out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
-
-
-def _percent(share: float) -> str:
-    return "-" if share != share else f"{share:.2%}"
-
-
-def _show_paths(paths: "Sequence[Place]") -> None:
-    out.print()
-    for path in paths:
-        out.print(f"wrote {path}", soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _fail(error: object, code: int) -> NoReturn:

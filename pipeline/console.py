@@ -1,4 +1,4 @@
-"""What verbs print of references and sites: tables that fit a screen."""
+"""What verbs print of plans, references, sites and names: tables that fit a screen."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pipeline.sites import Proof, SiteAudit
     from pipeline.spectra import ReadRow
     from pipeline.stores.sites import StoredSites
-    from pipeline.workflow import SitesMade
+    from pipeline.workflow import Plan, SitesMade
+    from pipeline.workflow.identify import Identified
     from pipeline.workflow.injection import InjectionResult
+    from pipeline.workflow.survey import Survey
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
 LONGEST = 32
@@ -42,6 +44,57 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
     out.print()
+
+
+def show_plan(out: Console, plan: "Plan") -> None:
+    """Print what a run is about to do."""
+    from dask.utils import format_bytes
+
+    energies, height, width = plan.shape
+    out.print(f"plan       {height} x {width} pixels, {energies} energies, {plan.tiles} tiles of {plan.tile}")
+    out.print(
+        f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
+        f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
+    )
+
+
+def show_survey(out: Console, survey: "Survey") -> None:
+    """Print how fields were placed, and their shift of energy."""
+    pairs = survey.placement.pairs
+    used = [pair for pair in pairs if not pair.why]
+    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if survey.shift:
+        out.print(
+            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
+            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+        )
+
+
+def show_matches(out: Console, found: "Identified") -> None:
+    """Print a line for each spectrum: its name, and how sure that is."""
+    table = Table(
+        *("spectrum", "name", "r", "s_error", "runner-up", "r", "between"), box=None, pad_edge=False
+    )
+    for column in (2, 3, 5, 6):
+        table.columns[column].justify = "right"
+    for match in found.matches:
+        name = match.name if match.name == match.nearest else f"{match.name} (nearest {match.nearest})"
+        table.add_row(
+            _cut(match.spectrum),
+            name,
+            f"{match.correlation:.5f}",
+            f"{match.error:.2g}",
+            match.runner_up,
+            f"{match.runner_up_correlation:.5f}",
+            f"{match.runner_up_error:.2g}",
+        )
+    out.print(table)
+    unknown = sum(match.name != match.nearest for match in found.matches)
+    out.print(f"{len(found.matches):,} spectra, {unknown:,} unknown, against {found.entries:,} entries")
+    for reason in found.left_out[:NAMED]:
+        _print_line(out, f"left out   {reason}")
+    if len(found.left_out) > NAMED:
+        out.print(f"and {len(found.left_out) - NAMED:,} more left out")
 
 
 def show_sites(out: Console, made: "SitesMade") -> None:
@@ -175,6 +228,10 @@ def _show_proof(out: Console, proof: "Proof | None") -> None:
         f"proof      Eq. 1 against mistakes counted on {len(proof.measured)} pairs, 2 x {proof.draws:,} "
         f"noisy spectra each: off by {abs(proof.pulls).max():.1f} sigma at most"
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _by_reason(rows: Iterable["ReadRow"]) -> list[tuple[str, list[str]]]:

@@ -16,7 +16,7 @@ from small_runs import edges, scene, write_csv, write_cube
 import pipeline as gx
 
 GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-VERBS = ["check", "simulate", "sites", "classify", "report"]
+VERBS = ["check", "simulate", "sites", "classify", "report", "identify"]
 
 
 def gigaxas(*words, **options):

@@ -30,7 +30,9 @@ def run_python(code, folder):
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "docs/how-to/own-data.md", ROOT / "docs/reference/python.md"], ids=str
+    "page",
+    [ROOT / f"docs/{page}.md" for page in ("how-to/own-data", "how-to/identify", "reference/python")],
+    ids=str,
 )
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     for language, text in blocks(page):

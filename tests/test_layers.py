@@ -18,7 +18,7 @@ FLOORS = [
     {"stages", "journal", "phase_tiles", "fields"},
     {"graph", "report"},
     {"workflow"},
-    {"console"},
+    {"console", "outcome"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -30,7 +30,7 @@ KNOWS = {
     "fsspec": {"stores"},
     "xarray": {"stores", "workflow"},
     "typer": {"cli"},
-    "rich": {"console", "cli"},
+    "rich": {"console", "outcome", "cli"},
     "matplotlib": {"report"},
     "pydantic": {"config", "decisions", "sections"},
     "tifffile": {"stores", "fields"},

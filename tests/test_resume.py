@@ -40,10 +40,10 @@ def small(folder, output, compute=None, **sections):
 
 @pytest.fixture(scope="module")
 def killed(measured, tmp_path_factory):
-    """The output of a run killed while it assigned, after some of its tiles."""
+    """The output of a run killed while it assigned, with most of its tiles done."""
     run = small(measured[0], tmp_path_factory.mktemp("killed") / "out")
     seconds = 0.05
-    while len(list((run.output / "journal").glob("assign.*/*.records"))) < 8:
+    while len(list((run.output / "journal").glob("assign.*/*.records"))) < 30:
         assert killed_after(run, "assign", seconds)
         seconds *= 1.5
     return run.output

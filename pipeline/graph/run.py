@@ -1,6 +1,7 @@
 """One task a tile, on the threads of this process or on a Dask cluster."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dask.base import compute
@@ -63,8 +64,12 @@ def _on_threads(
         for key, *arguments in zip(keys, tiles, *each, strict=True)
     ]
     known = set(keys)
-    with Callback(posttask=lambda key, value, *_: done(key, value) if key in known else None):
-        compute(*calls, scheduler="threads", num_workers=workers)
+    # A pool of its own: when a task fails, those that run are waited for before the error goes on.
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        Callback(posttask=lambda key, value, *_: done(key, value) if key in known else None),
+    ):
+        compute(*calls, scheduler="threads", pool=pool, num_workers=workers)
 
 
 def _on_cluster(

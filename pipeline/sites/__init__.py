@@ -4,6 +4,7 @@ from pipeline.sites.audit import SiteAudit, audit_sites, intrinsic_dimension, qu
 from pipeline.sites.candidates import grow_candidates, mix_pairs
 from pipeline.sites.columns import read_columns, write_columns
 from pipeline.sites.distance import cross_distance, nearest_error, scale, site_distance, site_error, z_limit
+from pipeline.sites.paired import paired_error
 from pipeline.sites.prove import Proof, prove_error
 from pipeline.sites.reduce import reduce_sites
 from pipeline.sites.table import (
@@ -33,6 +34,7 @@ __all__ = [
     "mix_pairs",
     "mixture_name",
     "nearest_error",
+    "paired_error",
     "prove_error",
     "quantiles",
     "read_columns",

@@ -1,7 +1,11 @@
 """A file is there whole or not at all."""
 
+import csv
+import io
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import RunError
 
@@ -22,3 +26,12 @@ def publish_file(path: Path, content: bytes) -> None:
         ) from None
     finally:
         aside.unlink(missing_ok=True)
+
+
+def publish_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a line of names and a line for each row, as `publish_file` does."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    publish_file(path, text.getvalue().encode())

@@ -10,9 +10,9 @@ from pipeline.fields.absorbance import REASONS
 from pipeline.fields.acquisition import Acquisition
 from pipeline.places import Place
 from pipeline.report import write_seams_png
+from pipeline.stores.files import publish_csv
 from pipeline.stores.result import read_map
 from pipeline.workflow.survey import Survey
-from pipeline.workflow.tables import write_csv
 
 OVERVIEW_SIDE = 2048
 
@@ -40,9 +40,9 @@ def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntA
     ]
     names = ["stage_y_um", "stage_x_um", "y_px", "x_px", "moved_y_px", "moved_x_px", "cube_y", "cube_x"]
     invalid = [f"samples_{reason.replace(' ', '_')}" for reason in REASONS]
-    write_csv(fields, ["field", *names, "pairs", "pixels", *invalid], rows)
+    publish_csv(fields, ["field", *names, "pairs", "pixels", *invalid], rows)
     header = ["first", "second", "stage_y_px", "stage_x_px", "y_px", "x_px", "correlation", "left_out"]
-    write_csv(
+    publish_csv(
         pairs,
         header,
         [

@@ -1,16 +1,14 @@
 """The files that the phases of a run are left in: tables, and an XDI file for every component."""
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
 from pipeline.arrays import FloatArray
 from pipeline.spectra.xdi import render_xdi
-from pipeline.stores.files import publish_file
+from pipeline.stores.files import publish_csv, publish_file
 from pipeline.workflow.phase_rows import NEAREST, Component, Row
 
 SIDES = ("y0", "y1", "x0", "x1")
@@ -45,8 +43,8 @@ def write_phase_tables(
     for left in set(spectra.glob("*.xdi")) - set(files):
         left.unlink()
     tables = [folder / "phases.csv", folder / "components.csv"]
-    _write_csv(tables[0], PHASES_HEADER, map(_phase_row, rows))
-    _write_csv(
+    publish_csv(tables[0], PHASES_HEADER, map(_phase_row, rows))
+    publish_csv(
         tables[1],
         COMPONENTS_HEADER,
         (
@@ -98,11 +96,3 @@ def _xdi(energy: FloatArray, component: Component) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.")[:60] or "component"
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    publish_file(path, text.getvalue().encode())

@@ -1,10 +1,7 @@
 """The tables and the manifest of a run, each written aside and published by rename."""
 
-import csv
-import io
 import json
 import platform
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +11,7 @@ import numpy as np
 
 from pipeline.config import Config
 from pipeline.report import ClusterRow, ReportData
-from pipeline.stores.files import publish_file
+from pipeline.stores.files import publish_csv, publish_file
 from pipeline.stores.sites import StoredSites
 from pipeline.workflow.runner import Runner
 
@@ -40,14 +37,14 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
         ]
         for row in data.clusters
     ]
-    write_csv(clusters, header, rows)
+    publish_csv(clusters, header, rows)
     spectra = folder / "spectra.csv"
     columns = [
         data.energy,
         *(values for row in data.clusters for values in (row.spectrum, row.standard_error)),
     ]
     header = ["energy_ev", *(f"{kind}{row.label}" for row in data.clusters for kind in ("label_", "error_"))]
-    write_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
+    publish_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
     return [clusters, spectra]
 
 
@@ -88,12 +85,3 @@ def earlier_seconds(config: Config, fingerprint: str) -> dict[str, float]:
         return dict(manifest["seconds"]) if manifest["fingerprint"] == fingerprint else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table as CSV, whole or not at all; raises RunError."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    publish_file(path, text.getvalue().encode())

@@ -1,0 +1,86 @@
+"""A neighbour table as a folder: two NumPy files that are mapped into memory, and what they belong to."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays import FloatArray
+from pipeline.errors import DamagedError, InputError, RunError
+from pipeline.nearest.search import Neighbours
+from pipeline.stores.folders import remove
+from pipeline.stores.groups import partial_of, put_in_place
+
+NOTE = "neighbours.json"
+
+
+def library_fingerprint(library: FloatArray, made_by: str = "") -> str:
+    """Return what marks the table of a library (n, E), equal when and only when every bit of it is."""
+    text = hashlib.sha256(f"{made_by} {library.shape}".encode())
+    text.update(np.ascontiguousarray(library, dtype=np.float64).data)
+    return text.hexdigest()[:16]
+
+
+def write_neighbours(path: Path, table: Neighbours, fingerprint: str) -> None:
+    """Write a table in place of any that is there, once it is whole. RunError: it cannot be written."""
+    partial = partial_of(path)
+    assert isinstance(partial, Path)
+    note = {"title": "gigaxas neighbours", "fingerprint": fingerprint, "shape": list(table.index.shape)}
+    try:
+        remove(partial)
+        partial.mkdir(parents=True)
+        np.save(partial / "index.npy", table.index)
+        np.save(partial / "distance.npy", table.distance)
+        (partial / NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
+        put_in_place(partial, path)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
+            "run the same command again"
+        ) from None
+
+
+def holds_neighbours(path: Path, fingerprint: str) -> bool:
+    """Say whether the table with this fingerprint is at `path`."""
+    try:
+        return bool(_note(path)["fingerprint"] == fingerprint)
+    except InputError:
+        return False
+
+
+def open_neighbours(path: Path, fingerprint: str) -> Neighbours:
+    """Map the table with this fingerprint into memory.
+
+    InputError where there is none or that of another library, DamagedError where its files do not fit.
+    """
+    note = _note(path)
+    if note["fingerprint"] != fingerprint:
+        raise InputError(
+            f"{path}: the table of another library ({note['fingerprint']}, expected {fingerprint}); "
+            "give another folder, or delete this one to have it made again"
+        )
+    index, distance = _mapped(path / "index.npy"), _mapped(path / "distance.npy")
+    if not (list(index.shape) == list(distance.shape) == note["shape"]):
+        said = f"{path}: its arrays do not fit its note; delete it to have it made again"
+        raise DamagedError(said, str(path))
+    return Neighbours(index, distance)
+
+
+def _note(path: Path) -> dict[str, Any]:
+    try:
+        note: dict[str, Any] = json.loads((path / NOTE).read_text(encoding="utf-8"))
+        return {name: note[name] for name in ("fingerprint", "shape")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: found no neighbour table ({error}); give the folder of one") from None
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise DamagedError(
+            f"{file}: damaged ({error}); delete its folder to have it made again", str(file.parent)
+        ) from None

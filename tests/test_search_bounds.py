@@ -1,0 +1,110 @@
+"""The bounds that searches leave entries out by: never above the distance, never broken by rounding."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_data import KINDS, library, searches
+
+from pipeline.nearest.search import find_neighbours
+from pipeline.nearest.search.axes import fit_axes, running_average
+from pipeline.nearest.search.segments import fit_segments, segment_sums
+from pipeline.nearest.search.tree import build_tree, nearest_places, new_walk
+
+
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distances (q, n) in extended precision."""
+    gaps = a[:, None].astype(np.longdouble) - b.astype(np.longdouble)
+    return np.sqrt((gaps**2).sum(axis=2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=searches(most=40, longest=60), components=st.integers(1, 8), half=st.integers(0, 3))
+def test_coordinates_are_never_further_apart_than_spectra(
+    data: tuple[np.ndarray, np.ndarray, int], components: int, half: int
+) -> None:
+    entries, spectra, _ = data
+    axes = fit_axes(entries, min(components, *entries.shape), 2 * half + 1)
+    away = distances(spectra, entries)
+    length = np.linalg.norm(spectra, axis=1)[:, None] + 2 * axes.longest
+    assert (distances(axes.place(spectra), axes.entries) <= away + axes.slack * length).all()
+
+
+@given(seed=st.integers(0, 1000), width=st.sampled_from([1, 3, 11, 39]))
+def test_the_running_average_never_lengthens(seed: int, width: int) -> None:
+    spectra = np.random.default_rng(seed).normal(size=(5, 40)) + 1
+    averaged = running_average(spectra, width)
+    wanted = [np.convolve(row, np.full(width, 1 / width), "same") for row in spectra]
+    np.testing.assert_allclose(averaged, wanted, atol=1e-12)
+    assert (np.linalg.norm(averaged, axis=1) <= np.linalg.norm(spectra, axis=1) * (1 + 1e-12)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=searches(most=40, longest=60), width=st.integers(1, 9))
+def test_segments_and_what_lies_beside_make_up_the_whole(
+    data: tuple[np.ndarray, np.ndarray, int], width: int
+) -> None:
+    entries, _, _ = data
+    search = fit_segments(entries, width=min(width, entries.shape[1]))
+    centred = entries - entries.mean(axis=0)
+    levels, scale = search.levels, np.abs(entries).max() + 1e-300
+    inside = levels.segments - levels.segments.mean(axis=0)
+    for part, beside in ((inside, levels.beside_segments), (search.axes.entries, levels.beside_axes)):
+        total = (part**2).sum(axis=1) + beside**2
+        np.testing.assert_allclose(total, (centred**2).sum(axis=1), atol=1e-12 * scale**2 * centred.shape[1])
+
+
+def test_the_last_segment_may_be_shorter() -> None:
+    sums = segment_sums(np.arange(14.0).reshape(2, 7), 3)
+    np.testing.assert_array_equal(sums, [[3, 12, 6], [24, 33, 13]])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(KINDS),
+    count=st.integers(2, 70),
+    length=st.integers(1, 69),
+)
+def test_a_neighbour_table_is_in_order_and_never_above_the_distance(
+    seed: int, kind: str, count: int, length: int
+) -> None:
+    entries = library(np.random.default_rng(seed), kind, count, 12)
+    length = min(length, count - 1)
+    table = find_neighbours(entries, length)
+    away = distances(entries, entries)
+    assert table.index.shape == table.distance.shape == (count, length)
+    for n in range(count):
+        row = table.index[n]
+        assert len({*row.tolist()}) == length
+        assert n not in row
+        assert (np.diff(table.distance[n]) >= 0).all()
+        assert (table.distance[n] <= away[n, row]).all()
+        # Whatever is not in the row is no nearer than the row's end says.
+        others = np.setdiff1d(np.arange(count), [*row, n])
+        assert (away[n, others] >= table.distance[n, -1]).all()
+
+
+def test_a_full_table_of_many_entries_takes_uint16_and_stays_within_its_memory() -> None:
+    table = find_neighbours(np.random.default_rng(0).normal(size=(5000, 8)))
+    assert table.index.dtype == np.uint16
+    assert 0.99 * 2**26 <= table.index.nbytes + table.distance.nbytes <= 2**26
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["smooth", "noise", "duplicates", "constant"]),
+    count=st.integers(1, 300),
+    axes=st.integers(1, 20),
+    k=st.integers(1, 5),
+)
+def test_the_tree_finds_the_nearest_places(seed: int, kind: str, count: int, axes: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    places, k = library(rng, kind, count, axes), min(k, count)
+    tree, walk, y = build_tree(places), new_walk(axes), rng.normal(size=axes)
+    names, squares = np.empty(k, np.int64), np.empty(k)
+    nearest_places(y, len(tree.members), tuple(tree), walk, names, squares, np.zeros(4, np.int64))
+    away = ((places - y) ** 2).sum(axis=1)
+    np.testing.assert_allclose(squares, np.sort(away)[:k], rtol=1e-12)
+    np.testing.assert_allclose(away[names], squares, rtol=1e-12)
+    assert sorted(tree.members[tree.members >= 0]) == list(range(count))
