@@ -27,7 +27,7 @@ class Level:
 
     profile (E,) is the camera model's variance at each energy, as a share of the whole; variance the whole,
     as measured; model what the camera model says it is; contrast and coherence are the usual values of these
-    two (see `windows`) over the scatter, and their limits what a uniform window passes only at `error`.
+    two (see `windows`) over smooth and over scatter, their limits what a uniform window passes at `error`.
     """
 
     k_size: int
@@ -110,11 +110,10 @@ def find_level(
     )
 
 
-def contrast_unit(energies: int, k_size: int) -> float:
-    """Return the contrast over the noise variance that independent noise gives a window, in the mean."""
+def contrast_unit(k_size: int) -> float:
+    """Return the contrast over the variance of smoothed noise that independent noise gives in the mean."""
     half = k_size // 2
-    lever = k_size * sum((j - half) ** 2 for j in range(k_size))
-    return 2.0 * lever * (3.0 - 2.0 / energies)
+    return 2.0 * k_size * sum((j - half) ** 2 for j in range(k_size))
 
 
 def mode(values: FloatArray) -> float:
@@ -130,8 +129,8 @@ def mode(values: FloatArray) -> float:
 
 def _spreads(v: FloatArray, pixels: int) -> tuple[float, float]:
     """Return the deviations of a uniform window's contrast (relative) and coherence (over scatter)."""
-    one, two = np.sum(v[1:] * v[:-1]), np.sum(v[2:] * v[:-2])
+    one, two, three = (np.sum(v[step:] * v[:-step]) for step in (1, 2, 3))
     # The smoothed squares are a quadratic form with 3, 2, 1 on its diagonals; two independent moments add.
     contrast = np.sqrt((9.0 * np.sum(v * v) + 8.0 * one + 2.0 * two) / 9.0)
-    coherence = np.sqrt((one + two) / (pixels - 1))
+    coherence = np.sqrt((two + three) / (pixels - 1))
     return float(contrast), float(coherence)

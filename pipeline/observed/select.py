@@ -44,7 +44,7 @@ class Problem:
     grains: FloatArray
     variance: FloatArray
     profile: FloatArray
-    limit: float
+    reach: float
     pixels: int
     needed: int
 
@@ -56,7 +56,7 @@ class Problem:
             self.variance[which],
             sites,
             self.profile,
-            self.limit,
+            self.reach,
             self.pixels,
             self.needed,
             nearest,
@@ -70,7 +70,8 @@ def select_sites(grains: Grains, level: Level) -> Selection:
 
     First every grain that can live beside those before it becomes a site, in order of size; rare ones count
     as much as common ones. Then, wherever a grain would be deleted, sites near it are added, moved, joined or
-    dropped as long as fewer grains are lost. No grain may be further than the level's error from its site.
+    dropped as long as fewer grains are lost. No grain is further from its site than half the z of the level's
+    error: what a single pixel could tell apart never shares a site, and a gradient becomes a chain of sites.
     """
     problem = _problem(grains, level)
     choice = Choice(problem, problem.grains[_first_choice(problem)])
@@ -87,8 +88,8 @@ def _problem(grains: Grains, level: Level) -> Problem:
     padded = padded_length(energies)
     spectra, profile = np.zeros((grains.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = grains.spectra, level.profile
-    limit = -float(ndtri(level.error))
-    return Problem(spectra, grains.variance, profile, limit, level.k_size**2, level.p_num)
+    reach = -0.5 * float(ndtri(level.error))
+    return Problem(spectra, grains.variance, profile, reach, level.k_size**2, level.p_num)
 
 
 def _first_choice(problem: Problem) -> IntArray:
