@@ -15,7 +15,7 @@ ROOM = 6.0
 and more."""
 LOWEST_SIGNAL = 0.5
 """Share of a pixel's squares that must be spectrum, not noise, for it to tell anything of the noise level."""
-MOST_CONTRAST, MOST_COHERENCE = 4.0, 0.8
+MOST_CONTRAST, MOST_COHERENCE = 4.0, 0.3
 """More of these is no noise, however it was blurred or interpolated: then all windows are mixtures."""
 _MODE_SHARE = 0.2
 _FEWEST = 20
