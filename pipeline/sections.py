@@ -12,7 +12,7 @@ Pixels = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of a configuration: unknown keys are refused and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class Sites(Section):
