@@ -8,6 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from pipeline.places import Place
+    from pipeline.report import ClusterRow
     from pipeline.workflow import PhaseSummary
     from pipeline.workflow.phase_rows import Row
     from pipeline.workflow.report import Summary
@@ -17,17 +18,46 @@ SHOWN_CLUSTERS = 25
 
 def show_summary(out: Console, summary: "Summary") -> None:
     """Print the clusters of a finished result, its truth and its paths."""
-    table = Table("label", "nearest reference", "pixels", "share", "area um2", box=None, pad_edge=False)
+    _show_unknown(out, summary)
+    name = "made of" if any(row.finding for row in summary.clusters) else "nearest reference"
+    table = Table("label", name, "pixels", "share", "area um2", box=None, pad_edge=False)
     for column in (0, 2, 3, 4):
         table.columns[column].justify = "right"
     for row in summary.clusters[:SHOWN_CLUSTERS]:
-        table.add_row(str(row.label), row.name, f"{row.pixels:,}", f"{row.share:.2%}", f"{row.area_um2:,.1f}")
+        table.add_row(
+            str(row.label),
+            _made_of(row),
+            f"{row.pixels:,}",
+            f"{row.share:.2%}",
+            f"{row.area_um2:,.1f}",
+        )
     out.print()
     out.print(table)
     if len(summary.clusters) > SHOWN_CLUSTERS:
         out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
     show_truth(out, summary)
     show_paths(out, list(summary.paths))
+
+
+def _show_unknown(out: Console, summary: "Summary") -> None:
+    found = [(row, row.finding) for row in summary.clusters if row.finding and row.finding.outside]
+    if found:
+        out.print()
+        out.print(f"{len(found)} outside the library:")
+    for row, finding in found:
+        y, x = finding.place
+        out.print(
+            f"  label {row.label}, {row.pixels:,} pixels, at row {y}, column {x}: chi-square "
+            f"{finding.chi_square:.0f} on {finding.freedom:.0f} from {finding.made_of}, "
+            f"p {finding.p_value:.1g}",
+            soft_wrap=True,
+        )
+
+
+def _made_of(row: "ClusterRow") -> str:
+    if row.finding is None:
+        return row.name
+    return f"outside the library, nearest {row.name}" if row.finding.outside else row.finding.made_of
 
 
 def show_phases(out: Console, summary: "PhaseSummary") -> None:

@@ -51,10 +51,10 @@ class Sites(Section):
 
     @property
     def origin(self) -> Literal["library", "observed", "both", "file"]:
-        """Where sites come from: a file, as told, or else the library."""
+        """Where sites come from: as told, else the data, or the library where it is said how to build one."""
         if self.file:
             return "file"
-        return self.source or "library"
+        return self.source or ("library" if self._building else "observed")
 
     @property
     def need_references(self) -> bool:

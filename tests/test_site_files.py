@@ -202,7 +202,7 @@ def test_too_many_references_for_average_are_told_before_the_growth(built, tmp_p
 
     folder, _ = built
     monkeypatch.setattr(distance, "MEMORY_LIMIT", 8 * 9**2)
-    assert "use the reduction 'net'" in told(again(folder, tmp_path, sites={}))
+    assert "use the reduction 'net'" in told(again(folder, tmp_path, sites={"from": "library"}))
 
 
 def test_too_few_references_for_a_mixture_are_told_before_anything_runs(built, tmp_path):

@@ -72,7 +72,7 @@ def window_limits(level: Level, unit: float) -> Limits:
     """Return what windows whose samples have this unit must not exceed."""
     pixels = level.k_size**2
     return Limits(
-        contrast=level.contrast_limit * contrast_unit(level.profile.size, level.k_size) / (pixels - 1),
+        contrast=level.contrast_limit * contrast_unit(level.k_size) / (pixels - 1),
         coherence=level.coherence_limit,
         variance=ROOM * level.variance * unit**2,
         fewest=level.p_num,
@@ -170,7 +170,7 @@ def _is_uniform(row: Row, x: int, limits: Limits) -> bool:
     return (
         pixels >= limits.fewest
         and 0.0 < scatter <= limits.variance * (pixels - 1.0)
-        and row.contrast[x] <= limits.contrast * scatter
+        and row.contrast[x] <= limits.contrast * row.smooth[x]
         and row.coherence[x] <= limits.coherence * scatter
     )
 

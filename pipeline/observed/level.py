@@ -15,8 +15,10 @@ ROOM = 6.0
 and more."""
 LOWEST_SIGNAL = 0.5
 """Share of a pixel's squares that must be spectrum, not noise, for it to tell anything of the noise level."""
+MOST_CONTRAST, MOST_COHERENCE = 4.0, 0.3
+"""More of these is no noise, however it was blurred or interpolated: then all windows are mixtures."""
 _MODE_SHARE = 0.2
-_FEWEST = 50
+_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Level:
 
     profile (E,) is the camera model's variance at each energy, as a share of the whole; variance the whole,
     as measured; model what the camera model says it is; contrast and coherence are the usual values of these
-    two (see `windows`) over the scatter, and their limits what a uniform window passes only at `error`.
+    two (see `windows`) over smooth and over scatter, their limits what a uniform window passes at `error`.
     """
 
     k_size: int
@@ -73,7 +75,7 @@ def find_level(
 
     `spectrum` (E,) is the mean normalised absorbance of the probed windows. The usual value of each is the
     mode, so that edges and textures between phases, however many, do not shift it.
-    Raises InputError where too few windows hold a spectrum.
+    Raises InputError where too few windows hold a spectrum, or just one.
     """
     probed = probed[probed[:, 0] < 1.0 - LOWEST_SIGNAL]
     if len(probed) < _FEWEST:
@@ -83,10 +85,15 @@ def find_level(
         )
     profile, model = noise_profile(noise, spectrum)
     spread_c, spread_a = _spreads(profile, k_size * k_size)
-    contrast = float(np.exp(mode(np.log(np.maximum(probed[:, 1], 1e-12)))))
+    contrast = min(float(np.exp(mode(np.log(np.maximum(probed[:, 1], 1e-12))))), MOST_CONTRAST)
     uniform = probed[probed[:, 1] <= contrast * (1.0 + 2.0 * spread_c)]
-    coherence = mode(uniform[:, 2])
+    coherence = min(mode(uniform[:, 2]), MOST_COHERENCE)
     quiet = uniform[uniform[:, 2] <= coherence + 2.0 * spread_a]
+    if len(quiet) < _FEWEST:
+        raise InputError(
+            f"sites.from: found {len(quiet)} windows of {k_size} x {k_size} pixels that hold one phase, "
+            f"expected at least {_FEWEST}; set sites.from: library"
+        )
     freedom = 2.0 / spread_c**2
     return Level(
         k_size=k_size,
@@ -103,11 +110,10 @@ def find_level(
     )
 
 
-def contrast_unit(energies: int, k_size: int) -> float:
-    """Return the contrast over the noise variance that independent noise gives a window, in the mean."""
+def contrast_unit(k_size: int) -> float:
+    """Return the contrast over the variance of smoothed noise that independent noise gives in the mean."""
     half = k_size // 2
-    lever = k_size * sum((j - half) ** 2 for j in range(k_size))
-    return 2.0 * lever * (3.0 - 2.0 / energies)
+    return 2.0 * k_size * sum((j - half) ** 2 for j in range(k_size))
 
 
 def mode(values: FloatArray) -> float:
@@ -123,8 +129,8 @@ def mode(values: FloatArray) -> float:
 
 def _spreads(v: FloatArray, pixels: int) -> tuple[float, float]:
     """Return the deviations of a uniform window's contrast (relative) and coherence (over scatter)."""
-    one, two = np.sum(v[1:] * v[:-1]), np.sum(v[2:] * v[:-2])
+    one, two, three = (np.sum(v[step:] * v[:-step]) for step in (1, 2, 3))
     # The smoothed squares are a quadratic form with 3, 2, 1 on its diagonals; two independent moments add.
     contrast = np.sqrt((9.0 * np.sum(v * v) + 8.0 * one + 2.0 * two) / 9.0)
-    coherence = np.sqrt((one + two) / (pixels - 1))
+    coherence = np.sqrt((two + three) / (pixels - 1))
     return float(contrast), float(coherence)

@@ -52,23 +52,23 @@ def _strips(blocks: Iterable[NDArray[Any]], k_size: int) -> Iterator[NDArray[Any
 def probe_windows(
     block: NDArray[Any], k_size: int, invalid: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Return of every whole window of a block (E, h, w): noise variance, contrast and coherence over scatter.
+    """Return of every whole window of a block (E, h, w): noise variance, contrast and coherence (n, 3).
 
-    With them (n, 3) comes the sum of their mean spectra and their number (E + 1,), in the samples' own unit.
-    Contrast is in units of what independent noise would show.
+    With them comes the sum of their mean spectra and their number (E + 1,), in the samples' own unit.
+    Contrast is in units of what independent noise would show, coherence over the scatter.
     """
     pixels = standardise_pixels(block, k_size, invalid)
     found, spectrum = [], np.zeros(block.shape[0] + 1)
     whole = k_size * k_size
-    usual = contrast_unit(block.shape[0], k_size) / (whole - 1)
+    usual = contrast_unit(k_size) / (whole - 1)
     strip = strip_of(pixels, k_size)
     row = strip.row
     for y in range(strip.rows):
         move_to(strip, y)
-        full = (row.pixels == whole) & (row.scatter > 0)
+        full = (row.pixels == whole) & (row.scatter > 0) & (row.smooth > 0)
         scatter = row.scatter[full]
         variance = scatter / (whole - 1) / pixels.unit**2
-        ratios = row.contrast[full] / scatter / usual, row.coherence[full] / scatter
+        ratios = row.contrast[full] / row.smooth[full] / usual, row.coherence[full] / scatter
         found.append(np.stack([variance, *ratios], axis=1))
         telling = np.flatnonzero(full)[variance < 1.0 - LOWEST_SIGNAL]
         shape = row.total[:, telling].astype(np.float64) / (whole * pixels.unit)

@@ -25,13 +25,15 @@ _ROUND = 1.5 * 2.0**52  # added and taken away again, it leaves the nearest whol
 class Pixels:
     """A block of pixels (h, w).
 
-    samples (E, h, w) are standardised spectra times `unit`, whole numbers, 0 for a void pixel; square and
-    product (h, w) their sums of squares and of products with the two next energies; mean and length (h, w)
-    what standardisation took away, in the block's own unit; valid (h, w) is False for a void pixel.
+    samples (E, h, w) are standardised spectra times `unit`, whole numbers, 0 for a void pixel. Of these are,
+    in maps (h, w), the sums of the squares (square), of the squares of three neighbouring energies' sums
+    (smooth), and of products two and three energies apart (product); mean and length are what
+    standardisation took away, in the block's own unit; valid is False for a void pixel.
     """
 
     samples: Float32Array
     square: FloatArray
+    smooth: FloatArray
     product: FloatArray
     mean: FloatArray
     length: FloatArray
@@ -39,9 +41,9 @@ class Pixels:
     unit: float
 
     @property
-    def maps(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
-        """The maps (h, w): square, product, mean, length, valid."""
-        return self.square, self.product, self.mean, self.length, self.valid
+    def maps(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
+        """The maps (h, w): square, smooth, product, mean, length, valid."""
+        return self.square, self.smooth, self.product, self.mean, self.length, self.valid
 
 
 def whole_unit(k_size: int) -> float:
@@ -54,12 +56,13 @@ def standardise_pixels(block: NDArray[Any], k_size: int, invalid: int | None = N
     """Standardise a block (E, h, w) of real numbers; a pixel that is constant or has a bad sample is void."""
     energies, height, width = block.shape
     samples = np.empty((energies, height, width), np.float32)
-    square, product, mean, length = np.zeros((4, height, width))
+    square, smooth, product, mean, length = np.zeros((5, height, width))
     valid = np.zeros((height, width), np.bool_)
     marker = np.nan if invalid is None else float(invalid)
     unit = whole_unit(k_size)
-    _standardise(block, marker, unit, samples, square, product, mean, length, valid)
-    return Pixels(samples, square, product, mean, length, valid, unit)
+    _standardise(block, marker, unit, samples, mean, length, valid)
+    _sum_products(samples, square, smooth, product)
+    return Pixels(samples, square, smooth, product, mean, length, valid, unit)
 
 
 @njit(nogil=True, cache=True)
@@ -68,16 +71,14 @@ def _standardise(
     invalid: float,
     unit: float,
     samples: Float32Array,
-    square: FloatArray,
-    product: FloatArray,
     mean: FloatArray,
     length: FloatArray,
     valid: BoolArray,
 ) -> None:
-    """Fill the arrays of `Pixels`, row by row; each pixel's sums run over the energies in order."""
+    """Fill samples, mean, length and valid of `Pixels`, row by row; each pixel's sums run in energy order."""
     for y in range(block.shape[1]):
         _measure(block, y, invalid, mean[y], length[y], valid[y])
-        _round(block, y, unit, mean[y], length[y], samples, square[y], product[y])
+        _round(block, y, unit, mean[y], length[y], samples)
 
 
 @njit(nogil=True, cache=True)
@@ -109,16 +110,9 @@ def _measure(
 
 @njit(nogil=True, cache=True)
 def _round(
-    block: Any,
-    y: int,
-    unit: float,
-    mean: FloatArray,
-    length: FloatArray,
-    samples: Float32Array,
-    square: FloatArray,
-    product: FloatArray,
+    block: Any, y: int, unit: float, mean: FloatArray, length: FloatArray, samples: Float32Array
 ) -> None:
-    """Round row y of a block (E, h, w) to samples, with the sums of their squares and products (w,)."""
+    """Round row y of a block (E, h, w) to samples."""
     energies, _, width = block.shape
     factor = np.zeros(width)
     for x in range(width):
@@ -131,21 +125,36 @@ def _round(
     for x in range(width):
         if factor[x] == 0.0:
             samples[:, y, x] = 0.0
-    _square(samples, y, square, product)
 
 
 @njit(nogil=True, cache=True)
-def _square(samples: Float32Array, y: int, square: FloatArray, product: FloatArray) -> None:
-    """Sum squares and products with the two next energies (w,) of row y of the samples (E, h, w)."""
-    energies = samples.shape[0]
-    for e in range(energies):
+def _sum_products(samples: Float32Array, square: FloatArray, smooth: FloatArray, product: FloatArray) -> None:
+    """Fill the sums of products (h, w) of samples (E, h, w), row by row."""
+    for y in range(samples.shape[1]):
+        add_products(samples, y, square[y], smooth[y], product[y])
+
+
+@njit(nogil=True, cache=True)
+def add_products(
+    samples: Float32Array, y: int, square: FloatArray, smooth: FloatArray, product: FloatArray
+) -> None:
+    """Add what row y of samples (E, h, w) gives to sums (w,).
+
+    These are squares, squares of the sums over three neighbours, and products two and three energies apart.
+    """
+    last = samples.shape[0] - 1
+    for e in range(last + 1):
         here = samples[e, y]
         for x in range(here.size):
             square[x] += np.float64(here[x]) * np.float64(here[x])
-    for e in range(energies - 2):
-        here, one, two = samples[e, y], samples[e + 1, y], samples[e + 2, y]
+    for e in range(last + 1):
+        before, here, after = samples[max(e - 1, 0), y], samples[e, y], samples[min(e + 1, last), y]
+        one, two = np.float32(e > 0), np.float32(e < last)
         for x in range(here.size):
-            product[x] += np.float64(here[x]) * np.float64(one[x] + two[x])
-    here, one = samples[energies - 2, y], samples[energies - 1, y]
-    for x in range(here.size):
-        product[x] += np.float64(here[x]) * np.float64(one[x])
+            value = np.float64(one * before[x] + here[x] + two * after[x])
+            smooth[x] += value * value
+    for e in range(last - 1):
+        here, second, third = samples[e, y], samples[e + 2, y], samples[min(e + 3, last), y]
+        three = np.float32(e < last - 2)
+        for x in range(here.size):
+            product[x] += np.float64(here[x]) * np.float64(second[x] + three * third[x])

@@ -12,7 +12,7 @@ from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.definition import padded_length
 from pipeline.observed.grains import Grains
 from pipeline.observed.level import Level
-from pipeline.observed.survival import keeps_window, losses, squared_distance
+from pipeline.observed.survival import UNCOVERED, keeps_window, losses, squared_distance
 
 KEPT = 0.9
 """Probability with which a window of every site must outlive the clean-up while sites are first chosen."""
@@ -44,7 +44,7 @@ class Problem:
     grains: FloatArray
     variance: FloatArray
     profile: FloatArray
-    limit: float
+    reach: float
     pixels: int
     needed: int
 
@@ -56,7 +56,7 @@ class Problem:
             self.variance[which],
             sites,
             self.profile,
-            self.limit,
+            self.reach,
             self.pixels,
             self.needed,
             nearest,
@@ -70,13 +70,16 @@ def select_sites(grains: Grains, level: Level) -> Selection:
 
     First every grain that can live beside those before it becomes a site, in order of size; rare ones count
     as much as common ones. Then, wherever a grain would be deleted, sites near it are added, moved, joined or
-    dropped as long as fewer grains are lost. No grain may be further than the level's error from its site.
+    dropped as long as fewer grains are lost. No grain is further from its site than half the z of the level's
+    error: what a single pixel could tell apart never shares a site, and a gradient becomes a chain of sites.
     """
     problem = _problem(grains, level)
     choice = Choice(problem, problem.grains[_first_choice(problem)])
     for _ in range(SWEEPS):
         if not _sweep(choice):
             break
+    while (uncovered := np.flatnonzero(choice.loss >= UNCOVERED)).size:
+        choice.add(int(uncovered[0]))
     return _commonest_first(grains, choice, level.profile.size)
 
 
@@ -85,8 +88,8 @@ def _problem(grains: Grains, level: Level) -> Problem:
     padded = padded_length(energies)
     spectra, profile = np.zeros((grains.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = grains.spectra, level.profile
-    limit = -float(ndtri(level.error))
-    return Problem(spectra, grains.variance, profile, limit, level.k_size**2, level.p_num)
+    reach = -0.5 * float(ndtri(level.error))
+    return Problem(spectra, grains.variance, profile, reach, level.k_size**2, level.p_num)
 
 
 def _first_choice(problem: Problem) -> IntArray:
@@ -168,6 +171,12 @@ class Choice:
         self.counts[list(change.out)] = False
         left = around[~np.isin(around, change.out)]
         self.nearest[members] = np.concatenate([left, new])[places]
+
+    def add(self, grain: int) -> None:
+        """Give a grain a site of its own."""
+        self.sites = np.concatenate([self.sites, self.problem.grains[grain][None]])
+        self.counts = np.append(self.counts, True)
+        self.settle()
 
     def settle(self) -> None:
         """Look at all grains and sites together again."""

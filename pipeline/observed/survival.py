@@ -14,6 +14,9 @@ from numba import njit
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.lanes import lane_dot
 
+UNCOVERED = 4.0
+"""Loss of a grain too far from every site: more than the neighbours may lose by a site of its own."""
+
 
 @njit(nogil=True, cache=True)
 def squared_distance(
@@ -44,7 +47,7 @@ def losses(
     variance: FloatArray,
     sites: FloatArray,
     profile: FloatArray,
-    limit: float,
+    reach: float,
     pixels: int,
     needed: int,
     nearest: IntArray,
@@ -52,8 +55,8 @@ def losses(
 ) -> float:
     """Fill nearest and loss (k,) of grains (k, E) among sites (m, E); return the sum of the losses.
 
-    The loss of a grain is the probability that a window of it is deleted, and 1 where the nearest site is
-    further away than `limit` in z, so that a pixel of the grain would be seen to be something else.
+    The loss of a grain is the probability that a window of it is deleted, and UNCOVERED where the nearest
+    site is further away than `reach` in z.
     """
     room = np.empty((2, grains.shape[1]))
     spread = np.zeros((sites.shape[0], sites.shape[0]))
@@ -77,7 +80,7 @@ def losses(
                 gap = 2.0 * spread[a, b] * noise
                 margin = (square[b] - square[a]) / gap if gap > 0.0 else 0.0
                 astray += 0.5 * math.erfc(margin / math.sqrt(2.0))
-        covered = square[a] <= 2.0 * limit * math.sqrt(own[a]) * noise
-        loss[g] = 1.0 - keeps_window(astray, pixels, needed) if covered else 1.0
+        covered = square[a] <= 2.0 * reach * math.sqrt(own[a]) * noise
+        loss[g] = 1.0 - keeps_window(astray, pixels, needed) if covered else UNCOVERED
         total += loss[g]
     return total

@@ -1,32 +1,34 @@
 """What every K x K window says of itself: its mean, its scatter, and whether a second phase is in it.
 
-Three sums over a window's standardised pixels tell a uniform window from one that holds two phases:
-- scatter: the squares about the mean, which camera noise predicts;
-- contrast: the squares of the first moments along y and x, smoothed over three energies. An edge or gradient
-  that crosses the window makes them larger than the scatter allows, whatever the level of the noise;
-- coherence: the products of each deviation with those at the next two energies. Noise is drawn anew at every
-  energy, the difference of two phases is not: this one finds any mixture, ordered or not.
+Sums over a window's standardised pixels tell a uniform window from one that holds two phases:
+- scatter: the squares about the mean, which camera noise predicts; and the same of sums over three energies,
+  smooth;
+- contrast: the squares of the first moments along y and x of these sums over three energies. An edge or a
+  gradient that crosses the window makes them larger than the smooth scatter allows, whatever the noise;
+- coherence: the products of deviations two and three energies apart. Noise is drawn anew at every energy (and
+  interpolation mixes neighbours only), the difference of two phases is not: this one finds any mixture.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from pipeline.arrays import BoolArray, FloatArray
-from pipeline.observed.pixels import Float32Array, Pixels
+from pipeline.observed.pixels import Float32Array, Pixels, add_products
 
 
 class Row(NamedTuple):
     """Sums over the n windows of one row; a window is named by its first pixel.
 
-    total (E, n) sums of the samples; scatter, contrast and coherence (n,) in units of the samples' squares;
+    total (E, n) sums of the samples; scatter, smooth, contrast and coherence (n,) in units of their squares;
     pixels (n,) how many pixels of a window are valid, mean and length (n,) sums of what standardisation took
     from these.
     """
 
     total: Float32Array
     scatter: FloatArray
+    smooth: FloatArray
     contrast: FloatArray
     coherence: FloatArray
     pixels: FloatArray
@@ -39,6 +41,7 @@ class Strip(NamedTuple):
 
     samples: Float32Array
     square: FloatArray
+    smooth: FloatArray
     product: FloatArray
     mean: FloatArray
     length: FloatArray
@@ -54,7 +57,7 @@ def strip_of(pixels: Pixels, k_size: int) -> Strip:
     """Return a strip whose windows stand above its first row; `rows` of them start in the pixels."""
     energies, height, width = pixels.samples.shape
     count = width - k_size + 1
-    row = Row(np.empty((energies, count), np.float32), *np.empty((6, count)))
+    row = Row(np.empty((energies, count), np.float32), *np.empty((7, count)))
     columns, moments = np.zeros((2, energies, width), np.float32)
     return Strip(pixels.samples, *pixels.maps, columns, moments, row, k_size, height - k_size + 1)
 
@@ -70,6 +73,7 @@ def move_to(strip: Strip, y: int) -> None:
         strip.columns,
         strip.moments,
         strip.square,
+        strip.smooth,
         strip.product,
         strip.mean,
         strip.length,
@@ -113,6 +117,7 @@ def sum_row(
     columns: Float32Array,
     moments: Float32Array,
     square: FloatArray,
+    smooth: FloatArray,
     product: FloatArray,
     mean: FloatArray,
     length: FloatArray,
@@ -121,9 +126,12 @@ def sum_row(
 ) -> None:
     """Fill `row` with the windows of row y, from the column sums and moments (E, w) that start there."""
     energies, count = row.total.shape
-    _sum_pixels(y, k_size, square, product, row.scatter, row.coherence)
-    _sum_pixels(y, k_size, mean, length, row.mean, row.length)
-    _sum_valid(y, k_size, valid, row.pixels)
+    _sum_pixels(y, k_size, square, row.scatter)
+    _sum_pixels(y, k_size, smooth, row.smooth)
+    _sum_pixels(y, k_size, product, row.coherence)
+    _sum_pixels(y, k_size, mean, row.mean)
+    _sum_pixels(y, k_size, length, row.length)
+    _sum_pixels(y, k_size, valid, row.pixels)
     across, down = np.zeros((3, count), np.float32), np.zeros((3, count), np.float32)
     row.contrast[:] = 0.0
     for e in range(energies):
@@ -141,27 +149,14 @@ def sum_row(
 
 
 @njit(nogil=True, cache=True)
-def _sum_pixels(
-    y: int, k_size: int, one: FloatArray, two: FloatArray, ones: FloatArray, twos: FloatArray
-) -> None:
-    """Add up two maps (h, w) over each window of a row (n,)."""
-    ones[:] = 0.0
-    twos[:] = 0.0
+def _sum_pixels(y: int, k_size: int, values: Any, sums: FloatArray) -> None:
+    """Sum a map (h, w) over each window (n,) of row y."""
+    sums[:] = 0.0
     for i in range(y, y + k_size):
         for j in range(k_size):
-            for x in range(ones.size):
-                ones[x] += one[i, x + j]
-            for x in range(twos.size):
-                twos[x] += two[i, x + j]
-
-
-@njit(nogil=True, cache=True)
-def _sum_valid(y: int, k_size: int, valid: BoolArray, pixels: FloatArray) -> None:
-    pixels[:] = 0.0
-    for i in range(y, y + k_size):
-        for j in range(k_size):
-            for x in range(pixels.size):
-                pixels[x] += valid[i, x + j]
+            line = values[i, j : j + sums.size]
+            for x in range(sums.size):
+                sums[x] += line[x]
 
 
 @njit(nogil=True, cache=True)
@@ -239,17 +234,10 @@ def _add_smoothed(across: Float32Array, down: Float32Array, contrast: FloatArray
 def _take_means_away(row: Row) -> None:
     """Turn sums of squares and products into those about the mean."""
     energies, count = row.total.shape
-    squares, products = np.zeros(count), np.zeros(count)
-    for e in range(energies):
-        here = row.total[e]
-        for x in range(count):
-            squares[x] += np.float64(here[x]) * np.float64(here[x])
-    for e in range(energies - 2):
-        here, one, two = row.total[e], row.total[e + 1], row.total[e + 2]
-        for x in range(count):
-            products[x] += np.float64(here[x]) * np.float64(one[x] + two[x])
-    here, one = row.total[energies - 2], row.total[energies - 1]
+    squares, smooths, products = np.zeros(count), np.zeros(count), np.zeros(count)
+    add_products(row.total.reshape(energies, 1, count), 0, squares, smooths, products)
     for x in range(count):
         pixels = max(row.pixels[x], 1.0)
         row.scatter[x] -= squares[x] / pixels
-        row.coherence[x] -= (products[x] + np.float64(here[x]) * np.float64(one[x])) / pixels
+        row.smooth[x] -= smooths[x] / pixels
+        row.coherence[x] -= products[x] / pixels
