@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 Range = tuple[float, float]
 Pixels = Annotated[int, Field(ge=1)]
@@ -32,13 +32,22 @@ class Sites(Section):
 
     @model_validator(mode="after")
     def _built_or_given(self) -> "Sites":
-        idle = sorted(self.model_fields_set - {"file", "limit", "seed"})
-        if self.file and idle:
-            raise ValueError(f"sites from a `file` are not built: remove {', '.join(_yaml_names(idle))}")
-        idle = sorted(self._building)
-        if self.source == "observed" and idle:
+        if self.file and (idle := self._changed({"file", "limit", "seed"})):
+            raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
+        if self.source == "observed" and (idle := self._changed({"source", "limit"})):
             raise ValueError(f"sites observed in the data are not built: remove {', '.join(idle)}")
         return self
+
+    def _changed(self, but: set[str]) -> list[str]:
+        """Return the YAML names of the keys, those of `but` aside, that differ from their defaults."""
+        known = type(self).model_fields
+        changed = (name for name in known if name not in but and getattr(self, name) != known[name].default)
+        return sorted(known[name].alias or name for name in changed)
+
+    @field_serializer("source")
+    def _as_resolved(self, source: str | None) -> str | None:
+        # settings that are written out have every key, so that the choice must be among them
+        return None if self.file else self.origin
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -60,10 +69,6 @@ class Sites(Section):
     def need_references(self) -> bool:
         """Whether references must be given: always, unless a file or the data are named as the source."""
         return not self.file and self.source != "observed"
-
-
-def _yaml_names(fields: list[str]) -> list[str]:
-    return ["from" if field == "source" else field for field in fields]
 
 
 class EnergyShift(Section):

@@ -179,6 +179,14 @@ def test_where_sites_come_from(tmp_path, given, origin):
     assert config(tmp_path, tmp_path, sites=given).sites.origin == origin
 
 
+@pytest.mark.parametrize("given", [{}, {"method": "net"}, {"trials": 3}, {"from": "both"}, {"file": "a.csv"}])
+def test_settings_written_out_choose_the_same_when_read_back(tmp_path, given):
+    first = config(tmp_path, tmp_path, sites=given)
+    again = Config.model_validate(first.model_dump(mode="json"))
+    assert again.sites.origin == first.sites.origin
+    assert again == Config.model_validate(again.model_dump(mode="json"))
+
+
 def test_observed_sites_take_no_keys_that_build_a_library(tmp_path):
     with pytest.raises(ValueError, match="remove trials"):
         config(tmp_path, tmp_path, sites={"from": "observed", "trials": 5})
