@@ -77,7 +77,7 @@ def test_window_sums_are_the_oracle_s(k, energies, more_rows, more_columns, void
     rng = np.random.default_rng(seed)
     mu = image(rng, energies, (k + more_rows, k + more_columns), void)
     pixels = standardise_pixels(mu, k)
-    strip = strip_of(pixels, k)
+    strip = strip_of(pixels, k, 2)
     for y in range(strip.rows):
         move_to(strip, y)
         for x in range(more_columns + 1):

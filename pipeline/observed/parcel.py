@@ -31,7 +31,8 @@ def observe_parcel(
     heap = new_heap(ROOM, energies)
     for strip in _strips(blocks, level.k_size):
         pixels = standardise_pixels(strip, level.k_size, invalid)
-        windows, limits, y = strip_of(pixels, level.k_size), window_limits(level, pixels.unit), 0
+        windows, y = strip_of(pixels, level.k_size, level.p_num), 0
+        limits = window_limits(level, pixels.unit)
         while y < windows.rows:
             heap = with_room(heap, count + windows.row.pixels.size)
             y, count = gather_rows(windows, y, limits, (top, origin[1]), heap, count)
@@ -61,7 +62,7 @@ def probe_windows(
     found, spectrum = [], np.zeros(block.shape[0] + 1)
     whole = k_size * k_size
     usual = contrast_unit(k_size) / (whole - 1)
-    strip = strip_of(pixels, k_size)
+    strip = strip_of(pixels, k_size, whole)
     row = strip.row
     for y in range(strip.rows):
         move_to(strip, y)

@@ -50,16 +50,20 @@ class Strip(NamedTuple):
     moments: Float32Array
     row: Row
     k_size: int
+    fewest: int
     rows: int
 
 
-def strip_of(pixels: Pixels, k_size: int) -> Strip:
-    """Return a strip whose windows stand above its first row; `rows` of them start in the pixels."""
+def strip_of(pixels: Pixels, k_size: int, fewest: int) -> Strip:
+    """Return a strip whose windows stand above its first row; `rows` of them start in the pixels.
+
+    The contrast of windows with fewer than `fewest` valid pixels, slow to sum, is left as it comes.
+    """
     energies, height, width = pixels.samples.shape
     count = width - k_size + 1
     row = Row(np.empty((energies, count), np.float32), *np.empty((7, count)))
     columns, moments = np.zeros((2, energies, width), np.float32)
-    return Strip(pixels.samples, *pixels.maps, columns, moments, row, k_size, height - k_size + 1)
+    return Strip(pixels.samples, *pixels.maps, columns, moments, row, k_size, fewest, height - k_size + 1)
 
 
 @njit(nogil=True, cache=True)
@@ -70,6 +74,7 @@ def move_to(strip: Strip, y: int) -> None:
         strip.samples,
         y,
         strip.k_size,
+        strip.fewest,
         strip.columns,
         strip.moments,
         strip.square,
@@ -114,6 +119,7 @@ def sum_row(
     samples: Float32Array,
     y: int,
     k_size: int,
+    fewest: int,
     columns: Float32Array,
     moments: Float32Array,
     square: FloatArray,
@@ -144,7 +150,7 @@ def sum_row(
     _add_smoothed(across, down, row.contrast)
     _take_means_away(row)
     for x in range(count):
-        if 1.0 < row.pixels[x] < k_size * k_size:
+        if fewest <= row.pixels[x] < k_size * k_size:
             row.contrast[x] = _contrast_with_holes(samples, valid, y, x, k_size)
 
 
