@@ -19,7 +19,7 @@ from pipeline.verify.study import LIMIT_SIZES
 
 _DPI = 140
 _COLOURS = {"library": "#b4552d", "observed": "#3f78ad", "both": "#6b8f3a"}
-_DASHES = ("-", "--", ":")
+_DASHES = ("-", "--", "-.", ":")
 
 
 def draw_sweep(rows: Sequence[SweepRow]) -> bytes:
@@ -44,12 +44,14 @@ def draw_sweep(rows: Sequence[SweepRow]) -> bytes:
 
 
 def draw_limit(curves: Sequence[LimitCurve]) -> bytes:
-    """Draw the share of square regions that are found over their size."""
-    figure = Figure(figsize=(5.6, 3.5), layout="constrained")
-    axes = figure.subplots()
-    lights = list(dict.fromkeys(curve.light for curve in curves))
+    """Draw the share of square regions that are found over their size, a panel for each kind of region."""
+    regions, lights = (
+        list(dict.fromkeys(getattr(curve, name) for curve in curves)) for name in ("region", "light")
+    )
+    figure = Figure(figsize=(4.3 * len(regions), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(regions), squeeze=False, sharey=True)[0]
     for curve in curves:
-        axes.plot(
+        panels[regions.index(curve.region)].plot(
             LIMIT_SIZES,
             [100 * share for share in curve.found],
             color=_COLOURS[curve.method],
@@ -58,9 +60,11 @@ def draw_limit(curves: Sequence[LimitCurve]) -> bytes:
             ms=3,
             label=f"{curve.method}, light x {curve.light:g}",
         )
-    axes.axhline(95, color="#888888", lw=0.7)
-    axes.set(xlabel="side of the region, pixels", ylabel="found, %", ylim=(-4, 104))
-    axes.legend(frameon=False, fontsize=8)
+    for region, axes in zip(regions, panels, strict=True):
+        axes.axhline(95, color="#888888", lw=0.7)
+        axes.set(xlabel="side of the region, pixels", ylim=(-4, 104), title=region)
+    panels[0].set(ylabel="found, %")
+    panels[-1].legend(frameon=False, fontsize=7)
     return _png(figure)
 
 
@@ -76,13 +80,14 @@ def draw_recall(rows: Sequence[NeedleRow]) -> bytes:
         _bars(right, mine, bins, [row.by_z for row in mine])
         left.set(ylabel=f"found, %\n({condition})", xlabel="size, pixels")
         right.set(xlabel="z from the surround")
-    panels[0][0].legend(frameon=False, fontsize=8, loc="lower right")
+    names, marks = panels[0][0].get_legend_handles_labels()[::-1]
+    figure.legend(marks, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
     return _png(figure)
 
 
 def draw_example(scene: VerifyScene, maps: dict[str, LabelArray]) -> bytes:
     """Draw the truth of a needle scene beside the final maps, each phase in the colour of its truth."""
-    figure = Figure(figsize=(3.1 * (1 + len(maps)), 3.3), layout="constrained")
+    figure = Figure(figsize=(3.1 * (1 + len(maps)), 3.5), layout="constrained")
     panels = figure.subplots(1, 1 + len(maps), squeeze=False)[0]
     colours = ListedColormap(["#ffffff", *cluster_colours(int(scene.phase.max()) + 1), "#000000"])
     for axes, (name, image) in zip(

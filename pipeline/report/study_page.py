@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.noise import NoiseModel
 from pipeline.verify import Maps, VerifyScene
-from pipeline.verify.rows import Z_EDGES, InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow
+from pipeline.verify.rows import Z_EDGES, CostRow, InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow
 from pipeline.verify.scenes import SIZES
 from pipeline.verify.study import LIMIT_SIZES
 
@@ -21,6 +21,7 @@ class StudyResult:
     pair: tuple[str, str]
     conditions: dict[str, NoiseModel]
     library: int
+    library_seconds: float
     inset: list[InsetRow]
     sweep: list[SweepRow]
     limit: list[LimitCurve]
@@ -30,6 +31,7 @@ class StudyResult:
     noise_only: list[NoiseOnly]
     scene: VerifyScene
     maps: dict[str, Maps]
+    cost: list[CostRow]
 
 
 def study_page(title: str, found: StudyResult, images: str) -> str:
@@ -51,6 +53,7 @@ def study_page(title: str, found: StudyResult, images: str) -> str:
         noise_only=_noise_table(found.noise_only),
         inset=_inset_table(found.inset),
         limit=_limit_table(found.limit),
+        cost=_cost_table(found.cost),
     )
 
 
@@ -67,8 +70,8 @@ def needle_table(rows: Sequence[NeedleRow], strayed: bool = False) -> str:
                 row.method,
                 row.scenes,
                 *map(_percent, (row.recall, *row.by_size, *row.by_z)),
-                f"{row.pure:.2%}",
-                f"{row.strayed:.2%}" if strayed else f"{row.false:.2f}",
+                _percent(row.pure, 2),
+                f"{100 * row.strayed:.2f}" if strayed else f"{row.false:.2f}",
                 f"{row.classes:.1f}",
                 f"{row.seconds:.2f}",
             )
@@ -86,15 +89,34 @@ def _noise_table(rows: Sequence[NoiseOnly]) -> str:
 
 def _inset_table(rows: Sequence[InsetRow]) -> str:
     return _table(
-        ("condition", "method", "classes before", "wrong", "classes after", "wrong"),
-        ((row.condition, row.method, *_classes(row.before), *_classes(row.after)) for row in rows),
+        ("condition", "method", "field", "classes before", "wrong, %", "classes after", "wrong, %"),
+        (
+            (row.condition, row.method, f"{row.side} px", *_classes(row.before), *_classes(row.after))
+            for row in rows
+        ),
     )
 
 
 def _limit_table(curves: Sequence[LimitCurve]) -> str:
     return _table(
-        ("sites", "light", *(f"{size} px" for size in LIMIT_SIZES)),
-        ((curve.method, f"{curve.light:g}", *map(_percent, curve.found)) for curve in curves),
+        ("region", "sites", "light", *(f"{size} px" for size in LIMIT_SIZES)),
+        ((curve.region, curve.method, f"{curve.light:g}", *map(_percent, curve.found)) for curve in curves),
+    )
+
+
+def _cost_table(rows: Sequence[CostRow]) -> str:
+    return _table(
+        ("sites from", "sites", "s", "times the library's", "right pixels, %"),
+        (
+            (
+                row.method,
+                row.sites,
+                f"{row.seconds:.1f}",
+                f"{row.seconds / rows[0].seconds:.2f}",
+                _percent(row.right, 2),
+            )
+            for row in rows
+        ),
     )
 
 
@@ -104,11 +126,11 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _classes(found: tuple[int, float] | None) -> tuple[str, str]:
-    return ("", "") if found is None else (str(found[0]), f"{found[1]:.3%}")
+    return ("", "") if found is None else (str(found[0]), f"{100 * found[1]:.3f}")
 
 
-def _percent(share: float) -> str:
-    return "" if share != share else f"{100 * share:.1f}"
+def _percent(share: float, digits: int = 1) -> str:
+    return "" if share != share else f"{100 * share:.{digits}f}"
 
 
 def _noise(noise: NoiseModel) -> str:

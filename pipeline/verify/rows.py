@@ -13,17 +13,21 @@ Z_EDGES = np.linspace(*DISTANCES, 5)
 
 @dataclass(frozen=True)
 class InsetRow:
-    """One method on the published scene: classes and error before and after the clean-up."""
+    """One method on the published scene of `side` pixels: classes and error before and after the clean-up."""
 
     condition: str
     method: str
+    side: int
     before: tuple[int, float]
     after: tuple[int, float] | None
 
 
 @dataclass(frozen=True)
 class NeedleRow:
-    """One method on many needle scenes: recall by size and z; purity, labels and seconds of a scene."""
+    """One method on many needle scenes: recall by size and z; purity, labels and seconds of a scene.
+
+    pure is NaN where composition drifts, as a phase has no one label then.
+    """
 
     condition: str
     method: str
@@ -40,8 +44,9 @@ class NeedleRow:
 
 @dataclass(frozen=True)
 class LimitCurve:
-    """Share of square regions found (sizes,) by one method at one level of light."""
+    """Share of square regions of one kind found (sizes,) by one method at one level of light."""
 
+    region: str
     method: str
     light: float
     found: tuple[float, ...]
@@ -65,6 +70,16 @@ class NoiseOnly:
     scenes: int
     pixels: int
     false: int
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """A run from a finished cube to its report: number of sites, seconds, share of pixels that are right."""
+
+    method: str
+    sites: int
+    seconds: float
+    right: float
 
 
 def needle_row(condition: str, method: str, scores: Sequence[tuple[Score, float]]) -> NeedleRow:

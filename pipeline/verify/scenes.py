@@ -186,13 +186,18 @@ def _at_distance(
         other = composition(references, rng)
         if _z(start, other[None], noise)[0] < z:
             continue
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            share = 0.5 * (low + high)
-            near = _z(start, ((1 - share) * start + share * other)[None], noise)[0] < z
-            low, high = (share, high) if near else (low, share)
-        return np.asarray((1 - high) * start + high * other)
+        return between(start, other, z, noise)
     raise InputError(f"verify: the references hold no composition {z:.3g} away in z; give other distances")
+
+
+def between(start: FloatArray, other: FloatArray, z: float, noise: NoiseModel) -> FloatArray:
+    """Return the mixture (E,) of two spectra that is z away from the first, or the second if it is nearer."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = 0.5 * (low + high)
+        near = _z(start, ((1 - share) * start + share * other)[None], noise)[0] < z
+        low, high = (share, high) if near else (low, share)
+    return np.asarray((1 - high) * start + high * other)
 
 
 def _z(one: FloatArray, others: FloatArray, noise: NoiseModel) -> FloatArray:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,17 @@ from pipeline.observed import observe_sites
 from pipeline.sites import cross_distance, z_limit
 from pipeline.verify.methods import Maps, Method, classify_image, cluster_image, library_sites
 from pipeline.verify.rows import InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow, needle_row
-from pipeline.verify.scenes import VerifyScene, inset_grid, needle_scene, uniform_scene
+from pipeline.verify.scenes import VerifyScene, between, inset_grid, needle_scene, uniform_scene
 from pipeline.verify.score import Score, score_inset, score_needles
 
 SOURCES = ("library", "observed", "both")
 OTHERS: tuple[Method, ...] = ("K-means", "DBSCAN", "HDBSCAN")
 FEWEST_REFERENCES = 6
-SWEEP = (2.0, 1.0, 0.5, 0.25, 0.1)
+SWEEP = (2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.03)
 LIMIT_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12)
-LIMIT_LIGHT = (1.0, 0.3, 0.1)
+LIMIT_LIGHT = (1.0, 0.3, 0.2, 0.1)
+LIMIT_Z = 6.0
+"""A region of this z from its surround, at full light, besides one of the second phase itself."""
 VARIANTS: dict[str, dict[str, float]] = {
     "as it is": {},
     "thickness x 2": {"thickness": 2.0},
@@ -43,6 +46,7 @@ class Bench:
     conditions: dict[str, NoiseModel]
     windows: tuple[slice, slice]
     library: FloatArray
+    library_seconds: float
     done: Tell = lambda: None
 
     @property
@@ -56,27 +60,35 @@ def make_bench(
 ) -> Bench:
     """Return a bench whose library sites are made for the first condition's noise."""
     noise = next(iter(conditions.values()))
-    return Bench(references, conditions, windows, library_sites(references, noise), done)
+    start = time.perf_counter()
+    library = library_sites(references, noise)
+    return Bench(references, conditions, windows, library, time.perf_counter() - start, done)
 
 
 def study_inset(bench: Bench, pair: FloatArray, side: int = 400, small: int = 120) -> list[InsetRow]:
-    """Repeat METHOD 9 with two spectra (2, E); general clustering gets a smaller field, for its time."""
+    """Repeat METHOD 9 with two spectra (2, E); all but K-means of the others see a small field."""
     rows = []
+    fields = {side: (*SOURCES[:2], OTHERS[0]), small: OTHERS}
     for condition, noise in bench.conditions.items():
-        scene = inset_grid(pair, side, 10, 1)
-        image = scene.measure(noise, np.random.default_rng(1), bench.windows)
-        for source in SOURCES[:2]:
-            maps = classify_image(image, _sites(bench, source, image, noise))
-            rows.append(
-                InsetRow(condition, source, score_inset(scene, maps.site), score_inset(scene, maps.label))
-            )
-        scene = inset_grid(pair, small, 10, 1)
-        image = scene.measure(noise, np.random.default_rng(1), bench.windows)
-        for method in OTHERS:
-            label = cluster_image(image, method, 2, partial(_inset_merit, scene))
-            rows.append(InsetRow(condition, method, score_inset(scene, label), None))
+        for length, methods in fields.items():
+            scene = inset_grid(pair, length, 10, 1)
+            image = scene.measure(noise, np.random.default_rng(1), bench.windows)
+            for method in methods:
+                before, after = _inset(bench, scene, image, noise, method)
+                rows.append(InsetRow(condition, method, length, before, after))
         bench.done()
     return rows
+
+
+def _inset(
+    bench: Bench, scene: VerifyScene, image: NDArray[np.float32], noise: NoiseModel, method: str
+) -> tuple[tuple[int, float], tuple[int, float] | None]:
+    """Return classes and error of a method before and, where there is one, after the clean-up."""
+    for other in OTHERS:
+        if method == other:
+            return score_inset(scene, cluster_image(image, other, 2, partial(_inset_merit, scene))), None
+    maps = classify_image(image, _sites(bench, method, image, noise))
+    return score_inset(scene, maps.site), score_inset(scene, maps.label)
 
 
 def study_sweep(bench: Bench, pair: FloatArray, side: int = 200) -> list[SweepRow]:
@@ -95,20 +107,26 @@ def study_sweep(bench: Bench, pair: FloatArray, side: int = 200) -> list[SweepRo
     return rows
 
 
-def study_limit(bench: Bench, pair: FloatArray, count: int = 5) -> list[LimitCurve]:
-    """Find the smallest region: the share of squares of each size that is found, at levels of light."""
-    found: dict[tuple[str, float], list[float]] = {}
-    for light in LIMIT_LIGHT:
+def study_limit(bench: Bench, pair: FloatArray, name: str, count: int = 5) -> list[LimitCurve]:
+    """Find the smallest region: the share of squares of each size that is found, at levels of light.
+
+    The regions are of the second spectrum, of this name, and of a mixture with it that is LIMIT_Z away.
+    """
+    near = between(pair[0], pair[1], LIMIT_Z, bench.sites_noise)
+    regions = {name: pair, f"z = {LIMIT_Z:g}": np.array([pair[0], near])}
+    curves = []
+    for (region, spectra), light in product(regions.items(), LIMIT_LIGHT):
         noise = _dimmed(bench.sites_noise, light)
+        found: dict[str, list[float]] = {source: [] for source in SOURCES[:2]}
         for size in LIMIT_SIZES:
-            scene = inset_grid(pair, count * (size + 14), size, count)
+            scene = inset_grid(spectra, count * (size + 14), size, count)
             image = scene.measure(noise, np.random.default_rng([3, size]), bench.windows)
-            for source in SOURCES[:2]:
+            for source, shares in found.items():
                 maps = classify_image(image, _sites(bench, source, image, noise))
-                share = float(score_needles(scene, maps.label).found.mean())
-                found.setdefault((source, light), []).append(share)
+                shares.append(float(score_needles(scene, maps.label).found.mean()))
             bench.done()
-    return [LimitCurve(source, light, tuple(shares)) for (source, light), shares in found.items()]
+        curves += [LimitCurve(region, source, light, tuple(shares)) for source, shares in found.items()]
+    return curves
 
 
 def study_needles(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
@@ -169,7 +187,8 @@ def study_variants(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[
                 maps = classify_image(image, _sites(bench, "observed", image, noise))
                 scores.append((score_needles(scene, maps.label), time.perf_counter() - start))
                 bench.done()
-            rows.append(needle_row(condition, name, scores))
+            row = needle_row(condition, name, scores)
+            rows.append(replace(row, pure=np.nan, false=np.nan) if gradient else row)
     return rows
 
 
@@ -192,7 +211,7 @@ def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> lis
 def scenes_of(seeds: int, conditions: int) -> int:
     """Return how many scenes the whole study has, with so many seeds for the needles."""
     many = seeds + min(seeds, 3) + len(VARIANTS) * -(-seeds // 2) + noise_scenes(seeds) + 1
-    return conditions * many + len(SWEEP) + len(LIMIT_LIGHT) * len(LIMIT_SIZES)
+    return conditions * many + len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES)
 
 
 def noise_scenes(seeds: int) -> int:

@@ -1,6 +1,6 @@
 """The verification study of a configuration's references, written as a page with figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.arrays import FloatArray
@@ -13,6 +13,7 @@ from pipeline.simulate import edge_windows
 from pipeline.stores.files import publish_file
 from pipeline.verify import study
 from pipeline.workflow.check import check, measured_energy
+from pipeline.workflow.cost import study_cost
 from pipeline.workflow.prepare import ReferenceSet
 from pipeline.workflow.runner import Progress, Runner, silent
 
@@ -83,21 +84,24 @@ def _study(config: Config, references: ReferenceSet, seeds: int, progress: Progr
         )
         pair, names = _pair(config, references)
         scene, maps = study.example(bench, 0)
-        return StudyResult(
+        found = StudyResult(
             references=references.names,
             pair=names,
             conditions=conditions,
             library=len(bench.library),
+            library_seconds=bench.library_seconds,
             inset=study.study_inset(bench, pair),
             sweep=study.study_sweep(bench, pair),
-            limit=study.study_limit(bench, pair),
+            limit=study.study_limit(bench, pair, names[1]),
             needles=study.study_needles(bench, range(seeds)),
             others=study.study_others(bench, range(min(seeds, OTHER_SEEDS))),
             variants=study.study_variants(bench, range(-(-seeds // 2))),
             noise_only=study.study_noise_only(bench, range(study.noise_scenes(seeds))),
             scene=scene,
             maps=maps,
+            cost=[],
         )
+    return replace(found, cost=study_cost(config, progress))
 
 
 def _pair(config: Config, references: ReferenceSet) -> tuple[FloatArray, tuple[str, str]]:
