@@ -48,7 +48,7 @@ def draw_limit(curves: Sequence[LimitCurve]) -> bytes:
     regions, lights = (
         list(dict.fromkeys(getattr(curve, name) for curve in curves)) for name in ("region", "light")
     )
-    figure = Figure(figsize=(4.3 * len(regions), 3.4), layout="constrained")
+    figure = Figure(figsize=(3.5 * len(regions) + 1.6, 3.4), layout="constrained")
     panels = figure.subplots(1, len(regions), squeeze=False, sharey=True)[0]
     for curve in curves:
         panels[regions.index(curve.region)].plot(
@@ -64,7 +64,8 @@ def draw_limit(curves: Sequence[LimitCurve]) -> bytes:
         axes.axhline(95, color="#888888", lw=0.7)
         axes.set(xlabel="side of the region, pixels", ylim=(-4, 104), title=region)
     panels[0].set(ylabel="found, %")
-    panels[-1].legend(frameon=False, fontsize=7)
+    marks, names = panels[0].get_legend_handles_labels()
+    figure.legend(marks, names, loc="outside right center", frameon=False, fontsize=8)
     return _png(figure)
 
 
@@ -80,7 +81,7 @@ def draw_recall(rows: Sequence[NeedleRow]) -> bytes:
         _bars(right, mine, bins, [row.by_z for row in mine])
         left.set(ylabel=f"found, %\n({condition})", xlabel="size, pixels")
         right.set(xlabel="z from the surround")
-    names, marks = panels[0][0].get_legend_handles_labels()[::-1]
+    marks, names = panels[0][0].get_legend_handles_labels()
     figure.legend(marks, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
     return _png(figure)
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import cluster
 
 from pipeline.arrays import FloatArray, LabelArray
-from pipeline.errors import InputError
 from pipeline.filling import fill_map
 from pipeline.nearest import assign_block, prepare
 from pipeline.noise import NoiseModel
@@ -51,15 +51,8 @@ def cluster_image(
     """Cluster the pixels of an image (E, h, w) by scikit-learn, with the setting that has most merit.
 
     K-means is told the true number of clusters; for the others several settings are tried and `merit`,
-    which knows the truth, takes the best. Noise of DBSCAN and HDBSCAN is label 0. Raises InputError without
-    scikit-learn.
+    which knows the truth, takes the best. Noise of DBSCAN and HDBSCAN is label 0.
     """
-    try:
-        from sklearn import cluster
-    except ImportError:
-        raise InputError(
-            "verify: scikit-learn is not installed; install gigaxas[verify] to see other methods beside"
-        ) from None
     points = _scores(image)
     near = _neighbour_distance(points)
     tried: Iterable[Any] = {
