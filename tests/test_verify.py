@@ -13,6 +13,7 @@ from pipeline.observed import join_probes, observe_sites, probe_windows
 from pipeline.sites import cross_distance
 from pipeline.verify import (
     INJECT_SIZES,
+    Source,
     classify_image,
     cluster_image,
     inject,
@@ -94,10 +95,11 @@ def test_injected_needles_are_found_when_large_and_far():
     sites = observe_sites(image, PAPER)
     kept = classify_image(image, sites.spectra).kept
     level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    data = Source(True, sites.spectra[:0])
     sizes, distances, found = [], [], []
     for turn in range(8):
         plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
-        part = inject(image, plan, kept, sites.spectra, library(), PAPER, level)
+        part = inject(image, plan, kept, sites.spectra, library(), PAPER, level, data)
         assert np.array_equal(part.sizes, plan.sizes)
         sizes, distances, found = [*sizes, *part.sizes], [*distances, *part.z], [*found, *part.found]
     sizes, distances, found = np.array(sizes), np.array(distances), np.array(found)
@@ -105,6 +107,20 @@ def test_injected_needles_are_found_when_large_and_far():
     assert large.sum() >= 4
     assert found[large].mean() > 0.7
     assert not found[sizes < 5].any()
+
+
+def test_needles_that_the_sites_of_a_library_split_are_not_found():
+    _, image = field(2, side=128, needles=2)
+    sites = observe_sites(image, PAPER)
+    kept = classify_image(image, sites.spectra).kept
+    level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    found = {True: [], False: []}
+    for observing, given in ((True, sites.spectra[:0]), (False, sites.spectra)):
+        for turn in range(4):
+            plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
+            part = inject(image, plan, kept, sites.spectra, library(), PAPER, level, Source(observing, given))
+            found[observing] += part.found.tolist()
+    assert sum(found[False]) < sum(found[True])
 
 
 def test_a_plan_stays_inside_uniform_surroundings():

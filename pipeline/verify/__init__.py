@@ -1,6 +1,14 @@
 """Proof by known truth: scenes with planted needles, other methods beside, needles injected into data."""
 
-from pipeline.verify.inject import INJECT_SIZES, INJECT_Z, Injected, InjectionPlan, inject, plan_injection
+from pipeline.verify.inject import (
+    INJECT_SIZES,
+    INJECT_Z,
+    Injected,
+    InjectionPlan,
+    Source,
+    inject,
+    plan_injection,
+)
 from pipeline.verify.methods import Maps, classify_image, cluster_image, library_sites
 from pipeline.verify.scenes import Needle, VerifyScene, field_of, inset_grid, needle_scene, uniform_scene
 from pipeline.verify.score import Score, score_inset, score_needles
@@ -13,6 +21,7 @@ __all__ = [
     "Maps",
     "Needle",
     "Score",
+    "Source",
     "VerifyScene",
     "classify_image",
     "cluster_image",

@@ -1,6 +1,6 @@
 """Needles put into a user's own pixels, to tell the smallest phase that would have been found there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from pipeline.noise import NoiseModel
-from pipeline.observed import Level, observe_parcel, settle_sites
+from pipeline.observed import Level, ObservedSites, observe_parcel, settle_sites
 from pipeline.sites import cross_distance
-from pipeline.verify.methods import classify_image
+from pipeline.verify.methods import classify_image, join_sites
 from pipeline.verify.score import FOUND
 
 INJECT_SIZES = (3, 4, 5, 6, 7, 10)
@@ -40,6 +40,18 @@ class Injected:
     sizes: IntArray
     z: FloatArray
     found: BoolArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a run's sites come from: the data, if `observing`, and those given (m, E), none or more."""
+
+    observing: bool
+    given: FloatArray
+
+    def sites(self, observe: Callable[[], ObservedSites], noise: NoiseModel, limit: float) -> FloatArray:
+        """Return the sites; `observe` is asked for those of the data only where these are wanted."""
+        return join_sites(observe().spectra, self.given, noise, limit) if self.observing else self.given
 
 
 def plan_injection(
@@ -78,17 +90,21 @@ def inject(
     towards: FloatArray,
     noise: NoiseModel,
     level: Level,
+    source: Source,
 ) -> Injected:
     """Put needles into an image (E, h, w) of normalised absorbance, run the method again, look for them.
 
     A needle's pixels keep their own noise; their mean moves from their site (m, E), named by `label`, as far
-    towards one of the compositions (d, E) as makes z. Each one's found when its pixels share a new label.
+    towards one of the compositions (d, E) as makes z. Sites are what `source` gives for the changed image.
+    Each one's found when its pixels share a new label.
     """
     changed = image.astype(np.float32, copy=True)
     for region, shift in _needles(plan, label, sites, towards, noise):
         changed[:, *region] += shift[:, None, None].astype(np.float32)
-    observed = settle_sites([observe_parcel([changed], (0, 0), level)], level)
-    final = classify_image(changed, observed.spectra, level.k_size, level.p_num).label
+    anew = source.sites(
+        lambda: settle_sites([observe_parcel([changed], (0, 0), level)], level), noise, level.error
+    )
+    final = classify_image(changed, anew, level.k_size, level.p_num).label
     found = [_is_new(final, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]
     return Injected(plan.sizes, plan.z, np.array(found, np.bool_))
 

@@ -13,7 +13,7 @@ from pipeline.filling import fill_map
 from pipeline.nearest import assign_block, prepare
 from pipeline.noise import NoiseModel
 from pipeline.regions import clean_up_map
-from pipeline.sites import build_sites
+from pipeline.sites import build_sites, cross_distance, z_limit
 from pipeline.spectra import standardise
 
 AXES = 10
@@ -34,6 +34,15 @@ def library_sites(references: FloatArray, noise: NoiseModel, trials: int = 10_00
     """Return the published sites (m, E) of references (n, E): pairs, trials, average linkage."""
     names = [str(k) for k in range(len(references))]
     return build_sites(names, references, noise, trials=trials, method="average").spectra
+
+
+def join_sites(observed: FloatArray, given: FloatArray, noise: NoiseModel, limit: float = 1e-4) -> FloatArray:
+    """Return sites that were observed (m, E), then those given (n, E) farther away than the limit."""
+    if not len(given):
+        return observed
+    there, back = cross_distance(given, observed, noise)
+    far = 0.5 * (there + back).min(axis=1) >= z_limit(limit, "limit")
+    return np.concatenate([observed, given[far]])
 
 
 def classify_image(

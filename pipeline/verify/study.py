@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pipeline.arrays import FloatArray, LabelArray
 from pipeline.noise import NoiseModel
 from pipeline.observed import observe_sites
-from pipeline.sites import cross_distance, z_limit
-from pipeline.verify.methods import Maps, Method, classify_image, cluster_image, library_sites
+from pipeline.verify.methods import Maps, Method, classify_image, cluster_image, join_sites, library_sites
 from pipeline.verify.rows import InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow, needle_row
 from pipeline.verify.scenes import VerifyScene, between, inset_grid, needle_scene, uniform_scene
 from pipeline.verify.score import Score, score_inset, score_needles
@@ -235,9 +234,7 @@ def _sites(bench: Bench, source: str, image: NDArray[np.float32], noise: NoiseMo
     observed = observe_sites(image, noise).spectra
     if source == "observed":
         return observed
-    there, back = cross_distance(bench.library, observed, bench.sites_noise)
-    far = 0.5 * (there + back).min(axis=1) >= z_limit(1e-4, "limit")
-    return np.concatenate([observed, bench.library[far]])
+    return join_sites(observed, bench.library, bench.sites_noise)
 
 
 def _dimmed(noise: NoiseModel, light: float) -> NoiseModel:

@@ -25,6 +25,7 @@ from pipeline.verify import (
     INJECT_SIZES,
     INJECT_Z,
     Injected,
+    Source,
     classify_image,
     field_of,
     inject,
@@ -42,7 +43,7 @@ ROUNDS = 12
 LEAST_LABELLED = 0.5
 SURE = 0.95
 NOISE_SCENES = 20
-NOISE_SIDE = 128
+NOISE_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def inject_needles(
 ) -> InjectionResult:
     """Inject needles into patches of a classified cube (which is classified first where it is not yet).
 
-    Each patch is observed and classified anew, with the level of the noise of the whole cube. Raises
-    InputError where no patch of the cube is labelled.
+    Each patch is classified anew, and observed anew where sites come from the data, at the level of noise of
+    the whole cube. Raises InputError where no patch of the cube is labelled.
     """
     classify(config, progress)
     config = settle_noise(config)
@@ -75,6 +76,8 @@ def inject_needles(
     level = find_level(config, info, runner)
     places = _patches(config, info)
     towards = stored.references if len(stored.references) > 1 else stored.table.spectra
+    given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]
+    source = Source(config.sites.origin in ("observed", "both"), given)
     noise, parts = config.noise.model(), list[Injected]()
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
         for tile in places:
@@ -82,11 +85,11 @@ def inject_needles(
             for _ in range(ROUNDS):
                 turn = sum(len(part.sizes) for part in parts)
                 plan = plan_injection(kept, len(towards), np.random.default_rng([7, len(parts)]), turn)
-                parts.append(inject(image, plan, kept, stored.table.spectra, towards, noise, level))
+                parts.append(inject(image, plan, kept, stored.table.spectra, towards, noise, level, source))
             advance(1)
         false = 0
         for number in range(NOISE_SCENES):
-            false += _false_clusters(config, info, stored.table.spectra, level, number)
+            false += _false_clusters(config, info, stored.table.spectra, level, source, number)
             advance(1)
     tried, found = _counts(parts)
     result = InjectionResult(tried, found, _limits(tried, found), false, NOISE_SCENES * NOISE_SIDE**2, ())
@@ -121,15 +124,17 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
     return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
 
 
-def _false_clusters(config: Config, info: CubeInfo, sites: FloatArray, level: Level, number: int) -> int:
+def _false_clusters(
+    config: Config, info: CubeInfo, sites: FloatArray, level: Level, source: Source, number: int
+) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     noise = _as_found(config.noise.model(), level)
     windows: EdgeWindows = edge_windows(info.energy, config.references.pre_edge, config.references.post_edge)
     scene = field_of(sites[number % min(len(sites), 5)], NOISE_SIDE)
     image = scene.measure(noise, np.random.default_rng([8, number]), (windows.pre, windows.post))
-    k_size, p_num = config.clean_up.k_size, config.clean_up.p_num
-    observed = observe_sites(image, noise, k_size, p_num, config.sites.limit)
-    label = classify_image(image, observed.spectra, k_size, p_num).label
+    k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit
+    anew = source.sites(lambda: observe_sites(image, noise, k_size, p_num, limit), noise, limit)
+    label = classify_image(image, anew, k_size, p_num).label
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
 
 
