@@ -1,6 +1,7 @@
 """Whole runs of the phases over a small cube with planted mixtures and a leak."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,14 @@ def test_an_expert_overrules_and_takes_it_back(run, tmp_path):
     assert (merged.decision.kind, merged.decision.members) == ("merged", (3,))
     assert opened(config)[0].ratio.values[list(names).index("magnetite"), 25, 165] == 1.0
     assert file.read_text().startswith(own)
+    scene = json.loads((config.output / "report" / "scene.js").read_text().removeprefix("gx.scene="))
+    shown = {cluster["label"]: cluster for cluster in scene["clusters"]}
+    assert (shown[mixture]["name"], shown[mixture]["colour"]) == ("new phase", "#123456")
+    assert "Share of new phase" in [layer["title"] for layer in scene["values"]]
+    page = (config.output / "report" / "index.html").read_text()
+    assert "merged into magnetite as you decided" in page
+    assert "hematite flattened by 25" in page
+    assert "new phase" in (config.output / "report.html").read_text()
     file.write_text("overrule: {}\n" + "".join(steps[1:]))
     assert [c.name for c in phases(config).components] == [c.name for c in summary.components]
 

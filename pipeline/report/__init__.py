@@ -1,6 +1,15 @@
 """Pictures and a page for people: `label.png`, `sites.png`, `proof.png` and `report.html`."""
 
-from pipeline.report.data import STATE_NAMES, ClusterRow, Finding, Picture, ReportData, Truth, TruthRow
+from pipeline.report.data import (
+    STATE_NAMES,
+    ClusterRow,
+    ComponentRow,
+    Finding,
+    Picture,
+    ReportData,
+    Truth,
+    TruthRow,
+)
 from pipeline.report.figure import write_label_png
 from pipeline.report.page import render_report, write_report
 from pipeline.report.seams import write_seams_png
@@ -10,6 +19,7 @@ from pipeline.report.study_page import StudyResult, study_page
 __all__ = [
     "STATE_NAMES",
     "ClusterRow",
+    "ComponentRow",
     "Finding",
     "Picture",
     "ReportData",

@@ -63,10 +63,12 @@ def environment() -> Environment:
 def _context(data: ReportData) -> dict[str, Any]:
     """Return what the template names."""
     clusters = views.cluster_views(data)
+    outside, minor = views.needles(clusters)
     return {
         "data": data,
         "clusters": clusters,
-        "minor": [view for view in clusters if view.minor],
+        "outside": outside,
+        "minor": minor,
         "legend": clusters[:_LEGEND_LARGEST],
         "map": views.map_view(data, clusters),
         "state_uri": views.state_picture(data),

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from pipeline.arrays import FloatArray
-from pipeline.report import layers
+from pipeline.report import layers, wording
 from pipeline.report.chart import Chart, spectrum_chart
 from pipeline.report.data import STATE_NAMES, ClusterRow, ReportData
 from pipeline.report.palette import cluster_colours, state_colours
@@ -35,6 +35,16 @@ class ClusterView:
     minor: bool
     differs: bool
     chart: Chart | None
+
+    @property
+    def reason(self) -> str:
+        """Why the cluster lies outside the library; empty where it does not."""
+        row = self.row
+        if row.explained or (row.finding and not row.finding.outside):
+            return ""
+        if row.finding:
+            return f"no mixture of references explains it (p {wording.error(row.finding.p_value)})"
+        return f"beyond the noise from {row.name} (error {wording.error(row.error)})" if self.differs else ""
 
 
 @dataclass(frozen=True)
@@ -78,25 +88,42 @@ def by_size(rows: Sequence[ClusterRow]) -> list[ClusterRow]:
     return sorted(rows, key=lambda row: (-row.pixels, row.label))
 
 
+def colours_by_label(data: ReportData) -> dict[int, str]:
+    """Return the colour of every cluster: a component's own, and for the others ones that stand apart."""
+    own = {component.label: component.colour for component in data.components}
+    others = [row.label for row in by_size(data.clusters) if row.label not in own]
+    return own | dict(zip(others, cluster_colours(len(others), tuple(own.values())), strict=True))
+
+
 def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_CHARTS) -> list[ClusterView]:
-    """Return every cluster, largest first, with the colour of that place.
+    """Return every cluster, largest first, with its colour.
 
     `most_charts` (of the largest, of the smallest) get a chart; None draws all.
     """
     rows = by_size(data.clusters)
     first, last = most_charts or (len(rows), 0)
+    colours = colours_by_label(data)
     return [
         ClusterView(
             row,
-            colour,
+            colours[row.label],
             minor=0 < row.share < MINOR_SHARE,
             differs=row.error is not None and row.error < DIFFERS_BELOW,
             chart=spectrum_chart(data.energy, row.spectrum, row.standard_error, row.reference)
             if place < first or place >= len(rows) - last
             else None,
         )
-        for place, (row, colour) in enumerate(zip(rows, cluster_colours(len(rows)), strict=True))
+        for place, row in enumerate(rows)
     ]
+
+
+def needles(clusters: Sequence[ClusterView]) -> tuple[list[ClusterView], list[ClusterView]]:
+    """Return the clusters outside the library, and the minor ones of the others, both smallest first."""
+    order = sorted(clusters, key=lambda view: (view.row.pixels, view.row.label))
+    return (
+        [view for view in order if view.reason],
+        [view for view in order if view.minor and not view.reason],
+    )
 
 
 def map_view(data: ReportData, clusters: Sequence[ClusterView]) -> MapView:

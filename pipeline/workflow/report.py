@@ -29,8 +29,10 @@ from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
 from pipeline.workflow.exports import write_ome_zarr, write_tiffs
-from pipeline.workflow.paths import result_path, sites_path
+from pipeline.workflow.paths import composition_path, result_path, sites_path
+from pipeline.workflow.phase_tables import Phases, read_phase_tables
 from pipeline.workflow.prepare import describe
+from pipeline.workflow.pyramid import component_labels
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
@@ -60,8 +62,11 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
         sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
         names = {row.label: row.name for row in clusters}
+        found = component_labels(composition_path(config), result.attrs["fingerprint"])[0]
+        phases = read_phase_tables(config.output, found)
         truth = score(config, runner, names, len(sites.table.names))
-        data = _report_data(config, result, sites, info, clusters, truth)
+        data = _report_data(config, result, sites, info, _as_decided(clusters, phases), truth)
+        data = replace(data, components=phases.components if phases else ())
         page = write_report_folder(config, result, info, data, runner)
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
@@ -122,6 +127,16 @@ def _finding(sites: StoredSites, site: int) -> Finding | None:
         outside=bool(evidence.outside[site]),
         place=(y, x),
     )
+
+
+def _as_decided(clusters: list[ClusterRow], phases: Phases | None) -> list[ClusterRow]:
+    """Return the rows with the names of the phases' tables and how others explain them."""
+    if phases is None:
+        return clusters
+    return [
+        replace(row, given=phases.names.get(row.label, ""), explained=phases.explained.get(row.label, ""))
+        for row in clusters
+    ]
 
 
 def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> float:

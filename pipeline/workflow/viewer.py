@@ -62,7 +62,7 @@ def write_report_folder(
         find_layers(result, result_path(config), info, composition_path(config)),
     )
     values = value_layers(layers, data)
-    shown = [vars(layer) for layer in values]
+    shown = [(v.name, v.low, v.high, v.group, v.label) for v in values]
     fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)
     if not _are_made(folder / "tiles", fingerprint):
         _write_tiles(folder, layers, values, info.plane, fingerprint, runner)
@@ -71,7 +71,7 @@ def write_report_folder(
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
     """Return the measured layers with their ranges, taken from as many pixels as the report's overview."""
-    names = {row.label: row.name for row in data.clusters}
+    names = {row.label: row.title for row in data.clusters}
     shown = {"density": data.density, "correlation": data.correlation}
     every = (slice(None, None, data.step),) * 2
     found = []
