@@ -1,9 +1,9 @@
 """Time the composition of pixels against scipy.optimize.nnls called for each, on one thread.
 
-Run `OMP_NUM_THREADS=1 python scripts/bench_phases.py`; prints a Markdown table, and with `--write PAGE` puts it
-in the place of the table of a page. Both start from the uint16
-codes of a tile and end with weights and residual of every pixel; scipy's calls alone leave out that codes
-have to be turned into absorbance first. Every round times every entry once; figures are medians.
+Run `OMP_NUM_THREADS=1 python scripts/bench_phases.py`; prints a Markdown table, and with `--write PAGE` puts
+it in the place of the table of a page. Both start from the uint16 codes of a tile and end with weights and
+residual of every pixel; scipy's calls alone leave out that codes have to be turned into absorbance first.
+Every round times every entry once; figures are medians.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def processor() -> str:
     """Return the name of the processor."""
     try:
         told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return re.findall(r"model name\s*: (.*)", told)[0]
+        return str(re.findall(r"model name\s*: (.*)", told)[0])
     except (OSError, IndexError):
         return platform.processor() or platform.machine()
 
