@@ -45,7 +45,7 @@ def running(config, work=classify):
 
 
 def killed_after(config, stage, seconds, work=classify):
-    """Classify, or do other work; SIGKILL it some seconds after a stage has begun, or return False if it ended."""
+    """Classify, or do other work; SIGKILL it some seconds after a stage began; False where it ended."""
     with running(config, work) as (process, hear):
         with contextlib.suppress(EOFError):
             while hear.recv() != stage:

@@ -228,7 +228,7 @@ def outsiders():
 def test_clusters_outside_the_library_are_needles_whatever_their_size(tmp_path):
     data = outsiders()
     outside, minor = views.needles(views.cluster_views(data))
-    assert [(view.row.label, view.reason) for view in outside] == [
+    assert [(view.row.label, view.row.reason) for view in outside] == [
         (3, "beyond the noise from Magnetite (error 1.0\u202f×\u202f10⁻⁶)"),
         (8, "no mixture of references explains it (p 1.0\u202f×\u202f10⁻⁹)"),
     ]
@@ -242,7 +242,7 @@ def test_clusters_outside_the_library_are_needles_whatever_their_size(tmp_path):
     assert "no mixture of references explains it" in text
     assert "mixture: 0.50 Hematite" in text
     summary = Page(render_report(data)).text
-    assert summary.index("Outside the library: Magnetite") < summary.index(
+    assert summary.index("Outside the library: near Magnetite") < summary.index(
         "Under 1 % of the area: Needle phase"
     )
 

@@ -1,6 +1,7 @@
 """Pictures and a page for people: `label.png`, `sites.png`, `proof.png` and `report.html`."""
 
 from pipeline.report.data import (
+    DIFFERS_BELOW,
     STATE_NAMES,
     ClusterRow,
     ComponentRow,
@@ -17,6 +18,7 @@ from pipeline.report.sites import site_pictures, write_proof_png, write_sites_pn
 from pipeline.report.study_page import StudyResult, study_page
 
 __all__ = [
+    "DIFFERS_BELOW",
     "STATE_NAMES",
     "ClusterRow",
     "ComponentRow",

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, LabelArray
 from pipeline.errors import InputError
+from pipeline.report import wording
 
+DIFFERS_BELOW = 1e-4  # s_error of the site spacing: below it, noise does not explain the difference
 STATE_NAMES = ("void", "kept", "core", "filled", "border")
 
 
@@ -56,9 +58,25 @@ class ClusterRow:
     explained: str = ""
 
     @property
+    def differs(self) -> bool:
+        """Whether noise does not explain the difference from the nearest reference."""
+        return self.error is not None and self.error < DIFFERS_BELOW
+
+    @property
+    def reason(self) -> str:
+        """Why the cluster lies outside the library; empty where it does not."""
+        if self.explained or (self.finding and not self.finding.outside):
+            return ""
+        if self.finding:
+            return f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
+        return (
+            f"beyond the noise from {self.name} (error {wording.error(self.error)})" if self.differs else ""
+        )
+
+    @property
     def title(self) -> str:
         """The name to show: the one it was given, or that of its nearest reference."""
-        return self.given or self.name
+        return self.given or (f"near {self.name}" if self.reason else self.name)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.report import views, wording
-from pipeline.report.data import ReportData
+from pipeline.report.data import DIFFERS_BELOW, ReportData
 from pipeline.report.layers import data_uri
 from pipeline.stores.files import publish_file
 
@@ -76,5 +76,5 @@ def _context(data: ReportData) -> dict[str, Any]:
         "correlation": views.correlation_view(data),
         "noise": [(name, value, _NOISE_MEANINGS.get(name, "")) for name, value in (data.noise or {}).items()],
         "seconds": sum(seconds for _, seconds in data.timings),
-        "differs_below": views.DIFFERS_BELOW,
+        "differs_below": DIFFERS_BELOW,
     }

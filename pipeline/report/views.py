@@ -7,13 +7,12 @@ import numpy as np
 from matplotlib import colormaps
 
 from pipeline.arrays import FloatArray
-from pipeline.report import layers, wording
+from pipeline.report import layers
 from pipeline.report.chart import Chart, spectrum_chart
 from pipeline.report.data import STATE_NAMES, ClusterRow, ReportData
 from pipeline.report.palette import cluster_colours, state_colours
 
 MINOR_SHARE = 0.01  # below it a cluster is named among the minor ones
-DIFFERS_BELOW = 1e-4  # s_error of the site spacing: below it, noise does not explain the difference
 MOST_CHARTS = (100, 50)  # spectra drawn: of the largest and of the smallest clusters
 _LEVELS = 32
 
@@ -33,18 +32,7 @@ class ClusterView:
     row: ClusterRow
     colour: str
     minor: bool
-    differs: bool
     chart: Chart | None
-
-    @property
-    def reason(self) -> str:
-        """Why the cluster lies outside the library; empty where it does not."""
-        row = self.row
-        if row.explained or (row.finding and not row.finding.outside):
-            return ""
-        if row.finding:
-            return f"no mixture of references explains it (p {wording.error(row.finding.p_value)})"
-        return f"beyond the noise from {row.name} (error {wording.error(row.error)})" if self.differs else ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,6 @@ def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_C
             row,
             colours[row.label],
             minor=0 < row.share < MINOR_SHARE,
-            differs=row.error is not None and row.error < DIFFERS_BELOW,
             chart=spectrum_chart(data.energy, row.spectrum, row.standard_error, row.reference)
             if place < first or place >= len(rows) - last
             else None,
@@ -121,8 +108,8 @@ def needles(clusters: Sequence[ClusterView]) -> tuple[list[ClusterView], list[Cl
     """Return the clusters outside the library, and the minor ones of the others, both smallest first."""
     order = sorted(clusters, key=lambda view: (view.row.pixels, view.row.label))
     return (
-        [view for view in order if view.reason],
-        [view for view in order if view.minor and not view.reason],
+        [view for view in order if view.row.reason],
+        [view for view in order if view.minor and not view.row.reason],
     )
 
 

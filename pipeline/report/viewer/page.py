@@ -42,7 +42,7 @@ def write_viewer(folder: Path, scene: Scene) -> Path:
         "data": scene.data,
         "outside": outside,
         "needles": minor,
-        "others": [view for view in clusters if not view.minor and not view.reason],
+        "others": [view for view in clusters if not view.minor and not view.row.reason],
         "components": scene.data.components,
         "layers": _layer_choices(scene),
         "states": views.state_views(scene.data),
