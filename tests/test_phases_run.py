@@ -125,6 +125,16 @@ def test_tables_tell_reach_and_reason(run):
     assert sum(float(row["share"]) for row in components) == pytest.approx(1.0)
 
 
+def test_the_composition_follows_the_cf_conventions(run):
+    found, _ = opened(run[0])
+    assert found.attrs["Conventions"].startswith("CF-1.")
+    assert [found[axis].attrs["axis"] for axis in "yx"] == ["Y", "X"]
+    for name, values in found.variables.items():
+        assert values.attrs["long_name"], name
+        assert values.attrs["units"] in ("1", "um", "eV"), name
+    assert all(name in found for name in found.ratio.attrs["ancillary_variables"].split())
+
+
 def test_every_component_is_an_xdi_file(run):
     config, _, summary = run
     for row, component in zip(table(config, "components.csv"), summary.components, strict=True):
