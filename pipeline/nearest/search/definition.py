@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.errors import InputError
+from pipeline.nearest.search.lanes import BLOCK, sum_squares
 
-BLOCK = 32  # samples between two looks at a partial sum
 EPS = 2.0**-52
 SMALLEST, LARGEST = 1e-100, 1e100  # beyond these, squares leave float64
 MULTIPLICATIONS, ADDITIONS, MEASURED, MOVES = range(4)
@@ -97,29 +97,10 @@ def measure(x: FloatArray, entries: FloatArray, n: int, limit: float, work: IntA
     Eight sums side by side, then added pairwise: the same bits for every method. Partial sums never exceed
     the whole, in float64 either, so a limit can be compared without any slack.
     """
-    a = b = c = d = e = f = g = h = total = 0.0
-    size, done = x.size, 0
+    total, done = sum_squares(x, entries, n, limit)
     work[MEASURED] += 1
-    while done < size:
-        stop = min(done + BLOCK, size)
-        whole = done + (stop - done) // 8 * 8
-        for i in range(done, whole, 8):
-            a += (x[i] - entries[n, i]) * (x[i] - entries[n, i])
-            b += (x[i + 1] - entries[n, i + 1]) * (x[i + 1] - entries[n, i + 1])
-            c += (x[i + 2] - entries[n, i + 2]) * (x[i + 2] - entries[n, i + 2])
-            d += (x[i + 3] - entries[n, i + 3]) * (x[i + 3] - entries[n, i + 3])
-            e += (x[i + 4] - entries[n, i + 4]) * (x[i + 4] - entries[n, i + 4])
-            f += (x[i + 5] - entries[n, i + 5]) * (x[i + 5] - entries[n, i + 5])
-            g += (x[i + 6] - entries[n, i + 6]) * (x[i + 6] - entries[n, i + 6])
-            h += (x[i + 7] - entries[n, i + 7]) * (x[i + 7] - entries[n, i + 7])
-        for i in range(whole, stop):
-            a += (x[i] - entries[n, i]) * (x[i] - entries[n, i])
-        work[MULTIPLICATIONS] += stop - done
-        work[ADDITIONS] += 2 * (stop - done) + 1
-        done = stop
-        total = ((a + e) + (c + g)) + ((b + f) + (d + h))
-        if total > limit:
-            break
+    work[MULTIPLICATIONS] += done
+    work[ADDITIONS] += 2 * done + (done + BLOCK - 1) // BLOCK
     return total
 
 
