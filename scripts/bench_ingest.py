@@ -7,8 +7,6 @@ on the machine does not count.
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench_sites import processor
+from machine import machine
 
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
@@ -102,12 +100,6 @@ def only_move(tile: Tile, recipe: Recipe, store: Path) -> None:
 
 SAMPLES: dict[Tile, np.ndarray] = {}
 MAPS: dict[tuple[Tile, str], np.ndarray] = {}
-
-
-def machine() -> str:
-    """Return a line about the machine."""
-    cores = os.cpu_count()
-    return f"{processor()}, {cores} cores, one used; Python {platform.python_version()}."
 
 
 def timed(work: Callable[[Tile], object], tiles: list[Tile]) -> float:

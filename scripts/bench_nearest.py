@@ -7,7 +7,6 @@ median over the rounds of (peer's time per pixel / engine's time per pixel).
 
 import importlib.util
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from machine import processor
 from threadpoolctl import threadpool_limits
 
 from pipeline.arrays import FloatArray, IntArray
@@ -147,8 +147,7 @@ def main() -> None:
         times = time_rounds(entries, 1)
         alone = time_rounds({BEST: entries[BEST]}, 1)[BEST]
         paired = time_rounds({BEST: entries[BEST]}, 2)[BEST]
-    machine = platform.processor() or platform.machine()
-    print(f"{machine}, {os.cpu_count()} cores; {len(sites)} sites, {prepared.energies} energies\n")
+    print(f"{processor()}, {os.cpu_count()} cores; {len(sites)} sites, {prepared.energies} energies\n")
     print("| one thread | Mpx/s | the engine's best is faster by | wrong labels |\n|---|---|---|---|")
     for name, spent in times.items():
         share = f"{wrong[name]:.1e}" if name in wrong else ""

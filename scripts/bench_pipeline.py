@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from linked_cubes import link_cube
+from machine import processor
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -147,7 +148,7 @@ def _page(measured: Measured) -> str:
         "",
         f"`make bench`: {pixels:.1f} Mpx x 178 energies in chunks of {CHUNK} x {CHUNK}, uint16, LZ4; "
         f"medians of {len(next(iter(measured.values())))} interleaved rounds. "
-        f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}.",
+        f"{os.cpu_count()} cores, {processor()}, Python {platform.python_version()}.",
         "",
         "| what | seconds | Mpx/s |",
         "|---|---:|---:|",
@@ -158,13 +159,6 @@ def _page(measured: Measured) -> str:
         *(f"| {name} | {ratio:.2f} |" for name, ratio in ratios),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":

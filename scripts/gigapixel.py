@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import yaml
 from linked_cubes import link_cube
+from machine import processor
 
 from pipeline.cli import _bar
 from pipeline.config import Config
@@ -95,7 +96,7 @@ def _page(config: Config, tiles: int, wall: float, peak: int, clusters: int) -> 
         "",
         f"`make gigapixel`: {pixels / 1e6:,.0f} million pixels x 178 energies, {manifest['sites']} sites, "
         f"{SOURCE_CHUNKS[0] * SOURCE_CHUNKS[1]} distinct simulated tiles linked {tiles:,} times.",
-        f"Machine: {os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}.",
+        f"Machine: {os.cpu_count()} cores, {processor()}; Python {platform.python_version()}.",
         "",
         f"**{wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak memory of all processes "
         "together "
@@ -108,13 +109,6 @@ def _page(config: Config, tiles: int, wall: float, peak: int, clusters: int) -> 
         lines.append(f"| {stage} | {took:.1f} | {took / wall:.0%} | {pixels / 1e6 / max(took, 1e-3):.2f} |")
     lines.append(f"| start, checks, end | {wall - sum(seconds.values()):.1f} | | |")
     return "\n".join(lines) + "\n"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":
