@@ -104,5 +104,28 @@ def _sum_squares(typing_context: Any, x: Any, entries: Any, n: Any, limit: Any) 
     return types.Tuple((types.float64, types.int64))(x, entries, types.int64, types.float64), generate
 
 
+@intrinsic
+def _sum_range(typing_context: Any, rows: Any, n: Any, start: Any, stop: Any) -> Any:
+    """Return the sum of rows[n, start:stop], eight sums side by side and what is left after them."""
+    require(types.float64, rows)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        row = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        vector = ir.VectorType(ir.DoubleType(), LANES)
+        lanes = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * LANES))
+        whole = builder.and_(builder.sub(args[3], args[2]), index_of(-LANES))
+        end = builder.add(args[2], whole)
+        with cgutils.for_range_slice(builder, args[2], end, index_of(LANES)) as (i, _):
+            builder.store(builder.fadd(builder.load(lanes), load_vector(builder, row, i, vector)), lanes)
+        total = cgutils.alloca_once_value(builder, sum_lanes(builder, builder.load(lanes)))
+        with cgutils.for_range_slice(builder, end, args[3], index_of(1)) as (i, _):
+            here = builder.load(builder.gep(row, [i]))
+            builder.store(builder.fadd(builder.load(total), here), total)
+        return builder.load(total)
+
+    return types.float64(rows, types.int64, types.int64, types.int64), generate
+
+
 add_squares: Any = _add_squares
+sum_range: Any = _sum_range
 sum_squares: Any = _sum_squares

@@ -14,7 +14,7 @@ from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.screening import lowest_bit
 from pipeline.nearest.search.axes import count_transform
 from pipeline.nearest.search.bounds import Scale, apart, settle
-from pipeline.nearest.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep
+from pipeline.nearest.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep, sum_to
 from pipeline.nearest.search.fine import Rows
 from pipeline.nearest.search.tree import Tree, Walk, nearest_places, new_walk, next_leaf, restart, search_leaf
 
@@ -186,11 +186,11 @@ def _settle(
                 scaled = True
                 z[:] = sums * weights
                 work[MULTIPLICATIONS] += z.size
-                inside = apart(z, segments, pivot, np.inf, work)
+                inside = sum_to(np.inf, z, segments, pivot, work)
                 _span(square, inside, scale, reach[0], spans[1], work)
             limit = reach[1] - _bridge(spans[1], beside_segments[pivot], beside_segments[n], work)
             work[ADDITIONS] += 2
-            if limit < 0.0 or apart(z, segments, n, limit, work) > limit:
+            if limit < 0.0 or sum_to(limit, z, segments, n, work) > limit:
                 continue
         work[MOVES] += settle(n, x, entries, scale, names, squares, reach, work)
 
