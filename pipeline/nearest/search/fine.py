@@ -128,7 +128,7 @@ def _search(
     squares: FloatArray,
     work: IntArray,
 ) -> None:
-    seen, reach = np.zeros(len(entries), np.int32), np.empty(2)
+    seen, reach = np.zeros(len(entries), np.int64), np.empty(2)
     guess, near, walk = np.empty(1, np.int64), np.empty(1), new_walk(places.shape[1])
     for q in range(len(queries)):
         x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])

@@ -166,7 +166,7 @@ def _search(
     work: IntArray,
 ) -> None:
     thinned, entries, order, along, span = axes
-    seen, reach = np.zeros(len(library), np.int32), np.empty(2)
+    seen, reach = np.zeros(len(library), np.int64), np.empty(2)
     votes, nowhere = np.zeros(len(library), np.int64), np.empty((1, 0))
     for q in range(len(queries)):
         x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
