@@ -31,7 +31,7 @@ CHOICES: dict[str, list[dict[str, int]]] = {
     "pilot": [{"components": r, "pilot": p} for r in (2, 4, 8, 16, 32) for p in (2, 4) if p <= r],
     "tree": [{"components": r, "smooth": s} for r in COMPONENTS for s in (1, 11)],
     "limited": [{"components": r} for r in (2, 4, 8, 16)],
-    "segments": [{"components": r} for r in (4, 8, 12, 16, 24)],
+    "segments": [{"components": r} for r in (6, 8, 12, 16, 24)],
 }
 
 
