@@ -116,9 +116,11 @@ def _rows(
         "the same, with the journal": lambda: recorded(None),
         "the same, local cluster of 2 processes": lambda: on_dask(client),
         "that, with the journal": lambda: recorded(client),
-        "clean-up and fill, Dask on 2 threads": lambda: clean_up_and_fill(config, plan, result, runner),
+        "clean-up and fill, Dask on 2 threads": lambda: clean_up_and_fill(
+            config, plan, result, count, runner
+        ),
         "cluster sums, Dask on 2 threads": lambda: runner.over(
-            "clusters", stages.sum_tile, plan.grid, info=info, result=result, sites=count
+            "clusters", stages.sum_tile, plan.spatial, info=info, result=result, step=plan.tile, sites=count
         ),
     }
 

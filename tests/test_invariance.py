@@ -18,7 +18,8 @@ from pipeline.workflow.classify import make_result
 from pipeline.workflow.plan import make_plan
 from pipeline.workflow.runner import Runner
 
-MAPS = ("site", "kept", "label", "state", "correlation")
+CLUSTERS = ("cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
+MAPS = ("site", "kept", "label", "state", "correlation", *CLUSTERS)
 
 
 def oracle(image, spectra):

@@ -10,7 +10,7 @@ import xarray as xr
 from pipeline import __version__, stages
 from pipeline.arrays import IntArray
 from pipeline.certainty import prepare_certainty
-from pipeline.clusters import ClusterSpectra, cluster_spectra, merge_sums
+from pipeline.clusters import cluster_spectra, merge_sums
 from pipeline.config import Config, digest
 from pipeline.errors import InputError
 from pipeline.filling import settle_fill
@@ -18,6 +18,7 @@ from pipeline.nearest import prepare
 from pipeline.places import Place
 from pipeline.regions import merge_regions
 from pipeline.spectra import ReadRow
+from pipeline.stores.aside import create_aside, remove_aside
 from pipeline.stores.cube import CubeInfo, cube_identity
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.result import clusters_are_whole, create_result, open_result, write_clusters
@@ -169,6 +170,11 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
     store = partial_of(final)
     count = len(sites.table.spectra)
     create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis, config.maps)
+    expected = config.clean_up if info.dtype == np.uint16 else None
+    if expected is not None:
+        grid = len(plan.grid), len(plan.grid[0])
+        spectrum_bytes = info.shape[0] * info.dtype.itemsize
+        create_aside(store, grid, plan.tile, spectrum_bytes, expected.model_dump())
     runner.over(
         "assign",
         stages.assign_tile,
@@ -177,25 +183,34 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
         result=store,
         sites=prepare(sites.table.spectra),
         certainty=prepare_certainty(sites.table.spectra, config.noise.model(), config.maps),
+        expected=expected,
     )
-    states = clean_up_and_fill(config, plan, store, runner)
-    spectra, pixels = _clusters(plan, info, store, count, runner)
-    write_clusters(store, info.energy, spectra, pixels, states, fingerprint)
+    states, pixels = clean_up_and_fill(config, plan, store, count, runner)
+    settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
+    parts = runner.over("clusters", stages.sum_tile, plan.spatial, **settings)
+    sums = merge_sums((part for row in parts for part in row), count)
+    spectra = cluster_spectra(sums, info.scale, info.offset)
+    remove_aside(store)
+    write_clusters(store, info.energy, spectra, pixels[sums.labels], states, fingerprint)
     publish(store, final)
 
 
-def clean_up_and_fill(config: Config, plan: Plan, store: Place, runner: Runner) -> IntArray:
-    """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state.
+def clean_up_and_fill(
+    config: Config, plan: Plan, store: Place, count: int, runner: Runner
+) -> tuple[IntArray, IntArray]:
+    """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state, and of each label.
 
-    Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass.
+    Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass. Labels
+    run from 0 to `count`.
     """
     settings = {"result": store, "plane": plan.plane, "clean_up": config.clean_up}
     edges = runner.over("regions", stages.find_tile_regions, plan.spatial, **settings)
     keep = merge_regions(edges)
     rings = runner.over("clean-up", stages.keep_tile, plan.spatial, keep, **settings)
     settled = settle_fill(rings)
-    states = runner.over("fill", stages.fill_tile_holes, plan.spatial, settled, **settings)
-    return np.sum([counts for row in states for counts in row], axis=0, dtype=np.int64)
+    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, settled, **settings, sites=count)
+    states, labels = zip(*(pair for row in counts for pair in row), strict=True)
+    return np.sum(states, axis=0), np.sum(labels, axis=0)
 
 
 def result_basis(config: Config, info: CubeInfo, sites: StoredSites) -> str:
@@ -203,12 +218,3 @@ def result_basis(config: Config, info: CubeInfo, sites: StoredSites) -> str:
     missing = config.cube.missing_chunks if config.cube else "error"
     maps = (config.maps, asdict(config.noise.model())) if config.maps else None
     return digest(__version__, cube_identity(info), sites.table.spectra.tobytes(), missing, maps)
-
-
-def _clusters(
-    plan: Plan, info: CubeInfo, store: Place, count: int, runner: Runner
-) -> tuple[ClusterSpectra, IntArray]:
-    parts = runner.over("clusters", stages.sum_tile, plan.grid, info=info, result=store, sites=count)
-    sums = merge_sums((part for row in parts for part, _ in row), count)
-    pixels = np.sum([labels for row in parts for _, labels in row], axis=0)
-    return cluster_spectra(sums, info.scale, info.offset), pixels[sums.labels]
