@@ -11,7 +11,8 @@ from pipeline.cleanup import effective_labels, find_cores
 from pipeline.clusters import Sums, merge_sums, sum_spectra
 from pipeline.config import CleanUp
 from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
-from pipeline.nearest import Prepared, assign_block
+from pipeline.nearest import Assignment, Prepared, assign_block
+from pipeline.nearest.approximate import assign_approximately, count_right
 from pipeline.noise import NoiseModel
 from pipeline.observed import Grains, Level, observe_parcel, probe_windows
 from pipeline.places import Place
@@ -25,6 +26,9 @@ from pipeline.stores.result import read_map, write_maps
 from pipeline.tiles import Tile, chunk_rows, parts_of
 
 Plane = tuple[int, int]
+
+SAMPLE = 1000
+"""Pixels of a tile on which the approximate engine is compared with the exact one."""
 
 
 def simulate_tile(
@@ -72,11 +76,37 @@ def assign_tile(
     block = cube.read_tile(info, tile)
     ranked = certainty is not None and certainty.gain is not None
     found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
-    if expected is not None:
-        write_aside(result, tile, _aside(tile, block, found.labels, info, expected))
-    write_maps(result, tile, site=found.labels, correlation=found.correlation)
-    if certainty is not None:
-        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
+    _write_assignment(tile, block, found, info, result, certainty, expected)
+
+
+def assign_tile_approximately(
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Place,
+    sites: Prepared,
+    index: Any,
+    certainty: Certainty | None = None,
+    expected: CleanUp | None = None,
+) -> tuple[int, int]:
+    """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and the pixels in it."""
+    block = cube.read_tile(info, tile)
+    found = assign_approximately(block, sites, index, info.invalid)
+    _write_assignment(tile, block, found, info, result, certainty, expected)
+    return count_right(
+        block, found.labels, sites, info.invalid, SAMPLE, seed=tile.y0 * info.plane[1] + tile.x0
+    )
+
+
+def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> tuple[int, int]:
+    """Count the labels that rounding the samples has changed in one tile, and the pixels compared.
+
+    Those are the pixels that a quantised cube holds as they were, too, unless both have no signal.
+    """
+    samples, rows = cube.read_lossless(info, tile)
+    labels = read_map(result, "site", tile.region)[rows]
+    exact = assign_block(samples, sites, invalid=info.invalid).labels
+    return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
 
 
 def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
@@ -143,6 +173,22 @@ def tile_regions(
 def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
     window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
     return tile_regions(window, tile, plane, **clean_up.model_dump())
+
+
+def _write_assignment(
+    tile: Tile,
+    block: NDArray[Any],
+    found: Assignment,
+    info: CubeInfo,
+    result: Place,
+    certainty: Certainty | None,
+    expected: CleanUp | None,
+) -> None:
+    if expected is not None:
+        write_aside(result, tile, _aside(tile, block, found.labels, info, expected))
+    write_maps(result, tile, site=found.labels, correlation=found.correlation)
+    if certainty is not None:
+        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
 
 
 def _aside(tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp) -> Aside:

@@ -124,7 +124,7 @@ def peers_of(prepared: Prepared) -> dict[str, Callable[[np.ndarray], np.ndarray]
     peers = {
         "float64 product + argmax": product(prepared, np.float64),
         "float32 product + argmax": product(prepared, np.float32),
-        "pynndescent": lambda block: assign_approximately(block, prepared, index, INVALID),
+        "pynndescent": lambda block: assign_approximately(block, prepared, index, INVALID).labels,
     }
     flat = flat_index(prepared)
     return peers if flat is None else {**peers, "faiss flat": flat}

@@ -31,8 +31,8 @@ from pipeline.stores.result import create_result
 from pipeline.stores.sites import read_sites
 from pipeline.tiles import Tile, flat, regular_grid
 from pipeline.workflow import classify
-from pipeline.workflow.classify import clean_up_and_fill
 from pipeline.workflow.plan import make_plan
+from pipeline.workflow.result import clean_up_and_fill
 from pipeline.workflow.resume import Ledger
 from pipeline.workflow.runner import Runner
 

@@ -17,8 +17,8 @@ from pipeline.stores.folders import stamps
 from pipeline.stores.groups import attributes_of, final_of
 
 MARKS = ("basis", "fingerprint")
-# What a task may be told that makes later stages faster and leaves its own result as it is.
-HINTS = ("expected",)
+# What a task may be told that its other settings determine, or that only makes later stages faster.
+HINTS = ("expected", "index")
 Mark = Callable[[Place], str]
 
 
