@@ -33,6 +33,14 @@ def _encode(
         codes[i] = np.uint16(np.int32(code if inside else np.float32(INVALID)))
 
 
+def step_within(absorbance: float) -> int:
+    """Return the largest power of two that is, as a step of codes, at most this much absorbance; at least 1.
+
+    Multiples of a power of two leave bits empty, which is what a bit-shuffling codec makes small.
+    """
+    return 1 << max(int(absorbance / SCALE).bit_length() - 1, 0)
+
+
 def quantise(codes: NDArray[np.uint16], step: int) -> NDArray[np.uint16]:
     """Round codes (any shape) to the nearest multiples of `step`; invalid ones stay invalid."""
     largest = (INVALID - 1) // step

@@ -17,7 +17,7 @@ from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
-from pipeline.stores.codes import SCALE
+from pipeline.stores.codes import step_within
 from pipeline.stores.cube import CubeInfo, create_cube, cube_identity, describe_cube
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
@@ -110,7 +110,7 @@ def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
 def quantised_step(config: Config) -> int:
     """Return what codes of a new cube are rounded to multiples of: a share of the least noise, or 1."""
     noise = float(config.noise.model().sigma(np.zeros(())))
-    return max(1, int(config.quantise * noise / SCALE)) if config.quantise else 1
+    return step_within(config.quantise * noise) if config.quantise else 1
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
