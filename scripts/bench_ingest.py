@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from bench_page import machine
 
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
@@ -119,7 +119,9 @@ def main() -> None:
         lines = bench(Path(name))
     print("\n".join(lines))
     if asked.write:
-        asked.write.write_text(PAGE.format(machine=machine(), table="\n".join(lines)), encoding="utf-8")
+        asked.write.write_text(
+            PAGE.format(machine=f"{machine()}; one core used.", table="\n".join(lines)), encoding="utf-8"
+        )
 
 
 def bench(folder: Path) -> list[str]:

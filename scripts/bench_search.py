@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from machine import machine
+from bench_page import machine
 from search_libraries import LIBRARIES
 from threadpoolctl import threadpool_limits
 
@@ -36,16 +36,18 @@ CHOICES: dict[str, list[dict[str, int]]] = {
 
 
 PAGE = """\
-# Benchmark: searching a library
+# Searching a library
 
-Every method of `gx.fit_search`, and one matrix product in its place, on three libraries: Raman spectra of
-the package pyopenspecy, modelled peaks, and sites of the modelled phases. A fifth of a library, with white
-noise, is looked up in it (2,000 noisy pixels in the sites). Operations are counted
+Operations and microseconds a spectrum of every method of `gx.fit_search`, and of one matrix product in its
+place, on three libraries: measured Raman spectra, modelled peaks, sites.
+
+The Raman spectra come with the package pyopenspecy, the sites are those of the modelled phases. A fifth of a
+library, with white noise, is looked up in it, in the sites 2,000 noisy pixels. Operations are counted
 ([the rule, the methods, what the figures say](../explanation/search.md)) and depend on no machine; times are
-processor microseconds, medians of {ROUNDS} rounds in turn. Every answer is held against full search.
-`make bench` measures again; `.venv/bin/pip install -e '.[bench]'` adds pyopenspecy and faiss.
+processor time, medians of {ROUNDS} rounds in turn. Every answer is held against full search. `make bench`
+measures again; `.venv/bin/pip install -e '.[bench]'` adds pyopenspecy and faiss.
 
-{machine} {versions}.
+{machine}; one core used; {versions}.
 """
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from machine import machine
+from bench_page import machine
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
@@ -151,7 +151,7 @@ def main() -> None:
 
 def write_page(page: Path) -> None:
     """Put the table, with a line about the machine, between the marks of a page."""
-    table = "\n".join([machine(), "", *LINES])
+    table = "\n".join([f"{machine()}; one core used.", "", *LINES])
     text = page.read_text(encoding="utf-8")
     marks = r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
     if not re.search(marks, text, re.DOTALL):
