@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays import FloatArray
-from pipeline.errors import DamagedError, InputError, RunError
+from pipeline.errors import DamagedError, InputError, unwritable
 from pipeline.nearest.search import Neighbours
 from pipeline.stores.folders import remove
 from pipeline.stores.groups import partial_of, put_in_place
@@ -37,10 +37,7 @@ def write_neighbours(path: Path, table: Neighbours, fingerprint: str) -> None:
         (partial / NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
         put_in_place(partial, path)
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
-            "run the same command again"
-        ) from None
+        raise unwritable(path, error) from None
 
 
 def holds_neighbours(path: Path, fingerprint: str) -> bool:
