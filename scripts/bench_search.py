@@ -23,7 +23,7 @@ from pipeline.nearest.search import METHODS, Found, Neighbours, Search, find_nei
 
 DECIBELS, SHARE, PIXELS, BATCH = (15, 20, 24), 0.2, 2000, 1000
 COMPONENTS = (2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64)
-TUNED, ROUNDS, FEW = 100, 7, 100
+TUNED, ROUNDS, FEW = 100, 5, 100
 TABLES = ("tree", "limited")
 CHOICES: dict[str, list[dict[str, int]]] = {
     "principal": [{"components": r} for r in (8, 16, 32, 64, 96)],
