@@ -27,7 +27,7 @@ from pipeline.tiles import Tile, chunk_rows, parts_of
 
 Plane = tuple[int, int]
 
-SAMPLE = 1000
+SAMPLE = 4000
 """Pixels of a tile on which the approximate engine is compared with the exact one."""
 
 

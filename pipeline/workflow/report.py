@@ -43,11 +43,15 @@ SHARING_SLACK = 0.25
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written."""
+    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written.
+
+    `inexact` are rows (name, share, meaning) on labels that are not exact.
+    """
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
     paths: Sequence[Place]
+    inexact: Sequence[tuple[str, str, str]] = ()
 
 
 def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
@@ -59,7 +63,7 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
     with open_result(result_path(config)) as result:
         sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
-        names = {row.label: row.name for row in clusters}
+        names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
         truth = score(config, runner, names, len(sites.table.names))
         data = _report_data(config, result, sites, info, clusters, truth)
         page = write_report_folder(config, result, info, data, runner)
@@ -77,7 +81,7 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
         if tiff:
             paths += write_tiffs(config, result, info, data, runner)
         paths.append(write_manifest(config, result.attrs, data, runner))
-    return Summary(clusters, truth, paths)
+    return Summary(clusters, truth, paths, _shares(shares))
 
 
 def cluster_rows(
