@@ -7,8 +7,6 @@ Every round times every entry once; figures are medians.
 """
 
 import argparse
-import os
-import platform
 import re
 import statistics
 import sys
@@ -17,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from bench_page import machine
 from numpy.typing import NDArray
 from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
@@ -112,21 +111,11 @@ def table(counts: tuple[int, ...] = (2, 3, 5, 10)) -> list[str]:
 
 def write_page(page: Path, lines: Sequence[str]) -> None:
     """Put the table, with a line about the machine, between the marks of a page."""
-    machine = f"{processor()}, {os.cpu_count()} cores, one used; Python {platform.python_version()}."
     text, marks = page.read_text(encoding="utf-8"), r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
     if not re.search(marks, text, re.DOTALL):
         sys.exit(f"{page}: found no marks `<!-- measured -->` and `<!-- end -->`")
-    told = "\n".join([machine, "", *lines, ""])
+    told = "\n".join([f"{machine()}; one core used.", "", *lines, ""])
     page.write_text(re.sub(marks, lambda _: told, text, flags=re.DOTALL), encoding="utf-8")
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return str(re.findall(r"model name\s*: (.*)", told)[0])
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from pipeline.config import Config
-from pipeline.stores.cube import INVALID, CubeInfo
+from pipeline.stores.codes import INVALID
+from pipeline.stores.cube import CubeInfo
 from pipeline.tiles import Grid, regular_grid, tile_shape
 
 # Bytes a pixel takes in the maps of the result, compression left aside.
@@ -12,7 +13,7 @@ RESULT_BYTES = 2 + 2 + 2 + 1 + 4
 PROCESS_BYTES = 280 * 2**20
 BLOCK_COPIES = 6
 # Side, in pixels, of the tiles of the clean-up and the fill, which read labels only.
-SPATIAL_SIDE = 1024
+SPATIAL_SIDE = 2048
 # Million samples (pixels x energies) a second and core, rounded down from measurements.
 SIMULATE_RATE = 22.0
 INGEST_RATE = 60.0

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.arrays import IntArray
 from pipeline.config import Config, digest
-from pipeline.errors import RunError
+from pipeline.errors import unwritable
 from pipeline.pyramid import Plane, find_boxes, level_shapes
 from pipeline.report import ReportData
 from pipeline.report.viewer import (
@@ -188,10 +188,7 @@ def _write_scripts(
             try:
                 (place / f"{column}_{row}.js").write_bytes(script)
             except OSError as error:
-                raise RunError(
-                    f"{place}: cannot be written ({error.strerror or error}); free the disk or its "
-                    "permissions and run the same command again"
-                ) from None
+                raise unwritable(place, error) from None
 
 
 def _level(scratch: Path, level: int) -> Path:
