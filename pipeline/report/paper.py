@@ -105,7 +105,7 @@ def draw_stages(stages: Sequence[Stage], void: BoolArray, order: Sequence[int], 
     """Draw maps (y, x) beside each other: clusters in colour by `order`, other sites grey, removed black."""
     figure = Figure(figsize=(3.3 * len(stages), 3.7), layout="constrained")
     colours = dict(zip(order, cluster_colours(len(order)), strict=True))
-    for axes, stage in zip(figure.subplots(1, len(stages)), stages, strict=True):
+    for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
         count = np.count_nonzero(np.unique(stage.label))
         _picture(axes, _coloured(stage.label, void, colours), f"{stage.title}: {count} labels")
         axes.set_xlabel(f"{stage.label.shape[1] * pixel_um:.0f} µm", fontsize=8, color=INK)
