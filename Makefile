@@ -53,9 +53,14 @@ verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verificat
 	  $(BIN)/gigaxas verify configs/standards.yaml --to docs --page verification-measured; fi
 
 bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
+	$(BIN)/python scripts/bench_nearest.py
+	$(BIN)/python scripts/bench_pipeline.py runs/bench
+	$(BIN)/python scripts/bench_storage.py runs/bench-storage
 	$(BIN)/python scripts/bench_sites.py --write docs/benchmarks/sites.md
 	$(BIN)/python scripts/bench_search.py --write docs/benchmarks/search.md
 	$(BIN)/python scripts/bench_ingest.py --write docs/benchmarks/ingest.md
+	$(BIN)/python scripts/bench_phases.py --write docs/benchmarks/phases.md
+	$(BIN)/python scripts/bench_page.py
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
 	$(BIN)/python scripts/gigapixel.py runs/gigapixel

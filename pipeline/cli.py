@@ -193,7 +193,9 @@ def identify_verb(
     """Name spectra by their nearest entries in a library, as far as the noise allows a name."""
     from pipeline.workflow.identify import comparison, identify, write_matches
 
-    how = comparison(config, normalise, sigma, standardised=not as_is, span=span, limit=limit)
+    how = comparison(
+        config, normalise, sigma, standardised=not as_is, span=span, limit=limit, spectra=spectra
+    )
     found = identify(spectra, library, how, index)
     show_matches(out, found)
     if output:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.arrays import FloatArray, IntArray, LabelArray
+from pipeline.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from pipeline.exact import FIRST_BITS, SECOND_BITS, exact_sums
 
 
@@ -37,24 +37,25 @@ class ClusterSpectra:
 
 
 def sum_spectra(block: NDArray[Any], kept: LabelArray, invalid: int | None = None) -> Sums:
-    """Sum the spectra of a block (E, h, w) over the pixels (h, w) of each kept label; 0 is no label.
+    """Sum the spectra of a block (E, ...) over the pixels (...) of each kept label; 0 is no label.
 
     A pixel with a sample that is not finite or equals `invalid` counts for nothing.
     """
     samples = block.reshape(block.shape[0], -1)
-    flat = kept.ravel()
-    bad = ~np.isfinite(samples) if samples.dtype.kind == "f" else samples == invalid
-    if bad.any():
-        flat = np.where(bad.any(axis=0), 0, flat)
-        samples = np.where(bad, 0, samples).astype(samples.dtype)
-    labels, slots = np.unique(flat, return_inverse=True)
-    if samples.dtype.kind == "f":
-        first, second = exact_sums(samples, slots, len(labels))
+    whole = samples.dtype.kind != "f"
+    bad = _holding(samples, invalid) if whole else ~np.isfinite(samples)
+    flat = np.where(bad if whole else bad.any(axis=0), 0, kept.ravel())
+    pixels = np.bincount(flat, minlength=1)
+    pixels[0] = 0
+    labels = np.flatnonzero(pixels)
+    slots = np.zeros(pixels.size, np.int64)
+    slots[labels] = np.arange(1, labels.size + 1)
+    count = labels.size + 1
+    if whole:
+        first, second = _sum_runs(samples, slots[flat], count)
     else:
-        first, second = _scatter(samples, slots, len(labels))
-    pixels = np.bincount(slots, minlength=len(labels))
-    real = labels > 0
-    return Sums(labels[real].astype(np.int64), pixels[real], first[real], second[real])
+        first, second = exact_sums(np.where(bad, 0, samples).astype(samples.dtype), slots[flat], count)
+    return Sums(labels, pixels[labels], first[1:], second[1:])
 
 
 def merge_sums(parts: Iterable[Sums], count: int) -> Sums:
@@ -110,17 +111,40 @@ def _divide(values: NDArray[Any], pixels: IntArray, bits: int) -> FloatArray:
     return (values.astype(object) / (pixels[:, None].astype(object) << bits)).astype(np.float64)
 
 
+def _holding(samples: NDArray[Any], invalid: int | None) -> BoolArray:
+    """Return which pixels of (E, n) hold the invalid sample."""
+    bad = np.zeros(samples.shape[1], np.bool_)
+    if invalid is not None:
+        _mark(samples, samples.dtype.type(invalid), bad)
+    return bad
+
+
 @njit(nogil=True, cache=True)
-def _scatter(samples: Any, slots: Any, count: int) -> tuple[Any, Any]:
-    energies, pixels = samples.shape
-    first = np.zeros((count, energies), np.int64)
-    second = np.zeros((count, energies), np.int64)
-    for e in range(energies):
-        row, squares = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        for p in range(pixels):
-            value = np.int64(samples[e, p])
-            row[slots[p]] += value
-            squares[slots[p]] += value * value
-        first[:, e] = row
-        second[:, e] = squares
+def _mark(samples: Any, invalid: Any, bad: BoolArray) -> None:
+    for e in range(samples.shape[0]):
+        row = samples[e]
+        for p in range(row.size):
+            bad[p] |= row[p] == invalid
+
+
+@njit(nogil=True, cache=True)
+def _sum_runs(samples: Any, slots: IntArray, count: int) -> tuple[IntArray, IntArray]:
+    """Sum unsigned samples (E, n) and their squares over slots (n,), run by run; slot 0 is left out."""
+    starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1])) if slots.size else slots
+    ends = np.append(starts[1:], slots.size)
+    first = np.zeros((count, samples.shape[0]), np.int64)
+    second = np.zeros((count, samples.shape[0]), np.int64)
+    for e in range(samples.shape[0]):
+        for i in range(starts.size):
+            slot = slots[starts[i]]
+            if slot == 0:
+                continue
+            total, squares = np.uint64(0), np.uint64(0)
+            run = samples[e, starts[i] : ends[i]]
+            for p in range(run.size):
+                value = np.uint64(run[p])
+                total += value
+                squares += value * value
+            first[slot, e] += np.int64(total)
+            second[slot, e] += np.int64(squares)
     return first, second

@@ -176,6 +176,8 @@ class Config(Section):
     noise: Noise = Noise()
     clean_up: CleanUp = CleanUp()
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
+    engine: Literal["exact", "approximate"] = "exact"
+    quantise: Annotated[float, Field(gt=0, le=2)] | None = None
     phases: Phases = Phases()
     compute: Compute = Compute()
 
@@ -191,6 +193,14 @@ class Config(Section):
         return references
 
     @model_validator(mode="after")
+    def _engine_knows_the_maps(self) -> "Config":
+        if self.engine == "approximate" and "runner_up" in self.maps:
+            raise ValueError(
+                "the approximate engine knows no runner-up: remove it from `maps`, or set engine: exact"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_cube(self) -> "Config":
         raw = self.simulate is not None and self.simulate.raw is not None
         if raw and (self.ingest is None or self.ingest.fields is None):
@@ -202,6 +212,12 @@ class Config(Section):
                 "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
                 "scene with truth); `simulate` goes with `ingest` where it has `raw`"
             )
+        if self.quantise and (self.cube or (self.ingest and self.ingest.fields is None)):
+            raise ValueError(
+                "`quantise` rounds absorbance as a cube is made: it goes with `simulate` or `ingest.fields`"
+            )
+        if self.quantise and self.noise.working_point == "cube":
+            raise ValueError("`quantise` needs the noise before there is a cube: give mu_low and mu_high")
         if self.simulate and self.simulate.scene == "sinter" and not self.references.modelled:
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pipeline.config import Noise
+    from pipeline.noise import NoiseModel
     from pipeline.report import StudyResult
     from pipeline.sites import Proof, SiteAudit
     from pipeline.spectra import ReadRow
@@ -91,10 +93,19 @@ def show_matches(out: Console, found: "Identified") -> None:
     out.print(table)
     unknown = sum(match.name != match.nearest for match in found.matches)
     out.print(f"{len(found.matches):,} spectra, {unknown:,} unknown, against {found.entries:,} entries")
+    noise = found.noise
+    out.print(f"noise      {noise:g} a sample" if isinstance(noise, float) else _noise_line(noise))
     for reason in found.left_out[:NAMED]:
         _print_line(out, f"left out   {reason}")
     if len(found.left_out) > NAMED:
         out.print(f"and {len(found.left_out) - NAMED:,} more left out")
+
+
+def _noise_line(noise: "Noise | NoiseModel") -> str:
+    return (
+        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
+        f"A {noise.a:g}, B {noise.b:g}"
+    )
 
 
 def show_sites(out: Console, made: "SitesMade") -> None:
@@ -104,10 +115,7 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     config, stored = made.config, made.stored
     noise, audit = config.noise, stored.audit
     show_references(out, made.references)
-    out.print(
-        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
-        f"A {noise.a:g}, B {noise.b:g}"
-    )
+    out.print(_noise_line(noise))
     _show_making(out, made)
     if audit is None:
         return

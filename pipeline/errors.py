@@ -9,6 +9,14 @@ class RunError(RuntimeError):
     """A run that could not be finished (a damaged chunk, a full disk); what it left is no result."""
 
 
+def unwritable(place: object, error: OSError, what: str = "written") -> RunError:
+    """Return the error of a place that the system lets nobody write."""
+    return RunError(
+        f"{place}: cannot be {what} ({error.strerror or error}); free the disk or its permissions and run "
+        "the same command again"
+    )
+
+
 class DamagedError(RunError):
     """A chunk of the store at `place` is not what was written; a store of our own is made whole again."""
 

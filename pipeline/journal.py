@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import RunError
+from pipeline.errors import unwritable
 from pipeline.stores.files import publish_file
 from pipeline.stores.written import Written
 
@@ -60,10 +60,7 @@ class StageJournal:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise RunError(
-                    f"{self.folder}: cannot be made ({error.strerror or error}); free the disk or its "
-                    "permissions and run the same command again"
-                ) from None
+                raise unwritable(self.folder, error, "made") from None
             publish_file(self.folder / f"{number:06d}.records", pack(self._waiting))
             self._waiting.clear()
         self._flushed = time.monotonic()

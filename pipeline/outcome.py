@@ -36,6 +36,8 @@ def show_summary(out: Console, summary: "Summary") -> None:
     if len(summary.clusters) > SHOWN_CLUSTERS:
         out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
     show_truth(out, summary)
+    for name, share, meaning in summary.inexact:
+        out.print(f"{name}: {share} ({meaning})")
     show_paths(out, list(summary.paths))
 
 

@@ -1,26 +1,34 @@
 """What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays import BoolArray, FloatArray, LabelArray
+from pipeline.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from pipeline.certainty import Certainty, certainty_maps
 from pipeline.cleanup import effective_labels, find_cores
-from pipeline.clusters import Sums, sum_spectra
+from pipeline.clusters import Sums, merge_sums, sum_spectra
 from pipeline.config import CleanUp
 from pipeline.filling import FillEdges, fill_edges, fill_tile, pixel_states
-from pipeline.nearest import Prepared, assign_block
+from pipeline.nearest import Assignment, Prepared, assign_block
+from pipeline.nearest.approximate import assign_approximately, count_right
 from pipeline.noise import NoiseModel
 from pipeline.observed import Grains, Level, observe_parcel, probe_windows
 from pipeline.places import Place
 from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
+from pipeline.settled import settle
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
+from pipeline.stores.aside import Aside, read_aside, write_aside
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.result import read_map, write_maps
-from pipeline.tiles import Tile, chunk_rows
+from pipeline.tiles import Tile, chunk_rows, parts_of
 
 Plane = tuple[int, int]
+
+SAMPLE = 4000
+"""Pixels of a tile on which the approximate engine is compared with the exact one."""
 
 
 def simulate_tile(
@@ -53,15 +61,52 @@ def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
 
 
 def assign_tile(
-    tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared, certainty: Certainty | None = None
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Place,
+    sites: Prepared,
+    certainty: Certainty | None = None,
+    expected: CleanUp | None = None,
 ) -> None:
-    """Give every pixel of one tile its nearest site, and say how sure that is."""
+    """Give every pixel of one tile its nearest site, and say how sure that is.
+
+    With the clean-up that is `expected` to follow, what the clusters will need of the block is kept aside.
+    """
     block = cube.read_tile(info, tile)
     ranked = certainty is not None and certainty.gain is not None
     found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
-    write_maps(result, tile, site=found.labels, correlation=found.correlation)
-    if certainty is not None:
-        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
+    _write_assignment(tile, block, found, info, result, certainty, expected)
+
+
+def assign_tile_approximately(
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Place,
+    sites: Prepared,
+    index: Any,
+    certainty: Certainty | None = None,
+    expected: CleanUp | None = None,
+) -> tuple[int, int]:
+    """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and the pixels in it."""
+    block = cube.read_tile(info, tile)
+    found = assign_approximately(block, sites, index, info.invalid)
+    _write_assignment(tile, block, found, info, result, certainty, expected)
+    return count_right(
+        block, found.labels, sites, info.invalid, SAMPLE, seed=tile.y0 * info.plane[1] + tile.x0
+    )
+
+
+def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> tuple[int, int]:
+    """Count the labels that rounding the samples has changed in one tile, and the pixels compared.
+
+    Those are the pixels that a quantised cube holds as they were, too, unless both have no signal.
+    """
+    samples, rows = cube.read_lossless(info, tile)
+    labels = read_map(result, "site", tile.region)[rows]
+    exact = assign_block(samples, sites, invalid=info.invalid).labels
+    return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
 
 
 def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
@@ -79,22 +124,34 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean
 
 
 def fill_tile_holes(
-    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp
-) -> NDArray[np.int64]:
-    """Write the final labels and the states of one tile; return how many pixels have each state."""
+    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp, sites: int
+) -> tuple[IntArray, IntArray]:
+    """Write the final labels and the states of one tile; return the pixels of each state and each label."""
     site = read_map(result, "site", tile.region)
     kept = read_map(result, "kept", tile.region)
     void = None if clean_up.fill_void else site == 0
     states = pixel_states(site, kept, void, tile.interior(clean_up.k_size // 2, plane))
-    write_maps(result, tile, label=fill_tile(kept, settled, void), state=states)
-    return np.bincount(states.ravel(), minlength=5)
+    label = fill_tile(kept, settled, void)
+    write_maps(result, tile, label=label, state=states)
+    return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
 
 
-def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: int) -> tuple[Sums, NDArray[np.int64]]:
-    """Sum the spectra of one tile over its kept labels; return these and the pixels of every final label."""
-    sums = sum_spectra(cube.read_tile(info, tile), read_map(result, "kept", tile.region), info.invalid)
-    label = read_map(result, "label", tile.region)
-    return sums, np.bincount(label.ravel(), minlength=sites + 1)
+def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: int) -> Sums:
+    """Sum the spectra of one tile over its kept labels.
+
+    What the assignment kept aside of its tiles (of `step` pixels) is used; where it kept nothing, the cube is
+    read again.
+    """
+    kept = read_map(result, "kept", tile.region)
+    sums = []
+    for part in parts_of(tile, step):
+        labels = kept[part.y0 - tile.y0 : part.y1 - tile.y0, part.x0 - tile.x0 : part.x1 - tile.x0]
+        aside = read_aside(result, part)
+        if aside is None:
+            sums.append(sum_spectra(cube.read_tile(info, part), labels, info.invalid))
+        else:
+            sums += [aside.sums, sum_spectra(aside.samples, labels.ravel()[aside.pixels], info.invalid)]
+    return merge_sums(sums, sites)
 
 
 def tile_regions(
@@ -116,3 +173,27 @@ def tile_regions(
 def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
     window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
     return tile_regions(window, tile, plane, **clean_up.model_dump())
+
+
+def _write_assignment(
+    tile: Tile,
+    block: NDArray[Any],
+    found: Assignment,
+    info: CubeInfo,
+    result: Place,
+    certainty: Certainty | None,
+    expected: CleanUp | None,
+) -> None:
+    if expected is not None:
+        write_aside(result, tile, _aside(tile, block, found.labels, info, expected))
+    write_maps(result, tile, site=found.labels, correlation=found.correlation)
+    if certainty is not None:
+        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
+
+
+def _aside(tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp) -> Aside:
+    interior = tile.interior(expected.k_size // 2, info.plane)
+    settled = settle(labels, interior, **expected.model_dump())
+    pixels = np.flatnonzero(settled.open)
+    samples = block.reshape(len(block), -1)[:, pixels]
+    return Aside(sum_spectra(block, settled.kept, info.invalid), pixels, samples)

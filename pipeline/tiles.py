@@ -89,15 +89,24 @@ def chunk_rows(tile: Tile, height: int) -> list[Tile]:
     return [Tile(i, 0, y0, y1, tile.x0, tile.x1) for i, (y0, y1) in enumerate(pairwise([tile.y0, *ends]))]
 
 
-def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = 32 * 2**20) -> tuple[int, int]:
+def parts_of(tile: Tile, step: tuple[int, int]) -> list[Tile]:
+    """Cut a tile of whole steps into the tiles of the regular grid of that step, numbered as there."""
+    return [
+        Tile(y // step[0], x // step[1], y, min(y + step[0], tile.y1), x, min(x + step[1], tile.x1))
+        for y in range(tile.y0, tile.y1, step[0])
+        for x in range(tile.x0, tile.x1, step[1])
+    ]
+
+
+def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = 96 * 2**20) -> tuple[int, int]:
     """Return the tile (pixels) for a cube of this chunk: whole chunks, about `target` bytes at the most.
 
-    Chunks under the target are joined, evenly in both directions; a chunk over it is halved along its
-    longer side (its parts are then decoded more than once, which is slow but right).
+    Chunks under the target are joined, evenly in both directions; a chunk of more than twice the target is
+    halved along its longer side (its parts are then decoded more than once, which is slow but right).
     """
     height, width = chunk
     while 4 * height * width * bytes_per_pixel <= target:
         height, width = 2 * height, 2 * width
-    while height * width * bytes_per_pixel > 4 * target and max(height, width) > 1:
+    while height * width * bytes_per_pixel > 2 * target and max(height, width) > 1:
         height, width = (-(-height // 2), width) if height >= width else (height, -(-width // 2))
     return height, width

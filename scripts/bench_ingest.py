@@ -7,8 +7,6 @@ on the machine does not count.
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench_sites import processor
+from bench_page import machine
 
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
@@ -104,12 +102,6 @@ SAMPLES: dict[Tile, np.ndarray] = {}
 MAPS: dict[tuple[Tile, str], np.ndarray] = {}
 
 
-def machine() -> str:
-    """Return a line about the machine."""
-    cores = os.cpu_count()
-    return f"{processor()}, {cores} cores, one used; Python {platform.python_version()}."
-
-
 def timed(work: Callable[[Tile], object], tiles: list[Tile]) -> float:
     """Return the processor seconds that a loop over the tiles takes, so that other work does not count."""
     start = time.process_time()
@@ -127,7 +119,9 @@ def main() -> None:
         lines = bench(Path(name))
     print("\n".join(lines))
     if asked.write:
-        asked.write.write_text(PAGE.format(machine=machine(), table="\n".join(lines)), encoding="utf-8")
+        asked.write.write_text(
+            PAGE.format(machine=f"{machine()}; one core used.", table="\n".join(lines)), encoding="utf-8"
+        )
 
 
 def bench(folder: Path) -> list[str]:

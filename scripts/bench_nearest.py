@@ -1,13 +1,11 @@
 """Time the assignment engine against its peers, all in one interleaved run on one thread, then on two.
 
-Run `OMP_NUM_THREADS=1 python scripts/bench_nearest.py`; prints a Markdown table. faiss-cpu is timed where it
-is installed. Every round times every entry once, so that a busy machine slows all alike; a ratio is the
+Run `python scripts/bench_nearest.py`; writes docs/benchmarks/nearest.md. faiss-cpu is timed where it is
+installed. Every round times every entry once, so that a busy machine slows all alike; a ratio is the
 median over the rounds of (peer's time per pixel / engine's time per pixel).
 """
 
 import importlib.util
-import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from bench_page import machine, table, write_page
 from threadpoolctl import threadpool_limits
 
 from pipeline.arrays import FloatArray, IntArray
@@ -124,7 +123,7 @@ def peers_of(prepared: Prepared) -> dict[str, Callable[[np.ndarray], np.ndarray]
     peers = {
         "float64 product + argmax": product(prepared, np.float64),
         "float32 product + argmax": product(prepared, np.float32),
-        "pynndescent": lambda block: assign_approximately(block, prepared, index, INVALID),
+        "pynndescent": lambda block: assign_approximately(block, prepared, index, INVALID).labels,
     }
     flat = flat_index(prepared)
     return peers if flat is None else {**peers, "faiss flat": flat}
@@ -147,13 +146,25 @@ def main() -> None:
         times = time_rounds(entries, 1)
         alone = time_rounds({BEST: entries[BEST]}, 1)[BEST]
         paired = time_rounds({BEST: entries[BEST]}, 2)[BEST]
-    machine = platform.processor() or platform.machine()
-    print(f"{machine}, {os.cpu_count()} cores; {len(sites)} sites, {prepared.energies} energies\n")
-    print("| one thread | Mpx/s | the engine's best is faster by | wrong labels |\n|---|---|---|---|")
-    for name, spent in times.items():
-        share = f"{wrong[name]:.1e}" if name in wrong else ""
-        print(f"| {name} | {1e3 / np.median(spent):.3f} | {np.median(spent / times[BEST]):.2f} | {share} |")
-    print(f"\nOne thread to two: {np.median(alone / paired):.2f} times")
+    rows = [
+        [
+            name,
+            f"{1e3 / np.median(spent):.3f}",
+            f"{np.median(spent / times[BEST]):.2f}",
+            f"{wrong[name]:.1e}" if name in wrong else "",
+        ]
+        for name, spent in times.items()
+    ]
+    lines = [
+        f"Million pixels a second on one thread, {len(sites)} sites, {prepared.energies} energies of uint16, "
+        f"all in turn, medians of {ROUNDS} rounds; from one thread to two the engine gains "
+        f"{np.median(alone / paired):.2f} times. Wrong labels are counted against float64 brute force.",
+        "",
+        f"{machine()}.",
+        "",
+        *table(["one thread", "Mpx/s", "the engine's best is faster by", "wrong labels"], rows),
+    ]
+    write_page("nearest", "The nearest site of every pixel", lines)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
 """Time the composition of pixels against scipy.optimize.nnls called for each, on one thread.
 
-Run `OMP_NUM_THREADS=1 python scripts/bench_phases.py`; prints a Markdown table. Both start from the uint16
-codes of a tile and end with weights and residual of every pixel; scipy's calls alone leave out that codes
-have to be turned into absorbance first. Every round times every entry once; figures are medians.
+Run `OMP_NUM_THREADS=1 python scripts/bench_phases.py`; prints a Markdown table, and with `--write PAGE` puts
+it in the place of the table of a page. Both start from the uint16 codes of a tile and end with weights and
+residual of every pixel; scipy's calls alone leave out that codes have to be turned into absorbance first.
+Every round times every entry once; figures are medians.
 """
 
+import argparse
+import re
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+from bench_page import machine
 from numpy.typing import NDArray
 from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
@@ -103,5 +109,25 @@ def table(counts: tuple[int, ...] = (2, 3, 5, 10)) -> list[str]:
     return lines
 
 
+def write_page(page: Path, lines: Sequence[str]) -> None:
+    """Put the table, with a line about the machine, between the marks of a page."""
+    text, marks = page.read_text(encoding="utf-8"), r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
+    if not re.search(marks, text, re.DOTALL):
+        sys.exit(f"{page}: found no marks `<!-- measured -->` and `<!-- end -->`")
+    told = "\n".join([f"{machine()}; one core used.", "", *lines, ""])
+    page.write_text(re.sub(marks, lambda _: told, text, flags=re.DOTALL), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print and, where asked, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page")
+    asked = parser.parse_args()
+    lines = table()
+    print("\n".join(lines))
+    if asked.write:
+        write_page(asked.write, lines)
+
+
 if __name__ == "__main__":
-    print("\n".join(table()))
+    main()

@@ -6,8 +6,6 @@ slows them all; medians and their ratios are written to docs/benchmarks/pipeline
 Usage: python scripts/bench_pipeline.py FOLDER [ROUNDS]
 """
 
-import os
-import platform
 import shutil
 import statistics
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_page import machine, table, write_page
 from linked_cubes import link_cube
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -26,21 +25,33 @@ from pipeline import stages
 from pipeline.cluster import open_client
 from pipeline.config import Compute, Config
 from pipeline.nearest import Prepared, prepare
+from pipeline.stores.aside import create_aside
 from pipeline.stores.cube import CubeInfo, describe_cube, read_tile
 from pipeline.stores.result import create_result
 from pipeline.stores.sites import read_sites
-from pipeline.tiles import Tile, flat, regular_grid
+from pipeline.tiles import Tile, flat
 from pipeline.workflow import classify
-from pipeline.workflow.classify import clean_up_and_fill
 from pipeline.workflow.plan import make_plan
+from pipeline.workflow.result import clean_up_and_fill
 from pipeline.workflow.resume import Ledger
 from pipeline.workflow.runner import Runner
 
 CHUNK = 256
 PLANE = (8 * CHUNK, 8 * CHUNK)
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "pipeline.md"
 BENCH = Compute(workers=2, dashboard="127.0.0.1:0")
 Measured = dict[str, list[float]]
+
+READ = "read and decode, 1 thread"
+PROJECT = "read, decode, project, 1 thread"
+END_TO_END = "read, decode, assign, write, 1 thread"
+LOOP = "the same, plain loop on 2 threads"
+THREADS = "the same, Dask on 2 threads"
+THREADS_JOURNAL = "the same, with the journal"
+CLUSTER = "the same, local cluster of 2 processes"
+CLUSTER_JOURNAL = "that, with the journal"
+ASIDE = "Dask on 2 threads, with what clusters need kept aside"
+CLEAN_UP = "clean-up and fill, Dask on 2 threads"
+SUMS = "cluster sums, Dask on 2 threads"
 
 
 def main(folder: Path, rounds: int) -> None:
@@ -54,10 +65,8 @@ def main(folder: Path, rounds: int) -> None:
                 start = time.perf_counter()
                 run()
                 measured.setdefault(name, []).append(time.perf_counter() - start)
-    page = _page({name: seconds[1:] for name, seconds in measured.items()})
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+    lines = _lines({name: seconds[1:] for name, seconds in measured.items()})
+    write_page("pipeline", "The pipeline around the kernels", lines)
 
 
 def _material(folder: Path) -> tuple[Config, CubeInfo, Prepared]:
@@ -80,11 +89,14 @@ def _config(output: Path, **sections: object) -> Config:
 def _rows(
     folder: Path, config: Config, info: CubeInfo, sites: Prepared, client: Any
 ) -> dict[str, Callable[[], object]]:
-    tiles = flat(regular_grid(info.plane, (CHUNK, CHUNK)))
     plan = make_plan(config, 2, info)
+    tiles = flat(plan.grid)
     count = sites.sites.shape[0]
     result = folder / "result.zarr"
-    create_result(result, info.plane, (CHUNK, CHUNK), info.pixel_um, count, "bench")
+    shutil.rmtree(result, ignore_errors=True)
+    create_result(result, info.plane, plan.tile, info.pixel_um, count, "bench")
+    grid, expected = (len(plan.grid), len(plan.grid[0])), config.clean_up
+    create_aside(result, grid, plan.tile, info.bytes_per_pixel, expected.model_dump())
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(info.shape[0], 32)))[0].astype(np.float32)
 
     def assign(tile: Tile) -> None:
@@ -107,18 +119,20 @@ def _rows(
             list(pool.map(task, tiles))
 
     runner = Runner(workers=2)
+    settings: dict[str, Any] = {"info": info, "result": result, "sites": sites}
     return {
-        "read and decode, 1 thread": lambda: [read_tile(info, tile) for tile in tiles],
-        "read, decode, project, 1 thread": lambda: [_project(info, tile, axes) for tile in tiles],
-        "read, decode, assign, write, 1 thread": lambda: on_one_thread(assign),
-        "the same, plain loop on 2 threads": lambda: on_threads(assign),
-        "the same, Dask on 2 threads": lambda: on_dask(None),
-        "the same, with the journal": lambda: recorded(None),
-        "the same, local cluster of 2 processes": lambda: on_dask(client),
-        "that, with the journal": lambda: recorded(client),
-        "clean-up and fill, Dask on 2 threads": lambda: clean_up_and_fill(config, plan, result, runner),
-        "cluster sums, Dask on 2 threads": lambda: runner.over(
-            "clusters", stages.sum_tile, plan.grid, info=info, result=result, sites=count
+        READ: lambda: [read_tile(info, tile) for tile in tiles],
+        PROJECT: lambda: [_project(info, tile, axes) for tile in tiles],
+        END_TO_END: lambda: on_one_thread(assign),
+        LOOP: lambda: on_threads(assign),
+        THREADS: lambda: on_dask(None),
+        THREADS_JOURNAL: lambda: recorded(None),
+        CLUSTER: lambda: on_dask(client),
+        CLUSTER_JOURNAL: lambda: recorded(client),
+        ASIDE: lambda: runner.over("assign", stages.assign_tile, plan.grid, **settings, expected=expected),
+        CLEAN_UP: lambda: clean_up_and_fill(config, plan, result, count, runner),
+        SUMS: lambda: runner.over(
+            "clusters", stages.sum_tile, plan.spatial, info=info, result=result, step=plan.tile, sites=count
         ),
     }
 
@@ -128,43 +142,43 @@ def _project(info: CubeInfo, tile: Tile, axes: NDArray[np.float32]) -> NDArray[n
     return axes.T @ block.reshape(len(axes), -1).astype(np.float32)
 
 
-def _page(measured: Measured) -> str:
+def _lines(measured: Measured) -> list[str]:
     pixels = PLANE[0] * PLANE[1] / 1e6
     median = {name: statistics.median(seconds) for name, seconds in measured.items()}
-    names = list(median)
-    ratios = [
-        ("end to end against read, decode and project, 1 thread", median[names[1]] / median[names[2]]),
-        ("two threads against one", median[names[2]] / median[names[3]]),
-        ("Dask threads against the plain loop, time", median[names[4]] / median[names[3]]),
-        ("the journal on threads, time", median[names[5]] / median[names[4]]),
-        ("local cluster against the plain loop, time", median[names[6]] / median[names[3]]),
-        ("the journal on a cluster, time", median[names[7]] / median[names[6]]),
-        ("clean-up and fill against assignment, time", median[names[8]] / median[names[4]]),
-        ("cluster sums against assignment, time", median[names[9]] / median[names[4]]),
+    rates = [[name, f"{seconds:.2f}", f"{pixels / seconds:.2f}"] for name, seconds in median.items()]
+    return [
+        f"{pixels:.1f} Mpx x 178 energies in chunks of {CHUNK} x {CHUNK}, uint16, LZ4, on the tiles "
+        f"of a run; medians of {len(next(iter(measured.values())))} interleaved rounds.",
+        "",
+        f"{machine()}.",
+        "",
+        *table(["what", "seconds", "Mpx/s"], rates),
+        "",
+        *table(["ratio of times", ""], [[name, f"{ratio:.2f}"] for name, ratio in _ratios(measured)]),
     ]
-    lines = [
-        "# The pipeline around the kernels",
-        "",
-        f"`make bench`: {pixels:.1f} Mpx x 178 energies in chunks of {CHUNK} x {CHUNK}, uint16, LZ4; "
-        f"medians of {len(next(iter(measured.values())))} interleaved rounds. "
-        f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}.",
-        "",
-        "| what | seconds | Mpx/s |",
-        "|---|---:|---:|",
-        *(f"| {name} | {seconds:.2f} | {pixels / seconds:.2f} |" for name, seconds in median.items()),
-        "",
-        "| ratio | |",
-        "|---|---:|",
-        *(f"| {name} | {ratio:.2f} |" for name, ratio in ratios),
-    ]
-    return "\n".join(lines) + "\n"
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+def _ratios(measured: Measured) -> list[tuple[str, float]]:
+    """Return the medians, over rounds, of what one row takes against another in the same round."""
+    pairs = [
+        ("read, decode and project against end to end, 1 thread (goal 0.7 or more)", PROJECT, END_TO_END),
+        ("one thread against two", END_TO_END, LOOP),
+        ("Dask threads against the plain loop (goal 1.05 or less)", THREADS, LOOP),
+        ("the journal on threads", THREADS_JOURNAL, THREADS),
+        ("local cluster against the plain loop (goal 1.15 or less)", CLUSTER, LOOP),
+        ("the journal on a cluster", CLUSTER_JOURNAL, CLUSTER),
+        ("what is kept aside for the clusters", ASIDE, THREADS),
+        ("clean-up and fill against assignment", CLEAN_UP, THREADS),
+        ("cluster sums against assignment", SUMS, THREADS),
+    ]
+    found = [
+        (name, statistics.median(a / b for a, b in zip(measured[first], measured[second], strict=True)))
+        for name, first, second in pairs
+    ]
+    rounds = zip(*(measured[name] for name in (ASIDE, CLEAN_UP, SUMS, THREADS)), strict=True)
+    total = statistics.median((aside + clean + sums) / plain - 1.0 for aside, clean, sums, plain in rounds)
+    name = "clean-up, fill and clusters together, against assignment (goal 0.2 or less)"
+    return [*found, (name, total)]
 
 
 if __name__ == "__main__":

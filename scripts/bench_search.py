@@ -7,12 +7,14 @@ the package pyopenspecy, and faiss with faiss-cpu; what is not installed is left
 """
 
 import argparse
+import importlib.metadata
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from bench_page import machine
 from search_libraries import LIBRARIES
 from threadpoolctl import threadpool_limits
 
@@ -21,7 +23,7 @@ from pipeline.nearest.search import METHODS, Found, Neighbours, Search, find_nei
 
 DECIBELS, SHARE, PIXELS, BATCH = (15, 20, 24), 0.2, 2000, 1000
 COMPONENTS = (2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64)
-TUNED, ROUNDS, FEW = 100, 7, 100
+TUNED, ROUNDS, FEW = 100, 5, 100
 TABLES = ("tree", "limited")
 CHOICES: dict[str, list[dict[str, int]]] = {
     "principal": [{"components": r} for r in (8, 16, 32, 64, 96)],
@@ -29,8 +31,24 @@ CHOICES: dict[str, list[dict[str, int]]] = {
     "pilot": [{"components": r, "pilot": p} for r in (2, 4, 8, 16, 32) for p in (2, 4) if p <= r],
     "tree": [{"components": r, "smooth": s} for r in COMPONENTS for s in (1, 11)],
     "limited": [{"components": r} for r in (2, 4, 8, 16)],
-    "segments": [{"components": r} for r in (4, 8, 12, 16, 24)],
+    "segments": [{"components": r} for r in (6, 8, 12, 16, 24)],
 }
+
+
+PAGE = """\
+# Searching a library
+
+Operations and microseconds a spectrum of every method of `gx.fit_search`, and of one matrix product in its
+place, on three libraries: measured Raman spectra, modelled peaks, sites.
+
+The Raman spectra come with the package pyopenspecy, the sites are those of the modelled phases. A fifth of a
+library, with white noise, is looked up in it, in the sites 2,000 noisy pixels. Operations are counted
+([the rule, the methods, what the figures say](../explanation/search.md)) and depend on no machine; times are
+processor time, medians of {ROUNDS} rounds in turn. Every answer is held against full search. `make bench`
+measures again; `.venv/bin/pip install -e '.[bench]'` adds pyopenspecy and faiss.
+
+{machine}; one core used; {versions}.
+"""
 
 
 class Case(NamedTuple):
@@ -77,16 +95,32 @@ def best_setup(case: Case, method: str) -> dict[str, int]:
 
 
 def component_table(case: Case) -> Iterator[str]:
-    """Yield the lines of cost against the number of components, at 20 dB (Table 1 of [P])."""
+    """Yield the lines of cost against the number of components, at 20 dB (Table 1 of [P]).
+
+    The last line says where the costs are least, and from where on fine search never leaves its candidate.
+    """
+    costs: dict[str, list[float]] = {"tree": [], "segments": []}
+    moves: list[int] = []
     yield "| components | multiplications | additions | fine search moves on | segments: operations |"
     yield "|---:|---:|---:|---:|---:|"
-    for components in COMPONENTS:
+    tried = [components for components in COMPONENTS if components <= min(case.library.shape)]
+    for components in tried:
         found = make_search(case, "tree", components=components).query(case.queries[20])
         own = make_search(case, "segments", components=components).query(case.queries[20])
+        costs["tree"].append(cost(found))
+        costs["segments"].append(cost(own))
+        moves.append(int((found.moves > 0).sum()))
         yield (
             f"| {components} | {found.multiplications.mean():,.0f} | {found.additions.mean():,.0f} | "
             f"{(found.moves > 0).mean():.2%} | {cost(own):,.0f} |"
         )
+    least = {method: tried[int(np.argmin(values))] for method, values in costs.items()}
+    idle = [components for place, components in enumerate(tried) if not any(moves[place:])]
+    yield ""
+    yield (
+        f"Fewest operations: tree with {least['tree']}, segments with {least['segments']} components. "
+        + (f"From {idle[0]} on, fine search is idle." if idle else "Fine search is never idle.")
+    )
 
 
 def method_table(case: Case, setups: dict[str, dict[str, int]]) -> Iterator[str]:
@@ -209,6 +243,17 @@ def build_table(case: Case, setups: dict[str, dict[str, int]]) -> Iterator[str]:
         yield f"| {method}{', its table apart' if method in TABLES else ''} | {seconds:.2f} | {size} |"
 
 
+def versions() -> str:
+    """Return the versions of what does the arithmetic."""
+    found = {name: name for name in ("numpy", "numba", "faiss-cpu", "pyopenspecy")}
+    for name in found:
+        try:
+            found[name] += f" {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            found[name] += " not installed"
+    return ", ".join(found.values())
+
+
 def tables(name: str, library: FloatArray) -> Iterator[str]:
     """Yield all tables of one library."""
     case = make_case(library, PIXELS if name == "sites" else 0)
@@ -236,19 +281,14 @@ def main() -> None:
     parser.add_argument("--entries", type=int, help="only the first so many")
     parser.add_argument("--write", type=Path, help="write the tables to this file too")
     given = parser.parse_args()
-    lines = [
-        "# Searching a library",
-        "",
-        "Made by `scripts/bench_search.py`; [what methods and figures mean](../explanation/search.md).",
-        "",
-    ]
+    lines = PAGE.format(ROUNDS=ROUNDS, machine=machine(), versions=versions()).split("\n")
     print("\n".join(lines))
     with threadpool_limits(limits=1):
         for name in given.library:
             library = LIBRARIES[name](given.entries)
             if library is None:
-                lines.append(f"{name}: left out, the package pyopenspecy is not installed")
-                print(lines[-1])
+                lines += [f"## {name}", "", "Left out: the package pyopenspecy is not installed.", ""]
+                print("\n".join(lines[-4:]))
                 continue
             for line in tables(name, library):
                 lines.append(line)

@@ -7,7 +7,6 @@ the whole process so far.
 
 import argparse
 import os
-import platform
 import re
 import resource
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from bench_page import machine
 
 from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
@@ -151,22 +151,12 @@ def main() -> None:
 
 def write_page(page: Path) -> None:
     """Put the table, with a line about the machine, between the marks of a page."""
-    machine = f"{processor()}, {os.cpu_count()} cores, one used; Python {platform.python_version()}."
-    table = "\n".join([machine, "", *LINES])
+    table = "\n".join([f"{machine()}; one core used.", "", *LINES])
     text = page.read_text(encoding="utf-8")
     marks = r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)"
     if not re.search(marks, text, re.DOTALL):
         raise InputError(f"{page}: no lines <!-- measured --> and <!-- end -->; expected them around a table")
     page.write_text(re.sub(marks, lambda _: f"{table}\n", text, flags=re.DOTALL), encoding="utf-8")
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        return str(re.findall(r"model name\s*:\s*(.*)", told)[0]).strip()
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

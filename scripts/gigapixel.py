@@ -7,8 +7,6 @@ together, and writes them to docs/benchmarks/gigapixel.md.
 Usage: python scripts/gigapixel.py FOLDER [ROWS COLUMNS], rows and columns counted in chunks.
 """
 
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import yaml
+from bench_page import machine, table, write_page
 from linked_cubes import link_cube
 
 from pipeline.cli import _bar
@@ -27,7 +26,6 @@ from pipeline.workflow import classify, simulate
 CHUNK = 256
 SOURCE_CHUNKS = (16, 16)
 ROWS, COLUMNS = 84, 82
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "gigapixel.md"
 
 
 def main(folder: Path, rows: int, columns: int) -> None:
@@ -43,10 +41,8 @@ def main(folder: Path, rows: int, columns: int) -> None:
         start = time.monotonic()
         summary = classify(config, _bar, print)
         wall = time.monotonic() - start
-    page = _page(config, rows * columns, wall, peak.bytes, len(summary.clusters))
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+    lines = _lines(config, rows * columns, wall, peak.bytes, len(summary.clusters))
+    write_page("gigapixel", "The gigapixel run", lines)
 
 
 class Peak:
@@ -86,35 +82,26 @@ def _config(output: Path, **sections: object) -> Config:
     return Config.model_validate({**settings, **sections})
 
 
-def _page(config: Config, tiles: int, wall: float, peak: int, clusters: int) -> str:
+def _lines(config: Config, tiles: int, wall: float, peak: int, clusters: int) -> list[str]:
     manifest = yaml.safe_load((config.output / "manifest.json").read_text(encoding="utf-8"))
     pixels, seconds = manifest["pixels"], manifest["seconds"]
     size = subprocess.run(["du", "-sb", config.output], capture_output=True, text=True, check=True)
-    lines = [
-        "# The gigapixel run",
-        "",
-        f"`make gigapixel`: {pixels / 1e6:,.0f} million pixels x 178 energies, {manifest['sites']} sites, "
+    rows = [
+        [stage, f"{took:.1f}", f"{took / wall:.0%}", f"{pixels / 1e6 / max(took, 1e-3):.2f}"]
+        for stage, took in seconds.items()
+    ]
+    rows.append(["start, checks, end", f"{wall - sum(seconds.values()):.1f}", "", ""])
+    return [
+        f"{pixels / 1e6:,.0f} million pixels x 178 energies, {manifest['sites']} sites, "
         f"{SOURCE_CHUNKS[0] * SOURCE_CHUNKS[1]} distinct simulated tiles linked {tiles:,} times.",
-        f"Machine: {os.cpu_count()} cores, {_processor()}; Python {platform.python_version()}.",
-        "",
-        f"**{wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak memory of all processes "
+        f"It took **{wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak memory of all processes "
         "together "
         f"{peak / 2**30:.2f} GiB, {clusters} clusters, output {int(size.stdout.split()[0]) / 2**30:.2f} GiB.",
         "",
-        "| stage | seconds | share | Mpx/s |",
-        "|---|---:|---:|---:|",
+        f"{machine()}.",
+        "",
+        *table(["stage", "seconds", "share", "Mpx/s"], rows),
     ]
-    for stage, took in seconds.items():
-        lines.append(f"| {stage} | {took:.1f} | {took / wall:.0%} | {pixels / 1e6 / max(took, 1e-3):.2f} |")
-    lines.append(f"| start, checks, end | {wall - sum(seconds.values()):.1f} | | |")
-    return "\n".join(lines) + "\n"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":

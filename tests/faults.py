@@ -18,8 +18,8 @@ FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["faults", "pipeline.workflow", "pipeline.report", "matplotlib.figure"])
 
 
-def run_to_its_end(config, heard=None):
-    """Classify in this process; tell the names of the stages, as they begin, through a pipe."""
+def run_to_its_end(config, heard=None, work=classify):
+    """Classify, or do other work, in this process; tell the names of its stages through a pipe."""
 
     def progress(stage, total):
         if heard is not None:
@@ -27,14 +27,14 @@ def run_to_its_end(config, heard=None):
         return silent(stage, total)
 
     journal.EVERY_SECONDS = 0.0  # every tile is recorded at once, so that small runs have something to keep
-    classify(config, progress)
+    work(config, progress)
 
 
 @contextlib.contextmanager
-def running(config):
-    """A process that classifies, and the end of a pipe that hears of its stages."""
+def running(config, work=classify):
+    """A process that classifies, or does other work, and the end of a pipe that hears of its stages."""
     hear, heard = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=run_to_its_end, args=(config, heard))
+    process = FORK.Process(target=run_to_its_end, args=(config, heard, work))
     process.start()
     heard.close()
     try:
@@ -44,9 +44,9 @@ def running(config):
         process.join()
 
 
-def killed_after(config, stage, seconds):
-    """Classify, and SIGKILL the run some seconds after a stage has begun; False where it ended before."""
-    with running(config) as (process, hear):
+def killed_after(config, stage, seconds, work=classify):
+    """Classify, or do other work; SIGKILL it some seconds after a stage began; False where it ended."""
+    with running(config, work) as (process, hear):
         with contextlib.suppress(EOFError):
             while hear.recv() != stage:
                 pass

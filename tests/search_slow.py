@@ -442,10 +442,10 @@ def _settle_found(
         if search.width > 1:
             if finer is None:
                 z = [value * tally(weight) for value, weight in zip(sums, levels.scale, strict=True)]
-                inside, _ = slow.squares(z, levels.segments[spans.pivot], tally(math.inf), STEP)
+                inside, _ = slow.squares(z, levels.segments[spans.pivot], tally(math.inf), BLOCK)
                 finer = _Spans(slow, square, inside, levels.beside_segments, spans.pivot)
             limit = slow.best.reach2 - finer.bridge(n)
-            if limit < tally(0) or slow.squares(z, levels.segments[n], limit, STEP)[1]:
+            if limit < tally(0) or slow.squares(z, levels.segments[n], limit, BLOCK)[1]:
                 continue
         slow.settle(n)
 

@@ -63,7 +63,7 @@ def test_ome_zarr_places_and_names_its_levels(viewer_run, exported):
     with open_result(viewer_run.output) as result:
         labels = result.cluster.values.tolist()
     assert [row["label-value"] for row in label["properties"]] == labels
-    assert all(row["name"].startswith("phase ") for row in label["properties"])
+    assert all(row["name"].startswith("near phase ") for row in label["properties"])
 
 
 def test_ome_zarr_is_valid(exported):

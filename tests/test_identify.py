@@ -1,6 +1,7 @@
 """Spectra named by their nearest library entries: names, figures, unknowns, grids and what is refused."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,23 @@ def test_a_run_names_its_clusters_and_leaves_their_errors_out(tmp_path: Path, li
     ]
 
 
+def test_a_run_may_be_named_by_its_tables_and_brings_its_noise(tmp_path: Path, library: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "clusters.csv").write_text("label\n")
+    write_table(run / "spectra.csv", ENERGY, ["label_4"], SPECTRA[[2]])
+    plain = comparison(None, False, None)
+    for path in (run, run / "clusters.csv", run / "spectra.csv"):
+        assert identify(path, library).matches[0].name == NAMES[2]
+        assert comparison(None, False, None, spectra=path) == plain
+    noise = {"c_ref": 1e5, "mu_low": 0.2, "mu_high": 1.1}
+    (run / "manifest.json").write_text(json.dumps({"config": {"noise": noise}}))
+    for path in (run, run / "clusters.csv"):
+        assert comparison(None, False, None, spectra=path).noise == gx.NoiseModel(**noise)
+    assert comparison(None, False, 0.5, spectra=run).noise == 0.5
+    assert comparison(None, False, None, spectra=library) == plain
+
+
 def zarr_library(path: Path, names: object, spectra: np.ndarray = SPECTRA) -> Path:
     create_group(path, {"names": names})
     save_array(path, "energy", ENERGY, ("energy",))
@@ -163,8 +181,8 @@ def test_unusable_entries_are_left_out_by_name(tmp_path: Path) -> None:
     assert found.entries == 2
     assert found.matches[0].name == "better"
     assert len(found.left_out) == 2
-    assert "'cut' has 13 of 178 samples that are not finite" in found.left_out[0]
-    assert "constant" in found.left_out[1]
+    assert "'cut' has 13 of 178 samples that are not finite" in found.left_out[1]
+    assert "constant" in found.left_out[0]
 
 
 def test_equal_names_are_told_apart(tmp_path: Path) -> None:
@@ -203,6 +221,12 @@ def test_libraries_refused(tmp_path: Path) -> None:
     one = write_table(tmp_path / "one.csv", ENERGY, ["alone"], SPECTRA[:1])
     with pytest.raises(InputError, match=r"1 of 1 entries can be compared .* expected at least 2"):
         identify(asked, one)
+    spoilt = np.stack([SPECTRA[0], np.full(178, np.nan)])
+    cut = write_table(tmp_path / "cut.csv", ENERGY, ["good", "cut"], spoilt)
+    with pytest.raises(
+        InputError, match=r"1 of 2 entries .*'cut' has 178 of 178 samples that are not finite"
+    ):
+        identify(asked, cut)
     apart = write_table(tmp_path / "apart.csv", ENERGY + 900, ["a", "b"], SPECTRA[:2])
     with pytest.raises(InputError, match=r"0 of 2 entries .*'a' runs (only )?from 7909"):
         identify(asked, apart)
@@ -237,7 +261,12 @@ def test_a_neighbour_table_is_kept_and_used_again(tmp_path: Path, library: Path)
     other = write_table(tmp_path / "other.csv", ENERGY, list(NAMES), SPECTRA[::-1])
     assert identify(asked, other, index=index).matches[0].nearest == NAMES[len(NAMES) - 8]
     assert len(list(index.iterdir())) == 2
-    (folder / "distance.npy").write_bytes((folder / "distance.npy").read_bytes()[:-100])
+    whole = (folder / "distance.npy").read_bytes()
+    for damaged in (whole[:-100], whole[:-100] + bytes(100)):
+        (folder / "distance.npy").write_bytes(damaged)
+        with pytest.raises(gx.RunError, match=r"damaged .* delete it to have it made again"):
+            identify(asked, library, index=index)
+    (folder / "distance.npy").unlink()
     with pytest.raises(gx.RunError, match="damaged"):
         identify(asked, library, index=index)
 
@@ -246,6 +275,7 @@ def test_the_table_of_another_library_is_not_taken(tmp_path: Path) -> None:
     table = find_neighbours(SPECTRA, 3)
     write_neighbours(tmp_path / "table", table, "here")
     opened = open_neighbours(tmp_path / "table", "here")
+    assert isinstance(opened.index, np.memmap)
     np.testing.assert_array_equal(opened.index, table.index)
     np.testing.assert_array_equal(opened.distance, table.distance)
     assert fit_search(SPECTRA, neighbours=opened).query(SPECTRA).index.ravel().tolist() == list(range(61))
@@ -254,7 +284,7 @@ def test_the_table_of_another_library_is_not_taken(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found no neighbour table"):
         open_neighbours(tmp_path, "here")
     np.save(tmp_path / "table" / "index.npy", table.index[:, :2])
-    with pytest.raises(gx.RunError, match="its arrays do not fit its note"):
+    with pytest.raises(gx.RunError, match="damaged"):
         open_neighbours(tmp_path / "table", "here")
 
 
@@ -298,11 +328,12 @@ def gigaxas(*words: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_prints_and_writes(tmp_path: Path, library: Path) -> None:
-    table = tmp_path / "named.csv"
+    table = tmp_path / "new" / "named.csv"
     asked = query(tmp_path, SPECTRA[[2, 50]])
     done = gigaxas("identify", asked, "--library", library, "--output", table)
     assert done.returncode == 0, done.stderr
     assert "2 spectra, 0 unknown, against 61 entries" in done.stdout
+    assert "noise      c_ref 27000, mu_low 0.36" in done.stdout
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [NAMES[2], NAMES[50]]

@@ -10,21 +10,22 @@ from nearest_oracle import nearest
 from small_runs import ENERGY, config, edges, scene
 
 from pipeline.sites import SiteTable
-from pipeline.stores import cube
+from pipeline.stores import codes, cube
 from pipeline.stores.result import open_result
 from pipeline.stores.sites import StoredSites
 from pipeline.tiles import flat, regular_grid
-from pipeline.workflow.classify import make_result
 from pipeline.workflow.plan import make_plan
+from pipeline.workflow.result import make_result
 from pipeline.workflow.runner import Runner
 
-MAPS = ("site", "kept", "label", "state", "correlation")
+CLUSTERS = ("cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
+MAPS = ("site", "kept", "label", "state", "correlation", *CLUSTERS)
 
 
 def oracle(image, spectra):
     """Site, kept and final map of an image (E, y, x), from METHOD alone."""
-    codes = cube.encode(image)
-    pixels = np.where(codes == cube.INVALID, np.nan, codes.astype(float)).reshape(len(ENERGY), -1)
+    coded = codes.encode(image)
+    pixels = np.where(coded == codes.INVALID, np.nan, coded.astype(float)).reshape(len(ENERGY), -1)
     site, certain = nearest(pixels, spectra)
     assert certain.all()
     site = site.reshape(image.shape[1:]).astype(np.uint16)

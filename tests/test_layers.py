@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "arrays", "exact", "places", "documents", "sections"},
     {"spectra", "noise", "tiles", "cleanup"},
     {"regions", "sites", "simulate", "nearest", "clusters", "phases", "pyramid", "observed"},
-    {"filling", "extents", "certainty", "config"},
+    {"filling", "extents", "certainty", "config", "settled"},
     {"decisions", "verify"},
     {"stores", "cluster"},
     {"stages", "journal", "phase_tiles", "fields"},

@@ -8,7 +8,7 @@ from nearest_oracle import codes, mixtures, noisy_pixels, smooth_spectra
 
 import pipeline.nearest as pn
 from pipeline.errors import InputError
-from pipeline.nearest.approximate import assign_approximately, build_index, measure_recall
+from pipeline.nearest.approximate import assign_approximately, build_index, count_right
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +108,17 @@ def test_the_approximate_option_knows_its_recall(scene):
     block[:, 5] = 65535
     prepared = pn.prepare(sites)
     index = build_index(prepared)
-    labels = assign_approximately(block.reshape(100, 20, 30), prepared, index, 65535)
-    exact = pn.assign_block(block, prepared, 65535).labels
-    recall = measure_recall(block, prepared, index, 65535, sample=600)
+    found = assign_approximately(block.reshape(100, 20, 30), prepared, index, 65535)
+    labels, exact = found.labels, pn.assign_block(block, prepared, 65535).labels
+    right, compared = count_right(block, labels, prepared, 65535, sample=600)
     assert labels.shape == (20, 30)
     np.testing.assert_array_equal(labels.ravel() == 0, exact == 0)
     some = exact > 0
-    assert recall == pytest.approx(np.mean(labels.ravel()[some] == exact[some]))
-    assert recall > 0.9
-    assert np.isnan(measure_recall(np.zeros((100, 4)), prepared, index))
+    assert (right, compared) == (np.count_nonzero(labels.ravel()[some] == exact[some]), some.sum())
+    assert right > 0.9 * compared
+    same = labels.ravel() == exact
+    correlation = pn.assign_block(block, prepared, 65535).correlation
+    np.testing.assert_allclose(found.correlation.ravel()[same], correlation[same], atol=1e-5)
+    assert count_right(np.zeros((100, 4)), np.zeros(4), prepared) == (0, 0)
     with pytest.raises(InputError, match="at least 3"):
         build_index(pn.prepare(sites[:2]))

@@ -1,6 +1,7 @@
 """Whole runs of the phases over a small cube with planted mixtures and a leak."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_tables_tell_reach_and_reason(run):
     assert sum(float(row["share"]) for row in components) == pytest.approx(1.0)
 
 
+def test_the_composition_follows_the_cf_conventions(run):
+    found, _ = opened(run[0])
+    assert found.attrs["Conventions"].startswith("CF-1.")
+    assert [found[axis].attrs["axis"] for axis in "yx"] == ["Y", "X"]
+    for name, values in found.variables.items():
+        assert values.attrs["long_name"], name
+        assert values.attrs["units"] in ("1", "um", "eV"), name
+    assert all(name in found for name in found.ratio.attrs["ancillary_variables"].split())
+
+
 def test_every_component_is_an_xdi_file(run):
     config, _, summary = run
     for row, component in zip(table(config, "components.csv"), summary.components, strict=True):
@@ -188,6 +199,14 @@ def test_an_expert_overrules_and_takes_it_back(run, tmp_path):
     assert (merged.decision.kind, merged.decision.members) == ("merged", (3,))
     assert opened(config)[0].ratio.values[list(names).index("magnetite"), 25, 165] == 1.0
     assert file.read_text().startswith(own)
+    scene = json.loads((config.output / "report" / "scene.js").read_text().removeprefix("gx.scene="))
+    shown = {cluster["label"]: cluster for cluster in scene["clusters"]}
+    assert (shown[mixture]["name"], shown[mixture]["colour"]) == ("new phase", "#123456")
+    assert "Share of new phase" in [layer["title"] for layer in scene["values"]]
+    page = (config.output / "report" / "index.html").read_text()
+    assert "merged into magnetite as you decided" in page
+    assert "hematite flattened by 25" in page
+    assert "new phase" in (config.output / "report.html").read_text()
     file.write_text("overrule: {}\n" + "".join(steps[1:]))
     assert [c.name for c in phases(config).components] == [c.name for c in summary.components]
 

@@ -14,14 +14,19 @@ from pipeline.errors import InputError, RunError
 from pipeline.report import (
     STATE_NAMES,
     ClusterRow,
+    ComponentRow,
+    Finding,
     ReportData,
     Truth,
     TruthRow,
     render_report,
+    views,
     write_label_png,
     write_report,
 )
 from pipeline.report.figure import composite
+from pipeline.report.palette import colour_distance
+from pipeline.report.viewer import Scene, write_viewer
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 VOID_TAGS = {"meta", "link", "img", "br", "input", "hr"}
@@ -199,6 +204,66 @@ def test_a_cluster_beyond_noise_is_marked():
     data = scene()
     far = replace(data, clusters=[replace(data.clusters[0], error=1e-7), *data.clusters[1:]])
     assert render_report(far).count("tag differs") == render_report(data).count("tag differs") + 1
+
+
+def outsiders():
+    """The scene with one cluster no mixture explains, one beyond the noise, and two that are explained."""
+    data = scene()
+    large, middle, needle = data.clusters
+    found = Finding("Hematite", 900.0, 170.0, 1e-9, outside=True, place=(3, 4))
+    explained = replace(middle, label=5, error=1e-9, explained="mixture: 0.50 Hematite + 0.50 Needle phase")
+    mixed = replace(middle, label=6, error=1e-9, finding=replace(found, outside=False))
+    return replace(
+        data,
+        clusters=[
+            replace(large, error=1e-7, finding=found),
+            replace(middle, error=1e-6),
+            needle,
+            explained,
+            mixed,
+        ],
+    )
+
+
+def test_clusters_outside_the_library_are_needles_whatever_their_size(tmp_path):
+    data = outsiders()
+    outside, minor = views.needles(views.cluster_views(data))
+    assert [(view.row.label, view.row.reason) for view in outside] == [
+        (3, "beyond the noise from Magnetite (error 1.0\u202f×\u202f10⁻⁶)"),
+        (8, "no mixture of references explains it (p 1.0\u202f×\u202f10⁻⁹)"),
+    ]
+    assert [view.row.label for view in minor] == [41]
+    page = write_viewer(tmp_path, Scene(data, data.label.shape, [])).read_text()
+    assert re.findall(r'<tr data-label="(\d+)">', page) == ["3", "8", "41", "5", "6"]
+    text = Page(page).text
+    assert (
+        text.index("Outside the library") < text.index("Needles: under 1 %") < text.index("Larger clusters")
+    )
+    assert "no mixture of references explains it" in text
+    assert "mixture: 0.50 Hematite" in text
+    summary = Page(render_report(data)).text
+    assert summary.index("Outside the library: near Magnetite") < summary.index(
+        "Under 1 % of the area: Needle phase"
+    )
+
+
+def test_components_have_one_name_and_one_colour_everywhere(tmp_path):
+    data = scene()
+    own = [ComponentRow(3, "lodestone", "#123456", 0.6), ComponentRow(41, "Needle phase", "#ff00aa", 0.4)]
+    rows = [replace(data.clusters[1], given="lodestone"), data.clusters[0], data.clusters[2]]
+    data = replace(data, clusters=rows, components=own)
+    colours = views.colours_by_label(data)
+    assert (colours[3], colours[41]) == ("#123456", "#ff00aa")
+    assert colour_distance(list(colours.values()))[np.triu_indices(3, 1)].min() > 0.1
+    assert tuple(composite(replace(data, density=None))[30, 50]) == (0x12, 0x34, 0x56)
+    page = write_viewer(tmp_path, Scene(data, data.label.shape, [])).read_text()
+    assert re.search(r'id="components".*#123456"></span>lodestone 60\.00\u202f%', page, re.DOTALL)
+    scripts = (tmp_path / "scene.js").read_text()
+    assert '"name":"lodestone","colour":"#123456"' in scripts
+    card = (tmp_path / "cards" / "3.js").read_text()
+    assert "lodestone" in card
+    assert "nearest Magnetite" in card
+    assert "nearest: Magnetite" in render_report(data)
 
 
 @pytest.mark.parametrize("drop", ["density", "correlation", "truth", "noise"])

@@ -1,5 +1,7 @@
 """The counters of every search against the same search run on numbers that count."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,12 +9,12 @@ from hypothesis import strategies as st
 from search_data import library
 from search_slow import SLOW
 
-from pipeline.nearest.search import METHODS, fit_search
+from pipeline.nearest.search import METHODS, find_neighbours, fit_search
 
 EXTRA = {"segments": ({"width": 3}, {"width": 1, "components": 1})}
 
 
-def agree(method: str, entries: np.ndarray, spectra: np.ndarray, k: int, **setup: int) -> None:
+def agree(method: str, entries: np.ndarray, spectra: np.ndarray, k: int, **setup: Any) -> None:
     search = fit_search(entries, method, **setup)
     found = search.query(spectra, k)
     for q, x in enumerate(spectra):
@@ -48,6 +50,15 @@ def test_counters_agree_on_noisy_spectra(method: str, k: int) -> None:
     spectra = entries[[3, 50, 119]] + rng.normal(0, [[0.003], [0.03], [0.3]], (3, 96))
     for setup in EXTRA.get(method, ({},)):
         agree(method, entries, spectra, k, **setup)
+
+
+@pytest.mark.parametrize("method", ["tree", "limited"])
+@pytest.mark.parametrize("length", [0, 2, 30])
+def test_counters_agree_where_a_neighbour_table_ends_early(method: str, length: int) -> None:
+    rng = np.random.default_rng(6)
+    entries = library(rng, "smooth", 90, 40)
+    spectra = entries[[3, 50, 89]] + rng.normal(0, [[0.003], [0.03], [0.3]], (3, 40))
+    agree(method, entries, spectra, 2, neighbours=find_neighbours(entries, length))
 
 
 def test_full_search_counts_what_the_paper_counts() -> None:

@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 
 from pipeline.errors import InputError, RunError
-from pipeline.stores import chunks, cube, groups, result
+from pipeline.stores import chunks, codes, cube, groups, result
 from pipeline.tiles import flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 12)
@@ -28,7 +28,7 @@ def test_a_cube_says_what_it_holds(stored):
     assert info.shape == (12, 20, 24)
     assert info.chunk == (16, 16)
     assert info.pixel_um == pytest.approx(0.46)
-    assert info.invalid == cube.INVALID
+    assert info.invalid == codes.INVALID
     assert info.fingerprint == "mark"
     assert info.maps == ("mu_low", "mu_high")
     np.testing.assert_array_equal(info.energy, ENERGY)
@@ -36,9 +36,9 @@ def test_a_cube_says_what_it_holds(stored):
 
 def test_codes_are_within_half_a_step_and_the_rest_is_invalid():
     mu = np.array([-2.0, 0.0, 5.99, 6.5, -2.1, np.nan, np.inf], np.float32)
-    code = cube.encode(mu)
-    np.testing.assert_allclose(code[:3] * cube.SCALE + cube.OFFSET, mu[:3], atol=0.51 * cube.SCALE)
-    assert (code[3:] == cube.INVALID).all()
+    code = codes.encode(mu)
+    np.testing.assert_allclose(code[:3] * codes.SCALE + codes.OFFSET, mu[:3], atol=0.51 * codes.SCALE)
+    assert (code[3:] == codes.INVALID).all()
 
 
 def test_xarray_opens_the_cube_as_absorbance(stored):

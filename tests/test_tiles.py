@@ -47,11 +47,11 @@ def test_the_last_tiles_take_what_is_left():
 @pytest.mark.parametrize(
     ("chunk", "bytes_per_pixel", "tile"),
     [
-        ((256, 256), 356, (256, 256)),  # the layout gigaxas writes
-        ((64, 64), 356, (256, 256)),  # small chunks are joined
+        ((256, 256), 356, (512, 512)),  # the layout gigaxas writes
+        ((64, 64), 356, (512, 512)),  # small chunks are joined
         ((2304, 4096), 356, (576, 512)),  # a whole field of view is cut
         ((100, 100), 10**9, (1, 1)),  # never less than a pixel
     ],
 )
-def test_a_tile_holds_about_32_megabytes(chunk, bytes_per_pixel, tile):
+def test_a_tile_holds_about_96_megabytes(chunk, bytes_per_pixel, tile):
     assert tile_shape(chunk, bytes_per_pixel) == tile

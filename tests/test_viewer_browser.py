@@ -12,8 +12,10 @@ import viewer_runs
 from browser import Page
 from PIL import Image
 
+from pipeline.stores import chunks
 from pipeline.stores.result import open_result
 from pipeline.workflow import report
+from pipeline.workflow.paths import composition_path
 from pipeline.workflow.runner import Runner
 
 pytestmark = pytest.mark.browser
@@ -108,7 +110,7 @@ def places(maps, count=4, seed=1):
     return found
 
 
-def test_each_layer_shows_the_colour_of_every_pixel(page, maps):
+def test_each_layer_shows_the_colour_of_every_pixel(page, maps, run):
     page.run("document.querySelector('#shading').click()")
     scene = page.run("gx.scene")
     cluster = {row["label"]: rgb(row["colour"]) for row in scene["clusters"]}
@@ -119,6 +121,24 @@ def test_each_layer_shows_the_colour_of_every_pixel(page, maps):
         "kept": lambda y, x: cluster.get(int(maps.kept[y, x]), void),
         "state": lambda y, x: state[int(maps.state[y, x])],
     }
+    own = [layer for layer in scene["values"] if layer["group"] == "components"]
+    colours = np.array([cluster[layer["label"]] for layer in own])
+    ratios = chunks.read(composition_path(run), "ratio", (slice(None),) * 3)
+
+    def mixed(y, x):
+        if not maps.state[y, x]:
+            return void
+        share = np.rint(254 * ratios[:, y, x])
+        return tuple((share @ colours / share.sum()).astype(int).tolist())
+
+    low, high = next((v["low"], v["high"]) for v in scene["values"] if v["name"] == "correlation")
+    ramp = [rgb(colour) for colour in scene["ramp"]]
+
+    def measured(y, x):
+        part = (float(maps.correlation[y, x]) - low) / (high - low)
+        return ramp[int(np.rint(254 * np.clip(part, 0, 1)))] if maps.state[y, x] else void
+
+    expected |= {"components": mixed, "correlation": measured}
     for layer, colour in expected.items():
         page.run(f"document.querySelector('input[value={layer}]').click()")
         settle(page, layer)
@@ -165,7 +185,8 @@ def test_needles_come_first_and_light_up(page, maps):
     sizes = dict(zip(maps.cluster.values.tolist(), maps.pixels.values.tolist(), strict=True))
     needle = min(sizes, key=sizes.get)
     assert int(rows[0]) == needle
-    assert "Needles" in text(page, "#clusters tbody .group")
+    assert "Outside the library, smallest first" in text(page, "#clusters tbody .group")
+    assert "beyond the noise from phase 4" in text(page, "#clusters .why")
     page.run(f"document.querySelector('.pick[data-cluster=\"{needle}\"]').click()")
     settle(page, "label", needle)
     page.run("document.querySelector('#whole').click()")

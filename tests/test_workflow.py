@@ -116,7 +116,7 @@ def test_a_pixel_without_signal_stays_void_to_the_end(measured, value, dtype):
         mu[7, 12, 13] = value
     store = measured / "cube.zarr"
     if dtype == "uint16":
-        from pipeline.stores.cube import encode
+        from pipeline.stores.codes import encode
 
         zarr.open_array(store, path="mu", mode="r+")[...] = encode(mu.astype(np.float32))
     else:

@@ -1,18 +1,21 @@
 """The approximate option: a neighbour graph of the sites, its recall measured against the exact engine."""
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays import LabelArray, label_dtype
+from pipeline.arrays import label_dtype
 from pipeline.errors import InputError
-from pipeline.nearest.assign import assign_block
+from pipeline.nearest.assign import Assignment, assign_block
 from pipeline.nearest.full import centre_tile
 from pipeline.nearest.prepare import Prepared
 
 BATCH = 4096
 NEIGHBOURS = 30
+# An index searches in scratch memory of its own, which two threads must not share.
+_searching = Lock()
 
 
 def build_index(prepared: Prepared, seed: int = 0) -> Any:
@@ -33,35 +36,40 @@ def build_index(prepared: Prepared, seed: int = 0) -> Any:
 
 def assign_approximately(
     block: np.ndarray, prepared: Prepared, index: Any, invalid: int | None = None
-) -> LabelArray:
-    """Return labels like `assign_block` for an energy-first block (E, ...): most right, voids all right."""
+) -> Assignment:
+    """Assign like `assign_block` an energy-first block (E, ...): most labels right, voids all right."""
     pixels = np.ascontiguousarray(block.reshape(prepared.energies, -1))
     labels = np.zeros(pixels.shape[1], label_dtype(len(prepared.sites)))
+    correlation = np.zeros(pixels.shape[1], np.float32)
     for start in range(0, labels.size, BATCH):
         units, void = _units(pixels, start, min(BATCH, labels.size - start), prepared, invalid)
         if not void.all():
-            nearest, _ = index.query(units[~void], k=1)
+            with _searching:
+                nearest, distance = index.query(units[~void], k=1)
             labels[start : start + BATCH][~void] = nearest[:, 0] + 1
-    return labels.reshape(block.shape[1:])
+            correlation[start : start + BATCH][~void] = 1.0 - distance[:, 0] ** 2 / 2.0
+    shape = block.shape[1:]
+    return Assignment(labels.reshape(shape), correlation.reshape(shape))
 
 
-def measure_recall(
+def count_right(
     block: np.ndarray,
+    labels: np.ndarray,
     prepared: Prepared,
-    index: Any,
     invalid: int | None = None,
     sample: int = 2000,
     seed: int = 0,
-) -> float:
-    """Return the share of right labels among at most `sample` pixels of the block; NaN if all are void."""
+) -> tuple[int, int]:
+    """Count the right ones among the labels (...) of at most `sample` pixels of a block (E, ...).
+
+    Returns these and the pixels compared; pixels without signal are not.
+    """
     pixels = block.reshape(prepared.energies, -1)
     size = min(sample, pixels.shape[1])
     chosen = np.sort(np.random.default_rng(seed).choice(pixels.shape[1], size, replace=False))
-    drawn = np.ascontiguousarray(pixels[:, chosen])
-    exact = assign_block(drawn, prepared, invalid).labels
-    found = assign_approximately(drawn, prepared, index, invalid)
+    exact = assign_block(np.ascontiguousarray(pixels[:, chosen]), prepared, invalid).labels
     some = exact > 0
-    return float(np.mean(found[some] == exact[some])) if some.any() else float("nan")
+    return int(np.count_nonzero(labels.ravel()[chosen][some] == exact[some])), int(np.count_nonzero(some))
 
 
 def _units(

@@ -11,7 +11,7 @@ from pipeline.arrays import FloatArray
 from pipeline.errors import InputError
 
 INDEPENDENT = 1e-10  # below this share of its length outside the others, a component's weight has no value
-BLOCK = 256
+BLOCK = 512
 ROWS = 4
 
 

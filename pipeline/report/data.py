@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray, LabelArray
 from pipeline.errors import InputError
+from pipeline.report import wording
 
+DIFFERS_BELOW = 1e-4  # s_error of the site spacing: below it, noise does not explain the difference
 STATE_NAMES = ("void", "kept", "core", "filled", "border")
 
 
@@ -36,7 +38,9 @@ class ClusterRow:
     `correlation` is Pearson's r to that reference, `error` the s_error of [I] Eq. 1 between the two
     (0 to 0.5), `share` the part of all labelled pixels (0 to 1), `area_um2` in um2; `spectrum`,
     `standard_error` and `reference` are (E,). A standard error that is not finite (one pixel alone) is
-    drawn as none. `finding` is there where the cluster's site was observed in the data.
+    drawn as none. `finding` is there where the cluster's site was observed in the data. Where components
+    were decided, `given` is the name that the cluster then has and `explained` how others explain it, empty
+    for a component.
     """
 
     label: int
@@ -50,6 +54,39 @@ class ClusterRow:
     standard_error: FloatArray
     reference: FloatArray
     finding: Finding | None = None
+    given: str = ""
+    explained: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether noise does not explain the difference from the nearest reference."""
+        return self.error is not None and self.error < DIFFERS_BELOW
+
+    @property
+    def reason(self) -> str:
+        """Why the cluster lies outside the library; empty where it does not."""
+        if self.explained or (self.finding and not self.finding.outside):
+            return ""
+        if self.finding:
+            return f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
+        return (
+            f"beyond the noise from {self.name} (error {wording.error(self.error)})" if self.differs else ""
+        )
+
+    @property
+    def title(self) -> str:
+        """The name to show: the one it was given, or that of its nearest reference."""
+        return self.given or (f"near {self.name}" if self.reason else self.name)
+
+
+@dataclass(frozen=True)
+class ComponentRow:
+    """A component: the label of its cluster, its name, '#rrggbb' colour and share of the field (0 to 1)."""
+
+    label: int
+    name: str
+    colour: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -93,7 +130,8 @@ class ReportData:
     (0 none), `state` 0 to 4 in the order of STATE_NAMES, `density` the iron density mu_high - mu_low,
     `correlation` Pearson's r of each pixel with its site. `energy` is (E,) in eV, `pixel_um` the size of a
     whole-map pixel in um, `states` the pixel count of each state of the *whole* map, `parameters` rows of
-    (name, value, meaning), `timings` rows of (stage, seconds).
+    (name, value, meaning), `timings` rows of (stage, seconds), `components` those that the clusters came
+    down to, none before that was decided.
     Raises InputError where shapes, labels or states contradict each other.
     """
 
@@ -114,6 +152,7 @@ class ReportData:
     truth: Truth | None = None
     warnings: Sequence[str] = ()
     site_pictures: Sequence[Picture] = ()
+    components: Sequence[ComponentRow] = ()
     version: str = ""
     step: int = 1
 

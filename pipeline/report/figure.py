@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline.report import layers, wording
 from pipeline.report.data import ClusterRow, ReportData
-from pipeline.report.palette import as_rgb, cluster_colours
-from pipeline.report.views import by_size
+from pipeline.report.palette import as_rgb
+from pipeline.report.views import by_size, colours_by_label
 from pipeline.stores.files import publish_file
 
 _DPI = 200
@@ -59,7 +59,8 @@ def composite(data: ReportData) -> NDArray[np.uint8]:
     step = layers.thinning(data.label.shape, layers.LONGEST_LABEL)
     label = data.label[::step, ::step]
     rows = by_size(data.clusters)
-    palette = as_rgb([_VOID, *cluster_colours(len(rows))])
+    colours = colours_by_label(data)
+    palette = as_rgb([_VOID, *(colours[row.label] for row in rows)])
     colour = palette[layers.cluster_ranks(label, [row.label for row in rows])]
     if data.density is None:
         return colour
@@ -101,8 +102,8 @@ def _draw_scale_bar(axes: Axes, data: ReportData, height: float) -> None:
 def _draw_legend(figure: Figure, data: ReportData, left: float, rows: int) -> None:
     """List the clusters at the right; where they are too many, the largest and the smallest."""
     order = by_size(data.clusters)
-    colours = cluster_colours(len(order))
-    entries = [Patch(facecolor=c, label=_legend_text(row)) for c, row in zip(colours, order, strict=True)]
+    colours = colours_by_label(data)
+    entries = [Patch(facecolor=colours[row.label], label=_legend_text(row)) for row in order]
     if len(entries) > rows - 1:
         upper = (rows - 2 + 1) // 2
         lower = rows - 2 - upper
@@ -126,5 +127,5 @@ def _draw_legend(figure: Figure, data: ReportData, left: float, rows: int) -> No
 
 def _legend_text(row: ClusterRow) -> str:
     """Return name and share, the name cut where it would leave the picture."""
-    name = row.name if len(row.name) <= 30 else row.name[:29] + "…"
+    name = row.title if len(row.title) <= 30 else row.title[:29] + "…"
     return f"{name}  {wording.share(row.share)}"

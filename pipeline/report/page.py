@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.report import views, wording
-from pipeline.report.data import ReportData
+from pipeline.report.data import DIFFERS_BELOW, ReportData
 from pipeline.report.layers import data_uri
 from pipeline.stores.files import publish_file
 
@@ -63,10 +63,12 @@ def environment() -> Environment:
 def _context(data: ReportData) -> dict[str, Any]:
     """Return what the template names."""
     clusters = views.cluster_views(data)
+    outside, minor = views.needles(clusters)
     return {
         "data": data,
         "clusters": clusters,
-        "minor": [view for view in clusters if view.minor],
+        "outside": outside,
+        "minor": minor,
         "legend": clusters[:_LEGEND_LARGEST],
         "map": views.map_view(data, clusters),
         "state_uri": views.state_picture(data),
@@ -74,5 +76,5 @@ def _context(data: ReportData) -> dict[str, Any]:
         "correlation": views.correlation_view(data),
         "noise": [(name, value, _NOISE_MEANINGS.get(name, "")) for name, value in (data.noise or {}).items()],
         "seconds": sum(seconds for _, seconds in data.timings),
-        "differs_below": views.DIFFERS_BELOW,
+        "differs_below": DIFFERS_BELOW,
     }

@@ -1,5 +1,6 @@
 """Colours that tell clusters apart, for normal and colour-blind eyes alike."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -43,11 +44,14 @@ _DEUTERANOPE = np.array(
 )
 
 
-def cluster_colours(count: int) -> list[str]:
-    """Return `count` distinct colours as '#rrggbb', the most distinct ones first; the same on every call."""
+def cluster_colours(count: int, beside: Sequence[str] = ()) -> list[str]:
+    """Return `count` distinct colours as '#rrggbb', the most distinct ones first; the same on every call.
+
+    They are distinct from the colours `beside` them too.
+    """
     if count < 0:
         raise InputError(f"{count} colours asked for; ask for 0 or more")
-    base = _farthest_first(min(count, 256))
+    base = _farthest_first(min(count, 256), tuple(beside))
     return [base[i] if i < len(base) else _nudged(base[i % len(base)], i // len(base)) for i in range(count)]
 
 
@@ -95,20 +99,22 @@ def colour_distance(colours: list[str]) -> FloatArray:
 
 
 @lru_cache(maxsize=8)
-def _farthest_first(count: int) -> tuple[str, ...]:
+def _farthest_first(count: int, beside: tuple[str, ...]) -> tuple[str, ...]:
     """Take colours one by one, each as far as can be from those taken, in the worst of the three views."""
+    if count == 0:
+        return ()
     grid = _candidates()
     views = _views(grid)
-    taken = list(_FIRST[:count])
+    taken = list(beside or _FIRST[:count])
     nearest = np.full(len(grid), np.inf)
     for view in np.moveaxis(_views(as_rgb(taken) / 255.0), 1, 0):
         nearest = np.minimum(nearest, np.linalg.norm(views - view[:, None], axis=-1).min(axis=0))
-    while len(taken) < count:
+    while len(taken) < len(beside) + count:
         best = int(nearest.argmax())
         red, green, blue = np.rint(grid[best] * 255).astype(int)
         taken.append(f"#{red:02x}{green:02x}{blue:02x}")
         nearest = np.minimum(nearest, np.linalg.norm(views - views[:, best, None], axis=-1).min(axis=0))
-    return tuple(taken)
+    return tuple(taken[len(beside) :])
 
 
 def _candidates() -> FloatArray:

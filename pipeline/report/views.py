@@ -13,7 +13,6 @@ from pipeline.report.data import STATE_NAMES, ClusterRow, ReportData
 from pipeline.report.palette import cluster_colours, state_colours
 
 MINOR_SHARE = 0.01  # below it a cluster is named among the minor ones
-DIFFERS_BELOW = 1e-4  # s_error of the site spacing: below it, noise does not explain the difference
 MOST_CHARTS = (100, 50)  # spectra drawn: of the largest and of the smallest clusters
 _LEVELS = 32
 
@@ -33,7 +32,6 @@ class ClusterView:
     row: ClusterRow
     colour: str
     minor: bool
-    differs: bool
     chart: Chart | None
 
 
@@ -78,25 +76,41 @@ def by_size(rows: Sequence[ClusterRow]) -> list[ClusterRow]:
     return sorted(rows, key=lambda row: (-row.pixels, row.label))
 
 
+def colours_by_label(data: ReportData) -> dict[int, str]:
+    """Return the colour of every cluster: a component's own, and for the others ones that stand apart."""
+    own = {component.label: component.colour for component in data.components}
+    others = [row.label for row in by_size(data.clusters) if row.label not in own]
+    return own | dict(zip(others, cluster_colours(len(others), tuple(own.values())), strict=True))
+
+
 def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_CHARTS) -> list[ClusterView]:
-    """Return every cluster, largest first, with the colour of that place.
+    """Return every cluster, largest first, with its colour.
 
     `most_charts` (of the largest, of the smallest) get a chart; None draws all.
     """
     rows = by_size(data.clusters)
     first, last = most_charts or (len(rows), 0)
+    colours = colours_by_label(data)
     return [
         ClusterView(
             row,
-            colour,
+            colours[row.label],
             minor=0 < row.share < MINOR_SHARE,
-            differs=row.error is not None and row.error < DIFFERS_BELOW,
             chart=spectrum_chart(data.energy, row.spectrum, row.standard_error, row.reference)
             if place < first or place >= len(rows) - last
             else None,
         )
-        for place, (row, colour) in enumerate(zip(rows, cluster_colours(len(rows)), strict=True))
+        for place, row in enumerate(rows)
     ]
+
+
+def needles(clusters: Sequence[ClusterView]) -> tuple[list[ClusterView], list[ClusterView]]:
+    """Return the clusters outside the library, and the minor ones of the others, both smallest first."""
+    order = sorted(clusters, key=lambda view: (view.row.pixels, view.row.label))
+    return (
+        [view for view in order if view.row.reason],
+        [view for view in order if view.minor and not view.row.reason],
+    )
 
 
 def map_view(data: ReportData, clusters: Sequence[ClusterView]) -> MapView:

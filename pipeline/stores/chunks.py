@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from pipeline.errors import DamagedError, InputError, RunError
+from pipeline.errors import DamagedError, InputError, RunError, unwritable
 from pipeline.places import Place
 from pipeline.stores.claims import ModestStore
 from pipeline.stores.folders import sizes
@@ -117,10 +117,7 @@ def _put(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any
     try:
         array[region] = values
     except OSError as error:
-        raise RunError(
-            f"{group}/{name}: cannot be written ({error.strerror or error}); free the disk or its "
-            "permissions and run the same command again"
-        ) from None
+        raise unwritable(f"{group}/{name}", error) from None
     note(group, store.noted)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
@@ -22,6 +21,7 @@ from pipeline.stores.chunks import (
     save_array,
     write,
 )
+from pipeline.stores.codes import CODED, INVALID, encode, quantise
 from pipeline.stores.folders import exists, stamps
 from pipeline.stores.groups import UNFINISHED, attributes_of, create_group
 from pipeline.tiles import Tile
@@ -38,16 +38,8 @@ MAPS: dict[str, tuple[str, str]] = {
     "field": ("uint16", "number of the field a pixel comes from; 0 is none"),
 }
 UNITS = ("eV", "1/cm")
-INVALID = 65535
-OFFSET = -2.0
-SCALE = 8.0 / (INVALID - 1)
-CODED = {
-    "long_name": "normalised X-ray absorbance",
-    "units": "1",
-    "scale_factor": SCALE,
-    "add_offset": OFFSET,
-    "_FillValue": INVALID,
-}
+LOSSLESS = "lossless"
+QUANTISED = "quantised_step"
 LARGEST_CHUNK = 4 * 2**30
 MOST_ENERGIES = 100_000
 LONGEST_SIDE = 1_000_000
@@ -57,7 +49,8 @@ LONGEST_SIDE = 1_000_000
 class CubeInfo:
     """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code.
 
-    A missing chunk of a `sparse` cube holds no signal; of any other it is an error.
+    A missing chunk of a `sparse` cube holds no signal; of any other it is an error. Codes of a quantised cube
+    are multiples of `step`, but for one row of pixels in every row of chunks, which is there twice.
     """
 
     path: Place
@@ -72,6 +65,7 @@ class CubeInfo:
     maps: tuple[str, ...]
     fingerprint: str | None
     sparse: bool = False
+    step: int = 1
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -95,10 +89,12 @@ def create_cube(
     maps: Sequence[str] = WORKING_POINT,
     plain: np.dtype[Any] | None = None,
     unit: str = "eV",
+    step: int = 1,
 ) -> None:
     """Make an empty cube with these of MAPS; what it does not hold yet counts as invalid.
 
-    Samples are absorbance coded in uint16, or anything, as it is, of the type `plain` (uint16 or float32).
+    Samples are absorbance coded in uint16, rounded to multiples of `step`, or anything, as it is, of the type
+    `plain` (uint16 or float32).
     """
     create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
     save_array(path, "energy", energy, ("energy",), units=unit, long_name="photon energy")
@@ -112,8 +108,19 @@ def create_cube(
         dtype=plain or "uint16",
         dims=DIMS,
         fill_value=0 if plain else INVALID,
-        attributes={"long_name": "signal"} if plain else CODED,
+        attributes={"long_name": "signal"} if plain else {**CODED, QUANTISED: step},
     )
+    if step > 1:
+        create_array(
+            path,
+            LOSSLESS,
+            shape=(len(energy), -(-plane[0] // chunk), plane[1]),
+            chunks=(len(energy), 1, chunk),
+            dtype="uint16",
+            dims=("energy", "row_of_chunks", "x"),
+            fill_value=INVALID,
+            attributes={**CODED, "long_name": "first row of pixels of every row of chunks, not rounded"},
+        )
     for name in maps:
         dtype, meaning = MAPS[name]
         create_array(
@@ -127,26 +134,15 @@ def create_cube(
         )
 
 
-def encode(mu: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Code absorbance (any shape) as uint16; what is not finite or out of range becomes invalid."""
-    codes = np.empty(mu.size, dtype=np.uint16)
-    _encode(np.ascontiguousarray(mu).reshape(-1), np.float32(OFFSET), np.float32(SCALE), codes)
-    return codes.reshape(mu.shape)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _encode(
-    mu: NDArray[np.float32], offset: np.float32, scale: np.float32, codes: NDArray[np.uint16]
-) -> None:
-    for i in range(mu.size):
-        code = np.rint((mu[i] - offset) / scale)
-        inside = (code >= 0) & (code < INVALID)
-        codes[i] = np.uint16(np.int32(code if inside else np.float32(INVALID)))
-
-
 def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
     """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
-    write_samples(path, tile, encode(mu))
+    codes, array = encode(mu), open_array(path, MU)
+    step, height = int(dict[str, Any](array.attrs).get(QUANTISED, 1)), outer_chunks(array)[1]
+    if step > 1:
+        bands = slice(tile.y0 // height, -(-tile.y1 // height))
+        write(path, LOSSLESS, (slice(0, len(codes)), bands, tile.region[1]), codes[:, ::height])
+        codes = quantise(codes, step)
+    write_samples(path, tile, codes)
     for name, values in maps.items():
         write(path, name, tile.region, values)
 
@@ -159,6 +155,14 @@ def write_samples(path: Place, tile: Tile, samples: NDArray[Any]) -> None:
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     """Read the raw samples (E, h, w) of one tile."""
     return read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
+
+
+def read_lossless(info: CubeInfo, tile: Tile) -> tuple[NDArray[np.uint16], list[int]]:
+    """Read the samples (E, n, w) of the rows of a tile that are kept as they were, and their numbers."""
+    height = info.chunk[0]
+    first, last = -(-tile.y0 // height), -(-tile.y1 // height)
+    samples = read(info.path, LOSSLESS, (slice(0, info.shape[0]), slice(first, last), tile.region[1]))
+    return samples, [band * height - tile.y0 for band in range(first, last)]
 
 
 def read_plane(info: CubeInfo, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
@@ -198,6 +202,7 @@ def describe_cube(path: Place, sparse: bool = False) -> CubeInfo:
         maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
         fingerprint=root.get("fingerprint"),
         sparse=sparse,
+        step=int(attributes.get(QUANTISED, 1)),
     )
 
 

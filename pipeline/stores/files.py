@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import RunError
+from pipeline.errors import unwritable
 
 
 def publish_file(path: Path, content: bytes) -> None:
@@ -20,10 +20,7 @@ def publish_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
-            "run the same command again"
-        ) from None
+        raise unwritable(path, error) from None
     finally:
         aside.unlink(missing_ok=True)
 

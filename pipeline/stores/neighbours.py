@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
-from pipeline.errors import DamagedError, InputError, RunError
+from pipeline.errors import DamagedError, InputError, unwritable
 from pipeline.nearest.search import Neighbours
 from pipeline.stores.folders import remove
 from pipeline.stores.groups import partial_of, put_in_place
 
 NOTE = "neighbours.json"
+FILES = ("index.npy", "distance.npy")
 
 
 def library_fingerprint(library: FloatArray, made_by: str = "") -> str:
@@ -28,19 +28,16 @@ def write_neighbours(path: Path, table: Neighbours, fingerprint: str) -> None:
     """Write a table in place of any that is there, once it is whole. RunError: it cannot be written."""
     partial = partial_of(path)
     assert isinstance(partial, Path)
-    note = {"title": "gigaxas neighbours", "fingerprint": fingerprint, "shape": list(table.index.shape)}
     try:
         remove(partial)
         partial.mkdir(parents=True)
         np.save(partial / "index.npy", table.index)
         np.save(partial / "distance.npy", table.distance)
+        note = {"title": "gigaxas neighbours", "fingerprint": fingerprint, "digest": _digest(partial)}
         (partial / NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
         put_in_place(partial, path)
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
-            "run the same command again"
-        ) from None
+        raise unwritable(path, error) from None
 
 
 def holds_neighbours(path: Path, fingerprint: str) -> bool:
@@ -54,7 +51,8 @@ def holds_neighbours(path: Path, fingerprint: str) -> bool:
 def open_neighbours(path: Path, fingerprint: str) -> Neighbours:
     """Map the table with this fingerprint into memory.
 
-    InputError where there is none or that of another library, DamagedError where its files do not fit.
+    InputError where there is none or that of another library, DamagedError where its files are not what was
+    written: a search would believe them.
     """
     note = _note(path)
     if note["fingerprint"] != fingerprint:
@@ -62,25 +60,26 @@ def open_neighbours(path: Path, fingerprint: str) -> Neighbours:
             f"{path}: the table of another library ({note['fingerprint']}, expected {fingerprint}); "
             "give another folder, or delete this one to have it made again"
         )
-    index, distance = _mapped(path / "index.npy"), _mapped(path / "distance.npy")
-    if not (list(index.shape) == list(distance.shape) == note["shape"]):
-        said = f"{path}: its arrays do not fit its note; delete it to have it made again"
-        raise DamagedError(said, str(path))
+    try:
+        if _digest(path) != note["digest"]:
+            raise ValueError("not the bytes that were written")
+        index, distance = (np.load(path / name, mmap_mode="r", allow_pickle=False) for name in FILES)
+    except (OSError, ValueError) as error:
+        said = f"{path}: damaged ({error}); delete it to have it made again"
+        raise DamagedError(said, str(path)) from None
     return Neighbours(index, distance)
 
 
 def _note(path: Path) -> dict[str, Any]:
     try:
         note: dict[str, Any] = json.loads((path / NOTE).read_text(encoding="utf-8"))
-        return {name: note[name] for name in ("fingerprint", "shape")}
+        return {name: note[name] for name in ("fingerprint", "digest")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: found no neighbour table ({error}); give the folder of one") from None
 
 
-def _mapped(file: Path) -> NDArray[Any]:
-    try:
-        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise DamagedError(
-            f"{file}: damaged ({error}); delete its folder to have it made again", str(file.parent)
-        ) from None
+def _digest(folder: Path) -> str:
+    mark = hashlib.sha256()
+    for name in FILES:
+        mark.update((folder / name).read_bytes())
+    return mark.hexdigest()[:16]

@@ -16,6 +16,13 @@ RATIO_MAPS = {
     "ratio_sigma": "one sigma of the share; NaN where the pixel was not fitted",
 }
 
+GLOBAL = {
+    "Conventions": "CF-1.11",
+    "title": "gigaxas components",
+    "source": "components of a gigaxas result, with their ratios by non-negative least squares",
+}
+MORE = {"ratio": {"ancillary_variables": "ratio_sigma residual"}}
+
 
 def create_composition(
     path: Place,
@@ -31,10 +38,14 @@ def create_composition(
 
     `result` is the fingerprint of the result whose clusters they are.
     """
-    create_group(path, {"title": "gigaxas components", "fingerprint": fingerprint, "result": result})
+    create_group(path, {**GLOBAL, "fingerprint": fingerprint, "result": result})
     for axis, size in zip("yx", plane, strict=True):
-        save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")
-    save_array(path, "component", components, ("component",), long_name="label of the component")
+        meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
+        save_array(
+            path, axis, np.arange(size) * pixel_um, (axis,), units="um", axis=axis.upper(), long_name=meaning
+        )
+    meaning = "label of the component"
+    save_array(path, "component", components, ("component",), long_name=meaning, units="1")
     for name, meaning in RATIO_MAPS.items():
         create_array(
             path,
@@ -43,7 +54,7 @@ def create_composition(
             chunks=(1, *tile),
             dtype=np.float32,
             dims=("component", "y", "x"),
-            attributes={"long_name": meaning, "units": "1"},
+            attributes={"long_name": meaning, "units": "1", **MORE.get(name, {})},
         )
     for name, kind, meaning in (
         ("residual", np.float32, "root mean square residual of the fit; NaN where the pixel was not fitted"),
@@ -77,11 +88,11 @@ def save_components(
 ) -> None:
     """Add the components: spectra (K, E) and standard errors over energies (E,) in eV, and sizes (K,)."""
     each, per_sample = ("component",), ("component", "energy")
-    save_array(path, "energy", energy, ("energy",), units="eV")
-    save_array(path, "spectrum", spectra, per_sample, long_name="normalised absorbance")
-    save_array(path, "standard_error", error, per_sample, long_name="standard error")
-    save_array(path, "amount", amounts, each, long_name="sum of the shares over all pixels")
-    save_array(path, "main_pixels", main_pixels, each, long_name="pixels whose largest share it is")
+    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    save_array(path, "spectrum", spectra, per_sample, long_name="normalised absorbance", units="1")
+    save_array(path, "standard_error", error, per_sample, long_name="standard error", units="1")
+    save_array(path, "amount", amounts, each, long_name="sum of the shares over all pixels", units="1")
+    save_array(path, "main_pixels", main_pixels, each, long_name="pixels of which it is the most", units="1")
 
 
 def read_sizes(path: Place) -> tuple[FloatArray, IntArray]:

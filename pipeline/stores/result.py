@@ -1,6 +1,6 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,9 +94,13 @@ def write_clusters(
     pixels: IntArray,
     states: IntArray,
     fingerprint: str,
+    shares: Mapping[str, tuple[int, int]],
 ) -> None:
-    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), state counts and the mark."""
-    add_attributes(path, states=states.tolist(), fingerprint=fingerprint)
+    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), counts and the mark.
+
+    `states` counts the pixels of each state; `shares` tells of labels that are not exact: pixels, of so many.
+    """
+    add_attributes(path, states=states.tolist(), fingerprint=fingerprint, shares=dict(shares))
     per_cluster, per_sample = ("cluster",), ("cluster", "energy")
     save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
     for name, values, meaning in (

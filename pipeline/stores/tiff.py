@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.errors import RunError
+from pipeline.errors import unwritable
 from pipeline.tiles import flat, regular_grid
 
 SIDE = 512
@@ -55,10 +55,7 @@ def write_tiff(
             )
         aside.replace(path)
     except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); free the disk or its permissions and "
-            "run the same command again"
-        ) from None
+        raise unwritable(path, error) from None
     finally:
         aside.unlink(missing_ok=True)
 

@@ -27,14 +27,20 @@ def read_collection(path: Path, ranges: Ranges | None = None) -> list[Item]:
     if is_store(path):
         items: list[Item] = [_attempt(spectrum) for spectrum in read_library_store(path)]
     else:
-        table = path / "spectra.csv"
-        of_a_run = table.is_file() and (path / "clusters.csv").is_file()
-        items = list(_from_files(table if of_a_run else path))
+        run = run_of(path)
+        items = list(_from_files(path if run is None else run / "spectra.csv"))
     if not items:
         raise InputError(f"{path}: no spectra in it; expected XDI, Athena, HDF5, CSV, column files or Zarr")
     if ranges is None:
         return items
     return [item if isinstance(item, InputError) else _normalised(item, ranges) for item in items]
+
+
+def run_of(path: Path) -> Path | None:
+    """Return the folder of a run whose clusters `path` stands for: the folder, or a table in it."""
+    tables = ("clusters.csv", "spectra.csv")
+    folder = path.parent if path.name in tables else path
+    return folder if all((folder / name).is_file() for name in tables) else None
 
 
 def on_grid(spectrum: Spectrum, grid: FloatArray) -> FloatArray | InputError:

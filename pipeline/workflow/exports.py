@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.pyramid import level_shapes
 from pipeline.report import STATE_NAMES, ReportData
-from pipeline.report.palette import cluster_colours, state_colours
+from pipeline.report.palette import state_colours
 from pipeline.report.viewer import TILE
-from pipeline.report.views import by_size
+from pipeline.report.views import by_size, colours_by_label
 from pipeline.stores import chunks
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.groups import partial_of, publish
@@ -127,8 +127,8 @@ def _stored(store: Path, level: int, tile: Tile, channels: Sequence[str]) -> Map
 def _label_images(layers: Layers, data: ReportData) -> list[LabelImage]:
     """Name and colour the labels as the report does; a site that names no cluster is grey."""
     rows = by_size(data.clusters)
-    colours = dict(zip((row.label for row in rows), cluster_colours(len(rows)), strict=True))
-    clusters = {row.label: (row.name, colours[row.label]) for row in rows}
+    colours = colours_by_label(data)
+    clusters = {row.label: (row.title, colours[row.label]) for row in rows}
     sites = {n: (name, colours.get(n, OTHER_SITE)) for n, name in enumerate(data.site_names, start=1)}
     states = dict(enumerate(zip(STATE_NAMES, state_colours(), strict=True)))
     kind = {name: chunks.open_array(layers.result, name).dtype for name in LABELS}

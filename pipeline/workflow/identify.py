@@ -1,13 +1,15 @@
 """Spectra named by their nearest library entries, with what the noise says of each name."""
 
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.arrays import FloatArray
-from pipeline.config import load_config
+from pipeline.config import Noise, load_config
 from pipeline.errors import InputError
 from pipeline.nearest.search import Search, fit_search
 from pipeline.nearest.search.segments import SegmentSearch, fit_segments
@@ -23,7 +25,7 @@ from pipeline.stores.neighbours import (
     open_neighbours,
     write_neighbours,
 )
-from pipeline.workflow.collection import Item, Ranges, on_grid, read_collection
+from pipeline.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
 from pipeline.workflow.noise import settle_noise
 
 UNKNOWN = "unknown"
@@ -85,14 +87,15 @@ class Match:
 
 @dataclass(frozen=True)
 class Identified:
-    """Matches in the order of the spectra; `entries` is how many of the library took part.
+    """Matches in the order of the spectra, by what noise; `entries` is how many of the library took part.
 
-    `left_out` says of every other entry why it did not, once for each grid of the spectra.
+    `left_out` says of every entry that some spectrum was not compared with why it was not.
     """
 
     matches: tuple[Match, ...]
     entries: int
     left_out: tuple[str, ...]
+    noise: NoiseModel | float
 
 
 def comparison(
@@ -103,12 +106,14 @@ def comparison(
     standardised: bool = True,
     span: tuple[float, float] | None = None,
     limit: float = 1e-4,
+    spectra: Path | None = None,
 ) -> Comparison:
     """Return how to compare, with noise and edge ranges of a configuration, or the paper's without one.
 
-    `normalised` says that both are to be; `sigma` stands in place of a camera. InputError as `load_config`.
+    Spectra of a run bring their own noise. `normalised` says that both are to be; `sigma` stands in place of
+    a camera. InputError as `load_config`.
     """
-    noise: NoiseModel | float = WORKING_POINT
+    noise: NoiseModel | float = (spectra and noise_of_run(spectra)) or WORKING_POINT
     ranges: Ranges = (PRE_EDGE, POST_EDGE)
     if config is not None:
         settings = settle_noise(load_config(config))
@@ -116,6 +121,16 @@ def comparison(
     return Comparison(
         noise if sigma is None else sigma, ranges if normalised else None, standardised, span, limit
     )
+
+
+def noise_of_run(path: Path) -> NoiseModel | None:
+    """Return the noise that the run at `path` was made with, None where `path` is no run that says so."""
+    run = run_of(path)
+    try:
+        said = json.loads((run / "manifest.json").read_text(encoding="utf-8")) if run else {}
+        return Noise(**said["config"]["noise"]).model()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def identify(
@@ -133,22 +148,24 @@ def identify(
     how = comparison or Comparison()
     wanted = _all_usable(read_collection(Path(spectra), how.ranges))
     entries = read_collection(Path(library), how.ranges)
-    known = [entry for entry in entries if isinstance(entry, Spectrum)]
-    left_out = [str(entry) for entry in entries if isinstance(entry, InputError)]
-    names = distinct_names([entry.name for entry in known])
+    names = distinct_names([entry.name if isinstance(entry, Spectrum) else "" for entry in entries])
     matches: dict[int, Match] = {}
+    left_out: dict[int, str] = {}
     taken = 0
     for grid, members in _by_grid(wanted, how.span):
-        values, kept, refused = _library_on(known, grid, library)
-        left_out += refused
+        values, kept, refused = _library_on(entries, grid, library)
+        left_out = refused | left_out
         taken = max(taken, len(kept))
         group = _match([wanted[i] for i in members], grid, values, [names[i] for i in kept], how, index)
         matches |= dict(zip(members, group, strict=True))
-    return Identified(tuple(matches[i] for i in range(len(wanted))), taken, tuple(dict.fromkeys(left_out)))
+    said = tuple(left_out[i] for i in sorted(left_out))
+    return Identified(tuple(matches[i] for i in range(len(wanted))), taken, said, how.noise)
 
 
 def write_matches(path: Path, found: Identified) -> None:
-    """Write a CSV table, a row a spectrum."""
+    """Write a CSV table, a row a spectrum. RunError: it cannot be written."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
     publish_csv(path, HEADER, map(_row, found.matches))
 
 
@@ -187,16 +204,16 @@ def _by_grid(
 
 
 def _library_on(
-    known: Sequence[Spectrum], grid: FloatArray, library: str | Path
-) -> tuple[FloatArray, list[int], list[str]]:
+    entries: Sequence[Item], grid: FloatArray, library: str | Path
+) -> tuple[FloatArray, list[int], dict[int, str]]:
     """Return the entries (n, E) that have the energies (E,), which these are, and why others do not."""
-    found = [on_grid(entry, grid) for entry in known]
+    found = [on_grid(entry, grid) if isinstance(entry, Spectrum) else entry for entry in entries]
     kept = [i for i, values in enumerate(found) if not isinstance(values, InputError)]
-    refused = [str(values) for values in found if isinstance(values, InputError)]
+    refused = {i: str(values) for i, values in enumerate(found) if isinstance(values, InputError)}
     if len(kept) < 2:
-        reasons = "".join(f"; {reason}" for reason in refused[:2])
+        reasons = "".join(f"; {reason}" for reason in list(refused.values())[:2])
         raise InputError(
-            f"{library}: {len(kept)} of {len(known)} entries can be compared from {grid[0]:g} to "
+            f"{library}: {len(kept)} of {len(entries)} entries can be compared from {grid[0]:g} to "
             f"{grid[-1]:g} eV; expected at least 2, a nearest and a runner-up{reasons}"
         )
     return np.array([found[i] for i in kept]), kept, refused

@@ -17,6 +17,8 @@ from pipeline.stores.folders import stamps
 from pipeline.stores.groups import attributes_of, final_of
 
 MARKS = ("basis", "fingerprint")
+# What a task may be told that its other settings determine, or that only makes later stages faster.
+HINTS = ("expected", "index")
 Mark = Callable[[Place], str]
 
 
@@ -34,7 +36,8 @@ def stage_key(
     task: Callable[..., Any], each: Sequence[Sequence[Any]], constants: Mapping[str, Any], mark: Mark
 ) -> str:
     """Return the name of a stage's results; `mark` tells what the content of a place is."""
-    parts = [_named(value, mark) for value in (*each, dict(constants))]
+    settings = {name: value for name, value in constants.items() if name not in HINTS}
+    parts = [_named(value, mark) for value in (*each, settings)]
     return tokenize(code_version(), task.__module__, task.__qualname__, parts)[:16]
 
 

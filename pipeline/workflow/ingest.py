@@ -15,13 +15,14 @@ from pipeline.fields.stack import StackSource, describe_stack
 from pipeline.fields.tasks import Recipe
 from pipeline.places import Place
 from pipeline.sections import Fields
-from pipeline.stores.cube import INVALID, MAPS, create_cube
+from pipeline.stores.codes import INVALID
+from pipeline.stores.cube import MAPS, create_cube
 from pipeline.stores.groups import partial_of, publish
 from pipeline.tiles import regular_grid
 from pipeline.workflow.mosaic import mosaic_paths, write_mosaic
 from pipeline.workflow.paths import is_made, survey_path
 from pipeline.workflow.plan import INGEST_RATE, Outline
-from pipeline.workflow.prepare import ReferenceSet, make_cube, normaliser_of
+from pipeline.workflow.prepare import ReferenceSet, make_cube, normaliser_of, quantised_step
 from pipeline.workflow.raw import make_raw, place_truth
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.survey import Survey, make_survey
@@ -80,7 +81,8 @@ def ingest_fingerprint(config: Config, source: Source) -> str:
     if isinstance(source, StackSource):
         return digest(__version__, config.ingest, source.identity)
     ranges = config.references.pre_edge, config.references.post_edge
-    return digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
+    made = digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
+    return digest(made, quantised_step(config)) if config.quantise else made
 
 
 def build_cube(config: Config, references: ReferenceSet, runner: Runner, announce: Announce) -> Ingested:
@@ -128,7 +130,8 @@ def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:
     if not made:
         store, plane = partial_of(path), placement.shape(source.plane)
         chunk, size = config.ingest.chunk, config.ingest.pixel_um
-        create_cube(store, source.energy, plane, chunk, size, fingerprint, maps=tuple(MAPS))
+        step = quantised_step(config)
+        create_cube(store, source.energy, plane, chunk, size, fingerprint, maps=tuple(MAPS), step=step)
         grid = regular_grid(plane, (chunk, chunk))
         counts = runner.over("ingest", tasks.ingest_tile, grid, recipe=recipe, store=store)
         lost = np.sum([part for row in counts for part in row], axis=0)

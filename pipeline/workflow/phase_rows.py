@@ -15,6 +15,7 @@ from pipeline.noise import NoiseModel
 from pipeline.phases.decide import Decision
 from pipeline.phases.evidence import Clusters
 from pipeline.phases.flatten import flattened
+from pipeline.report import DIFFERS_BELOW
 from pipeline.report.palette import hue_colours
 from pipeline.sites.distance import cross_distance
 from pipeline.sites.table import distinct_names
@@ -95,7 +96,7 @@ def make_rows(
         rows.append(
             Row(
                 label=decision.label,
-                name=(wish and wish.name) or near[i][0].name,
+                name=(wish and wish.name) or _name(near[i][0]),
                 pixels=int(pixels[i]),
                 kept_pixels=int(clusters.pixels[i]),
                 share=float(pixels[i] / pixels.sum()),
@@ -174,6 +175,11 @@ def step_record(row: Row) -> dict[str, Any]:
             "s_error": float(f"{row.fit_error:.4g}"),
         }
     return record
+
+
+def _name(near: Near) -> str:
+    """Return the name of a reference, "near" it where noise does not explain the difference."""
+    return f"near {near.name}" if near.error < DIFFERS_BELOW else near.name
 
 
 def _fit_error(clusters: Clusters, decision: Decision, i: int, noise: NoiseModel) -> float:

@@ -1,12 +1,15 @@
 """The files that the phases of a run are left in: tables, and an XDI file for every component."""
 
+import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
 from pipeline.arrays import FloatArray
+from pipeline.report import ComponentRow
 from pipeline.spectra.xdi import render_xdi
 from pipeline.stores.files import publish_csv, publish_file
 from pipeline.workflow.phase_rows import NEAREST, Component, Row
@@ -29,6 +32,51 @@ COMPONENTS_HEADER = [
     *("label", "name", "colour", "amount", "share", "area_um2", "main_pixels", "reference", "correlation"),
     *("reference_error", "file"),
 ]
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What the tables tell: by label the names of all clusters and how others explain one; the components."""
+
+    names: Mapping[int, str]
+    explained: Mapping[int, str]
+    components: Sequence[ComponentRow]
+
+
+def read_phase_tables(folder: Path, labels: Sequence[int]) -> Phases | None:
+    """Read phases.csv and components.csv; None where they are not those of these components."""
+    try:
+        rows, own = (_read_csv(folder / f"{name}.csv") for name in ("phases", "components"))
+        components = [
+            ComponentRow(int(row["label"]), row["name"], row["colour"], float(row["share"])) for row in own
+        ]
+        names = {int(row["label"]): row["name"] for row in rows}
+        names |= {component.label: component.name for component in components}
+        explained = {int(row["label"]): _explained(row, names) for row in rows}
+    except (OSError, KeyError, ValueError):
+        return None
+    found = [component.label for component in components]
+    return Phases(names, explained, components) if found == list(labels) else None
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _explained(row: Mapping[str, str], names: Mapping[int, str]) -> str:
+    """Return in words how others explain a cluster; nothing for a component."""
+    members = [names[int(member)] for member in row["members"].split()]
+    if row["decision"] == "mixture":
+        parts = zip(row["weights"].split(), members, strict=True)
+        return "mixture: " + " + ".join(f"{float(weight):.2f} {name}" for weight, name in parts)
+    words = {
+        "same": "the same as {} within the noise",
+        "merged": "merged into {} as you decided",
+        "flattened": f"{{}} flattened by {float(row['leak'] or 0):.1%} of leaked light",
+    }
+    said = words.get(row["decision"], "")
+    return said.format(*members)
 
 
 def write_phase_tables(

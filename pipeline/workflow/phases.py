@@ -1,7 +1,7 @@
 """From the clusters of a finished result to its components: their maps, tables, spectra and figure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ from pipeline.workflow.phase_rows import Component, Row, make_components, make_r
 from pipeline.workflow.phase_tables import write_phase_tables
 from pipeline.workflow.plan import Plan, make_plan
 from pipeline.workflow.prepare import describe
+from pipeline.workflow.report import report
 from pipeline.workflow.runner import Progress, Runner, silent
 from pipeline.workflow.session import open_runner
 from pipeline.workflow.truth import score
@@ -60,8 +61,8 @@ class PhaseSummary:
 def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
     """Decide which clusters are components; write the maps, tables, spectra and figure of these.
 
-    An expert's decisions in the decision file are applied. Raises InputError where there is no finished
-    result with clusters, and for decisions that do not fit it.
+    The report is written again, with them. An expert's decisions in the decision file are applied. Raises
+    InputError where there is no finished result with clusters, and for decisions that do not fit it.
     """
     check_owner(config)
     with open_result(result_path(config)) as result, open_runner(config, "phases", progress) as runner:
@@ -69,7 +70,10 @@ def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
             raise InputError(
                 f"{config.output}: the result has no cluster; there is nothing to make phases of"
             )
-        return _phases(settle_noise(config), result, runner)
+        config = settle_noise(config)
+        found = _phases(config, result, runner)
+        pages = [path for path in report(config, runner).paths if str(path).endswith(".html")]
+        return replace(found, paths=[*found.paths, *pages])
 
 
 def _phases(config: Config, result: xr.Dataset, runner: Runner) -> PhaseSummary:

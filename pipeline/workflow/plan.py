@@ -3,16 +3,17 @@
 from dataclasses import dataclass, replace
 
 from pipeline.config import Config
-from pipeline.stores.cube import INVALID, CubeInfo
+from pipeline.stores.codes import INVALID
+from pipeline.stores.cube import CubeInfo
 from pipeline.tiles import Grid, regular_grid, tile_shape
 
 # Bytes a pixel takes in the maps of the result, compression left aside.
 RESULT_BYTES = 2 + 2 + 2 + 1 + 4
 # A process with the packages loaded, and how often a block is held at once (raw, float32, work space).
 PROCESS_BYTES = 280 * 2**20
-BLOCK_COPIES = 6
+BLOCK_COPIES = 4
 # Side, in pixels, of the tiles of the clean-up and the fill, which read labels only.
-SPATIAL_SIDE = 1024
+SPATIAL_SIDE = 2048
 # Million samples (pixels x energies) a second and core, rounded down from measurements.
 SIMULATE_RATE = 22.0
 INGEST_RATE = 60.0
@@ -97,6 +98,8 @@ def make_plan(config: Config, workers: int, info: CubeInfo | None, outline: Outl
     spectrum = shape[0] * sample
     tile = (config.compute.tile,) * 2 if config.compute.tile else tile_shape(chunk, spectrum)
     pixels = shape[1] * shape[2]
+    # sums of floating-point samples are not kept aside: their cube is read again for the clusters
+    reads = 1 if sample == INVALID.bit_length() // 8 else 2
     block = BLOCK_COPIES * tile[0] * tile[1] * spectrum
     written = making.written + pixels * spectrum if making else 0
     return Plan(
@@ -104,7 +107,7 @@ def make_plan(config: Config, workers: int, info: CubeInfo | None, outline: Outl
         tile=tile,
         grid=regular_grid(shape[1:], tile),
         spatial=regular_grid(shape[1:], spatial_tile(tile)),
-        bytes_read=2 * pixels * spectrum + (making.raw_bytes if making else 0),
+        bytes_read=reads * pixels * spectrum + (making.raw_bytes if making else 0),
         bytes_written=pixels * RESULT_BYTES + written,
         memory=(workers + 1) * PROCESS_BYTES + workers * max(block, making.block_bytes if making else 0),
         seconds=OVERHEAD_SECONDS + _seconds(pixels * shape[0], making.rate if making else None) / workers,

@@ -17,6 +17,7 @@ from pipeline.places import Place
 from pipeline.simulate import Scene, edge_windows, inset_scene, modelled_library, sinter_scene
 from pipeline.spectra import ReadRow, read_library
 from pipeline.stages import simulate_tile
+from pipeline.stores.codes import step_within
 from pipeline.stores.cube import CubeInfo, create_cube, cube_identity, describe_cube
 from pipeline.stores.groups import partial_of, publish
 from pipeline.stores.sites import StoredSites, read_sites, write_sites
@@ -102,7 +103,14 @@ def _references(config: Config, energy: FloatArray) -> ReferenceSet:
 def cube_fingerprint(config: Config, references: ReferenceSet) -> str:
     """Return what marks a simulated cube made by these settings from these references."""
     spectra = references.spectra.tobytes()
-    return digest(__version__, config.simulate, config.acquisition, references.names, spectra)
+    made = digest(__version__, config.simulate, config.acquisition, references.names, spectra)
+    return digest(made, quantised_step(config)) if config.quantise else made
+
+
+def quantised_step(config: Config) -> int:
+    """Return what codes of a new cube are rounded to multiples of: a share of the least noise, or 1."""
+    noise = float(config.noise.model().sigma(np.zeros(())))
+    return step_within(config.quantise * noise) if config.quantise else 1
 
 
 def sites_fingerprint(config: Config, energy: FloatArray, references: ReferenceSet) -> str:
@@ -202,7 +210,8 @@ def make_cube(config: Config, references: ReferenceSet, runner: Runner) -> Place
     names = tuple(references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     write_truth(partial_of(truth), maps, wanted.chunk, names, names[scene.minority], fingerprint)
-    create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint)
+    step = quantised_step(config)
+    create_cube(partial_of(path), energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint, step=step)
     runner.over(
         "simulate",
         simulate_tile,

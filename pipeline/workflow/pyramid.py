@@ -58,7 +58,7 @@ def find_layers(result: xr.Dataset, store: Place, info: CubeInfo, components: Pl
         "state": rank_labels(np.asarray(result.attrs["states"])),
     }
     density = {"density": DENSITY} if set(WORKING_POINT) <= set(info.maps) else {}
-    labels, composed = _component_labels(components, result.attrs["fingerprint"])
+    labels, composed = component_labels(components, result.attrs["fingerprint"])
     ratios = {f"ratio_{label}": place for place, label in enumerate(labels)}
     values = density | _measured_maps(result) | dict.fromkeys(ratios, RATIO)
     return Layers(store, info.path, components, values, ratios, composed, ranks)
@@ -71,7 +71,7 @@ def _measured_maps(result: xr.Dataset) -> dict[str, str]:
     return {name: str(result[name].attrs.get("long_name", name)) for name in order}
 
 
-def _component_labels(components: Place, fingerprint: str) -> tuple[list[int], str]:
+def component_labels(components: Place, fingerprint: str) -> tuple[list[int], str]:
     """Return the labels of the components and their store's mark; none where they are of another result."""
     try:
         made = attributes_of(components)

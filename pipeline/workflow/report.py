@@ -1,6 +1,6 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -29,8 +29,10 @@ from pipeline.stores.cube import CubeInfo, read_plane
 from pipeline.stores.result import open_result, read_map
 from pipeline.stores.sites import StoredSites, read_sites
 from pipeline.workflow.exports import write_ome_zarr, write_tiffs
-from pipeline.workflow.paths import result_path, sites_path
+from pipeline.workflow.paths import composition_path, result_path, sites_path
+from pipeline.workflow.phase_tables import Phases, read_phase_tables
 from pipeline.workflow.prepare import describe
+from pipeline.workflow.pyramid import component_labels
 from pipeline.workflow.runner import Runner
 from pipeline.workflow.tables import earlier_seconds, write_manifest, write_tables
 from pipeline.workflow.truth import score
@@ -43,11 +45,15 @@ SHARING_SLACK = 0.25
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written."""
+    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written.
+
+    `inexact` are rows (name, share, meaning) on labels that are not exact.
+    """
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
     paths: Sequence[Place]
+    inexact: Sequence[tuple[str, str, str]] = ()
 
 
 def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
@@ -59,9 +65,12 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
     with open_result(result_path(config)) as result:
         sites, info = read_sites(sites_path(config)), describe(config)
         clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
-        names = {row.label: row.name for row in clusters}
+        names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
+        found = component_labels(composition_path(config), result.attrs["fingerprint"])[0]
+        phases = read_phase_tables(config.output, found)
         truth = score(config, runner, names, len(sites.table.names))
-        data = _report_data(config, result, sites, info, clusters, truth)
+        data = _report_data(config, result, sites, info, _as_decided(clusters, phases), truth)
+        data = replace(data, components=phases.components if phases else ())
         page = write_report_folder(config, result, info, data, runner)
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
@@ -76,8 +85,8 @@ def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = 
             paths.append(write_ome_zarr(config, result, info, data, runner))
         if tiff:
             paths += write_tiffs(config, result, info, data, runner)
-        paths.append(write_manifest(config, result.attrs["fingerprint"], data, runner))
-    return Summary(clusters, truth, paths)
+        paths.append(write_manifest(config, result.attrs, data, runner))
+    return Summary(clusters, truth, paths, _shares(shares))
 
 
 def cluster_rows(
@@ -124,6 +133,16 @@ def _finding(sites: StoredSites, site: int) -> Finding | None:
     )
 
 
+def _as_decided(clusters: list[ClusterRow], phases: Phases | None) -> list[ClusterRow]:
+    """Return the rows with the names of the phases' tables and how others explain them."""
+    if phases is None:
+        return clusters
+    return [
+        replace(row, given=phases.names.get(row.label, ""), explained=phases.explained.get(row.label, ""))
+        for row in clusters
+    ]
+
+
 def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> float:
     return float(site_error(np.stack([spectrum, reference]), noise)[0, 1])
 
@@ -149,7 +168,7 @@ def _report_data(
         clusters=clusters,
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
         site_names=sites.table.names,
-        parameters=_parameters(config, sites),
+        parameters=_parameters(config, sites, result.attrs["shares"]),
         noise=asdict(config.noise.model()),
         truth=truth,
         warnings=_warnings(config, clusters, sites),
@@ -181,7 +200,24 @@ def _source(config: Config, info: CubeInfo) -> str:
     return f"{made}: {height} x {width} pixels, {info.shape[0]} energies"
 
 
-def _parameters(config: Config, sites: StoredSites) -> list[tuple[str, str, str]]:
+def _shares(shares: Mapping[str, tuple[int, int]]) -> list[tuple[str, str, str]]:
+    """Return rows on labels that are not exact, each told from a count of pixels."""
+    meanings = {
+        "right": ("recall", "labels of the approximate engine that are right, of a sample of every tile"),
+        "changed": (
+            "changed labels",
+            "labels that rounding the samples changed, of the pixels kept as they were",
+        ),
+    }
+    return [
+        (meanings[name][0], f"{some / max(pixels, 1):.4%} of {pixels:,}", meanings[name][1])
+        for name, (some, pixels) in shares.items()
+    ]
+
+
+def _parameters(
+    config: Config, sites: StoredSites, shares: Mapping[str, tuple[int, int]]
+) -> list[tuple[str, str, str]]:
     made, clean = config.sites, config.clean_up
     references = "modelled phases" if config.references.modelled else str(config.references.path or made.file)
     if not config.references.is_given and not made.file:
@@ -197,6 +233,7 @@ def _parameters(config: Config, sites: StoredSites) -> list[tuple[str, str, str]
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
         ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
         ("p_num", str(clean.p_num), "equal labels in a window that make a core"),
+        *_shares(shares),
         ("fill_void", "yes" if clean.fill_void else "no", "whether pixels without signal are filled"),
     ]
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -58,12 +59,16 @@ def _finding(row: ClusterRow) -> list[Any]:
     return ["yes" if found.outside else "no", *cells, *found.place]
 
 
-def write_manifest(config: Config, fingerprint: str, data: ReportData, runner: Runner) -> Path:
-    """Write manifest.json: settings, versions, fingerprint, counts and seconds of every stage."""
+def write_manifest(config: Config, marks: Mapping[Any, Any], data: ReportData, runner: Runner) -> Path:
+    """Write manifest.json: settings, versions, fingerprint, counts and seconds of every stage.
+
+    `marks` are the attributes of the result. Where labels are approximate, their `recall` stands there, and
+    where the cube is quantised, `changed_labels`: the share, and the pixels it was found on.
+    """
     path = config.output / "manifest.json"
     manifest = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fingerprint": fingerprint,
+        "fingerprint": marks["fingerprint"],
         "config": config.model_dump(mode="json", by_alias=True),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "workers": runner.workers,
@@ -73,9 +78,15 @@ def write_manifest(config: Config, fingerprint: str, data: ReportData, runner: R
         "sites": len(data.site_names),
         "clusters": len(data.clusters),
         "right_share": data.truth.right_share if data.truth else None,
+        "recall": _share(marks["shares"].get("right")),
+        "changed_labels": _share(marks["shares"].get("changed")),
     }
     publish_file(path, (json.dumps(manifest, indent=2) + "\n").encode())
     return path
+
+
+def _share(count: Sequence[int] | None) -> dict[str, float] | None:
+    return {"share": count[0] / max(count[1], 1), "pixels": count[1]} if count else None
 
 
 def earlier_seconds(config: Config, fingerprint: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from pipeline.arrays import IntArray
 from pipeline.config import Config, digest
-from pipeline.errors import RunError
+from pipeline.errors import unwritable
 from pipeline.pyramid import Plane, find_boxes, level_shapes
 from pipeline.report import ReportData
 from pipeline.report.viewer import (
@@ -62,7 +62,7 @@ def write_report_folder(
         find_layers(result, result_path(config), info, composition_path(config)),
     )
     values = value_layers(layers, data)
-    shown = [vars(layer) for layer in values]
+    shown = [(v.name, v.low, v.high, v.group, v.label) for v in values]
     fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)
     if not _are_made(folder / "tiles", fingerprint):
         _write_tiles(folder, layers, values, info.plane, fingerprint, runner)
@@ -71,7 +71,7 @@ def write_report_folder(
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
     """Return the measured layers with their ranges, taken from as many pixels as the report's overview."""
-    names = {row.label: row.name for row in data.clusters}
+    names = {row.label: row.title for row in data.clusters}
     shown = {"density": data.density, "correlation": data.correlation}
     every = (slice(None, None, data.step),) * 2
     found = []
@@ -188,10 +188,7 @@ def _write_scripts(
             try:
                 (place / f"{column}_{row}.js").write_bytes(script)
             except OSError as error:
-                raise RunError(
-                    f"{place}: cannot be written ({error.strerror or error}); free the disk or its "
-                    "permissions and run the same command again"
-                ) from None
+                raise unwritable(place, error) from None
 
 
 def _level(scratch: Path, level: int) -> Path:

@@ -30,6 +30,10 @@ class Axes:
         """Return the coordinates (q, r) of queries (q, E)."""
         return np.ascontiguousarray(queries @ self.weights - self.offset)
 
+    def placed(self, queries: FloatArray) -> tuple[FloatArray]:
+        """Return the coordinates of queries as `run` takes them."""
+        return (self.place(queries),)
+
 
 def fit_axes(library: FloatArray, components: int, smooth: int = 1) -> Axes:
     """Find the leading axes of a library (n, E), smoothed by a running average over `smooth` samples.

@@ -16,7 +16,6 @@ from pipeline.nearest.search.definition import (
     MULTIPLICATIONS,
     Found,
     as_library,
-    as_queries,
     keep,
     run,
 )
@@ -49,12 +48,11 @@ class ClusterSearch:
     pilot: int
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
         axes = self.axes
-        library = (self.library, axes.entries, scale_of(axes))
         leading = np.ascontiguousarray(axes.entries[:, : self.pilot])
-        return run(_search, queries, k, axes.place(queries), *library, self.clusters, leading)
+        constants = (axes.entries, scale_of(axes), self.clusters, leading)
+        return run(_search, spectra, self.library, k, axes.placed, *constants)
 
 
 def fit_clusters(

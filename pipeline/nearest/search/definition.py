@@ -9,22 +9,28 @@ as full ones do. Checks of the input, loop counters, copies and changes of sign 
 anything done once for a library.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.errors import InputError
+from pipeline.nearest.search.lanes import BLOCK, sum_squares
 
-BLOCK = 32  # samples between two looks at a partial sum
 EPS = 2.0**-52
 SMALLEST, LARGEST = 1e-100, 1e100  # beyond these, squares leave float64
 MULTIPLICATIONS, ADDITIONS, MEASURED, MOVES = range(4)
 NO_ENTRY = np.iinfo(np.int64).max
-USABLE, NOT_FINITE, OUT_OF_RANGE = range(3)
+CACHED = 2**19  # bytes of queries that stay in the cache next to what they are compared with
+LIMITS = tuple(np.array([SMALLEST, LARGEST]).view(np.int64))
+FINITE = np.array(np.finfo(np.float64).max).view(np.int64)
+
+# What a method makes of queries (q, E) at once, before it looks at each: arrays of q rows.
+Prepare = Callable[[FloatArray], tuple[FloatArray, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +54,7 @@ class Search(Protocol):
     """A library made ready by one method."""
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E) or (E,); InputError as `as_queries` has it."""
+        """Return the k nearest entries of spectra (q, E) or (E,); InputError as `run` has it."""
 
 
 def as_library(library: ArrayLike) -> FloatArray:
@@ -58,12 +64,12 @@ def as_library(library: ArrayLike) -> FloatArray:
         raise InputError(
             f"library of shape {np.shape(library)}; expected (n, E), at least one entry of at least 2 samples"
         )
-    _refuse_unusable(entries, "library entry")
+    _refuse_unusable(entries, slice(0, len(entries)), "library entry")
     return entries
 
 
-def as_queries(spectra: ArrayLike, library: FloatArray, k: int) -> FloatArray:
-    """Return queries (q, E) as float64; InputError for another length, unusable samples, or k beyond n."""
+def _as_queries(spectra: ArrayLike, library: FloatArray, k: int) -> FloatArray:
+    """Return queries (q, E) as float64; InputError for another length, or k beyond n."""
     queries = np.atleast_2d(np.ascontiguousarray(spectra, dtype=np.float64))
     if queries.ndim != 2 or queries.shape[1] != library.shape[1]:
         raise InputError(
@@ -72,21 +78,29 @@ def as_queries(spectra: ArrayLike, library: FloatArray, k: int) -> FloatArray:
         )
     if not 1 <= k <= library.shape[0]:
         raise InputError(f"k = {k}; expected 1 to {library.shape[0]}, the number of entries in the library")
-    _refuse_unusable(queries, "spectrum")
     return queries
 
 
-def run(kernel: Any, queries: FloatArray, k: int, *constants: Any) -> Found:
-    """Call kernel(queries, *plain, names, squares, work) on new arrays and return what it found.
+def run(
+    kernel: Any, spectra: ArrayLike, library: FloatArray, k: int, prepare: Prepare, *constants: Any
+) -> Found:
+    """Return what kernel(queries, *prepare(queries), library, *plain, names, squares, work) finds.
 
-    Named tuples become plain ones, so that no compiled kernel on disk depends on a class of this package.
+    Queries are taken a few at a time, so that they stay in the cache from one step to the next. Named tuples
+    become plain ones, so that no compiled kernel on disk depends on a class of this package. InputError for
+    spectra of another length than the library's, unusable samples, or k beyond n.
     """
+    queries = _as_queries(spectra, library, k)
     plain = [tuple(value) if isinstance(value, tuple) else value for value in constants]
-    count = queries.shape[0]
+    count, rows = len(queries), max(1, CACHED // queries[:1].nbytes)
     names = np.full((count, k), NO_ENTRY, np.int64)
     squares = np.full((count, k), np.inf)
     work = np.zeros((count, 4), np.int64)
-    kernel(queries, *plain, names, squares, work)
+    for start in range(0, count, rows):
+        some = slice(start, start + rows)
+        _refuse_unusable(queries, some, "spectrum")
+        block = queries[some]
+        kernel(block, *prepare(block), library, *plain, names[some], squares[some], work[some])
     return Found(names, np.sqrt(squares), *np.ascontiguousarray(work.T))
 
 
@@ -97,29 +111,16 @@ def measure(x: FloatArray, entries: FloatArray, n: int, limit: float, work: IntA
     Eight sums side by side, then added pairwise: the same bits for every method. Partial sums never exceed
     the whole, in float64 either, so a limit can be compared without any slack.
     """
-    a = b = c = d = e = f = g = h = total = 0.0
-    size, done = x.size, 0
     work[MEASURED] += 1
-    while done < size:
-        stop = min(done + BLOCK, size)
-        whole = done + (stop - done) // 8 * 8
-        for i in range(done, whole, 8):
-            a += (x[i] - entries[n, i]) * (x[i] - entries[n, i])
-            b += (x[i + 1] - entries[n, i + 1]) * (x[i + 1] - entries[n, i + 1])
-            c += (x[i + 2] - entries[n, i + 2]) * (x[i + 2] - entries[n, i + 2])
-            d += (x[i + 3] - entries[n, i + 3]) * (x[i + 3] - entries[n, i + 3])
-            e += (x[i + 4] - entries[n, i + 4]) * (x[i + 4] - entries[n, i + 4])
-            f += (x[i + 5] - entries[n, i + 5]) * (x[i + 5] - entries[n, i + 5])
-            g += (x[i + 6] - entries[n, i + 6]) * (x[i + 6] - entries[n, i + 6])
-            h += (x[i + 7] - entries[n, i + 7]) * (x[i + 7] - entries[n, i + 7])
-        for i in range(whole, stop):
-            a += (x[i] - entries[n, i]) * (x[i] - entries[n, i])
-        work[MULTIPLICATIONS] += stop - done
-        work[ADDITIONS] += 2 * (stop - done) + 1
-        done = stop
-        total = ((a + e) + (c + g)) + ((b + f) + (d + h))
-        if total > limit:
-            break
+    return sum_to(limit, x, entries, n, work)
+
+
+@njit(nogil=True, cache=True)
+def sum_to(limit: float, x: FloatArray, rows: FloatArray, n: int, work: IntArray) -> float:
+    """Return the squared distance of x (m,) to row n, or a partial sum once it exceeds `limit`."""
+    total, done = sum_squares(x, rows, n, limit)
+    work[MULTIPLICATIONS] += done
+    work[ADDITIONS] += 2 * done + (done + BLOCK - 1) // BLOCK
     return total
 
 
@@ -140,31 +141,33 @@ def keep(entry: int, square: float, names: IntArray, squares: FloatArray, work: 
     return place
 
 
-def _refuse_unusable(spectra: NDArray[Any], what: str) -> None:
-    row, why = _first_unusable(spectra)
-    if why == NOT_FINITE:
+def _refuse_unusable(spectra: FloatArray, some: slice, what: str) -> None:
+    row, peak = _first_unusable(spectra[some].view(np.int64), *LIMITS)
+    if peak < 0:
+        return
+    row += some.start
+    if peak > FINITE:
         raise InputError(
             f"{what} {row + 1} of {len(spectra)} holds a sample that is not finite; expected a number at "
             "every point; leave it out"
         )
-    if why == OUT_OF_RANGE:
-        raise InputError(
-            f"{what} {row + 1} of {len(spectra)} has values up to {np.abs(spectra[row]).max():.3g}; expected "
-            f"them between {SMALLEST:g} and {LARGEST:g}; use other units"
-        )
+    raise InputError(
+        f"{what} {row + 1} of {len(spectra)} has values up to {np.abs(spectra[row]).max():.3g}; expected "
+        f"them between {SMALLEST:g} and {LARGEST:g}; use other units"
+    )
 
 
 @njit(nogil=True, cache=True)
-def _first_unusable(spectra: FloatArray) -> tuple[int, int]:
-    for n in range(len(spectra)):
-        row = spectra[n]
-        inside = large = zero = 0
-        for value in row:
-            inside += abs(value) <= LARGEST
-            large += abs(value) >= SMALLEST
-            zero += value == 0.0
-        if inside < row.size:
-            return n, OUT_OF_RANGE if np.isfinite(row).all() else NOT_FINITE
-        if large == 0 and zero < row.size:
-            return n, OUT_OF_RANGE
-    return -1, USABLE
+def _first_unusable(bits: IntArray, low: int, high: int) -> tuple[int, int]:
+    """Return the first row whose largest sample leaves the limits, and that sample; -1, -1 for none.
+
+    All as the bits of float64: without their sign they are in order of size, infinity and NaN last.
+    """
+    for n in range(len(bits)):
+        row, peak = bits[n], 0
+        for i in range(row.size):
+            size = row[i] & 0x7FFF_FFFF_FFFF_FFFF
+            peak = size if size > peak else peak
+        if peak > high or 0 < peak < low:
+            return n, peak
+    return -1, -1

@@ -22,7 +22,6 @@ from pipeline.nearest.search.definition import (
     MULTIPLICATIONS,
     Found,
     as_library,
-    as_queries,
     run,
 )
 from pipeline.nearest.search.neighbours import Neighbours, checked_neighbours
@@ -44,11 +43,10 @@ class TreeSearch:
     neighbours: Neighbours
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
         axes, rows = self.axes, rows_of(self.neighbours)
-        library = (self.library, axes.entries, scale_of(axes))
-        return run(_search, queries, k, axes.place(queries), *library, self.tree, rows)
+        constants = (axes.entries, scale_of(axes), self.tree, rows)
+        return run(_search, spectra, self.library, k, axes.placed, *constants)
 
 
 def fit_tree(
@@ -130,13 +128,13 @@ def _search(
     squares: FloatArray,
     work: IntArray,
 ) -> None:
-    seen, reach = np.full(len(entries), -1, np.int64), np.empty(2)
+    seen, reach = np.zeros(len(entries), np.int64), np.empty(2)
     guess, near, walk = np.empty(1, np.int64), np.empty(1), new_walk(places.shape[1])
     for q in range(len(queries)):
         x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
         reach[:] = np.inf
         count_transform(x.size, y.size, work[q])
         nearest_places(y, len(tree[2]), tree, walk, guess, near, work[q])
-        seen[guess[0]] = q
+        seen[guess[0]] = q + 1
         settle(guess[0], x, entries, scale, *best)
-        walk_neighbours(x, y, entries, entry_places, scale, rows, seen, q, *best)
+        walk_neighbours(x, y, entries, entry_places, scale, rows, seen, q + 1, *best)

@@ -10,7 +10,6 @@ from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.search.definition import (
     Found,
     as_library,
-    as_queries,
     keep,
     measure,
     run,
@@ -25,9 +24,8 @@ class FullSearch:
     partial: bool
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
-        return run(_search, queries, k, self.library, self.partial)
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
+        return run(_search, spectra, self.library, k, lambda queries: (), self.partial)
 
 
 def fit_full(library: ArrayLike) -> FullSearch:

@@ -1,4 +1,4 @@
-"""The entries of a leaf side by side: arithmetic that the compiler would not find in a plain loop."""
+"""Entries and samples side by side: arithmetic that the compiler would not find in a plain loop."""
 
 from typing import Any
 
@@ -7,58 +7,125 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from pipeline.nearest.lanes import (
+    I32,
+    LANES,
+    array_parts,
+    index_of,
+    load_vector,
+    require,
+    row_of,
+    spread,
+    sum_lanes,
+)
+
 LEAF = 16
-VECTOR = ir.VectorType(ir.DoubleType(), LEAF)
-I32, I64 = ir.IntType(32), ir.IntType(64)
-
-
-def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    return context.make_array(kind)(context, builder, value).data
-
-
-def _vector(builder: Any, data: Any) -> Any:
-    return builder.bitcast(data, VECTOR.as_pointer())
-
-
-def _spread(builder: Any, scalar: Any) -> Any:
-    one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(I32, 0))
-    zeros = ir.Constant(ir.VectorType(I32, LEAF), [0] * LEAF)
-    return builder.shuffle_vector(one, ir.Constant(VECTOR, ir.Undefined), zeros)
+BLOCK = 32  # samples between two looks at a partial sum
+I64 = ir.IntType(64)
 
 
 @intrinsic
 def _add_squares(
     typing_context: Any, y: Any, start: Any, stop: Any, leaves: Any, leaf: Any, limit: Any, sums: Any
 ) -> Any:
-    """Add (y[i] - leaves[leaf, i])**2 to sums (16,) for i from start to stop; say whether one is in limit.
+    """Add (y[i] - leaves[leaf, i])**2 to sums (16,) for i from start to stop; say which are within limit.
 
-    y (r,), leaves (., r, 16) and sums are contiguous float64. Sums may be fused: they are bounds with an
-    allowance for rounding, never returned.
+    Bit e of the answer stands for sums[e]. y (r,), leaves (., r, 16) and sums are contiguous float64. Sums
+    may be fused: they are bounds with an allowance for rounding, never returned.
     """
+    require(types.float64, y, leaves, sums)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds = signature.args
-        y_data, sum_data = (_data(context, builder, kinds[k], args[k]) for k in (0, 6))
-        width = ir.Constant(I64, LEAF)
-        axes = cgutils.unpack_tuple(builder, context.make_array(kinds[3])(context, builder, args[3]).shape)[1]
-        leaf_data = builder.gep(
-            _data(context, builder, kinds[3], args[3]), [builder.mul(args[4], builder.mul(axes, width))]
-        )
-        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+        parts = {k: array_parts(context, builder, signature.args[k], args[k]) for k in (0, 3, 6)}
+        vector = ir.VectorType(ir.DoubleType(), LEAF)
+        places, kept = row_of(builder, parts[3], args[4]), parts[6][0]
+        kind = ir.FunctionType(vector, [vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LEAF}f64")
-        total = cgutils.alloca_once_value(builder, builder.load(_vector(builder, sum_data), align=8))
-        with cgutils.for_range_slice(builder, args[1], args[2], ir.Constant(I64, 1)) as (i, _):
-            here = _vector(builder, builder.gep(leaf_data, [builder.mul(i, width)]))
-            place = _spread(builder, builder.load(builder.gep(y_data, [i])))
-            gap = builder.fsub(place, builder.load(here, align=8))
+        total = cgutils.alloca_once_value(builder, load_vector(builder, kept, index_of(0), vector))
+        with cgutils.for_range_slice(builder, args[1], args[2], index_of(1)) as (i, _):
+            place = spread(builder, builder.load(builder.gep(parts[0][0], [i])), LEAF)
+            here = load_vector(builder, places, builder.mul(i, index_of(LEAF)), vector)
+            gap = builder.fsub(place, here)
             builder.store(builder.call(fused, [gap, gap, builder.load(total)]), total)
         found = builder.load(total)
-        builder.store(found, _vector(builder, sum_data), align=8)
-        inside = builder.fcmp_ordered("<=", found, _spread(builder, args[5]))
-        mask = builder.bitcast(inside, ir.IntType(LEAF))
-        return builder.icmp_unsigned("!=", mask, ir.Constant(ir.IntType(LEAF), 0))
+        builder.store(found, builder.bitcast(kept, vector.as_pointer()), align=8)
+        inside = builder.fcmp_ordered("<=", found, spread(builder, args[5], LEAF))
+        return builder.zext(builder.bitcast(inside, ir.IntType(LEAF)), I64)
 
-    return types.boolean(y, types.int64, types.int64, leaves, types.int64, types.float64, sums), generate
+    return types.int64(y, types.int64, types.int64, leaves, types.int64, types.float64, sums), generate
+
+
+@intrinsic
+def _sum_squares(typing_context: Any, x: Any, entries: Any, n: Any, limit: Any) -> Any:
+    """Return the squared distance of x (E,) to entries[n], or a partial sum once it exceeds `limit`.
+
+    With it comes how many samples were taken: a multiple of 32, or all. Eight sums side by side, added
+    pairwise and never fused; samples beyond the last multiple of eight go to the first of them.
+    """
+    require(types.float64, x, entries)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, (size,) = array_parts(context, builder, signature.args[0], args[0])
+        right = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
+        vector = ir.VectorType(ir.DoubleType(), LANES)
+        lanes = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * LANES))
+        done = cgutils.alloca_once_value(builder, index_of(0))
+        beyond = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(1), 0))
+
+        def add(i: Any) -> None:
+            gap = builder.fsub(*(load_vector(builder, data, i, vector) for data in (left, right)))
+            builder.store(builder.fadd(builder.load(lanes), builder.fmul(gap, gap)), lanes)
+
+        def add_alone(i: Any) -> None:
+            gap = builder.fsub(*(builder.load(builder.gep(data, [i])) for data in (left, right)))
+            now, first = builder.load(lanes), ir.Constant(I32, 0)
+            one = builder.fadd(builder.extract_element(now, first), builder.fmul(gap, gap))
+            builder.store(builder.insert_element(now, one, first), lanes)
+
+        blocks = builder.lshr(size, index_of(BLOCK.bit_length() - 1))
+        with cgutils.for_range(builder, blocks, intp=I64) as loop:
+            start = builder.mul(loop.index, index_of(BLOCK))
+            for step in range(0, BLOCK, LANES):
+                add(builder.add(start, index_of(step)))
+            builder.store(builder.add(start, index_of(BLOCK)), done)
+            total = sum_lanes(builder, builder.load(lanes))
+            builder.store(builder.fcmp_ordered(">", total, args[3]), beyond)
+            with builder.if_then(builder.load(beyond), likely=False):
+                loop.do_break()
+        stop = builder.select(builder.load(beyond), builder.load(done), size)
+        whole = builder.and_(stop, index_of(-LANES))
+        with cgutils.for_range_slice(builder, builder.load(done), whole, index_of(LANES)) as (i, _):
+            add(i)
+        with cgutils.for_range_slice(builder, whole, stop, index_of(1)) as (i, _):
+            add_alone(i)
+        total = sum_lanes(builder, builder.load(lanes))
+        return context.make_tuple(builder, signature.return_type, [total, stop])
+
+    return types.Tuple((types.float64, types.int64))(x, entries, types.int64, types.float64), generate
+
+
+@intrinsic
+def _sum_range(typing_context: Any, rows: Any, n: Any, start: Any, stop: Any) -> Any:
+    """Return the sum of rows[n, start:stop], eight sums side by side and what is left after them."""
+    require(types.float64, rows)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        row = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        vector = ir.VectorType(ir.DoubleType(), LANES)
+        lanes = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * LANES))
+        whole = builder.and_(builder.sub(args[3], args[2]), index_of(-LANES))
+        end = builder.add(args[2], whole)
+        with cgutils.for_range_slice(builder, args[2], end, index_of(LANES)) as (i, _):
+            builder.store(builder.fadd(builder.load(lanes), load_vector(builder, row, i, vector)), lanes)
+        total = cgutils.alloca_once_value(builder, sum_lanes(builder, builder.load(lanes)))
+        with cgutils.for_range_slice(builder, end, args[3], index_of(1)) as (i, _):
+            here = builder.load(builder.gep(row, [i]))
+            builder.store(builder.fadd(builder.load(total), here), total)
+        return builder.load(total)
+
+    return types.float64(rows, types.int64, types.int64, types.int64), generate
 
 
 add_squares: Any = _add_squares
+sum_range: Any = _sum_range
+sum_squares: Any = _sum_squares

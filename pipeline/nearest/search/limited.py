@@ -25,7 +25,6 @@ from pipeline.nearest.search.definition import (
     MULTIPLICATIONS,
     Found,
     as_library,
-    as_queries,
     run,
 )
 from pipeline.nearest.search.fine import Rows, rows_of, walk_neighbours
@@ -48,15 +47,17 @@ class AxisSearch:
     order: IntArray
     sorted: FloatArray
     span: int
+    scale: Scale
     neighbours: Neighbours
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
-        places = np.ascontiguousarray(thin(queries) @ self.weights)
-        scale = Scale(3 * longest_of(self.library), slack_of(queries.shape[1], 0))
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
         axes = (self.weights.shape[0], self.entries, self.order, self.sorted, self.span)
-        return run(_search, queries, k, places, self.library, scale, axes, rows_of(self.neighbours))
+        constants = (self.scale, axes, rows_of(self.neighbours))
+        return run(_search, spectra, self.library, k, self._placed, *constants)
+
+    def _placed(self, queries: FloatArray) -> tuple[FloatArray]:
+        return (np.ascontiguousarray(thin(queries) @ self.weights),)
 
 
 def fit_limited(
@@ -74,7 +75,8 @@ def fit_limited(
     along = np.take_along_axis(np.ascontiguousarray(entries.T), order, axis=1)
     span = max(4, len(spectra) // RANGE)
     table = checked_neighbours(neighbours, spectra)
-    return AxisSearch(spectra, weights, entries, order, along, span, table)
+    scale = Scale(3 * longest_of(spectra), slack_of(spectra.shape[1], 0))
+    return AxisSearch(spectra, weights, entries, order, along, span, scale, table)
 
 
 def thin(spectra: FloatArray) -> FloatArray:
@@ -164,13 +166,13 @@ def _search(
     work: IntArray,
 ) -> None:
     thinned, entries, order, along, span = axes
-    seen, reach = np.full(len(library), -1, np.int64), np.empty(2)
+    seen, reach = np.zeros(len(library), np.int64), np.empty(2)
     votes, nowhere = np.zeros(len(library), np.int64), np.empty((1, 0))
     for q in range(len(queries)):
         x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
         reach[:] = np.inf
         _count_thinning(x.size, thinned, y.size, work[q])
         guess = _vote(y, entries, order, along, span, votes, work[q])
-        seen[guess] = q
+        seen[guess] = q + 1
         settle(guess, x, library, scale, *best)
-        walk_neighbours(x, nowhere[0], library, nowhere, scale, rows, seen, q, *best)
+        walk_neighbours(x, nowhere[0], library, nowhere, scale, rows, seen, q + 1, *best)

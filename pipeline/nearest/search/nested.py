@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 
 from pipeline.arrays import FloatArray, IntArray
+from pipeline.nearest.screening import lowest_bit
 from pipeline.nearest.search.axes import count_transform
 from pipeline.nearest.search.bounds import Scale, apart, settle
-from pipeline.nearest.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep
+from pipeline.nearest.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep, sum_to
 from pipeline.nearest.search.fine import Rows
-from pipeline.nearest.search.lanes import LEAF
 from pipeline.nearest.search.tree import Tree, Walk, nearest_places, new_walk, next_leaf, restart, search_leaf
 
 LEAF_COST = 64  # samples whose distance costs about as much as a look into a leaf
@@ -133,17 +133,18 @@ def _from_tree(
         leaf = next_leaf(y, limit, axis, value, cells, gaps, inside, work)
         if leaf < 0:
             return count
-        within = limit
-        if search_leaf(y, leaf, within, leaves, sums, work):
-            for e in range(LEAF):
-                n = members[leaf, e]
-                if sums[e] <= within and n >= 0:
-                    found[count], near[count] = n, sums[e]
-                    count += 1
-                    keep(n, sums[e] + (bridge + beside[n]) ** 2 + rounding, names, most, work)
-                    limit = min(limit, most[-1] - room)
-                    work[MULTIPLICATIONS] += 1
-                    work[ADDITIONS] += 6
+        within = search_leaf(y, leaf, limit, leaves, sums, work)
+        while within:
+            e = lowest_bit(within)
+            within &= within - 1
+            n = members[leaf, e]
+            if n >= 0:
+                found[count], near[count] = n, sums[e]
+                count += 1
+                keep(n, sums[e] + (bridge + beside[n]) ** 2 + rounding, names, most, work)
+                limit = min(limit, most[-1] - room)
+                work[MULTIPLICATIONS] += 1
+                work[ADDITIONS] += 6
 
 
 @njit(nogil=True, cache=True)
@@ -185,11 +186,11 @@ def _settle(
                 scaled = True
                 z[:] = sums * weights
                 work[MULTIPLICATIONS] += z.size
-                inside = apart(z, segments, pivot, np.inf, work)
+                inside = sum_to(np.inf, z, segments, pivot, work)
                 _span(square, inside, scale, reach[0], spans[1], work)
             limit = reach[1] - _bridge(spans[1], beside_segments[pivot], beside_segments[n], work)
             work[ADDITIONS] += 2
-            if limit < 0.0 or apart(z, segments, n, limit, work) > limit:
+            if limit < 0.0 or sum_to(limit, z, segments, n, work) > limit:
                 continue
         work[MOVES] += settle(n, x, entries, scale, names, squares, reach, work)
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from pipeline.arrays import FloatArray, IntArray
 from pipeline.nearest.search.axes import Axes, checked_components, count_transform, fit_axes
 from pipeline.nearest.search.bounds import Scale, consider, scale_of
-from pipeline.nearest.search.definition import Found, as_library, as_queries, run
+from pipeline.nearest.search.definition import Found, as_library, run
 
 COMPONENTS = 32
 
@@ -22,10 +22,9 @@ class PrincipalSearch:
     axes: Axes
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
         axes = self.axes
-        return run(_search, queries, k, axes.place(queries), self.library, axes.entries, scale_of(axes))
+        return run(_search, spectra, self.library, k, axes.placed, axes.entries, scale_of(axes))
 
 
 def fit_principal(library: ArrayLike, components: int | None = None) -> PrincipalSearch:

@@ -21,8 +21,9 @@ from pipeline.nearest.search.axes import (
     slack_of,
 )
 from pipeline.nearest.search.bounds import scale_of
-from pipeline.nearest.search.definition import Found, as_library, as_queries, run
+from pipeline.nearest.search.definition import Found, as_library, run
 from pipeline.nearest.search.fine import rows_of
+from pipeline.nearest.search.lanes import sum_range
 from pipeline.nearest.search.neighbours import Neighbours, checked_neighbours, find_neighbours
 from pipeline.nearest.search.nested import Levels, search
 from pipeline.nearest.search.tree import Tree, build_tree
@@ -44,12 +45,14 @@ class SegmentSearch:
     levels: Levels
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `as_queries` has it."""
-        queries = as_queries(spectra, self.library, k)
-        sums = segment_sums(queries, self.width)
+        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
         axes = self.axes
-        library = (self.library, axes.entries, scale_of(axes), self.tree, rows_of(self.rows), self.levels)
-        return run(search, queries, k, sums, axes.place(sums), *library)
+        constants = (axes.entries, scale_of(axes), self.tree, rows_of(self.rows), self.levels)
+        return run(search, spectra, self.library, k, self._sums_and_places, *constants)
+
+    def _sums_and_places(self, queries: FloatArray) -> tuple[FloatArray, ...]:
+        sums = segment_sums(queries, self.width)
+        return sums, self.axes.place(sums)
 
 
 def fit_segments(
@@ -67,7 +70,7 @@ def fit_segments(
     """
     entries = as_library(library)
     samples = entries.shape[1]
-    width = max(1, samples // SEGMENTS) if width is None else width
+    width = _usual_width(samples) if width is None else width
     if not 1 <= width <= samples:
         raise InputError(f"width = {width}; expected segments of 1 to {samples} samples")
     sums = segment_sums(entries, width)
@@ -88,6 +91,12 @@ def fit_segments(
     rows = checked_neighbours(neighbours, entries)
     levels = Levels(scale, sums * scale, beside_segments, beside_axes, beside_axes.max())
     return SegmentSearch(entries, width, axes, build_tree(places), rows, levels)
+
+
+def _usual_width(samples: int) -> int:
+    """Return about one part in SEGMENTS of the samples, whole vectors of a processor where there are many."""
+    width = max(1, samples // SEGMENTS)
+    return width if width < 8 else 8 * round(width / 8)
 
 
 def _directions(segments: FloatArray, components: int | None) -> FloatArray:
@@ -121,9 +130,5 @@ def _beside(entries: FloatArray, mean: FloatArray, level: FloatArray, lengths: F
 def _sum_segments(spectra: FloatArray, width: int, sums: FloatArray) -> None:
     samples = spectra.shape[1]
     for q in range(len(spectra)):
-        row = spectra[q]
         for j in range(sums.shape[1]):
-            total = 0.0
-            for i in range(j * width, min((j + 1) * width, samples)):
-                total += row[i]
-            sums[q, j] = total
+            sums[q, j] = sum_range(spectra, q, j * width, min((j + 1) * width, samples))

@@ -1,4 +1,4 @@
-"""A k-d tree over coordinates (n, r): halves along the widest axis down to leaves of at most 16 entries."""
+"""A k-d tree over coordinates (n, r): split along the widest axis down to leaves of at most 16 entries."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.arrays import FloatArray, IntArray
+from pipeline.nearest.screening import lowest_bit
 from pipeline.nearest.search.definition import ADDITIONS, MULTIPLICATIONS, keep
 from pipeline.nearest.search.lanes import LEAF, add_squares
 
@@ -34,10 +35,11 @@ Walk = tuple[IntArray, FloatArray, FloatArray, FloatArray]
 
 
 def build_tree(coordinates: FloatArray) -> Tree:
-    """Build the tree of coordinates (n, r)."""
-    inner = 0
-    while len(coordinates) > LEAF * (inner + 1):
-        inner = 2 * inner + 1
+    """Build the tree of coordinates (n, r), in as few leaves as hold them."""
+    inner = -(-len(coordinates) // LEAF) - 1
+    below = np.ones(2 * inner + 1, np.int64)
+    for node in reversed(range(inner)):
+        below[node] = below[2 * node + 1] + below[2 * node + 2]
     axis, value = np.zeros(inner, np.int64), np.zeros(inner)
     parts = [np.arange(len(coordinates))]
     for node in range(inner):
@@ -45,9 +47,9 @@ def build_tree(coordinates: FloatArray) -> Tree:
         inside = coordinates[members]
         axis[node] = np.argmax(np.ptp(inside, axis=0))
         along = inside[:, axis[node]]
-        order, half = np.argsort(along, kind="stable"), len(members) // 2
-        value[node] = 0.5 * (along[order[half - 1]] + along[order[half]])
-        parts += [members[order[:half]], members[order[half:]]]
+        order, cut = np.argsort(along, kind="stable"), len(members) * below[2 * node + 1] // below[node]
+        value[node] = 0.5 * (along[order[cut - 1]] + along[order[cut]])
+        parts += [members[order[:cut]], members[order[cut:]]]
     members = np.full((inner + 1, LEAF), -1, np.int64)
     leaves = np.full((inner + 1, coordinates.shape[1], LEAF), np.inf)
     for leaf, part in enumerate(parts[inner:]):
@@ -123,13 +125,13 @@ def next_leaf(
 @njit(nogil=True, cache=True)
 def search_leaf(
     y: FloatArray, leaf: int, limit: float, leaves: FloatArray, sums: FloatArray, work: IntArray
-) -> bool:
-    """Put the squared distances of a leaf's entries to y into `sums` (16,); say whether one is in `limit`.
+) -> int:
+    """Put the squared distances of a leaf's entries to y into `sums` (16,); say which are in `limit`.
 
-    Left early, with parts of the sums, once all of them exceed the limit.
+    Bit e of the answer stands for entry e. Left early, with parts of the sums, once all exceed the limit.
     """
     sums[:] = 0.0
-    done, looks, near = 0, 0, True
+    done, looks, near = 0, 0, 1
     while near and done < y.size:
         stop = min(done + STEP, y.size)
         near = add_squares(y, done, stop, leaves, leaf, limit, sums)
@@ -157,8 +159,13 @@ def nearest_places(
         if leaf < 0:
             return
         most -= 1
-        limit = squares[-1]
-        if search_leaf(y, leaf, limit, leaves, sums, work):
-            for e in range(LEAF):
-                if sums[e] <= limit and members[leaf, e] >= 0:
-                    keep(members[leaf, e], sums[e], names, squares, work)
+        near = search_leaf(y, leaf, squares[-1], leaves, sums, work)
+        while near:
+            e = lowest_bit(near)
+            near &= near - 1
+            if members[leaf, e] < 0:
+                continue
+            if sums[e] > squares[-1]:
+                work[ADDITIONS] += 1
+            else:
+                keep(members[leaf, e], sums[e], names, squares, work)

@@ -36,11 +36,14 @@ def write_viewer(folder: Path, scene: Scene) -> Path:
     """Write the page, its scripts and the card of every cluster; return the page. Raises RunError."""
     (folder / "cards").mkdir(parents=True, exist_ok=True)
     clusters = views.cluster_views(scene.data, most_charts=None)
+    outside, minor = views.needles(clusters)
     templates = environment()
     context = {
         "data": scene.data,
-        "needles": sorted((view for view in clusters if view.minor), key=lambda view: view.row.pixels),
-        "others": [view for view in clusters if not view.minor],
+        "outside": outside,
+        "needles": minor,
+        "others": [view for view in clusters if not view.minor and not view.row.reason],
+        "components": scene.data.components,
         "layers": _layer_choices(scene),
         "states": views.state_views(scene.data),
         "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/places.js", *_SCRIPTS[1:]),
@@ -92,7 +95,7 @@ def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any
         "bytes": np.dtype(label_dtype(len(scene.data.site_names))).itemsize,
         "sites": list(scene.data.site_names),
         "clusters": [
-            {"label": view.row.label, "name": view.row.name, "colour": view.colour, "share": view.row.share}
+            {"label": view.row.label, "name": view.row.title, "colour": view.colour, "share": view.row.share}
             for view in clusters
         ],
         "states": [

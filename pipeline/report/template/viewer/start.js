@@ -13,6 +13,7 @@
     const layer = gx.scene.values.find(({ name }) => name === gx.view.layer);
     $("#ramp").hidden = !layer;
     $("#states").hidden = gx.view.layer !== "state";
+    $("#components").hidden = gx.view.layer !== "components";
     $("#shading").parentElement.hidden = !gx.scene.shade || !gx.shadable(gx.view.layer);
     const chosen = $(`input[name=layer][value="${gx.view.layer}"]`);
     $("#meaning").textContent = chosen.dataset.meaning;

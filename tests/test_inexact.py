@@ -1,0 +1,104 @@
+"""What is given up for speed is measured in the run and told: approximate labels, and rounded samples."""
+
+import json
+
+import numpy as np
+import pytest
+from small_runs import config, edges, scene, write_csv, write_cube
+
+from pipeline.config import Config
+from pipeline.stores import cube
+from pipeline.stores.codes import INVALID, quantise
+from pipeline.stores.result import open_result
+from pipeline.tiles import flat, regular_grid
+from pipeline.workflow import classify
+
+THREADS = {"cluster": "threads", "workers": 2}
+
+
+def manifest(output):
+    return json.loads((output / "manifest.json").read_text(encoding="utf-8"))
+
+
+def site_map(output):
+    with open_result(output) as result:
+        return result["site"].values
+
+
+def simulated(output, **sections):
+    """A small scene whose labels a coarse rounding of the samples changes here and there."""
+    settings = {
+        "title": output.name,
+        "output": output,
+        "references": {"modelled": True},
+        "simulate": {"shape": [136, 128], "chunk": 32, "energies": 40},
+        "sites": {"method": "net"},
+        "compute": THREADS,
+    }
+    return Config.model_validate({**settings, **sections})
+
+
+def test_the_approximate_engine_tells_its_recall(tmp_path):
+    rng = np.random.default_rng(4)
+    spectra = edges(12, rng)
+    write_csv(tmp_path / "references.csv", spectra)
+    write_cube(tmp_path / "cube.zarr", scene(rng, spectra, (40, 48), noise=0.1), [16], [16])
+    arguments = tmp_path, tmp_path / "cube.zarr", tmp_path / "references.csv"
+    classify(config(*arguments, output=tmp_path / "exact"))
+    classify(config(*arguments, output=tmp_path / "fast", engine="approximate"))
+    exact, fast = site_map(tmp_path / "exact"), site_map(tmp_path / "fast")
+    recall = manifest(tmp_path / "fast")["recall"]
+    assert recall["share"] > 0.9
+    assert 900 < recall["pixels"] <= 40 * 48
+    np.testing.assert_array_equal(fast == 0, exact == 0)
+    assert np.mean(fast == exact) == pytest.approx(recall["share"], abs=0.05)
+    assert manifest(tmp_path / "exact")["recall"] is None
+    assert "recall" in (tmp_path / "fast" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_quantised_cube_tells_the_share_of_labels_it_changed(tmp_path):
+    classify(simulated(tmp_path / "lossless"))
+    classify(simulated(tmp_path / "rounded", quantise=2.0))
+    lossless, rounded = site_map(tmp_path / "lossless"), site_map(tmp_path / "rounded")
+    changed = manifest(tmp_path / "rounded")["changed_labels"]
+    rows = lossless[::32], rounded[::32]
+    assert changed["pixels"] == np.count_nonzero((rows[0] > 0) | (rows[1] > 0))
+    assert changed["share"] == pytest.approx(np.count_nonzero(rows[0] != rows[1]) / changed["pixels"])
+    assert 0 < changed["share"] < 0.5
+    assert manifest(tmp_path / "lossless")["changed_labels"] is None
+
+
+def test_codes_of_a_quantised_cube_are_multiples_of_a_share_of_the_noise(tmp_path):
+    run = simulated(tmp_path / "out", quantise=0.25)
+    classify(run)
+    info = cube.describe_cube(run.output / "cube.zarr")
+    noise = run.noise.model().sigma(0.0)
+    assert info.step in (2, 4, 8, 16, 32, 64, 128)
+    assert info.step * info.scale <= 0.25 * noise < 2 * info.step * info.scale
+    plain = simulated(tmp_path / "plain")
+    classify(plain)
+    original = cube.describe_cube(plain.output / "cube.zarr")
+    for tile in flat(regular_grid(info.plane, (32, 32))):
+        codes, exact = cube.read_tile(info, tile), cube.read_tile(original, tile)
+        np.testing.assert_array_equal(codes, quantise(exact, info.step))
+        kept, rows = cube.read_lossless(info, tile)
+        np.testing.assert_array_equal(kept, exact[:, rows])
+
+
+def test_rounding_keeps_what_is_invalid_and_nothing_else_becomes_so():
+    codes = np.array([0, 1, 2, 3, INVALID - 1, INVALID], np.uint16)
+    np.testing.assert_array_equal(quantise(codes, 4), [0, 0, 4, 4, 65532, INVALID])
+    np.testing.assert_array_equal(quantise(codes, 1), codes)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"engine": "approximate", "maps": ["runner_up"]}, "no runner-up"),
+        ({"quantise": 0.0}, "greater than 0"),
+        ({"quantise": 0.25, "simulate": None, "cube": {"path": "a.zarr"}}, "as a cube is made"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path, sections, words):
+    with pytest.raises(ValueError, match=words):
+        simulated(tmp_path, **sections)

@@ -1,0 +1,97 @@
+"""What one tile alone knows of the clean-up agrees with the whole image, wherever it claims to know."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from map_oracle import oracle_clean_up
+from map_strategies import GATE, label_maps, tilings
+from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
+
+from pipeline.settled import settle
+from pipeline.stages import cube as cubes
+from pipeline.stores import aside
+from pipeline.stores.result import open_result
+from pipeline.tiles import flat, tile_grid
+from pipeline.workflow import classify
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data(), st.sampled_from(GATE), st.booleans())
+def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void):
+    k_size, p_num = gate
+    labels = data.draw(label_maps(smallest=k_size))
+    whole = oracle_clean_up(labels, k_size, p_num, fill_void)
+    for tile in flat(tile_grid(*data.draw(tilings(labels.shape)))):
+        interior = tile.interior(k_size // 2, labels.shape)
+        found = settle(labels[tile.region], interior, k_size, p_num, fill_void)
+        expected = np.where(found.open, 0, whole[tile.region])
+        np.testing.assert_array_equal(found.kept, expected)
+
+
+def test_a_tile_of_few_wide_areas_leaves_next_to_nothing_open():
+    labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64))).astype(np.uint16)
+    found = settle(labels, (0, 256, 0, 256), 5, 23, False)
+    assert found.open.mean() < 1e-3
+    assert (found.kept > 0).mean() > 0.98
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A cube of patches with noise that splits some of them, and its references."""
+    rng = np.random.default_rng(4)
+    spectra = edges(4, rng)
+    write_csv(tmp_path / "references.csv", spectra)
+    image = scene(rng, spectra, (96, 128), noise=0.15)
+    write_cube(tmp_path / "cube.zarr", image, [32], [32])
+    return tmp_path
+
+
+def clusters(folder, name):
+    """Run on tiles of 32 pixels; return what is known of the clusters, and how many tiles were read."""
+    run = config(
+        folder,
+        folder / "cube.zarr",
+        folder / "references.csv",
+        output=folder / name,
+        compute={"cluster": "threads", "workers": 2, "tile": 32},
+    )
+    classify(run)
+    with open_result(run.output) as result:
+        return {name: result[name].values for name in ("cluster", "pixels", "kept_pixels", "spectrum")}
+
+
+@pytest.fixture
+def tiles_read(monkeypatch):
+    read, counted = cubes.read_tile, []
+
+    def counting(info, tile):
+        counted.append(tile)
+        return read(info, tile)
+
+    monkeypatch.setattr(cubes, "read_tile", counting)
+    return counted
+
+
+def test_the_cube_is_read_once_and_again_only_where_nothing_was_kept_aside(measured, tiles_read, monkeypatch):
+    monkeypatch.setattr(aside, "SHARE", 1)
+    once = clusters(measured, "once")
+    assert len(tiles_read) == 12
+    monkeypatch.setattr(aside, "SHARE", 10**9)
+    twice = clusters(measured, "twice")
+    assert len(tiles_read) == 12 + 24
+    for name, values in once.items():
+        np.testing.assert_array_equal(values, twice[name])
+    assert not (measured / "once" / "result.zarr" / aside.NAME).exists()
+
+
+def test_spectra_are_the_means_of_the_kept_pixels(measured):
+    found = clusters(measured, "out")
+    with open_result(measured / "out") as result:
+        kept = result["kept"].values
+    info = cubes.describe_cube(measured / "cube.zarr")
+    codes = cubes.read_tile(info, flat(tile_grid([96], [128]))[0]).astype(float)
+    assert codes.shape == (ENERGY.size, 96, 128)
+    for label, spectrum in zip(found["cluster"], found["spectrum"], strict=True):
+        mean = codes[:, kept == label].mean(axis=1) * info.scale + info.offset
+        np.testing.assert_allclose(spectrum, mean, rtol=1e-12)
