@@ -112,6 +112,13 @@ class References(Section):
     pre_edge: Range = (7009.2, 7080.0)
     post_edge: Range = (7200.0, 7321.2)
 
+    @model_validator(mode="after")
+    def _files_are_named(self) -> "References":
+        idle = [name for name in ("select", "shifts", "extrapolate") if getattr(self, name)]
+        if self.modelled and idle:
+            raise ValueError(f"{', '.join(idle)} go with files in `path`, not with `modelled`: remove them")
+        return self
+
     @property
     def is_given(self) -> bool:
         """Whether there are references at all."""

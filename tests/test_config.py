@@ -66,6 +66,13 @@ def test_all_errors_are_told_at_once(tmp_path):
         assert any(f": {place}: " in line for line in lines)
 
 
+def test_what_only_files_of_references_have_is_refused_for_the_modelled_ones(tmp_path):
+    text = WHOLE.replace("modelled: true", "modelled: true, select: [wustite]")
+    assert text != WHOLE
+    with pytest.raises(gx.InputError, match="select go with files in `path`"):
+        load_config(write(tmp_path, text))
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [1, 2", "1: 2\n", "\x00"])
 def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
     with pytest.raises(gx.InputError, match=r"run\.yaml"):
