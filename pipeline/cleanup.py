@@ -82,12 +82,14 @@ def effective_labels(labels: LabelArray, cores: LabelArray, interior: Interior) 
 
 
 @njit(nogil=True, cache=True)
-def _count(rows: LabelArray, candidates: LabelArray, counts: NDArray[np.uint16]) -> None:
-    """Count, for every window (k, k) along the rows (k, n+k-1), the pixels of its candidate label (n,)."""
+def _count(
+    padded: LabelArray, y: int, left: int, k_size: int, candidates: LabelArray, counts: NDArray[np.uint16]
+) -> None:
+    """Count, for each of n windows side by side from (y, left), the pixels of its candidate label (n,)."""
     counts[:] = 0
-    for row in range(rows.shape[0]):
-        for column in range(rows.shape[0]):
-            labels = rows[row, column : column + counts.size]
+    for row in range(y, y + k_size):
+        for column in range(left, left + k_size):
+            labels = padded[row, column : column + counts.size]
             for x in range(counts.size):
                 counts[x] += labels[x] == candidates[x]
 
@@ -109,7 +111,7 @@ def _mark_cores(
         for place in range(k_size * k_size - p_num + 1):
             down, across = divmod(place, k_size)
             candidates = padded[y + down, left + across : right + across]
-            _count(padded[y : y + k_size, left : right + k_size - 1], candidates, counts)
+            _count(padded, y, left, k_size, candidates, counts)
             for x in range(width):
                 if counts[x] >= p_num:
                     found[x] = candidates[x]

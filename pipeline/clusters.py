@@ -130,21 +130,25 @@ def _mark(samples: Any, invalid: Any, bad: BoolArray) -> None:
 @njit(nogil=True, cache=True)
 def _sum_runs(samples: Any, slots: IntArray, count: int) -> tuple[IntArray, IntArray]:
     """Sum unsigned samples (E, n) and their squares over slots (n,), run by run; slot 0 is left out."""
-    starts = np.flatnonzero(np.append(True, slots[1:] != slots[:-1])) if slots.size else slots
-    ends = np.append(starts[1:], slots.size)
+    starts, ends = np.empty((2, slots.size + 1), np.int64)
+    runs = 0
+    for p in range(slots.size):
+        if slots[p] != 0 and (p == 0 or slots[p] != slots[p - 1]):
+            starts[runs] = p
+            runs += 1
+        if slots[p] != 0:
+            ends[runs - 1] = p + 1
     first = np.zeros((count, samples.shape[0]), np.int64)
     second = np.zeros((count, samples.shape[0]), np.int64)
     for e in range(samples.shape[0]):
-        for i in range(starts.size):
-            slot = slots[starts[i]]
-            if slot == 0:
-                continue
+        row = samples[e]
+        for i in range(runs):
             total, squares = np.uint64(0), np.uint64(0)
-            run = samples[e, starts[i] : ends[i]]
+            run = row[starts[i] : ends[i]]
             for p in range(run.size):
                 value = np.uint64(run[p])
                 total += value
                 squares += value * value
-            first[slot, e] += np.int64(total)
-            second[slot, e] += np.int64(squares)
+            first[slots[starts[i]], e] += np.int64(total)
+            second[slots[starts[i]], e] += np.int64(squares)
     return first, second

@@ -24,21 +24,22 @@ def settle(labels: LabelArray, interior: Interior, k_size: int, p_num: int, fill
 
     `interior` holds the tile's pixels whose window lies inside the image. A pixel near the tile's border is
     no core of another label, whatever lies beyond, where its window shows more pixels of its own than such a
-    core may miss. A region with a core is kept; one without is open where it touches the tile's border, or a
-    pixel near the border whose label is not certain.
+    core may miss. A region with a core is kept; one without is open where it touches the tile's border or a
+    pixel near it whose label is not certain, or holds one that may be a core.
     """
     half = k_size // 2
     height, width = labels.shape
     inside = (half, max(height - half, half), half, max(width - half, half))
     padded = np.pad(labels, half)
     cores = find_cores(padded, inside, k_size, p_num, fill_void)
-    doubtful = np.zeros(labels.shape, np.bool_)
-    _doubt(padded, interior, inside, k_size, k_size * k_size - p_num, fill_void, doubtful)
+    doubtful, hopeful = np.zeros((2, *labels.shape), np.bool_)
+    _doubt(padded, interior, inside, k_size, p_num, fill_void, doubtful, hopeful)
     effective = effective_labels(labels, cores, interior)
     effective[doubtful] = 0
     regions = find_regions(effective, cores)
     unsure = np.zeros(regions.has_core.size, np.bool_)
     unsure[1 : regions.border + 1] = True
+    unsure[regions.components[hopeful]] = True
     _touch(doubtful, regions.components, unsure)
     unsure &= ~regions.has_core
     unsure[0] = False
@@ -52,12 +53,14 @@ def _doubt(
     interior: Interior,
     inside: Interior,
     k_size: int,
-    missing: int,
+    p_num: int,
     fill_void: bool,
     doubtful: BoolArray,
+    hopeful: BoolArray,
 ) -> None:
-    """Mark the pixels near the border that may be cores of a label other than their own."""
+    """Mark pixels near the border that may be cores: of a label other than their own, or of their own."""
     half = k_size // 2
+    height, width = doubtful.shape
     for y in range(interior[0], interior[1]):
         x = interior[2]
         while x < interior[3]:
@@ -72,7 +75,11 @@ def _doubt(
                 for row in range(y, y + k_size):
                     for column in range(x, x + k_size):
                         shown += padded[row, column] == own
-                doubtful[y, x] = shown <= missing
+                rows = min(y + half + 1, height) - max(y - half, 0)
+                columns = min(x + half + 1, width) - max(x - half, 0)
+                hidden = k_size * k_size - rows * columns
+                doubtful[y, x] = shown <= k_size * k_size - p_num
+                hopeful[y, x] = shown + hidden >= p_num
             x += 1
 
 

@@ -1,5 +1,6 @@
 """What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ from pipeline.regions import RegionEdges, Regions, find_regions, keep_regions, r
 from pipeline.settled import settle
 from pipeline.simulate import EdgeWindows, simulate_block
 from pipeline.stores import cube, truth
-from pipeline.stores.aside import Aside, read_aside, write_aside
+from pipeline.stores.aside import Aside, join_asides, read_aside, write_aside
 from pipeline.stores.cube import CubeInfo
 from pipeline.stores.result import read_map, write_maps
-from pipeline.tiles import Tile, chunk_rows, parts_of
+from pipeline.tiles import Tile, blocks_of, chunk_rows, parts_of
 
 Plane = tuple[int, int]
 
@@ -71,12 +72,14 @@ def assign_tile(
 ) -> None:
     """Give every pixel of one tile its nearest site, and say how sure that is.
 
-    With the clean-up that is `expected` to follow, what the clusters will need of the block is kept aside.
+    With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept aside.
     """
-    block = cube.read_tile(info, tile)
     ranked = certainty is not None and certainty.gain is not None
-    found = assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
-    _write_assignment(tile, block, found, info, result, certainty, expected)
+
+    def find(part: Tile, block: NDArray[Any]) -> Assignment:
+        return assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
+
+    _assign(tile, find, info, result, len(sites.sites), certainty, expected)
 
 
 def assign_tile_approximately(
@@ -90,12 +93,16 @@ def assign_tile_approximately(
     expected: CleanUp | None = None,
 ) -> tuple[int, int]:
     """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and the pixels in it."""
-    block = cube.read_tile(info, tile)
-    found = assign_approximately(block, sites, index, info.invalid)
-    _write_assignment(tile, block, found, info, result, certainty, expected)
-    return count_right(
-        block, found.labels, sites, info.invalid, SAMPLE, seed=tile.y0 * info.plane[1] + tile.x0
-    )
+    counts = []
+
+    def find(part: Tile, block: NDArray[Any]) -> Assignment:
+        found = assign_approximately(block, sites, index, info.invalid)
+        seed = part.y0 * info.plane[1] + part.x0
+        counts.append(count_right(block, found.labels, sites, info.invalid, SAMPLE, seed))
+        return found
+
+    _assign(tile, find, info, result, len(sites.sites), certainty, expected)
+    return sum(right for right, _ in counts), sum(compared for _, compared in counts)
 
 
 def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> tuple[int, int]:
@@ -145,7 +152,7 @@ def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: i
     kept = read_map(result, "kept", tile.region)
     sums = []
     for part in parts_of(tile, step):
-        labels = kept[part.y0 - tile.y0 : part.y1 - tile.y0, part.x0 - tile.x0 : part.x1 - tile.x0]
+        labels = kept[part.within(tile)]
         aside = read_aside(result, part)
         if aside is None:
             sums.append(sum_spectra(cube.read_tile(info, part), labels, info.invalid))
@@ -175,25 +182,39 @@ def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tupl
     return tile_regions(window, tile, plane, **clean_up.model_dump())
 
 
-def _write_assignment(
+def _assign(
     tile: Tile,
-    block: NDArray[Any],
-    found: Assignment,
+    find: Callable[[Tile, NDArray[Any]], Assignment],
     info: CubeInfo,
     result: Place,
+    sites: int,
     certainty: Certainty | None,
     expected: CleanUp | None,
 ) -> None:
+    """Assign a tile block by block, so that one block is held at a time, and write its maps whole."""
+    maps: dict[str, NDArray[Any]] = {}
+    asides = []
+    for part in blocks_of(tile, info.chunk, info.bytes_per_pixel):
+        block = cube.read_tile(info, part)
+        found = find(part, block)
+        values = {"site": found.labels, "correlation": found.correlation}
+        if certainty is not None:
+            values |= certainty_maps(block, found, certainty, info.scale, info.offset)
+        for name, value in values.items():
+            maps.setdefault(name, np.empty(tile.shape, value.dtype))[part.within(tile)] = value
+        if expected is not None:
+            asides.append(_aside(part, tile, block, found.labels, info, expected))
     if expected is not None:
-        write_aside(result, tile, _aside(tile, block, found.labels, info, expected))
-    write_maps(result, tile, site=found.labels, correlation=found.correlation)
-    if certainty is not None:
-        write_maps(result, tile, **certainty_maps(block, found, certainty, info.scale, info.offset))
+        write_aside(result, tile, join_asides(asides, sites))
+    write_maps(result, tile, **maps)
 
 
-def _aside(tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp) -> Aside:
-    interior = tile.interior(expected.k_size // 2, info.plane)
-    settled = settle(labels, interior, **expected.model_dump())
-    pixels = np.flatnonzero(settled.open)
-    samples = block.reshape(len(block), -1)[:, pixels]
-    return Aside(sum_spectra(block, settled.kept, info.invalid), pixels, samples)
+def _aside(
+    part: Tile, tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp
+) -> Aside:
+    settled = settle(labels, part.interior(expected.k_size // 2, info.plane), **expected.model_dump())
+    y, x = np.nonzero(settled.open)
+    pixels = (y + part.y0 - tile.y0) * tile.shape[1] + x + part.x0 - tile.x0
+    # only a void pixel has an invalid sample, and none of these is kept but with fill_void
+    invalid = info.invalid if expected.fill_void else None
+    return Aside(sum_spectra(block, settled.kept, invalid), pixels, block[:, y, x])

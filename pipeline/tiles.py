@@ -33,6 +33,10 @@ class Tile:
         """The slices (y, x) that cut this tile out of the image."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def within(self, other: "Tile") -> tuple[slice, slice]:
+        """Return the slices (y, x) that cut this tile out of another one that holds it."""
+        return slice(self.y0 - other.y0, self.y1 - other.y0), slice(self.x0 - other.x0, self.x1 - other.x0)
+
     def padded(self, halo: int, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Return the slices (y, x) of the tile with a halo, cut at the edge of the image."""
         return (
@@ -89,6 +93,13 @@ def chunk_rows(tile: Tile, height: int) -> list[Tile]:
     return [Tile(i, 0, y0, y1, tile.x0, tile.x1) for i, (y0, y1) in enumerate(pairwise([tile.y0, *ends]))]
 
 
+def blocks_of(tile: Tile, chunk: tuple[int, int], bytes_per_pixel: int) -> list[Tile]:
+    """Cut a tile into what is held at a time: whole chunks of about BLOCK_BYTES, or else all of it."""
+    step = tile_shape(chunk, bytes_per_pixel, BLOCK_BYTES)
+    starts = (tile.y0 % step[0], tile.x0 % step[1])
+    return parts_of(tile, step) if starts == (0, 0) else [tile]
+
+
 def parts_of(tile: Tile, step: tuple[int, int]) -> list[Tile]:
     """Cut a tile of whole steps into the tiles of the regular grid of that step, numbered as there."""
     return [
@@ -98,15 +109,19 @@ def parts_of(tile: Tile, step: tuple[int, int]) -> list[Tile]:
     ]
 
 
-def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = 96 * 2**20) -> tuple[int, int]:
+TILE_BYTES = 96 * 2**20
+BLOCK_BYTES = 32 * 2**20
+
+
+def tile_shape(chunk: tuple[int, int], bytes_per_pixel: int, target: int = TILE_BYTES) -> tuple[int, int]:
     """Return the tile (pixels) for a cube of this chunk: whole chunks, about `target` bytes at the most.
 
-    Chunks under the target are joined, evenly in both directions; a chunk of more than twice the target is
+    Chunks under the target are joined, evenly in both directions; a chunk of more than four blocks is
     halved along its longer side (its parts are then decoded more than once, which is slow but right).
     """
     height, width = chunk
     while 4 * height * width * bytes_per_pixel <= target:
         height, width = 2 * height, 2 * width
-    while height * width * bytes_per_pixel > 2 * target and max(height, width) > 1:
+    while height * width * bytes_per_pixel > 4 * BLOCK_BYTES and max(height, width) > 1:
         height, width = (-(-height // 2), width) if height >= width else (height, -(-width // 2))
     return height, width

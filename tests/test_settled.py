@@ -16,7 +16,7 @@ from pipeline.tiles import flat, tile_grid
 from pipeline.workflow import classify
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=600)
 @given(st.data(), st.sampled_from(GATE), st.booleans())
 def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void):
     k_size, p_num = gate

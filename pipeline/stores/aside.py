@@ -4,6 +4,7 @@ It lies in the result as long as that is unfinished, one chunk a tile. It only s
 cube: where it is missing, damaged, of other settings or too large to be written, the cube is read again.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays import IntArray
-from pipeline.clusters import Sums
+from pipeline.clusters import Sums, merge_sums
 from pipeline.errors import DamagedError, InputError
 from pipeline.places import Place
 from pipeline.stores.chunks import create_array, open_array, read, write
@@ -20,7 +21,7 @@ from pipeline.stores.written import noting
 from pipeline.tiles import Tile
 
 NAME = "aside"
-SHARE = 64
+SHARE = 128
 """The most that is kept of a tile is this part of its samples."""
 
 
@@ -30,6 +31,15 @@ class Aside(NamedTuple):
     sums: Sums
     pixels: IntArray
     samples: NDArray[Any]
+
+
+def join_asides(parts: Sequence[Aside], sites: int) -> Aside:
+    """Return what the parts of a tile keep aside together; labels run from 1 to `sites`."""
+    return Aside(
+        merge_sums((part.sums for part in parts), sites),
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.samples for part in parts], axis=1),
+    )
 
 
 def create_aside(

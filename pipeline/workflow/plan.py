@@ -12,8 +12,10 @@ RESULT_BYTES = 2 + 2 + 2 + 1 + 4
 # A process with the packages loaded, and how often a block is held at once (raw, float32, work space).
 PROCESS_BYTES = 280 * 2**20
 BLOCK_COPIES = 4
-# Side, in pixels, of the tiles of the clean-up and the fill, which read labels only.
+# Side, in pixels, of the tiles of the clean-up and the fill, which read labels only; smaller images, of fewer
+# than so many tiles, are cut finer, so that all cores have work.
 SPATIAL_SIDE = 2048
+SPATIAL_TILES = 16
 # Million samples (pixels x energies) a second and core, rounded down from measurements.
 SIMULATE_RATE = 22.0
 INGEST_RATE = 60.0
@@ -106,7 +108,7 @@ def make_plan(config: Config, workers: int, info: CubeInfo | None, outline: Outl
         shape=shape,
         tile=tile,
         grid=regular_grid(shape[1:], tile),
-        spatial=regular_grid(shape[1:], spatial_tile(tile)),
+        spatial=regular_grid(shape[1:], spatial_tile(tile, pixels)),
         bytes_read=reads * pixels * spectrum + (making.raw_bytes if making else 0),
         bytes_written=pixels * RESULT_BYTES + written,
         memory=(workers + 1) * PROCESS_BYTES + workers * max(block, making.block_bytes if making else 0),
@@ -114,9 +116,10 @@ def make_plan(config: Config, workers: int, info: CubeInfo | None, outline: Outl
     )
 
 
-def spatial_tile(tile: tuple[int, int]) -> tuple[int, int]:
-    """Return the tile of the clean-up: whole tiles of the cube, about SPATIAL_SIDE pixels a side."""
-    return (tile[0] * max(1, SPATIAL_SIDE // tile[0]), tile[1] * max(1, SPATIAL_SIDE // tile[1]))
+def spatial_tile(tile: tuple[int, int], pixels: int) -> tuple[int, int]:
+    """Return the tile of the clean-up: whole tiles of the cube, about SPATIAL_SIDE or half of it a side."""
+    side = SPATIAL_SIDE if pixels >= SPATIAL_TILES * SPATIAL_SIDE**2 else SPATIAL_SIDE // 2
+    return (tile[0] * max(1, side // tile[0]), tile[1] * max(1, side // tile[1]))
 
 
 def _seconds(samples: int, making: float | None) -> float:
