@@ -40,11 +40,11 @@ def main(folder: Path, rows: int, columns: int) -> None:
     link_cube(cube, folder / "source" / "cube.zarr", (rows * CHUNK, columns * CHUNK), CHUNK)
     stored = sum(file.stat().st_size for file in cube.rglob("*") if file.is_file())
     lines = [
-        f"{rows * columns * CHUNK**2 / 1e6:,.0f} million pixels x 178 energies through all stages, maps and "
-        "report written: once with the sites that the modelled library gives, once with as many as the paper's. "
-        f"The cube is made of {SOURCE_CHUNKS[0] * SOURCE_CHUNKS[1]} distinct simulated tiles, each there many "
-        f"times as hard links ({rows * columns:,} chunks, {stored / 1e9:,.0f} GB if each were its own), so that "
-        "it fits a small disk; it is read from memory more than from the disk.",
+        f"{rows * columns * CHUNK**2 / 1e6:,.0f} million pixels x 178 energies through all stages, maps "
+        "and report written: once with the sites that the modelled library gives, once with as many as the "
+        f"paper's. The cube is made of {SOURCE_CHUNKS[0] * SOURCE_CHUNKS[1]} distinct simulated tiles, each "
+        f"there many times as hard links ({rows * columns:,} chunks, {stored / 1e9:,.0f} GB if each were its "
+        "own), so that it fits a small disk; it is read from memory more than from the disk.",
         "",
         f"{machine()}.",
     ]
@@ -111,8 +111,8 @@ def _lines(config: Config, wall: float, peak: int, clusters: int) -> list[str]:
     ]
     rows.append(["start, checks, end", f"{wall - sum(seconds.values()):.1f}", "", ""])
     return [
-        f"**{manifest['sites']:,} sites: {wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak memory "
-        f"of all processes together {peak / 2**30:.2f} GiB, {clusters} clusters, output "
+        f"**{manifest['sites']:,} sites: {wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak "
+        f"memory of all processes together {peak / 2**30:.2f} GiB, {clusters} clusters, output "
         f"{int(size.stdout.split()[0]) / 2**30:.2f} GiB.",
         "",
         *table(["stage", "seconds", "share", "Mpx/s"], rows),
