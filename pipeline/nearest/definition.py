@@ -84,6 +84,21 @@ def settle(
     """
     for j in range(found):
         r[j] = lane_dot(row, 0, sites, candidates[q, j]) / length
+    choose(candidates, q, found, tolerance, r, labels, correlations, pixel)
+
+
+@njit(nogil=True, cache=True)
+def choose(
+    candidates: np.ndarray,
+    q: int,
+    found: int,
+    tolerance: float,
+    r: FloatArray,
+    labels: np.ndarray,
+    correlations: np.ndarray,
+    pixel: int,
+) -> None:
+    """Write the best of the sites candidates[q, :found] by their correlations r, as `settle` does."""
     winner = -1
     for rank in range(labels.shape[0]):
         best = -2.0

@@ -5,6 +5,7 @@ intrinsics spell the lanes out as LLVM vectors, which any processor executes as 
 `lane_centre` do without fused multiply-adds: the same bits everywhere.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -126,5 +127,97 @@ def _lane_centre(typing_context: Any, rows: Any, p: Any, energies: Any) -> Any:
     return types.float64(rows, types.int64, types.int64), generate
 
 
+def _each_sample(builder: Any, energies: Any, body: Callable[[Any, int], None]) -> None:
+    """Emit body(i, i mod 8) for every sample i."""
+    whole = builder.and_(energies, index_of(-LANES))
+    with cgutils.for_range_slice(builder, index_of(0), whole, index_of(LANES)) as (first, _):
+        for lane in range(LANES):
+            body(builder.add(first, index_of(lane)), lane)
+    for lane in range(LANES - 1):
+        i = builder.add(whole, index_of(lane))
+        with builder.if_then(builder.icmp_signed("<", i, energies)):
+            body(i, lane)
+
+
+def _eight_sums(builder: Any, vector: Any) -> tuple[list[Any], Callable[[Any, int], None]]:
+    """Return the eight parts of a sum, at zero, and what adds a value to one of them."""
+    zero = ir.Constant(vector, [0.0] * LANES)
+    parts = [cgutils.alloca_once(builder, vector) for _ in range(LANES)]
+    for part in parts:
+        builder.store(zero, part)
+    return parts, lambda value, lane: builder.store(
+        builder.fadd(builder.load(parts[lane]), value), parts[lane]
+    )
+
+
+@intrinsic
+def _centre_eight(typing_context: Any, tile: Any, p: Any, rows: Any, squares: Any) -> Any:
+    """Set rows (E, 8) to the centred pixels of tile[:E, p : p + 8], and squares[0] to |row|^2 of each.
+
+    tile float32 or float64, the others float64. A vector lane is a pixel, and every sum has eight parts, so
+    that the bits are those of `lane_centre` on each pixel.
+    """
+    require(types.float64, rows, squares)
+    require(tile.dtype, tile)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.DoubleType(), LANES)
+        held = ir.VectorType(context.get_value_type(signature.args[0].dtype), LANES)
+        samples, (_, stride) = array_parts(context, builder, signature.args[0], args[0])
+        out, (energies, _) = array_parts(context, builder, signature.args[2], args[2])
+        lengths, _ = array_parts(context, builder, signature.args[3], args[3])
+        totals, add = _eight_sums(builder, vector)
+        parts, add_square = _eight_sums(builder, vector)
+
+        def pixels(i: Any) -> Any:
+            found = load_vector(builder, samples, builder.add(builder.mul(i, stride), args[1]), held)
+            return found if held == vector else builder.fpext(found, vector)
+
+        _each_sample(builder, energies, lambda i, lane: add(pixels(i), lane))
+        count = spread(builder, builder.sitofp(energies, ir.DoubleType()), LANES)
+        mean = builder.fdiv(add_pairwise(builder, [builder.load(total) for total in totals]), count)
+
+        def centre(i: Any, lane: int) -> None:
+            centred = builder.fsub(pixels(i), mean)
+            _put(builder, centred, builder.gep(out, [builder.mul(i, index_of(LANES))]))
+            add_square(builder.fmul(centred, centred), lane)
+
+        _each_sample(builder, energies, centre)
+        _put(builder, add_pairwise(builder, [builder.load(part) for part in parts]), lengths)
+        return context.get_dummy_value()
+
+    return types.void(tile, types.int64, rows, squares), generate
+
+
+@intrinsic
+def _dot_eight(typing_context: Any, rows: Any, sites: Any, k: Any, dots: Any, j: Any) -> Any:
+    """Set dots[j] (8,) to rows (E, 8) times sites[k], with the bits of `lane_dot`; all float64."""
+    require(types.float64, rows, sites, dots)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(ir.DoubleType(), LANES)
+        pixels, (energies, _) = array_parts(context, builder, signature.args[0], args[0])
+        site = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
+        out = row_of(builder, array_parts(context, builder, signature.args[3], args[3]), args[4])
+        parts, add = _eight_sums(builder, vector)
+
+        def multiply(i: Any, lane: int) -> None:
+            weight = spread(builder, builder.load(builder.gep(site, [i])), LANES)
+            centred = load_vector(builder, pixels, builder.mul(i, index_of(LANES)), vector)
+            add(builder.fmul(centred, weight), lane)
+
+        _each_sample(builder, energies, multiply)
+        _put(builder, add_pairwise(builder, [builder.load(part) for part in parts]), out)
+        return context.get_dummy_value()
+
+    return types.void(rows, sites, types.int64, dots, types.int64), generate
+
+
+def _put(builder: Any, value: Any, place: Any) -> None:
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=8)
+
+
 lane_dot: Any = _lane_dot
+centre_eight: Any = _centre_eight
+dot_eight: Any = _dot_eight
 lane_centre: Any = _lane_centre

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays import FloatArray
 from pipeline.nearest.definition import settle, tie_tolerance
+from pipeline.nearest.eight import settle_eight, unite
 from pipeline.nearest.layout import LEAD, Layout
 from pipeline.nearest.prepare import Prepared
 from pipeline.nearest.screening import (
@@ -30,6 +31,7 @@ from pipeline.nearest.tile import (
     exact_row,
     extreme_row,
     project_tile,
+    scale_points,
     sort_out,
     take,
 )
@@ -41,18 +43,20 @@ CLOSED = np.float32(np.inf)  # a floor that no site reaches
 
 @njit(nogil=True, cache=True)
 def _place(
-    points: np.ndarray, p: int, scale: float, squares: float, places: np.ndarray, factors: np.ndarray, q: int
+    points: np.ndarray,
+    p: int,
+    lengths: np.ndarray,
+    squares: float,
+    places: np.ndarray,
+    factors: np.ndarray,
+    q: int,
 ) -> None:
     """Set places[q], a pixel's coordinates, and factors[q]: eight of them and two lengths beside them."""
-    inner = middle = 0.0
     for c in range(points.shape[0]):
-        value = points[c, p] * scale
-        places[q, c] = value
-        if c < LEAD:
-            factors[q, c] = value
-            inner += value * value
-        else:
-            middle += value * value
+        places[q, c] = points[c, p]
+    for c in range(LEAD):
+        factors[q, c] = places[q, c]
+    inner, middle = lengths[0, p], lengths[1, p]
     factors[q, LEAD] = math.sqrt(middle)
     factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + squares)
 
@@ -153,6 +157,7 @@ def _take_tile(
     whole = work.tile.itemsize == 4
     sort_out(block.shape[0], count, whole, work.sums, work.kinds, work.means, work.scales)
     project_tile(work.tile, count, work.means, axes, work.points)
+    scale_points(work.points, count, work.scales, work.lengths)
     kinds, alive, living = work.kinds, work.alive, 0
     for p in range(count):
         if kinds[p] != VOID:
@@ -165,13 +170,13 @@ def _take_tile(
 def _seed_tile(living: int, layout: Layout, work: Work) -> None:
     """Give every living pixel its first floors; extreme ones, and none, have floors that no site reaches."""
     # out of the loop: to take a field of a tuple costs as much as a sum over the axes
-    kinds, alive, points, scales = work.kinds, work.alive, work.points, work.scales
+    kinds, alive, points, lengths = work.kinds, work.alive, work.points, work.lengths
     places, factors, ends, seeds, floors = work.places, work.factors, work.ends, work.seeds, work.floors
     centres, sites, slack, squares = layout.centres, layout.sites, layout.slack, layout.squares
     last = floors.shape[0] - 1
     for q in range(living):
         if kinds[alive[q]] == PLAIN:
-            _place(points, alive[q], scales[alive[q]], squares, places, factors, q)
+            _place(points, alive[q], lengths, squares, places, factors, q)
             seeds[q] = _seed(places, q, factors[q, LEAD + 1], centres, sites, slack, ends, floors)
         else:
             floors[last, q] = CLOSED
@@ -194,6 +199,7 @@ def _settle_tile(
 ) -> None:
     """Screen the living pixels, eight at a time, and settle each among the sites that may win."""
     tile, kinds, alive, row, r = work.tile, work.kinds, work.alive, work.row, work.r
+    rows, dots, union = work.rows, work.dots, work.union
     candidates, uppers, found, floors = work.candidates, work.uppers, work.found, work.floors
     places, factors, masks, ends, seeds = work.places, work.factors, work.masks, work.ends, work.seeds
     lead, sites, slack, order = layout.lead, layout.sites, layout.slack, layout.order
@@ -214,6 +220,26 @@ def _settle_tile(
             uppers,
             found,
         )
+        together = unite(alive, kinds, candidates, found, first, living, union)
+        if together > 0:
+            p = alive[first]
+            settle_eight(
+                tile,
+                p,
+                table,
+                candidates,
+                found,
+                union,
+                together,
+                tolerance,
+                rows,
+                dots,
+                r,
+                labels,
+                correlations,
+                start + p,
+            )
+            continue
         for q in range(min(BATCH, living - first)):
             p = alive[first + q]
             if kinds[p] == PLAIN:

@@ -8,6 +8,7 @@ from numba import njit
 from pipeline.arrays import FloatArray
 from pipeline.nearest.definition import centre, load, rescale
 from pipeline.nearest.lanes import LANES, lane_centre
+from pipeline.nearest.layout import LEAD
 from pipeline.nearest.screening import HALVES, WIDTH, project
 
 TILE = 256
@@ -67,6 +68,22 @@ def project_tile(
     for p in range(0, count, HALVES * WIDTH):
         for axis in range(0, axes.shape[1], LANES):
             project(tile, means, axes, points, p, axis)
+
+
+@njit(nogil=True, cache=True)
+def scale_points(points: np.ndarray, count: int, scales: np.ndarray, lengths: FloatArray) -> None:
+    """Scale coordinates (r, pitch) to pixels of length one; lengths (2, pitch) become squares.
+
+    They are those of the coordinates on the axes of the first screening, and on the others.
+    """
+    lengths[:] = 0.0
+    by = scales[:count]
+    for c in range(points.shape[0]):
+        row, total = points[c, :count], lengths[0 if c < LEAD else 1, :count]
+        for p in range(count):
+            value = row[p] * by[p]
+            row[p] = value
+            total[p] += value * value
 
 
 @njit(nogil=True, cache=True)

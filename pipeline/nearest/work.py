@@ -9,6 +9,8 @@ from pipeline.nearest.prepare import Prepared
 from pipeline.nearest.screening import BATCH, FACTORS, WIDTH
 from pipeline.nearest.tile import PITCH, TILE
 
+FEW = 4  # sites left to eight pixels together, up to which these are settled side by side
+
 
 class Work(NamedTuple):
     """Scratch of one call: for a tile of pixels (tile to floors), and for a batch of eight."""
@@ -17,6 +19,7 @@ class Work(NamedTuple):
     sums: FloatArray
     means: np.ndarray
     scales: FloatArray
+    lengths: FloatArray
     kinds: np.ndarray
     alive: IntArray
     points: np.ndarray
@@ -31,6 +34,9 @@ class Work(NamedTuple):
     found: IntArray
     row: FloatArray
     r: FloatArray
+    rows: FloatArray
+    dots: FloatArray
+    union: IntArray
 
 
 def work_for(prepared: Prepared, axes: int, whole: bool, ranks: int) -> Work:
@@ -41,6 +47,7 @@ def work_for(prepared: Prepared, axes: int, whole: bool, ranks: int) -> Work:
         sums=np.zeros((3, PITCH)),
         means=np.zeros(PITCH, np.float32),
         scales=np.zeros(PITCH),
+        lengths=np.zeros((2, PITCH)),
         kinds=np.zeros(TILE, np.uint8),
         alive=np.zeros(TILE, np.int64),
         points=np.zeros((axes, PITCH), np.float32),
@@ -55,4 +62,7 @@ def work_for(prepared: Prepared, axes: int, whole: bool, ranks: int) -> Work:
         found=np.zeros(BATCH, np.int64),
         row=np.zeros((1, padded)),
         r=np.zeros(sites),
+        rows=np.zeros((prepared.energies, BATCH)),
+        dots=np.zeros((FEW + 1, BATCH)),
+        union=np.zeros(FEW, np.int64),
     )
