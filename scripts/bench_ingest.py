@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_page import machine
+from threadpoolctl import threadpool_limits
 
 from pipeline.fields import tasks
 from pipeline.fields.absorbance import Limits
@@ -115,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the table as a page")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, threadpool_limits(limits=1):
         lines = bench(Path(name))
     print("\n".join(lines))
     if asked.write:
