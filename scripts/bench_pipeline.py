@@ -155,8 +155,8 @@ def _lines(measured: Measured) -> list[str]:
     rates = [[name, f"{seconds:.2f}", f"{pixels / seconds:.2f}"] for name, seconds in median.items()]
     return [
         f"{pixels:.1f} Mpx x 178 energies in chunks of {CHUNK} x {CHUNK}, uint16, LZ4, on the tiles "
-        f"of a run; medians of {len(next(iter(measured.values())))} interleaved rounds. Projection is NumPy's "
-        "product with 32 axes in float32, conversion included.",
+        f"of a run; medians of {len(next(iter(measured.values())))} interleaved rounds. Projection is "
+        "NumPy's product with 32 axes in float32, conversion included.",
         "",
         f"{machine()}.",
         "",
