@@ -8,9 +8,10 @@ from map_oracle import oracle_clean_up
 from map_strategies import GATE, label_maps, tilings
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
 
+from pipeline.clusters import Sums
 from pipeline.settled import settle
 from pipeline.stages import cube as cubes
-from pipeline.stores import aside
+from pipeline.stores import aside, groups
 from pipeline.stores.result import open_result
 from pipeline.tiles import flat, tile_grid
 from pipeline.workflow import classify
@@ -83,6 +84,20 @@ def test_the_cube_is_read_once_and_again_only_where_nothing_was_kept_aside(measu
     for name, values in once.items():
         np.testing.assert_array_equal(values, twice[name])
     assert not (measured / "once" / "result.zarr" / aside.NAME).exists()
+
+
+def test_what_an_earlier_run_kept_aside_is_not_taken_for_that_of_this_one(tmp_path):
+    groups.create_group(tmp_path / "result.zarr", {})
+    aside.create_aside(tmp_path / "result.zarr", (1, 1), (64, 64), 256, {})
+    tile, one = flat(tile_grid([64], [64]))[0], np.ones(1, np.int64)
+    sums = Sums(one, one, np.ones((1, 24), np.int64), np.ones((1, 24), np.int64))
+    few, many = (aside.Aside(sums, np.arange(n), np.ones((24, n), np.uint16)) for n in (3, 9000))
+    aside.write_aside(tmp_path / "result.zarr", tile, few)
+    found = aside.read_aside(tmp_path / "result.zarr", tile)
+    np.testing.assert_array_equal(found.pixels, few.pixels)
+    np.testing.assert_array_equal(found.samples, few.samples)
+    aside.write_aside(tmp_path / "result.zarr", tile, many)
+    assert aside.read_aside(tmp_path / "result.zarr", tile) is None
 
 
 def test_spectra_are_the_means_of_the_kept_pixels(measured):

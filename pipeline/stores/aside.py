@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from pipeline.arrays import IntArray
@@ -59,17 +60,21 @@ def create_aside(
 
 
 def write_aside(result: Place, tile: Tile, aside: Aside) -> None:
-    """Write what a tile keeps aside, if there is room; no journal takes note of it."""
+    """Write what a tile keeps aside, or zeros where it lacks the room; no journal takes note of it.
+
+    So what an earlier run has left there is never taken for that of this one.
+    """
     room = open_array(result, NAME).shape[-1]
     packed = BytesIO()
     sums = aside.sums
     for values in (sums.labels, sums.pixels, sums.first, sums.second, aside.pixels, aside.samples):
         np.save(packed, values, allow_pickle=False)
     content = np.frombuffer(packed.getbuffer(), np.uint8)
+    padded = np.zeros((1, 1, room), np.uint8)
     if content.size <= room:
-        padded = np.pad(content, (0, room - content.size))
-        with noting():
-            write(result, NAME, _region(tile, room), padded[None, None])
+        padded[0, 0, : content.size] = content
+    with noting():
+        write(result, NAME, _region(tile, room), padded)
 
 
 def read_aside(result: Place, tile: Tile) -> Aside | None:
@@ -78,6 +83,8 @@ def read_aside(result: Place, tile: Tile) -> Aside | None:
         room = open_array(result, NAME).shape[-1]
         packed = BytesIO(read(result, NAME, _region(tile, room)).tobytes())
     except (InputError, DamagedError):
+        return None
+    if not packed.getvalue().startswith(MAGIC_PREFIX):
         return None
     labels, kept, first, second, pixels, samples = (np.load(packed, allow_pickle=False) for _ in range(6))
     return Aside(Sums(labels, kept, first, second), pixels, samples)
