@@ -30,6 +30,14 @@ def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void
         np.testing.assert_array_equal(found.kept, expected)
 
 
+def test_a_core_that_only_the_neighbouring_tile_shows_leaves_its_region_open():
+    whole = np.ones((5, 5), np.uint16)
+    right = flat(tile_grid([5], [1, 4]))[1]
+    found = settle(whole[right.region], right.interior(2, whole.shape), 5, 23, False)
+    assert oracle_clean_up(whole)[2, 2] == 1
+    assert found.open[2, 1]
+
+
 def test_a_tile_of_few_wide_areas_leaves_next_to_nothing_open():
     labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64))).astype(np.uint16)
     found = settle(labels, (0, 256, 0, 256), 5, 23, False)
