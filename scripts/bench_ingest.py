@@ -15,23 +15,23 @@ from pathlib import Path
 
 import numpy as np
 from bench_page import machine
+from gigaxas.config.schema import Fields, Ingest, Stage
+from gigaxas.raw.absorbance import Limits
+from gigaxas.raw.blending import pieces
+from gigaxas.raw.energy_shift import EnergyShift
+from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
+from gigaxas.raw.readers.acquisition import Acquisition, describe_acquisition
+from gigaxas.raw.readers.images import read_stack
+from gigaxas.simulate import modelled_library, sinter_scene
+from gigaxas.simulate.raw import dark_images, lay_fields, make_detector, record_field
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores import cube
+from gigaxas.stores.io import chunks
+from gigaxas.stores.raw import write_field
+from gigaxas.tasks import ingest as tasks
+from gigaxas.tasks.ingest import Recipe
+from gigaxas.tiles import Tile, flat, regular_grid
 from threadpoolctl import threadpool_limits
-
-from pipeline.fields import tasks
-from pipeline.fields.absorbance import Limits
-from pipeline.fields.acquisition import Acquisition, describe_acquisition
-from pipeline.fields.blend import pieces
-from pipeline.fields.normalise import make_normaliser, normalise_spectra
-from pipeline.fields.readers import read_stack
-from pipeline.fields.shift import EnergyShift
-from pipeline.fields.tasks import Recipe
-from pipeline.noise import NoiseModel
-from pipeline.sections import Fields, Ingest, Stage
-from pipeline.simulate import modelled_library, sinter_scene
-from pipeline.simulate.raw import dark_images, lay_fields, make_detector, record_field
-from pipeline.stores import chunks, cube
-from pipeline.stores.raw import write_field
-from pipeline.tiles import Tile, flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 RANGES = (7009.2, 7080.0), (7200.0, 7321.2)

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 from bench_page import machine, table, write_page
+from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.nearest import Prepared, assign_block, brute, prepare
+from gigaxas.nearest.approximate import assign_approximately, build_index
+from gigaxas.simulate import modelled_library
+from gigaxas.sites import grow_candidates, mix_pairs, reduce_sites
+from gigaxas.spectra.noise import NoiseModel
 from threadpoolctl import threadpool_limits
-
-from pipeline.arrays import FloatArray, IntArray
-from pipeline.nearest import Prepared, assign_block, brute, prepare
-from pipeline.nearest.approximate import assign_approximately, build_index
-from pipeline.noise import NoiseModel
-from pipeline.simulate import modelled_library
-from pipeline.sites import grow_candidates, mix_pairs, reduce_sites
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

@@ -16,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 from bench_page import machine
+from gigaxas.arrays import FloatArray
+from gigaxas.components.nnls import Fit, fit
+from gigaxas.components.projection import Frame, make_frame, project
+from gigaxas.simulate import modelled_library
+from gigaxas.spectra.noise import NoiseModel
 from numpy.typing import NDArray
 from scipy.optimize import nnls as scipy_nnls
 from threadpoolctl import threadpool_limits
-
-from pipeline.arrays import FloatArray
-from pipeline.noise import NoiseModel
-from pipeline.phases.nnls import Fit, fit
-from pipeline.phases.project import Frame, make_frame, project
-from pipeline.simulate import modelled_library
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

@@ -19,24 +19,23 @@ from typing import Any
 import numpy as np
 from bench_nearest import make_sites
 from bench_page import machine, table, write_page
+from gigaxas.checkpoint.ledger import Ledger
+from gigaxas.config.schema import Compute, Config
+from gigaxas.execution.cluster import open_client
+from gigaxas.execution.runner import Runner
+from gigaxas.nearest import Prepared, prepare
+from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
+from gigaxas.stores.deferred import create_aside
+from gigaxas.stores.result import create_result
+from gigaxas.stores.sites import read_sites
+from gigaxas.tasks import maps as stages
+from gigaxas.tiles import Tile, blocks_of, flat
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.plan import make_plan
+from gigaxas.workflow.result import clean_up_and_fill
 from linked_cubes import link_cube
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-
-from pipeline import stages
-from pipeline.cluster import open_client
-from pipeline.config import Compute, Config
-from pipeline.nearest import Prepared, prepare
-from pipeline.stores.aside import create_aside
-from pipeline.stores.cube import CubeInfo, describe_cube, read_tile
-from pipeline.stores.result import create_result
-from pipeline.stores.sites import read_sites
-from pipeline.tiles import Tile, blocks_of, flat
-from pipeline.workflow import classify
-from pipeline.workflow.plan import make_plan
-from pipeline.workflow.result import clean_up_and_fill
-from pipeline.workflow.resume import Ledger
-from pipeline.workflow.runner import Runner
 
 CHUNK = 256
 PLANE = (8 * CHUNK, 8 * CHUNK)

@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from bench_page import machine
+from gigaxas.arrays import FloatArray
+from gigaxas.search import METHODS, Found, Neighbours, Search, find_neighbours, fit_search
 from search_libraries import LIBRARIES
 from threadpoolctl import threadpool_limits
-
-from pipeline.arrays import FloatArray
-from pipeline.nearest.search import METHODS, Found, Neighbours, Search, find_neighbours, fit_search
 
 DECIBELS, SHARE, PIXELS, BATCH = (15, 20, 24), 0.2, 2000, 1000
 COMPONENTS = (2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64)

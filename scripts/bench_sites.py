@@ -17,12 +17,10 @@ from typing import TypeVar
 
 import numpy as np
 from bench_page import machine
-
-from pipeline.arrays import FloatArray
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.simulate import modelled_library
-from pipeline.sites import (
+from gigaxas.arrays import FloatArray
+from gigaxas.errors import InputError
+from gigaxas.simulate import modelled_library
+from gigaxas.sites import (
     Mixtures,
     audit_sites,
     build_candidates,
@@ -31,7 +29,8 @@ from pipeline.sites import (
     reduce_table,
     site_distance,
 )
-from pipeline.spectra import read_library
+from gigaxas.spectra import read_library
+from gigaxas.spectra.noise import NoiseModel
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

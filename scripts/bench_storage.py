@@ -19,18 +19,17 @@ from typing import Any
 import numpy as np
 import zarr
 from bench_page import machine, table, write_page
+from gigaxas.config.schema import Config
+from gigaxas.nearest import assign_block, prepare
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import describe_cube, read_tile
+from gigaxas.stores.io.codes import INVALID, OFFSET, SCALE, quantise, step_within
+from gigaxas.stores.sites import read_sites
+from gigaxas.tiles import Tile
+from gigaxas.workflow.classify import classify
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from zarr.codecs import BloscCodec, ZstdCodec
-
-from pipeline.config import Config
-from pipeline.nearest import assign_block, prepare
-from pipeline.noise import NoiseModel
-from pipeline.stores.codes import INVALID, OFFSET, SCALE, quantise, step_within
-from pipeline.stores.cube import describe_cube, read_tile
-from pipeline.stores.sites import read_sites
-from pipeline.tiles import Tile
-from pipeline.workflow import classify
 
 SIDE = 512
 CODECS: dict[str, Any] = {

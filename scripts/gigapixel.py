@@ -17,11 +17,10 @@ from pathlib import Path
 import psutil
 import yaml
 from bench_page import machine, table, write_page
+from gigaxas.cli.verbs import _bar
+from gigaxas.config.schema import Config
+from gigaxas.workflow.classify import classify, simulate
 from linked_cubes import link_cube
-
-from pipeline.cli import _bar
-from pipeline.config import Config
-from pipeline.workflow import classify, simulate
 
 CHUNK = 256
 SOURCE_CHUNKS = (16, 16)

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from pipeline.stores import cube
-from pipeline.stores.cube import WORKING_POINT
+from gigaxas.stores import cube
+from gigaxas.stores.cube import WORKING_POINT
 
 
 def link_cube(path: Path, source: Path, plane: tuple[int, int], chunk: int) -> Path:

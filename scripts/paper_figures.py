@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-
-from pipeline.arrays import BoolArray, FloatArray, LabelArray
-from pipeline.config import Config, load_config
-from pipeline.nearest import assign
-from pipeline.noise import NoiseModel
-from pipeline.report.components import ComponentMap
-from pipeline.report.paper import (
+from gigaxas.arrays import BoolArray, FloatArray, LabelArray
+from gigaxas.config.load import load_config
+from gigaxas.config.paths import composition_path, result_path, sites_path
+from gigaxas.config.schema import Config
+from gigaxas.evaluation.paper_figures import (
     CORNERS,
     Curve,
     Partition,
@@ -27,18 +25,21 @@ from pipeline.report.paper import (
     draw_ratios,
     draw_stages,
 )
-from pipeline.simulate import edge_windows, modelled_library, simulate_block
-from pipeline.sites.audit import first_components
-from pipeline.sites.distance import nearest_error, scale
-from pipeline.sites.table import build_candidates
-from pipeline.stores.cube import create_cube, write_tile
-from pipeline.stores.result import open_result
-from pipeline.stores.sites import StoredSites, read_sites
-from pipeline.tiles import flat, regular_grid
-from pipeline.workflow import classify, phases
-from pipeline.workflow.paths import composition_path, result_path, sites_path
-from pipeline.workflow.phase_tables import read_phase_tables
-from pipeline.workflow.pyramid import component_labels
+from gigaxas.nearest import assign
+from gigaxas.report.components import ComponentMap
+from gigaxas.simulate import edge_windows, modelled_library, simulate_block
+from gigaxas.sites.audit import first_components
+from gigaxas.sites.distance import nearest_error, scale
+from gigaxas.sites.table import build_candidates
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import create_cube, write_tile
+from gigaxas.stores.result import open_result
+from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.phase_tables import read_phase_tables
+from gigaxas.workflow.phases import phases
+from gigaxas.workflow.pyramid import component_labels
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 TRIANGLE = ("hematite", "magnetite", "wustite")

@@ -4,13 +4,12 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-
-from pipeline.arrays import FloatArray
-from pipeline.noise import NoiseModel
-from pipeline.simulate import modelled_library
-from pipeline.simulate.peaks import peak_library
-from pipeline.sites import build_sites
-from pipeline.spectra import standardise
+from gigaxas.arrays import FloatArray
+from gigaxas.simulate import modelled_library
+from gigaxas.simulate.peaks import peak_library
+from gigaxas.sites import build_sites
+from gigaxas.spectra import standardise
+from gigaxas.spectra.noise import NoiseModel
 
 POINTS, LOW, HIGH = 3300, 200.0, 1200.0
 PEAKS = 14_085  # as many as in [P]

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from pipeline.config import Config
-from pipeline.stores.sites import StoredSites
-from pipeline.workflow.prepare import read_references
-from pipeline.workflow.sites import build_stored
+from gigaxas.config.schema import Config
+from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.prepare import read_references
+from gigaxas.workflow.sites import build_stored
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 POINTS = {

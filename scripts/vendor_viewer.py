@@ -13,7 +13,7 @@ from pathlib import Path
 VERSION = "6.1.1"
 INTEGRITY = "g4iKe2q8B642SaBT3+x4ZF3/8b1TxPPydyjmtrOLgDrlYWMKd9ZXM+1Cb/xa9DVySkvs/7l6HR1nHKfD5F3Tsw=="
 FILES = ("build/openseadragon/openseadragon.min.js", "LICENSE.txt")
-TARGET = Path(__file__).parents[1] / "pipeline" / "report" / "vendor" / "openseadragon"
+TARGET = Path(__file__).parents[1] / "pipeline" / "gigaxas" / "report" / "vendor" / "openseadragon"
 
 
 def main() -> None:

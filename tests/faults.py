@@ -6,16 +6,15 @@ import os
 import signal
 import time
 
+import gigaxas as gx
 import numpy as np
-
-import pipeline as gx
-from pipeline import journal
-from pipeline.workflow import classify
-from pipeline.workflow.runner import silent
+from gigaxas.checkpoint import journal
+from gigaxas.execution.runner import silent
+from gigaxas.workflow.classify import classify
 
 MAPS = ("site", "kept", "label", "state", "correlation")
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["faults", "pipeline.workflow", "pipeline.report", "matplotlib.figure"])
+FORK.set_forkserver_preload(["faults", "gigaxas.workflow", "gigaxas.report", "matplotlib.figure"])
 
 
 def run_to_its_end(config, heard=None, work=classify):

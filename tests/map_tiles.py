@@ -1,11 +1,10 @@
 """The kernels of clean-up and fill composed over a grid of tiles in plain loops, as tasks would be."""
 
 import numpy as np
-
-from pipeline.cleanup import effective_labels, find_cores
-from pipeline.filling import fill_edges, fill_tile, pixel_states, settle_fill
-from pipeline.regions import find_regions, keep_regions, merge_regions, region_edges
-from pipeline.tiles import tile_grid
+from gigaxas.spatial.clean_up import effective_labels, find_cores
+from gigaxas.spatial.fill import fill_edges, fill_tile, pixel_states, settle_fill
+from gigaxas.spatial.regions import find_regions, keep_regions, merge_regions, region_edges
+from gigaxas.tiles import tile_grid
 
 OUTSIDE = 1  # what a tile finds outside the image: a label that occurs, so that using it would show
 

@@ -3,10 +3,9 @@
 from functools import cache
 
 import numpy as np
-
-from pipeline.noise import NoiseModel
-from pipeline.simulate import edge_windows, modelled_library
-from pipeline.verify import needle_scene, uniform_scene
+from gigaxas.evaluation import needle_scene, uniform_scene
+from gigaxas.simulate import edge_windows, modelled_library
+from gigaxas.spectra.noise import NoiseModel
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

@@ -1,9 +1,8 @@
 """Clusters as a classification leaves them: mean spectra with their noise, some leaking or mixed."""
 
 import numpy as np
+from gigaxas.components.evidence import Clusters, mean_variance, pixel_noise
 from planted import LIBRARY, NAMES, NOISE, leaking
-
-from pipeline.phases.evidence import Clusters, mean_variance, pixel_noise
 
 __all__ = ["LIBRARY", "NAMES", "NOISE", "leaked_rows", "make_clusters"]
 

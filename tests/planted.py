@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-
-from pipeline.noise import NoiseModel
-from pipeline.phases.flatten import leaked
-from pipeline.simulate import edge_windows, modelled_library, simulate_block
-from pipeline.stores.cube import create_cube, write_tile
-from pipeline.tiles import flat, regular_grid
+from gigaxas.components.flattened import leaked
+from gigaxas.simulate import edge_windows, modelled_library, simulate_block
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import create_cube, write_tile
+from gigaxas.tiles import flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NAMES, LIBRARY = modelled_library(ENERGY)

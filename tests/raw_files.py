@@ -2,9 +2,8 @@
 
 import h5py
 import numpy as np
+from gigaxas.config.schema import Ingest
 from scipy import ndimage
-
-from pipeline.sections import Ingest
 
 ENERGY = np.linspace(7000.0, 7300.0, 61)
 PRE, POST, EDGE = (7000.0, 7080.0), (7190.0, 7300.0), 7125.0

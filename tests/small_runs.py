@@ -1,10 +1,9 @@
 """Small measured cubes and configurations for tests of whole runs."""
 
 import numpy as np
-
-from pipeline.config import Config
-from pipeline.stores import cube
-from pipeline.tiles import flat, tile_grid
+from gigaxas.config.schema import Config
+from gigaxas.stores import cube
+from gigaxas.tiles import flat, tile_grid
 
 WORKING_POINT = {"mu_low": 0.36, "mu_high": 1.56}
 ENERGY = np.linspace(7009.2, 7321.2, 24)

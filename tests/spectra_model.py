@@ -1,8 +1,7 @@
 """A plain model of an Fe K edge, for files that tests write and read back."""
 
 import numpy as np
-
-from pipeline.arrays import FloatArray
+from gigaxas.arrays import FloatArray
 
 GRID = np.linspace(7009.2, 7321.2, 178)
 E0 = 7120.0

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from gigaxas.evaluation import VerifyScene
+from gigaxas.nearest import assign_block, prepare
+from gigaxas.nearest.certainty import certainty_maps, prepare_certainty
 from needle_fields import PAPER, library, windows
-
-from pipeline.certainty import certainty_maps, prepare_certainty
-from pipeline.nearest import assign_block, prepare
-from pipeline.verify import VerifyScene
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spatial.clean_up import allowed_p_num, check_clean_up, check_labels, find_cores
+from gigaxas.spatial.regions import clean_up_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up, oracle_cores
 from map_strategies import GATE, label_maps
-
-from pipeline.cleanup import allowed_p_num, check_clean_up, check_labels, find_cores
-from pipeline.errors import InputError
-from pipeline.regions import clean_up_map
 
 
 @pytest.mark.parametrize(("k_size", "low"), [(3, 8), (5, 22), (7, 45), (9, 76), (11, 115)])

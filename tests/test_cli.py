@@ -8,14 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import yaml
 from small_runs import edges, scene, write_csv, write_cube
 
-import pipeline as gx
-
-GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
 VERBS = ["check", "simulate", "sites", "classify", "report", "identify"]
 
 

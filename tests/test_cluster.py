@@ -9,17 +9,16 @@ import sys
 import threading
 
 import dask
+import gigaxas as gx
 import numpy as np
 import psutil
 import pytest
 from faults import assert_same, maps_of, running
+from gigaxas.config.load import set_scheduler
+from gigaxas.execution import cluster
+from gigaxas.execution.runner import silent
+from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline import cluster
-from pipeline.config import set_scheduler
-from pipeline.workflow import classify
-from pipeline.workflow.runner import silent
 
 SHAPE = (90, 100)
 DASK = [sys.executable, "-m", "dask"]
@@ -149,7 +148,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_a_sentence_and_the_next_goes
 def test_a_tile_that_kills_its_workers_ends_the_run_with_a_sentence(measured, tmp_path, monkeypatch):
     folder, _ = measured
     run = small(folder, tmp_path / "out", {"cluster": "local"})
-    monkeypatch.setattr("pipeline.stages.assign_tile", die)
+    monkeypatch.setattr("gigaxas.tasks.maps.assign_tile", die)
     with pytest.raises(gx.RunError, match=r"workers that took this tile were lost"):
         classify(run)
 

@@ -3,11 +3,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums, sum_spectra
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.clusters import cluster_spectra, merge_sums, sum_spectra
-from pipeline.errors import InputError
 
 ENERGIES = 6
 

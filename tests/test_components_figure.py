@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-
-from pipeline.errors import InputError
-from pipeline.report.components import ComponentMap, composite, write_component_figure
-from pipeline.report.palette import as_rgb, colour_distance, hue_colours
+from gigaxas.errors import InputError
+from gigaxas.report.components import ComponentMap, composite, write_component_figure
+from gigaxas.report.palette import as_rgb, colour_distance, hue_colours
 
 
 def component_map(main, ratio, density=None, **other):

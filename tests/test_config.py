@@ -1,11 +1,11 @@
 from pathlib import Path
 
+import gigaxas as gx
 import pytest
+from gigaxas.checkpoint.identity import digest
+from gigaxas.config.load import load_config
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pipeline as gx
-from pipeline.config import digest, load_config
 
 WHOLE = """
 output: out

@@ -2,13 +2,12 @@
 
 import shutil
 
+import gigaxas as gx
 import pytest
 import zarr
 from faults import assert_same, maps_of
-
-import pipeline as gx
-from pipeline.config import Config
-from pipeline.workflow import classify
+from gigaxas.config.schema import Config
+from gigaxas.workflow.classify import classify
 
 DAMAGES = {
     "missing": lambda path: path.unlink(),

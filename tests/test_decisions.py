@@ -1,8 +1,7 @@
 import pytest
 import yaml
-
-from pipeline.decisions import LINE, read_decisions, render_decisions
-from pipeline.errors import InputError
+from gigaxas.components.decisions import LINE, read_decisions, render_decisions
+from gigaxas.errors import InputError
 
 OWN = """\
 # my notes: 17 is certain (see the Raman map)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
 CONFIG = """
 title: small
 output: {output}

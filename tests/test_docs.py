@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from gigaxas.cli.verbs import app
+from gigaxas.config.schema import Config
 from pydantic import BaseModel
-
-from pipeline.cli import app
-from pipeline.config import Config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-GIGAXAS = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
 
 
 def blocks(page):

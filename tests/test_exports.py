@@ -7,13 +7,12 @@ import pytest
 import tifffile
 import viewer_runs
 import zarr
+from gigaxas.execution.runner import Runner
+from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.stores.result import open_result
+from gigaxas.stores.tiff import write_tiff
+from gigaxas.workflow.report import report
 from viewer_runs import SHAPE, SIDE, halved, whole_maps
-
-from pipeline.pyramid import level_shapes
-from pipeline.stores.result import open_result
-from pipeline.stores.tiff import write_tiff
-from pipeline.workflow import report
-from pipeline.workflow.runner import Runner
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 import numpy as np
+from gigaxas.spatial.extents import find_extents, merge_extents
+from gigaxas.tiles import tile_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_strategies import label_maps, tilings
 from scipy import ndimage
-
-from pipeline.extents import find_extents, merge_extents
-from pipeline.tiles import tile_grid
 
 NEIGHBOURS = np.ones((3, 3))
 

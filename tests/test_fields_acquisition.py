@@ -6,13 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from gigaxas.config.schema import Ingest
+from gigaxas.errors import InputError
+from gigaxas.raw.readers.acquisition import check_references, describe_acquisition
+from gigaxas.raw.readers.axes import read_energies
+from gigaxas.raw.readers.stack import describe_stack
 from raw_files import ENERGY, counts, field_mu, ingest, write_fields, write_positions
-
-from pipeline.errors import InputError
-from pipeline.fields.acquisition import check_references, describe_acquisition
-from pipeline.fields.axis import read_energies
-from pipeline.fields.stack import describe_stack
-from pipeline.sections import Ingest
 
 STAGE = {"f1": (0.0, 0.0), "f2": (0.0, 20.0), "f3": (18.0, 1.0)}
 PLANE = (24, 26)

@@ -2,21 +2,20 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.raw.absorbance import Limits, absorbance, count_invalid
+from gigaxas.raw.drift import margin, measure_drift, undo_drift
+from gigaxas.raw.energy_shift import EnergyShift, apply_shift, edge_position, fit_shift
+from gigaxas.raw.normalisation import make_normaliser, normalise_block, normalise_spectra
+from gigaxas.raw.robust_fit import robust_fit
+from gigaxas.simulate import modelled_library, sinter_scene
+from gigaxas.spectra import Spectrum
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.normalisation import edge_step, normalise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import C_REF, EDGE, ENERGY, POST, PRE, counts, field_mu, oracle, spectrum, texture
 from scipy import ndimage
-
-from pipeline.errors import InputError
-from pipeline.fields.absorbance import Limits, absorbance, count_invalid
-from pipeline.fields.drift import margin, measure_drift, undo_drift
-from pipeline.fields.fit import robust_fit
-from pipeline.fields.normalise import make_normaliser, normalise_block, normalise_spectra
-from pipeline.fields.shift import EnergyShift, apply_shift, edge_position, fit_shift
-from pipeline.noise import NoiseModel
-from pipeline.simulate import modelled_library, sinter_scene
-from pipeline.spectra import Spectrum
-from pipeline.spectra.normalise import edge_step, normalise
 
 CAMERA = NoiseModel(c_ref=C_REF, mu_low=0.36, mu_high=1.56)
 LIMITS = Limits(65535, CAMERA.floor)

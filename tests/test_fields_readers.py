@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-
-from pipeline.errors import InputError, RunError
-from pipeline.fields.readers import open_stack, read_stack
-from pipeline.fields.sources import Found, find_files
+from gigaxas.errors import InputError, RunError
+from gigaxas.raw.readers.files import Found, find_files
+from gigaxas.raw.readers.images import open_stack, read_stack
 
 IMAGES = np.arange(5 * 30 * 40, dtype=np.uint16).reshape(5, 30, 40)
 WINDOW = (slice(3, 20), slice(7, 31))

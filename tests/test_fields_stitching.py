@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.raw.blending import add_piece, empty_mosaic, pieces, settle, weights
+from gigaxas.raw.placement import place_fields
+from gigaxas.raw.registration import Pair, measure_offset, overlapping, shared
+from gigaxas.report.seams import seams
+from gigaxas.simulate import sinter_scene
+from gigaxas.tiles import flat, regular_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import texture
 from scipy import ndimage
-
-from pipeline.errors import InputError
-from pipeline.fields.blend import add_piece, empty_mosaic, pieces, settle, weights
-from pipeline.fields.place import place_fields
-from pipeline.fields.register import Pair, measure_offset, overlapping, shared
-from pipeline.report.seams import seams
-from pipeline.simulate import sinter_scene
-from pipeline.tiles import flat, regular_grid
 
 PLANE = (96, 110)
 NOISE = 0.03

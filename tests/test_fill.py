@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
+from gigaxas.spatial.regions import clean_up_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_cores, oracle_fill_by_distance, oracle_fill_by_growth, oracle_interior
 from map_strategies import GATE, label_maps, sparse_maps, tilings
 from map_tiles import fill_by_tiles, states_by_tiles
-
-from pipeline.errors import InputError
-from pipeline.filling import fill_edges, fill_map, fill_tile, settle_fill
-from pipeline.regions import clean_up_map
 
 
 @settings(deadline=None, max_examples=400)

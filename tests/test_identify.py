@@ -6,17 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gigaxas as gx
 import numpy as np
 import pytest
-
-import pipeline as gx
-from pipeline.nearest.search import find_neighbours, fit_search
-from pipeline.simulate import modelled_library
-from pipeline.sites import paired_error
-from pipeline.stores.chunks import save_array
-from pipeline.stores.groups import create_group
-from pipeline.stores.neighbours import library_fingerprint, open_neighbours, write_neighbours
-from pipeline.workflow.identify import Comparison, comparison, identify, write_matches
+from gigaxas.search import find_neighbours, fit_search
+from gigaxas.simulate import modelled_library
+from gigaxas.sites import paired_error
+from gigaxas.stores.io.chunks import save_array
+from gigaxas.stores.io.groups import create_group
+from gigaxas.stores.neighbours import library_fingerprint, open_neighbours, write_neighbours
+from gigaxas.workflow.identify import Comparison, comparison, identify, write_matches
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NAMES, SPECTRA = modelled_library(ENERGY)
@@ -323,7 +322,7 @@ def test_without_noise_only_identical_spectra_are_taken_for_each_other() -> None
 
 
 def gigaxas(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)]
+    command = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from gigaxas.config.schema import Config
+from gigaxas.stores import cube
+from gigaxas.stores.io.codes import INVALID, quantise
+from gigaxas.stores.result import open_result
+from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
-
-from pipeline.config import Config
-from pipeline.stores import cube
-from pipeline.stores.codes import INVALID, quantise
-from pipeline.stores.result import open_result
-from pipeline.tiles import flat, regular_grid
-from pipeline.workflow import classify
 
 THREADS = {"cluster": "threads", "workers": 2}
 

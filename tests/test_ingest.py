@@ -8,20 +8,20 @@ import pytest
 import tifffile
 import yaml
 import zarr
+from gigaxas.cli.verbs import app
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError, RunError
+from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
+from gigaxas.stores.cube import describe_cube, read_tile
+from gigaxas.tasks import ingest as tasks
+from gigaxas.tiles import Tile
+from gigaxas.workflow.check import check
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.classify import ingest as run_ingest
+from gigaxas.workflow.registration import read_survey
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 from scipy import ndimage
 from typer.testing import CliRunner
-
-from pipeline.cli import app
-from pipeline.config import Config
-from pipeline.errors import InputError, RunError
-from pipeline.fields import tasks
-from pipeline.fields.normalise import make_normaliser, normalise_spectra
-from pipeline.stores.cube import describe_cube, read_tile
-from pipeline.tiles import Tile
-from pipeline.workflow import check, classify
-from pipeline.workflow import ingest as run_ingest
-from pipeline.workflow.survey import read_survey
 
 PLANE = (64, 72)
 CORNERS = np.array([[0, 0], [3, 40], [36, 2], [38, 43]])
@@ -239,7 +239,7 @@ def test_a_raman_map_comes_in_with_its_wavenumbers(raw, tmp_path):
 
 
 def raman(folder):
-    from pipeline.config import References
+    from gigaxas.config.schema import References
 
     energy = np.linspace(50, 90, 61)
     rows = np.column_stack([energy, np.tanh(energy - 70) + 1])

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from gigaxas.execution.runner import Runner
+from gigaxas.sites import SiteTable
+from gigaxas.stores import cube
+from gigaxas.stores.io import codes
+from gigaxas.stores.result import open_result
+from gigaxas.stores.sites import StoredSites
+from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.plan import make_plan
+from gigaxas.workflow.result import make_result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up, oracle_fill_by_growth
 from nearest_oracle import nearest
 from small_runs import ENERGY, config, edges, scene
-
-from pipeline.sites import SiteTable
-from pipeline.stores import codes, cube
-from pipeline.stores.result import open_result
-from pipeline.stores.sites import StoredSites
-from pipeline.tiles import flat, regular_grid
-from pipeline.workflow.plan import make_plan
-from pipeline.workflow.result import make_result
-from pipeline.workflow.runner import Runner
 
 CLUSTERS = ("cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
 MAPS = ("site", "kept", "label", "state", "correlation", *CLUSTERS)

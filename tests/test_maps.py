@@ -1,14 +1,13 @@
 """The public clean_up and fill: Dask arrays of any chunks give the bits of the whole map."""
 
 import dask.array as da
+import gigaxas as gx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up, oracle_fill_by_growth
 from map_strategies import GATE, label_maps, sparse_maps, tilings
-
-import pipeline as gx
 
 schedulers = st.sampled_from(["synchronous", "threads"])
 

@@ -5,12 +5,11 @@ import sys
 
 import numpy as np
 import yaml
+from gigaxas.simulate import edge_windows, modelled_library, simulate_block, sinter_scene
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores import cube
+from gigaxas.tiles import flat, regular_grid
 from linked_cubes import link_cube
-
-from pipeline.noise import NoiseModel
-from pipeline.simulate import edge_windows, modelled_library, simulate_block, sinter_scene
-from pipeline.stores import cube
-from pipeline.tiles import flat, regular_grid
 
 CHUNK = 128
 ENERGY = np.linspace(7009.2, 7321.2, 178)
@@ -18,11 +17,11 @@ ENERGY = np.linspace(7009.2, 7321.2, 178)
 # The overview in the report grows up to a fixed size; here it has it from the start.
 MEASURED_RUN = """
 import resource, sys
-import pipeline.workflow, pipeline.cli
-sys.modules["pipeline.workflow.report"].OVERVIEW_SIDE = 256
+import gigaxas.workflow, gigaxas.cli.verbs
+sys.modules["gigaxas.workflow.report"].OVERVIEW_SIDE = 256
 sys.argv = ["gigaxas", "classify", sys.argv[1]]
 try:
-    pipeline.cli.main()
+    gigaxas.cli.verbs.main()
 finally:
     print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

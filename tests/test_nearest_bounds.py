@@ -2,17 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import gigaxas.nearest as pn
 import numpy as np
+from gigaxas.nearest.pixels import PLAIN
+from gigaxas.nearest.pruned import _seed_tile, _take_tile
+from gigaxas.nearest.scratch import work_for
+from gigaxas.nearest.screening import BATCH, reach, refine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nearest_oracle import codes, correlations, mixtures, noisy_pixels, smooth_spectra
 from numba import njit
-
-import pipeline.nearest as pn
-from pipeline.nearest.pruned import _seed_tile, _take_tile
-from pipeline.nearest.screening import BATCH, reach, refine
-from pipeline.nearest.tile import PLAIN
-from pipeline.nearest.work import work_for
 
 
 @njit

@@ -2,13 +2,12 @@
 
 import pickle
 
+import gigaxas.nearest as pn
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.nearest.approximate import assign_approximately, build_index, count_right
 from nearest_oracle import codes, mixtures, noisy_pixels, smooth_spectra
-
-import pipeline.nearest as pn
-from pipeline.errors import InputError
-from pipeline.nearest.approximate import assign_approximately, build_index, count_right
 
 
 @pytest.fixture(scope="module")

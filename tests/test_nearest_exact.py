@@ -1,10 +1,9 @@
 """The engines give the label of the definition on every pixel, and the definition is the method's."""
 
+import gigaxas.nearest as pn
 import numpy as np
 import pytest
 from nearest_oracle import codes, grains, mixtures, nearest, noisy_pixels, smooth_spectra
-
-import pipeline.nearest as pn
 
 RNG = np.random.default_rng
 

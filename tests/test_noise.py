@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import site_oracle
+from gigaxas.errors import InputError
+from gigaxas.spectra.noise import NoiseModel, calibrate, calibrate_frames, sigma_absorbance, sigma_counts
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel, calibrate, calibrate_frames, sigma_absorbance, sigma_counts
 
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 

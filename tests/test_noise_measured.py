@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 import zarr
+from gigaxas.config.load import load_config
+from gigaxas.errors import InputError
+from gigaxas.spectra.noise import NoiseModel, has_edge, sigma_counts
+from gigaxas.stores import cube, frames
+from gigaxas.stores.frames import read_levels
+from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.check import check
+from gigaxas.workflow.noise import settle_noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from small_runs import ENERGY, config, edges, write_csv
-
-from pipeline.config import load_config
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel, has_edge, sigma_counts
-from pipeline.stores import cube, frames
-from pipeline.stores.frames import read_levels
-from pipeline.tiles import flat, regular_grid
-from pipeline.workflow import check, settle_noise
 
 POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 SAMPLES = (5, 9)  # energies of the small grid before and after the edge

@@ -3,19 +3,19 @@
 import csv
 import json
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import zarr
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.evaluation import VerifyScene
+from gigaxas.stores import cube
+from gigaxas.stores.sites import read_sites
+from gigaxas.tiles import flat, tile_grid
+from gigaxas.workflow.check import check
+from gigaxas.workflow.classify import classify, sites
 from needle_fields import ENERGY, NOISY, PAPER, field, library, windows
-
-import pipeline as gx
-from pipeline.config import Config
-from pipeline.errors import InputError
-from pipeline.stores import cube
-from pipeline.stores.sites import read_sites
-from pipeline.tiles import flat, tile_grid
-from pipeline.verify import VerifyScene
-from pipeline.workflow import check, classify, sites
 
 
 def write(folder, image, chunk=64):

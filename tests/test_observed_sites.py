@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.evaluation import VerifyScene, classify_image, inset_grid, library_sites, score_needles
+from gigaxas.observed import explain, join_probes, observe_parcel, observe_sites, probe_windows, settle_sites
+from gigaxas.observed.selection import allowed_astray
+from gigaxas.observed.survival import keeps_window, losses
+from gigaxas.sites import cross_distance, site_distance
+from gigaxas.tiles import Tile, chunk_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needle_fields import NOISY, PAPER, field, library, noise_field, windows
 from scipy.stats import binom, norm
-
-from pipeline.errors import InputError
-from pipeline.observed import explain, join_probes, observe_parcel, observe_sites, probe_windows, settle_sites
-from pipeline.observed.select import allowed_astray
-from pipeline.observed.survival import keeps_window, losses
-from pipeline.sites import cross_distance, site_distance
-from pipeline.tiles import Tile, chunk_rows
-from pipeline.verify import VerifyScene, classify_image, inset_grid, library_sites, score_needles
 
 
 def recall(seeds, noise=PAPER, **varied):

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.observed import find_level, probe_windows
+from gigaxas.observed.level import contrast_unit, mode
+from gigaxas.observed.pixels import standardise_pixels, whole_unit
+from gigaxas.observed.windows import move_to, strip_of
+from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.observed import find_level, probe_windows
-from pipeline.observed.level import contrast_unit, mode
-from pipeline.observed.pixels import standardise_pixels, whole_unit
-from pipeline.observed.windows import move_to, strip_of
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 

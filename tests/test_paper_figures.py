@@ -4,11 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
-
-from pipeline.report.components import ComponentMap
-from pipeline.report.palette import as_rgb, cluster_colours
-from pipeline.report.paper import (
+from gigaxas.evaluation.paper_figures import (
     CORNERS,
     Curve,
     Partition,
@@ -18,6 +14,9 @@ from pipeline.report.paper import (
     draw_ratios,
     draw_stages,
 )
+from gigaxas.report.components import ComponentMap
+from gigaxas.report.palette import as_rgb, cluster_colours
+from PIL import Image
 
 RNG = np.random.default_rng(3)
 ENERGY = np.linspace(7009.2, 7321.2, 178)

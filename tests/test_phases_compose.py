@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from gigaxas.components.composition import compose, plan_composition
+from gigaxas.components.decide import Decision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phase_clusters import NOISE, make_clusters
 from planted import spectrum
 from scipy.optimize import nnls as scipy_nnls
-
-from pipeline.phases.compose import compose, plan_composition
-from pipeline.phases.decide import Decision
 
 SCALE, OFFSET, INVALID = 8 / 65534, -2.0, 65535
 PURE = np.array([spectrum(name) for name in ("hematite", "magnetite", "wustite")])

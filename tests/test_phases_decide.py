@@ -2,16 +2,15 @@ import itertools
 
 import numpy as np
 import pytest
+from gigaxas.components.decide import Rules, decide
+from gigaxas.components.mixture import best_mixture
+from gigaxas.errors import InputError
+from gigaxas.spectra import read_library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phase_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
 from planted import ENERGY, spectrum
 from scipy.optimize import nnls as scipy_nnls
-
-from pipeline.errors import InputError
-from pipeline.phases.decide import Rules, decide
-from pipeline.phases.mixture import best_mixture
-from pipeline.spectra import read_library
 
 PURE = ("hematite", "magnetite", "SFCA-I", "kirschsteinite", "biotite", "wustite")
 LEAKS = (0.03, 0.1, 0.3)

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from gigaxas.components.evidence import mean_variance, pixel_noise
+from gigaxas.components.flattened import fit_leaks, leaked
+from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phase_clusters import LIBRARY, leaked_rows, make_clusters
 from planted import NAMES, NOISE, WINDOWS, spectrum
-
-from pipeline.noise import NoiseModel
-from pipeline.phases.evidence import mean_variance, pixel_noise
-from pipeline.phases.flatten import fit_leaks, leaked
 
 
 @given(st.floats(-1, 6), st.floats(0, 5))

@@ -2,13 +2,12 @@ import itertools
 
 import numpy as np
 import pytest
+from gigaxas.components.nnls import fit, nnls
+from gigaxas.components.projection import make_frame, project
+from gigaxas.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls as scipy_nnls
-
-from pipeline.errors import InputError
-from pipeline.phases.nnls import fit, nnls
-from pipeline.phases.project import make_frame, project
 
 ENERGIES = 30
 

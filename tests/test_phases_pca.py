@@ -2,11 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from gigaxas.components.pca import code_unit, first_spectra, gram_sums
+from gigaxas.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.errors import InputError
-from pipeline.phases.pca import code_unit, first_spectra, gram_sums
 
 ENERGIES = 12
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from faults import killed_after
+from gigaxas.config.load import load_config
+from gigaxas.config.schema import Phases
+from gigaxas.errors import InputError
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.phases import phases
 from planted import plant
-
-from pipeline.config import Phases, load_config
-from pipeline.errors import InputError
-from pipeline.workflow import classify, phases
 
 CHUNK = 32
 TILES = 5 * 7

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
+from gigaxas.config.load import load_config
+from gigaxas.config.schema import Phases
+from gigaxas.errors import InputError
+from gigaxas.spectra import read_spectra
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.phases import phases
 from PIL import Image
 from planted import LEAK, NOISE, plant
-
-from pipeline.config import Phases, load_config
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.spectra import read_spectra
-from pipeline.workflow import classify, phases
 
 MAPS = ("ratio", "ratio_sigma", "residual", "main")
 
@@ -251,7 +252,7 @@ def test_the_command_shows_components_and_reasons(run):
     config, _, _ = run
     path = config.output.parent / "planted.yaml"
     done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", "phases", str(path)],
+        [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()", "phases", str(path)],
         capture_output=True,
         text=True,
     )

@@ -4,12 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from gigaxas.spatial.pyramid import find_boxes, halve_labels, halve_values, level_shapes, rank_labels
+from gigaxas.tiles import flat, regular_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
-from pipeline.pyramid import find_boxes, halve_labels, halve_values, level_shapes, rank_labels
-from pipeline.tiles import flat, regular_grid
 
 LABELS = hnp.arrays(
     np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=19), elements=st.integers(0, 5)

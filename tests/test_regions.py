@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spatial.regions import clean_up_map, find_regions, merge_regions, region_edges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
 from map_strategies import GATE, label_maps, tilings
 from map_tiles import clean_up_by_tiles
 from scipy import ndimage
-
-from pipeline.errors import InputError
-from pipeline.regions import clean_up_map, find_regions, merge_regions, region_edges
 
 TILINGS_OF_30 = [[30], [1] * 30, [7, 1, 9, 1, 12], [10, 10, 10], [29, 1]]
 

@@ -4,16 +4,15 @@ import os
 import uuid
 
 import fsspec
+import gigaxas as gx
 import numpy as np
 import pytest
 from faults import assert_same, maps_of
+from gigaxas.execution.runner import silent
+from gigaxas.locations import place
+from gigaxas.stores.io import folders
+from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline.places import place
-from pipeline.stores import folders
-from pipeline.workflow import classify
-from pipeline.workflow.runner import silent
 
 BUCKET = "measured"
 

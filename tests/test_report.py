@@ -8,10 +8,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from PIL import Image
-
-from pipeline.errors import InputError, RunError
-from pipeline.report import (
+from gigaxas.errors import InputError, RunError
+from gigaxas.report import (
     STATE_NAMES,
     ClusterRow,
     ComponentRow,
@@ -24,9 +22,10 @@ from pipeline.report import (
     write_label_png,
     write_report,
 )
-from pipeline.report.figure import composite
-from pipeline.report.palette import colour_distance
-from pipeline.report.viewer import Scene, write_viewer
+from gigaxas.report.figure import composite
+from gigaxas.report.palette import colour_distance
+from gigaxas.report.viewer import Scene, write_viewer
+from PIL import Image
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 VOID_TAGS = {"meta", "link", "img", "br", "input", "hr"}

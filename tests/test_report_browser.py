@@ -5,9 +5,8 @@ import shutil
 import subprocess
 
 import pytest
+from gigaxas.report import render_report
 from test_report import scene
-
-from pipeline.report import render_report
 
 pytestmark = pytest.mark.browser
 

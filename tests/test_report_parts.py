@@ -4,15 +4,14 @@ import io
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.report import layers, wording
+from gigaxas.report.chart import fit_reference, nice_step, spectrum_chart
+from gigaxas.report.palette import cluster_colours, colour_distance, state_colours
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-
-from pipeline.errors import InputError
-from pipeline.report import layers, wording
-from pipeline.report.chart import fit_reference, nice_step, spectrum_chart
-from pipeline.report.palette import cluster_colours, colour_distance, state_colours
 
 
 def test_colours_are_distinct_for_all_eyes_and_stable():

@@ -5,14 +5,13 @@ import os
 import random
 import shutil
 
+import gigaxas as gx
 import numpy as np
 import pytest
 from faults import assert_same, killed_after, maps_of, running
+from gigaxas.execution.runner import silent
+from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline.workflow import classify
-from pipeline.workflow.runner import silent
 
 SHAPE = (90, 100)
 TILES = 6 * 7

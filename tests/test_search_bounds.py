@@ -1,14 +1,13 @@
 """The bounds that searches leave entries out by: never above the distance, never broken by rounding."""
 
 import numpy as np
+from gigaxas.search import find_neighbours
+from gigaxas.search.axes import fit_axes, running_average
+from gigaxas.search.segments import fit_segments, segment_sums
+from gigaxas.search.tree import build_tree, nearest_places, new_walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_data import KINDS, library, searches
-
-from pipeline.nearest.search import find_neighbours
-from pipeline.nearest.search.axes import fit_axes, running_average
-from pipeline.nearest.search.segments import fit_segments, segment_sums
-from pipeline.nearest.search.tree import build_tree, nearest_places, new_walk
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gigaxas.search import METHODS, find_neighbours, fit_search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_data import library
 from search_slow import SLOW
-
-from pipeline.nearest.search import METHODS, find_neighbours, fit_search
 
 EXTRA = {"segments": ({"width": 3}, {"width": 1, "components": 1})}
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gigaxas.search import METHODS, find_neighbours, fit_search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_data import library, queries, searches
-
-from pipeline.nearest.search import METHODS, find_neighbours, fit_search
 
 EXACT_KINDS = ("duplicates", "grid", "constant", "one line", "equidistant")
 OTHERS = [name for name in METHODS if name != "full"]

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.errors import InputError
-from pipeline.nearest.search import METHODS, find_neighbours, fit_search
+from gigaxas.errors import InputError
+from gigaxas.search import METHODS, find_neighbours, fit_search
 
 GOOD = np.random.default_rng(0).normal(size=(6, 9))
 

@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
+from gigaxas.spatial.certain import settle
+from gigaxas.spatial.cluster_sums import Sums
+from gigaxas.stores import deferred as aside
+from gigaxas.stores.io import groups
+from gigaxas.stores.result import open_result
+from gigaxas.tasks.maps import cube as cubes
+from gigaxas.tiles import flat, tile_grid
+from gigaxas.workflow.classify import classify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
 from map_strategies import GATE, label_maps, tilings
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
-
-from pipeline.clusters import Sums
-from pipeline.settled import settle
-from pipeline.stages import cube as cubes
-from pipeline.stores import aside, groups
-from pipeline.stores.result import open_result
-from pipeline.tiles import flat, tile_grid
-from pipeline.workflow import classify
 
 
 @settings(deadline=None, max_examples=600)

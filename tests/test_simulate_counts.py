@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.simulate import RESIN, edge_windows, modelled_library, simulate_block
+from gigaxas.errors import InputError
+from gigaxas.simulate import RESIN, edge_windows, modelled_library, simulate_block
+from gigaxas.spectra.noise import NoiseModel
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.simulate import edge_windows, modelled_library
-from pipeline.simulate.library import SCATTERING, read_phases
+from gigaxas.errors import InputError
+from gigaxas.simulate import edge_windows, modelled_library
+from gigaxas.simulate.library import SCATTERING, read_phases
+from gigaxas.spectra.noise import NoiseModel
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)

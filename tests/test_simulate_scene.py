@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.simulate import RESIN, inset_scene, modelled_library, sinter_scene
 from scipy import ndimage
-
-from pipeline.errors import InputError
-from pipeline.simulate import RESIN, inset_scene, modelled_library, sinter_scene
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NAMES = modelled_library(ENERGY)[0]

@@ -3,18 +3,17 @@
 import csv
 import shutil
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import zarr
+from gigaxas.config.load import load_config
+from gigaxas.sites import audit_sites, build_candidates, prove_error, reduce_table
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.sites import StoredSites, read_sites, write_sites
+from gigaxas.workflow.check import check
+from gigaxas.workflow.site_file import read_site_file
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline.config import load_config
-from pipeline.noise import NoiseModel
-from pipeline.sites import audit_sites, build_candidates, prove_error, reduce_table
-from pipeline.stores.sites import StoredSites, read_sites, write_sites
-from pipeline.workflow import check
-from pipeline.workflow.site_file import read_site_file
 
 BRIGHT = {"c_ref": 3e6}
 NOISE = NoiseModel(c_ref=3e6, mu_low=0.36, mu_high=1.56)
@@ -198,7 +197,7 @@ def test_components_and_criterion_reach_the_candidates(built, tmp_path):
 
 
 def test_too_many_references_for_average_are_told_before_the_growth(built, tmp_path, monkeypatch):
-    from pipeline.sites import distance
+    from gigaxas.sites import distance
 
     folder, _ = built
     monkeypatch.setattr(distance, "MEMORY_LIMIT", 8 * 9**2)

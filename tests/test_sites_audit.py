@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 import site_oracle
-from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.sites import (
+from gigaxas.errors import InputError
+from gigaxas.sites import (
     Mixtures,
     SiteTable,
     audit_sites,
@@ -18,8 +15,10 @@ from pipeline.sites import (
     reduce_table,
     site_error,
 )
-from pipeline.sites.audit import first_components, random_mixtures
-from pipeline.sites.prove import noisy_spectra
+from gigaxas.sites.audit import first_components, random_mixtures
+from gigaxas.sites.proof import noisy_spectra
+from gigaxas.spectra.noise import NoiseModel
+from site_oracle import EDGES
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 CONDITIONS = (2.7e4, 0.36, 1.56)

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import site_oracle
+from gigaxas.errors import InputError
+from gigaxas.sites import grow_candidates, mix_pairs, site_distance, site_error
+from gigaxas.sites.candidates import draw_mixture, grow, mix
+from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.sites import grow_candidates, mix_pairs, site_distance, site_error
-from pipeline.sites.candidates import draw_mixture, grow, mix
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 CONDITIONS = (2.7e4, 0.36, 1.56)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.sites.columns import read_columns, write_columns
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.sites.columns import read_columns, write_columns
 
 ENERGY = np.linspace(7009.2, 7321.2, 40)
 NAMES = ("Hematite", "ferrihydrite, 2-line", '0.50 "A" + 0.50 B', "Wüstite", "e", "f")

@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 import site_oracle
+from gigaxas.errors import InputError
+from gigaxas.sites import cross_distance, nearest_error, scale, site_distance, site_error
+from gigaxas.sites.distance import Scaled, z_limit
+from gigaxas.sites.pairs import fill_square
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.standardisation import standardise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import ndtr
 from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.sites import cross_distance, nearest_error, scale, site_distance, site_error
-from pipeline.sites.distance import Scaled, z_limit
-from pipeline.sites.pairs import fill_square
-from pipeline.spectra.standard import standardise
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 CONDITIONS = (2.7e4, 0.36, 1.56)

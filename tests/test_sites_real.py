@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gigaxas.cli.tables import show_sites
+from gigaxas.config.schema import Config
+from gigaxas.sites import audit_sites, build_candidates, prove_error, reduce_table, site_distance
+from gigaxas.spectra import read_library
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.workflow.classify import sites
 from rich.console import Console
-
-from pipeline.config import Config
-from pipeline.console import show_sites
-from pipeline.noise import NoiseModel
-from pipeline.sites import audit_sites, build_candidates, prove_error, reduce_table, site_distance
-from pipeline.spectra import read_library
-from pipeline.workflow import sites
 
 pytestmark = pytest.mark.real
 

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import site_oracle
+from gigaxas.errors import InputError
+from gigaxas.sites import mix_pairs, reduce_sites, site_distance
+from gigaxas.sites.linkage import average_groups
+from gigaxas.sites.reduction import group_candidates, group_means
+from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.sites import mix_pairs, reduce_sites, site_distance
-from pipeline.sites.linkage import average_groups
-from pipeline.sites.reduce import group_candidates, group_means
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 Z_LIMIT = 3.719016485455709

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.sites import build_candidates, build_sites, reduce_sites, site_distance
+from gigaxas.sites.table import distinct_names, mixture_name
+from gigaxas.spectra.noise import NoiseModel
 from site_oracle import EDGES
-
-from pipeline.errors import InputError
-from pipeline.noise import NoiseModel
-from pipeline.sites import build_candidates, build_sites, reduce_sites, site_distance
-from pipeline.sites.table import distinct_names, mixture_name
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 NAMES = ("Hematite", "Magnetite", "Wüstite", "Goethite", "Siderite", "Iron")

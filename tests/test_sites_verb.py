@@ -5,20 +5,19 @@ import io
 import re
 import sys
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import yaml
+from gigaxas.cli.tables import show_references, show_sites
+from gigaxas.cli.verbs import main
+from gigaxas.sites import Proof, SiteAudit, audit_sites, build_candidates, reduce_table
+from gigaxas.spectra import ReadRow
+from gigaxas.stores.sites import read_sites
+from gigaxas.workflow.classify import classify
 from PIL import Image
 from rich.console import Console
 from small_runs import ENERGY, edges, scene, write_cube
-
-import pipeline as gx
-from pipeline.cli import main
-from pipeline.console import show_references, show_sites
-from pipeline.sites import Proof, SiteAudit, audit_sites, build_candidates, reduce_table
-from pipeline.spectra import ReadRow
-from pipeline.stores.sites import read_sites
-from pipeline.workflow import classify
 
 NUMBER = r"[\d.]+(?:e-\d+)?"
 

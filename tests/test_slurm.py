@@ -10,9 +10,8 @@ import dask
 import numpy as np
 import pytest
 from faults import assert_same, maps_of
+from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
-
-from pipeline.workflow import classify
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
 pytestmark = [

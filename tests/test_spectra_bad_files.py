@@ -5,10 +5,9 @@ from pathlib import Path
 
 import h5py
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spectra import read_spectra
 from spectra_files import MU, XDI_COUNTS, E, perl_record, table
-
-from pipeline.errors import InputError
-from pipeline.spectra import read_spectra
 
 SHORT = table(E, MU)
 BAD_FILES = {

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spectra import read_spectra
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from pipeline.errors import InputError
-from pipeline.spectra import read_spectra
 
 ROWS = "".join(f"{7000 + 10 * i} {1 + i % 3} {2 + i}\n" for i in range(12))
 XDI = (

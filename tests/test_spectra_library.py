@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gigaxas.errors import InputError
+from gigaxas.spectra import read_library, standardise
 from spectra_model import GRID, edge, raw, scan_energies
-
-from pipeline.errors import InputError
-from pipeline.spectra import read_library, standardise
 
 E = scan_energies()
 

@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from spectra_model import E0, GRID, edge, raw, scan_energies
-
-from pipeline.errors import InputError
-from pipeline.spectra import (
+from gigaxas.errors import InputError
+from gigaxas.spectra import (
     POST_EDGE,
     PRE_EDGE,
     Spectrum,
@@ -20,6 +15,10 @@ from pipeline.spectra import (
     resample,
     standardise,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from spectra_model import E0, GRID, edge, raw, scan_energies
 
 E = scan_energies()
 SCAN = Spectrum("model", E, raw(E), "model.xdi")

@@ -7,11 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from gigaxas.spectra import read_spectra
+from gigaxas.spectra.readers.bragg import HC
+from gigaxas.spectra.readers.xdi import render_xdi
 from spectra_files import MU, XDI_COUNTS, E, perl_record, table
-
-from pipeline.spectra import read_spectra
-from pipeline.spectra.bragg import HC
-from pipeline.spectra.xdi import render_xdi
 
 
 def check(path: Path, name: str, tolerance: float = 1e-12) -> None:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spectra_model import GRID
-
-from pipeline.errors import InputError
-from pipeline.spectra import (
+from gigaxas.errors import InputError
+from gigaxas.spectra import (
     POST_EDGE,
     PRE_EDGE,
     Library,
@@ -20,6 +18,7 @@ from pipeline.spectra import (
     read_spectra,
     standardise,
 )
+from spectra_model import GRID
 
 pytestmark = pytest.mark.real
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-
-from pipeline.errors import InputError, RunError
-from pipeline.stores import chunks, codes, cube, groups, result
-from pipeline.tiles import flat, regular_grid
+from gigaxas.errors import InputError, RunError
+from gigaxas.stores import cube, result
+from gigaxas.stores.io import chunks, codes, groups
+from gigaxas.tiles import flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 12)
 

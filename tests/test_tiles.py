@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
+from gigaxas.tiles import Tile, flat, regular_grid, tile_grid, tile_shape
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.tiles import Tile, flat, regular_grid, tile_grid, tile_shape
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 

@@ -4,22 +4,22 @@ import contextlib
 import json
 import struct
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import yaml
 import zarr
+from gigaxas.checkpoint import journal
+from gigaxas.config.load import load_config
+from gigaxas.spatial.regions import RegionEdges
+from gigaxas.stores import cube
+from gigaxas.stores.io.checksums import Written
+from gigaxas.tiles import Tile
+from gigaxas.workflow.check import check
+from gigaxas.workflow.classify import classify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline import journal
-from pipeline.config import load_config
-from pipeline.regions import RegionEdges
-from pipeline.stores import cube
-from pipeline.stores.written import Written
-from pipeline.tiles import Tile
-from pipeline.workflow import check, classify
 
 
 @pytest.fixture
@@ -214,7 +214,9 @@ def test_any_changed_byte_of_a_record_is_found(data):
         journal.unpack(bytes(whole[:place]))
 
 
-@pytest.mark.parametrize("name", [["os", "system"], ["pipeline.cli", "main"], ["pipeline.stages", "np"]])
+@pytest.mark.parametrize(
+    "name", [["os", "system"], ["gigaxas.cli.verbs", "main"], ["gigaxas.tasks.maps", "np"]]
+)
 def test_a_record_cannot_call_what_it_likes(monkeypatch, name):
     monkeypatch.setattr(journal, "_name_of", lambda value: name)
     forged = journal.pack([journal.Record((0, 1, 0, 1), ("touch /tmp/x",), [])])

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+import gigaxas as gx
 import numpy as np
 import pytest
-
-import pipeline as gx
-from pipeline.config import Noise, load_config
-from pipeline.stores.truth import read_tile
-from pipeline.tiles import Tile
-from pipeline.workflow import classify
-from pipeline.workflow.paths import truth_path
+from gigaxas.config.load import load_config
+from gigaxas.config.paths import truth_path
+from gigaxas.config.schema import Noise
+from gigaxas.stores.truth import read_tile
+from gigaxas.tiles import Tile
+from gigaxas.workflow.classify import classify
 
 STANDARDS = Path(__file__).parents[1] / "configs" / "standards.yaml"
 CONDITIONS = {"low noise": Noise(), "noisy": Noise(c_ref=2.0e4, mu_low=0.5, mu_high=2.5)}

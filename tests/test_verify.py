@@ -4,14 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from needle_fields import PAPER, field, library, windows
-from typer.testing import CliRunner
-
-from pipeline.cli import app
-from pipeline.errors import InputError
-from pipeline.observed import join_probes, observe_sites, probe_windows
-from pipeline.sites import cross_distance
-from pipeline.verify import (
+from gigaxas.cli.verbs import app
+from gigaxas.errors import InputError
+from gigaxas.evaluation import (
     INJECT_SIZES,
     Source,
     classify_image,
@@ -23,6 +18,10 @@ from pipeline.verify import (
     score_inset,
     score_needles,
 )
+from gigaxas.observed import join_probes, observe_sites, probe_windows
+from gigaxas.sites import cross_distance
+from needle_fields import PAPER, field, library, windows
+from typer.testing import CliRunner
 
 
 def z(one, other):
@@ -146,10 +145,10 @@ compute: {{cluster: threads, workers: 1}}
 
 
 def test_inject_tells_the_smallest_phase_of_a_cube(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.workflow.injection.PATCHES", 2)
-    monkeypatch.setattr("pipeline.workflow.injection.PATCH_SIDE", 128)
-    monkeypatch.setattr("pipeline.workflow.injection.ROUNDS", 6)
-    monkeypatch.setattr("pipeline.workflow.injection.NOISE_SCENES", 2)
+    monkeypatch.setattr("gigaxas.workflow.inject.PATCHES", 2)
+    monkeypatch.setattr("gigaxas.workflow.inject.PATCH_SIDE", 128)
+    monkeypatch.setattr("gigaxas.workflow.inject.ROUNDS", 6)
+    monkeypatch.setattr("gigaxas.workflow.inject.NOISE_SCENES", 2)
     path = tmp_path / "verify.yaml"
     path.write_text(CONFIG.format(folder=tmp_path))
     said = CliRunner().invoke(app, ["verify", str(path), "--inject"])

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import viewer_runs
 from browser import Page
+from gigaxas.config.paths import composition_path
+from gigaxas.execution.runner import Runner
+from gigaxas.stores.io import chunks
+from gigaxas.stores.result import open_result
+from gigaxas.workflow.report import report
 from PIL import Image
-
-from pipeline.stores import chunks
-from pipeline.stores.result import open_result
-from pipeline.workflow import report
-from pipeline.workflow.paths import composition_path
-from pipeline.workflow.runner import Runner
 
 pytestmark = pytest.mark.browser
 

@@ -6,12 +6,7 @@ import re
 import zlib
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-
-from pipeline.pyramid import find_boxes
-from pipeline.report.viewer import (
+from gigaxas.report.viewer import (
     ValueLayer,
     encode_values,
     join_boxes,
@@ -19,6 +14,10 @@ from pipeline.report.viewer import (
     tile_script,
     value_layer,
 )
+from gigaxas.spatial.pyramid import find_boxes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 
 def unpack(script, shapes_and_types):

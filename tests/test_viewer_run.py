@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import viewer_runs
+from gigaxas.errors import RunError
+from gigaxas.execution.runner import Runner
+from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.stores.io import chunks, groups
+from gigaxas.stores.result import open_result
+from gigaxas.workflow.report import report
 from test_viewer_parts import unpack
 from viewer_runs import SHAPE, SIDE, halved, whole_maps
-
-from pipeline.errors import RunError
-from pipeline.pyramid import level_shapes
-from pipeline.stores import chunks, groups
-from pipeline.stores.result import open_result
-from pipeline.workflow import report
-from pipeline.workflow.runner import Runner
 
 
 def scene_of(folder):

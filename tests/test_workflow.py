@@ -3,13 +3,13 @@
 import csv
 import json
 
+import gigaxas as gx
 import numpy as np
 import pytest
 import zarr
+from gigaxas.workflow.check import check
+from gigaxas.workflow.classify import classify
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
-
-import pipeline as gx
-from pipeline.workflow import check, classify
 
 SHAPE = (30, 34)
 
@@ -93,7 +93,7 @@ def test_what_is_there_is_not_made_again_and_a_changed_setting_is(measured):
         stages.append(stage)
         return silent(stage, total)
 
-    from pipeline.workflow.runner import silent
+    from gigaxas.execution.runner import silent
 
     classify(small(measured), watch)
     assert stages == ["sites", "assign", "regions", "clean-up", "fill", "clusters", "map tiles", "report"]
@@ -116,7 +116,7 @@ def test_a_pixel_without_signal_stays_void_to_the_end(measured, value, dtype):
         mu[7, 12, 13] = value
     store = measured / "cube.zarr"
     if dtype == "uint16":
-        from pipeline.stores.codes import encode
+        from gigaxas.stores.io.codes import encode
 
         zarr.open_array(store, path="mu", mode="r+")[...] = encode(mu.astype(np.float32))
     else:

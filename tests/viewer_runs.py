@@ -5,14 +5,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import small_runs
-
-from pipeline.pyramid import halve_labels, halve_values, rank_labels
-from pipeline.report.viewer import page
-from pipeline.stores import chunks, cube, groups
-from pipeline.stores.result import open_result
-from pipeline.tiles import flat, tile_grid
-from pipeline.workflow import classify, exports, viewer
-from pipeline.workflow.paths import composition_path
+from gigaxas.config.paths import composition_path
+from gigaxas.report.viewer import page
+from gigaxas.spatial.pyramid import halve_labels, halve_values, rank_labels
+from gigaxas.stores import cube
+from gigaxas.stores.io import chunks, groups
+from gigaxas.stores.result import open_result
+from gigaxas.tiles import flat, tile_grid
+from gigaxas.workflow import exports, viewer
+from gigaxas.workflow.classify import classify
 
 SHAPE = (150, 83)
 SIDE = 8

@@ -1,0 +1,1 @@
+"""What is done and may be kept: journal, ledger, identity, the owner of an output folder."""

@@ -1,0 +1,98 @@
+"""What the results of a stage depend on, in one short name: settings, arrays, inputs and the code itself."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from dask.tokenize import tokenize
+
+from gigaxas.errors import InputError
+from gigaxas.locations import Place, Url
+from gigaxas.stores.cube import CubeInfo, cube_identity
+from gigaxas.stores.io.folders import stamps
+from gigaxas.stores.io.groups import attributes_of, final_of
+
+MARKS = ("basis", "fingerprint")
+# What a task may be told that its other settings determine, or that only makes later stages faster.
+HINTS = ("expected", "index")
+Mark = Callable[[Place], str]
+
+
+@functools.cache
+def code_version() -> str:
+    """Return what changes with any line of this package's code."""
+    package = Path(__file__).parents[1]
+    mark = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        mark.update(file.relative_to(package).as_posix().encode() + b"\n" + file.read_bytes())
+    return mark.hexdigest()[:16]
+
+
+def stage_key(
+    task: Callable[..., Any], each: Sequence[Sequence[Any]], constants: Mapping[str, Any], mark: Mark
+) -> str:
+    """Return the name of a stage's results; `mark` tells what the content of a place is."""
+    settings = {name: value for name, value in constants.items() if name not in HINTS}
+    parts = [_named(value, mark) for value in (*each, settings)]
+    return tokenize(code_version(), task.__module__, task.__qualname__, parts)[:16]
+
+
+def place_mark(path: Place) -> str:
+    """Return what tells the content of a place: a store's own marks, else size and time of every file."""
+    try:
+        attributes = attributes_of(path)
+        marks = {name: attributes[name] for name in MARKS if name in attributes}
+        if marks:
+            return tokenize(marks)
+    except InputError:
+        pass
+    if isinstance(path, Path) and path.is_file():
+        stat = path.stat()
+        return tokenize(stat.st_size, stat.st_mtime_ns)
+    # A folder without a file yet is one to be filled with what no journal knows: no two are alike.
+    return tokenize(sorted(stamps(path).items()) or uuid4().hex)
+
+
+def places_in(value: Any) -> list[Place]:
+    """Return every place that a value names, at any depth."""
+    if isinstance(value, Path | Url):
+        return [value]
+    return [found for part in _parts(value) for found in places_in(part)]
+
+
+def logical(path: Place, output: Path) -> str:
+    """Return the name a store keeps when it is finished, or its output folder moved."""
+    final = final_of(path)
+    if isinstance(final, Path) and final.absolute().is_relative_to(output.absolute()):
+        return final.absolute().relative_to(output.absolute()).as_posix()
+    return str(final)
+
+
+def _named(value: Any, mark: Mark) -> Any:
+    if isinstance(value, Path | Url):
+        return mark(value)
+    if isinstance(value, CubeInfo):
+        return cube_identity(value)
+    parts = _parts(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__qualname__, *(_named(part, mark) for part in parts)]
+    return [_named(part, mark) for part in parts] if parts else value
+
+
+def _parts(value: Any) -> list[Any]:
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, part.name) for part in fields(value)]
+    if isinstance(value, Mapping):
+        return [part for item in value.items() for part in item]
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def digest(*parts: Any) -> str:
+    """Return a short hash of settings, equal when and only when their JSON is equal."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

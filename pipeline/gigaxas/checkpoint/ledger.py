@@ -1,0 +1,120 @@
+"""Which tiles of a stage need not be done again: their records are there and their chunks as written."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dask.tokenize import tokenize
+
+from gigaxas.checkpoint.identity import logical, place_mark, places_in, stage_key
+from gigaxas.checkpoint.journal import Record, Rectangle, StageJournal, open_stage, stage_journals
+from gigaxas.checkpoint.owner import JOURNAL
+from gigaxas.locations import Place, place
+from gigaxas.stores.io.checksums import Written, is_intact, noting
+from gigaxas.tiles import Tile
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The journal of an output folder, and what the stages of this run have made of each store so far."""
+
+    output: Path
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    content: dict[str, str] = field(default_factory=dict)
+
+    def open(
+        self,
+        stage: str,
+        task: Callable[..., Any],
+        each: Sequence[Sequence[Any]],
+        constants: Mapping[str, Any],
+    ) -> tuple[StageJournal, str]:
+        """Return the records of a stage with these settings and the name of its results."""
+        key = stage_key(task, each, constants, self._mark)
+        used = self.keys.setdefault(stage, [])
+        used.append(key)
+        return open_stage(self.output / JOURNAL, stage, used), key
+
+    def stores(self, constants: Any) -> dict[str, Place]:
+        """Return the places among the constants of a stage by the names that records give them."""
+        return {logical(path, self.output): path for path in places_in(constants)}
+
+    def record(self, tile: Tile, value: Any, written: Sequence[Written]) -> Record:
+        """Return the record of a tile that is done."""
+        chunks = [chunk._replace(store=logical(place(chunk.store), self.output)) for chunk in written]
+        return Record((tile.y0, tile.y1, tile.x0, tile.x1), value, chunks)
+
+    def wrote(self, key: str, records: Sequence[Sequence[Written]]) -> None:
+        """Take note that the stores of these chunks now hold the results of a stage."""
+        for store in sorted({chunk.store for written in records for chunk in written}):
+            self.content[store] = key
+
+    def chunks_of(self, store: Place) -> dict[str, Written]:
+        """Return the chunks that a store should hold as the records tell, by key."""
+        name = logical(store, self.output)
+        return {
+            chunk.key: chunk
+            for journal in stage_journals(self.output / JOURNAL)
+            for record in journal.read()[0]
+            for chunk in record.written
+            if chunk.store == name
+        }
+
+    def _mark(self, path: Place) -> str:
+        return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
+
+
+def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Record]:
+    """Return the record of every tile (by its number) that has one.
+
+    Where a task returns nothing, records of smaller tiles that cover a tile together are a record of it.
+    """
+    by_tile = {record.tile: record for record in records}
+    parts = [record for record in records if record.value is None]
+    found = {}
+    for number, tile in enumerate(tiles):
+        record = by_tile.get(tile.corners) or _joined(parts, tile)
+        if record is not None:
+            found[number] = record
+    return found
+
+
+def _joined(records: Sequence[Record], tile: Tile) -> Record | None:
+    inside = [record for record in records if _is_within(record.tile, tile.corners)]
+    ys = sorted({y for record in inside for y in record.tile[:2]})
+    xs = sorted({x for record in inside for x in record.tile[2:]})
+    cells = {
+        (y, x)
+        for y0, y1, x0, x1 in (record.tile for record in inside)
+        for y in ys[ys.index(y0) : ys.index(y1)]
+        for x in xs[xs.index(x0) : xs.index(x1)]
+    }
+    whole = inside and (ys[0], ys[-1], xs[0], xs[-1]) == tile.corners
+    if not whole or len(cells) < (len(ys) - 1) * (len(xs) - 1):
+        return None
+    return Record(tile.corners, None, [chunk for record in inside for chunk in record.written])
+
+
+def _is_within(inner: Rectangle, outer: Rectangle) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1] and outer[2] <= inner[2] and inner[3] <= outer[3]
+
+
+def output_mark(output: Path) -> str:
+    """Return a short name of an output folder, for the tasks of its runs."""
+    return hashlib.sha256(str(output.absolute()).encode()).hexdigest()[:10]
+
+
+def noted(
+    tile: Tile, *each: Any, the_task: Callable[..., Any], **constants: Any
+) -> tuple[Any, list[Written]]:
+    """Run a task on one tile; return what it returned and the chunks it wrote."""
+    with noting() as written:
+        value = the_task(tile, *each, **constants)
+    return value, written
+
+
+def check_chunks(tile: Tile, chunks: Sequence[Written], *, stores: Mapping[str, Place]) -> bool:
+    """Return whether every chunk of a record is as it was written."""
+    return all(chunk.store in stores and is_intact(stores[chunk.store], chunk) for chunk in chunks)

@@ -1,0 +1,127 @@
+"""What verbs print of a finished result: clusters, components, truth, paths."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from gigaxas.locations import Place
+    from gigaxas.report import ClusterRow
+    from gigaxas.workflow.phase_rows import Row
+    from gigaxas.workflow.phases import PhaseSummary
+    from gigaxas.workflow.report import Summary
+
+SHOWN_CLUSTERS = 25
+
+
+def show_summary(out: Console, summary: "Summary") -> None:
+    """Print the clusters of a finished result, its truth and its paths."""
+    _show_unknown(out, summary)
+    name = "made of" if any(row.finding for row in summary.clusters) else "nearest reference"
+    table = Table("label", name, "pixels", "share", "area um2", box=None, pad_edge=False)
+    for column in (0, 2, 3, 4):
+        table.columns[column].justify = "right"
+    for row in summary.clusters[:SHOWN_CLUSTERS]:
+        table.add_row(
+            str(row.label),
+            _made_of(row),
+            f"{row.pixels:,}",
+            f"{row.share:.2%}",
+            f"{row.area_um2:,.1f}",
+        )
+    out.print()
+    out.print(table)
+    if len(summary.clusters) > SHOWN_CLUSTERS:
+        out.print(f"and {len(summary.clusters) - SHOWN_CLUSTERS} smaller clusters: see clusters.csv")
+    show_truth(out, summary)
+    for name, share, meaning in summary.inexact:
+        out.print(f"{name}: {share} ({meaning})")
+    show_paths(out, list(summary.paths))
+
+
+def _show_unknown(out: Console, summary: "Summary") -> None:
+    found = [(row, row.finding) for row in summary.clusters if row.finding and row.finding.outside]
+    if found:
+        out.print()
+        out.print(f"{len(found)} outside the library:")
+    for row, finding in found:
+        y, x = finding.place
+        out.print(
+            f"  label {row.label}, {row.pixels:,} pixels, at row {y}, column {x}: chi-square "
+            f"{finding.chi_square:.0f} on {finding.freedom:.0f} from {finding.made_of}, "
+            f"p {finding.p_value:.1g}",
+            soft_wrap=True,
+        )
+
+
+def _made_of(row: "ClusterRow") -> str:
+    if row.finding is None:
+        return row.name
+    return f"outside the library, nearest {row.name}" if row.finding.outside else row.finding.made_of
+
+
+def show_phases(out: Console, summary: "PhaseSummary") -> None:
+    """Print the components of a finished result, what became of the other clusters, and the paths."""
+    removed = [row for row in summary.rows if row.decision.kind != "component"]
+    table = Table(
+        "label", "component", "share", "area um2", "nearest reference", "r", box=None, pad_edge=False
+    )
+    for column in (0, 2, 3, 5):
+        table.columns[column].justify = "right"
+    for each in summary.components:
+        near = each.row.near[0]
+        table.add_row(
+            str(each.row.label),
+            each.name,
+            f"{each.share:.2%}",
+            f"{each.area_um2:,.1f}",
+            near.name,
+            f"{near.correlation:.5f}",
+        )
+    out.print()
+    out.print(table)
+    out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
+    for row in removed[:SHOWN_CLUSTERS]:
+        out.print(f"  {row.label} {row.name}: {_reason(row)}")
+    if len(removed) > SHOWN_CLUSTERS:
+        out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
+    show_truth(out, summary)
+    show_paths(out, list(summary.paths))
+
+
+def _reason(row: "Row") -> str:
+    decision, found = row.decision, row.decision.explanation
+    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
+    if found is None:
+        return f"merged into {decision.members[0]} as you decided"
+    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
+    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
+    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
+
+
+def show_truth(out: Console, summary: "Summary | PhaseSummary") -> None:
+    """Print how much of every true phase was found, where the truth is known."""
+    if summary.truth is None:
+        return
+    table = Table("true phase", "pixels", "recall", "precision", box=None, pad_edge=False)
+    for column in (1, 2, 3):
+        table.columns[column].justify = "right"
+    for row in summary.truth.rows:
+        name = f"{row.phase} (minority)" if row.phase == summary.truth.minority else row.phase
+        table.add_row(name, f"{row.pixels:,}", _percent(row.recall), _percent(row.precision))
+    out.print()
+    out.print(table)
+    out.print(f"{summary.truth.right_share:.3%} of all pixels have the right phase")
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.2%}"
+
+
+def show_paths(out: Console, paths: "Sequence[Place]") -> None:
+    """Print the paths that were written."""
+    out.print()
+    for path in paths:
+        out.print(f"wrote {path}", soft_wrap=True)

@@ -1,0 +1,266 @@
+"""What verbs print of plans, references, sites and names: tables that fit a screen."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from gigaxas.config.schema import Noise
+    from gigaxas.evaluation.page import StudyResult
+    from gigaxas.sites import Proof, SiteAudit
+    from gigaxas.spectra import ReadRow
+    from gigaxas.spectra.noise import NoiseModel
+    from gigaxas.stores.sites import StoredSites
+    from gigaxas.workflow.classify import SitesMade
+    from gigaxas.workflow.identify import Identified
+    from gigaxas.workflow.inject import InjectionResult
+    from gigaxas.workflow.plan import Plan
+    from gigaxas.workflow.registration import Survey
+
+NAMED = 4  # records named of those refused for one reason; references.csv names all
+LONGEST = 32
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+QUANTILE_NAMES = ("lowest", "5 %", "25 %", "median", "75 %", "95 %", "highest")
+
+
+def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
+    """Print what became of every record: those read in a line each, those refused a line a reason."""
+    if not rows:
+        return
+    groups = {
+        status: [row for row in rows if row.status == status] for status in ("read", "duplicate", "refused")
+    }
+    counts = ", ".join(f"{len(found)} {status}" for status, found in groups.items() if found)
+    out.print(f"references {counts}, of {len(rows)} records")
+    if groups["read"]:
+        _print_line(out, _columns("read", "file", "shift eV", "E0 eV", "step", ""))
+    for row in groups["read"]:
+        shift = f"{row.shift_ev:+.2f}" if row.shift_ev else ""
+        _print_line(
+            out, _columns(row.name, row.source, shift, f"{row.e0_ev:.1f}", f"{row.edge_step:.3f}", row.brief)
+        )
+    for row in groups["duplicate"]:
+        _print_line(out, f"duplicate  {row.name}: {row.brief}")
+    for reason, names in _by_reason(groups["refused"]):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
+    out.print()
+
+
+def show_plan(out: Console, plan: "Plan") -> None:
+    """Print what a run is about to do."""
+    from dask.utils import format_bytes
+
+    energies, height, width = plan.shape
+    out.print(f"plan       {height} x {width} pixels, {energies} energies, {plan.tiles} tiles of {plan.tile}")
+    out.print(
+        f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
+        f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
+    )
+
+
+def show_survey(out: Console, survey: "Survey") -> None:
+    """Print how fields were placed, and their shift of energy."""
+    pairs = survey.placement.pairs
+    used = [pair for pair in pairs if not pair.why]
+    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if survey.shift:
+        out.print(
+            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
+            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+        )
+
+
+def show_matches(out: Console, found: "Identified") -> None:
+    """Print a line for each spectrum: its name, and how sure that is."""
+    table = Table(
+        *("spectrum", "name", "r", "s_error", "runner-up", "r", "between"), box=None, pad_edge=False
+    )
+    for column in (2, 3, 5, 6):
+        table.columns[column].justify = "right"
+    for match in found.matches:
+        name = match.name if match.name == match.nearest else f"{match.name} (nearest {match.nearest})"
+        table.add_row(
+            _cut(match.spectrum),
+            name,
+            f"{match.correlation:.5f}",
+            f"{match.error:.2g}",
+            match.runner_up,
+            f"{match.runner_up_correlation:.5f}",
+            f"{match.runner_up_error:.2g}",
+        )
+    out.print(table)
+    unknown = sum(match.name != match.nearest for match in found.matches)
+    out.print(f"{len(found.matches):,} spectra, {unknown:,} unknown, against {found.entries:,} entries")
+    noise = found.noise
+    out.print(f"noise      {noise:g} a sample" if isinstance(noise, float) else _noise_line(noise))
+    for reason in found.left_out[:NAMED]:
+        _print_line(out, f"left out   {reason}")
+    if len(found.left_out) > NAMED:
+        out.print(f"and {len(found.left_out) - NAMED:,} more left out")
+
+
+def _noise_line(noise: "Noise | NoiseModel") -> str:
+    return (
+        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
+        f"A {noise.a:g}, B {noise.b:g}"
+    )
+
+
+def show_sites(out: Console, made: "SitesMade") -> None:
+    """Print the references, the noise, candidates and sites, and the audit."""
+    from gigaxas.sites import quantiles
+
+    config, stored = made.config, made.stored
+    noise, audit = config.noise, stored.audit
+    show_references(out, made.references)
+    out.print(_noise_line(noise))
+    _show_making(out, made)
+    if audit is None:
+        return
+    table = Table("s_error to nearest site", *QUANTILE_NAMES, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    of = "references" if config.sites.file else "candidates"
+    for name, errors in (
+        (f"{len(stored.table.names):,} sites", audit.spacing_error),
+        (of, audit.candidate_error),
+    ):
+        if errors.size:
+            table.add_row(name, *(f"{value:.2g}" for value in quantiles(errors, QUANTILES).values()))
+    out.print()
+    out.print(table)
+    _show_shares(out, audit, of)
+    if config.sites.origin != "observed":
+        _show_proof(out, stored.proof)
+
+
+def _show_making(out: Console, made: "SitesMade") -> None:
+    config, stored = made.config, made.stored
+    sites, standards = len(stored.table.names), len(stored.table.standards)
+    if config.sites.file:
+        out.print(f"sites      {sites:,} from {config.sites.file}", soft_wrap=True)
+        return
+    if stored.evidence:
+        _show_observed(out, stored)
+    if config.sites.origin == "observed":
+        return
+    recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
+    pairs = standards * (standards - 1) // 2 if recipe.mixtures == "pairs" else 0
+    grown = candidates - standards - pairs
+    out.print(
+        f"candidates {candidates:,}: {standards:,} references, {pairs:,} pairs, {grown:,} accepted of "
+        f"{recipe.trials:,} trials of {recipe.components}"
+    )
+    out.print(f"sites      {sites:,} by the reduction {recipe.method!r} at {recipe.limit:g}")
+
+
+def _show_observed(out: Console, stored: "StoredSites") -> None:
+    """Print what was seen in the data: noise, sites, and those that the library does not explain."""
+    evidence = stored.evidence
+    assert evidence is not None
+    noise, seen = evidence.noise, int((evidence.windows > 0).sum())
+    out.print(
+        f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
+        f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
+    )
+    out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
+    for site in evidence.outside.nonzero()[0].tolist():
+        y, x = evidence.first[site].tolist()
+        chi_square, freedom = evidence.chi_square[site], evidence.freedom[site]
+        _print_line(
+            out,
+            f"unknown    site {site + 1} at row {y}, column {x}: {stored.table.names[site]}; chi-square "
+            f"{chi_square:.0f} on {freedom:.0f}, p {evidence.p_value[site]:.1g}",
+        )
+
+
+def show_study(out: Console, found: "StudyResult") -> None:
+    """Print the needles of a verification study; the page has the rest."""
+    table = Table("condition", "sites", "recall", "pure", "false", "s", box=None, pad_edge=False)
+    for row in found.needles:
+        table.add_row(
+            row.condition,
+            row.method,
+            f"{row.recall:.1%}",
+            f"{row.pure:.2%}",
+            f"{row.false:.2f}",
+            f"{row.seconds:.2f}",
+        )
+    out.print(table)
+    for alone in found.noise_only:
+        out.print(f"noise alone, {alone.condition}: {alone.false} false clusters in {alone.scenes} scenes")
+
+
+def show_injection(out: Console, found: "InjectionResult") -> None:
+    """Print how many injected needles were found by size and z, and the smallest size that is sure."""
+    from gigaxas.evaluation import INJECT_SIZES, INJECT_Z
+
+    table = Table("size, pixels", *(f"z {z:g}" for z in INJECT_Z), box=None, pad_edge=False)
+    for row, size in enumerate(INJECT_SIZES):
+        cells = zip(found.found[row].tolist(), found.tried[row].tolist(), strict=True)
+        table.add_row(str(size), *(f"{good} of {tried}" for good, tried in cells))
+    out.print(table)
+    for z, size in zip(INJECT_Z, found.limit, strict=True):
+        said = f"from {size} x {size} pixels on" if size else "not for sure at any of these sizes"
+        out.print(f"z {z:g}: found with 95 % probability {said}")
+    most = 3.0 / (found.pixels / 1e6)
+    out.print(
+        f"false clusters: {found.false} in {found.pixels / 1e6:.2f} Mpx of simulated noise"
+        + (f"; with 95 % confidence fewer than {most:.1f} per Mpx" if not found.false else "")
+    )
+
+
+def _show_shares(out: Console, audit: "SiteAudit", of: str) -> None:
+    near = (audit.spacing_error > audit.limit).mean()
+    out.print(f"spacing    {near:.1%} of the sites are nearer to another than the limit of {audit.limit:g}")
+    if audit.candidate_error.size:
+        missed = (audit.candidate_error < audit.limit).mean()
+        out.print(f"cover      {missed:.2%} of the {of} are farther than the limit from every site")
+    if audit.uncovered:
+        shares = ", ".join(f"N = {number} {share:.2%}" for number, share in audit.uncovered.items())
+        out.print(f"denseness  uncovered of {audit.mixtures:,} random mixtures of N references: {shares}")
+    if audit.dimension:
+        out.print(
+            f"dimension  {audit.dimension} ({audit.neighbours} neighbours, eigenvalues above "
+            f"{audit.share:g} of the largest)"
+        )
+
+
+def _show_proof(out: Console, proof: "Proof | None") -> None:
+    if proof is None:
+        out.print("proof      none: no two spectra near enough for mistakes to be counted, or counts too low")
+        return
+    out.print(
+        f"proof      Eq. 1 against mistakes counted on {len(proof.measured)} pairs, 2 x {proof.draws:,} "
+        f"noisy spectra each: off by {abs(proof.pulls).max():.1f} sigma at most"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _by_reason(rows: Iterable["ReadRow"]) -> list[tuple[str, list[str]]]:
+    """Return reasons with the names they hold for, the most frequent first."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.brief, []).append(row.name)
+    return sorted(groups.items(), key=lambda group: -len(group[1]))
+
+
+def _columns(name: str, file: str, shift: str, e0: str, step: str, note: str) -> str:
+    text = f"{_cut(name):<{LONGEST}} {_cut(file):<{LONGEST}} {shift:>8} {e0:>7} {step:>6}  {note}"
+    return text.rstrip()
+
+
+def _print_line(out: Console, line: str) -> None:
+    """Print one line: cut where a screen ends, whole where there is none."""
+    screen = out.is_terminal
+    out.print(line, markup=False, no_wrap=True, overflow="ellipsis" if screen else "ignore", crop=screen)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

@@ -1,0 +1,259 @@
+"""The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from gigaxas import __version__
+from gigaxas.cli.outcome import show_paths, show_phases, show_summary
+from gigaxas.cli.tables import (
+    show_injection,
+    show_matches,
+    show_plan,
+    show_references,
+    show_sites,
+    show_study,
+    show_survey,
+)
+from gigaxas.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from gigaxas.config.schema import Config
+    from gigaxas.execution.tile_tasks import Advance
+
+BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
+
+# Lines are not cut where the output goes to a file or a pipe.
+WIDTH = None if sys.stdout.isatty() else 120
+out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
+app = typer.Typer(
+    help="Exact phase maps from gigapixel X-ray absorption spectral images.",
+    epilog="Each verb takes a configuration; classify runs what is missing before it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML file such as configs/sinter.yaml")]
+
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="a running Dask scheduler, as tcp://host:8786")
+]
+
+Fresh = Annotated[bool, typer.Option("--fresh", help="start over instead of going on where a run stopped")]
+
+
+def main() -> None:
+    """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        _fail(error, BAD_INPUT)
+    except RunError as error:
+        _fail(error, NOT_FINISHED)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
+            "and run the same command again",
+            NOT_FINISHED,
+        )
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message(), BAD_INPUT)
+    if status == INTERRUPTED:
+        err.print(f"interrupted; to go on, type: {shlex.join(['gigaxas', *sys.argv[1:]])}", soft_wrap=True)
+    sys.exit(status)
+
+
+@app.callback(invoke_without_command=True)
+def gigaxas(
+    version: Annotated[bool, typer.Option("--version", help="say which version this is")] = False,
+) -> None:
+    """Exact phase maps from gigapixel X-ray absorption spectral images."""
+    if version:
+        out.print(f"gigaxas {__version__}")
+        raise typer.Exit
+
+
+@app.command("check")
+def check_verb(config: ConfigPath) -> None:
+    """Say everything that is wrong with a configuration and its files; run nothing."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.check import check
+
+    plan, references = check(load_config(config), out.print)
+    show_references(out, references.table)
+    show_plan(out, plan)
+    out.print("nothing wrong found")
+
+
+@app.command("simulate")
+def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
+    """Make the cube of a simulated scene, with its truth."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.classify import simulate
+
+    show_paths(out, [simulate(_at(load_config(config), scheduler), _bar, out.print)])
+
+
+@app.command("ingest")
+def ingest_verb(config: ConfigPath) -> None:
+    """Make the cube of raw fields of view, or of a stack of images."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.classify import ingest
+
+    made = ingest(load_config(config), _bar, out.print)
+    if made.survey:
+        show_survey(out, made.survey)
+    show_paths(out, [made.cube, *made.paths])
+
+
+@app.command("sites")
+def sites_verb(config: ConfigPath) -> None:
+    """Make the site spectra from the references, and say how far to trust them."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.classify import sites
+
+    made = sites(load_config(config), _bar, out.print)
+    show_sites(out, made)
+    show_paths(out, list(made.paths))
+
+
+@app.command("classify")
+def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh = False) -> None:
+    """Make the phase map: assign, clean up, fill, tables, report. What is done already is kept."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.classify import classify
+
+    settings = _at(load_config(config), scheduler)
+    summary = classify(
+        settings,
+        _bar,
+        out.print,
+        lambda plan: show_plan(out, plan),
+        lambda made: show_sites(out, made),
+        fresh,
+    )
+    show_summary(out, summary)
+
+
+@app.command("phases")
+def phases_verb(config: ConfigPath) -> None:
+    """Find the components among the clusters of a finished result; map how much of each a pixel holds."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.phases import phases
+
+    show_phases(out, phases(load_config(config), _bar))
+
+
+@app.command("report")
+def report_verb(
+    config: ConfigPath,
+    ome_zarr: Annotated[bool, typer.Option("--ome-zarr", help="write the maps as OME-Zarr too")] = False,
+    tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
+) -> None:
+    """Write the tables and the report of a finished result again, and its maps for other programs."""
+    from gigaxas.config.load import load_config
+    from gigaxas.workflow.classify import report_again
+
+    show_summary(out, report_again(load_config(config), _bar, ome_zarr, tiff))
+
+
+@app.command("identify")
+def identify_verb(
+    spectra: Annotated[Path, typer.Argument(metavar="SPECTRA", help="a file, folder, run or Zarr library")],
+    library: Annotated[Path, typer.Option(metavar="PATH", help="named spectra, likewise")],
+    config: Annotated[Path | None, typer.Option(help="take noise and edge ranges from it")] = None,
+    normalise: Annotated[bool, typer.Option("--normalise", help="both are measured absorbance")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="compare without standardising")] = False,
+    span: Annotated[
+        tuple[float, float] | None, typer.Option("--range", help="compare these energies alone")
+    ] = None,
+    sigma: Annotated[float | None, typer.Option(help="noise of a sample, of spectra of any kind")] = None,
+    limit: Annotated[float, typer.Option(help="s_error below which a spectrum is unknown")] = 1e-4,
+    index: Annotated[Path | None, typer.Option(help="keep neighbour tables in this folder")] = None,
+    output: Annotated[Path | None, typer.Option(help="write a CSV table")] = None,
+) -> None:
+    """Name spectra by their nearest entries in a library, as far as the noise allows a name."""
+    from gigaxas.workflow.identify import comparison, identify, write_matches
+
+    how = comparison(
+        config, normalise, sigma, standardised=not as_is, span=span, limit=limit, spectra=spectra
+    )
+    found = identify(spectra, library, how, index)
+    show_matches(out, found)
+    if output:
+        write_matches(output, found)
+        show_paths(out, [output])
+
+
+def _at(config: "Config", scheduler: str | None) -> "Config":
+    from gigaxas.config.load import set_scheduler
+
+    return config if scheduler is None else set_scheduler(config, scheduler)
+
+
+@app.command("verify")
+def verify_verb(
+    config: ConfigPath,
+    inject: Annotated[bool, typer.Option("--inject", help="inject needles into the cube itself")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="needle scenes a condition")] = 20,
+    to: Annotated[Path | None, typer.Option(help="folder to write to, else OUTPUT/verification")] = None,
+    page: Annotated[str, typer.Option(help="name of the page")] = "verification",
+) -> None:
+    """Prove the method on scenes with known truth, or, with --inject, in the cube itself."""
+    from gigaxas.config.load import load_config
+
+    settings = load_config(config)
+    if inject:
+        from gigaxas.workflow.inject import inject_needles
+
+        found = inject_needles(settings, to, _bar)
+        show_injection(out, found)
+        show_paths(out, list(found.paths))
+        return
+    from gigaxas.workflow.verify import verify
+
+    verified = verify(settings, seeds, to, page, _bar)
+    show_study(out, verified.found)
+    show_paths(out, list(verified.paths))
+
+
+@contextmanager
+def _bar(stage: str, total: int) -> "Iterator[Advance]":
+    columns = (
+        TextColumn(f"{stage:<10}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn() if total < 1000 else TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+    with Progress(*columns, console=out) as progress:
+        task = progress.add_task(stage, total=total)
+        yield lambda done: progress.advance(task, done)
+
+
+def _fail(error: object, code: int) -> NoReturn:
+    for line in str(error).splitlines():
+        err.print(
+            f"[red]error[/red]  {line}" if err.is_terminal else f"error  {line}",
+            soft_wrap=True,
+            markup=err.is_terminal,
+        )
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""From clusters to components: explanations, decisions, non-negative least squares."""

@@ -1,0 +1,146 @@
+"""How much of each component every pixel holds: non-negative least squares on the basis of its cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import BoolArray, FloatArray, LabelArray
+from gigaxas.components.decide import Decision
+from gigaxas.components.evidence import Clusters, pixel_noise
+from gigaxas.components.nnls import fit
+from gigaxas.components.projection import Frame, make_frame, project
+from gigaxas.spectra.noise import NoiseModel
+
+Float32Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the pixels of one label are made of.
+
+    `components` are the places (k,) in the frame and `weights` (k,) the ratios of the cluster as a whole.
+    Where `fitted`, every pixel has ratios of its own; `noise` (K, K) is then the covariance of a pixel's
+    coordinates, and `edge_noise` the sigma of a sample after the edge, both for the cluster's mean pixel.
+    """
+
+    components: tuple[int, ...]
+    weights: FloatArray
+    fitted: bool
+    noise: FloatArray
+    edge_noise: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The components, by label, in the order of the maps; their frame; what each label is made of."""
+
+    components: tuple[int, ...]
+    frame: Frame
+    shares: Mapping[int, Share]
+    sum_to_one: bool
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Ratios and their one sigma (K, h, w), root mean square residual and label of the main component (h, w).
+
+    Sigma and residual are NaN where a pixel was not fitted; a pixel without label has ratios of 0.
+    """
+
+    ratio: Float32Array
+    sigma: Float32Array
+    residual: Float32Array
+    main: LabelArray
+
+
+def plan_composition(
+    clusters: Clusters, decisions: Sequence[Decision], noise: NoiseModel, everywhere: bool, sum_to_one: bool
+) -> Plan:
+    """Return what every pixel is to be fitted with.
+
+    The pixels of a mixture are fitted with its members; those of other clusters belong to one component
+    whole. `everywhere` fits them all with all components, but for the flattened ones, whose spectra are no
+    combination of anything. Raises InputError for components that do not stand apart.
+    """
+    components = tuple(decision.label for decision in decisions if decision.kind == "component")
+    row = {int(label): i for i, label in enumerate(clusters.labels)}
+    frame = make_frame(clusters.spectra[[row[label] for label in components]].T)
+    shares = {}
+    for decision in decisions:
+        places = tuple(components.index(member) for member in decision.members)
+        weights = np.array(decision.weights)
+        fitted = decision.kind == "mixture"
+        if everywhere and decision.kind != "flattened":
+            whole = np.zeros(len(components))
+            whole[list(places)] = weights
+            places, weights, fitted = tuple(range(len(components))), whole, True
+        i = row[decision.label]
+        shares[decision.label] = Share(
+            places,
+            weights,
+            fitted,
+            (frame.axes.T * clusters.noise[i] ** 2) @ frame.axes,
+            float(pixel_noise(noise, 1.0, clusters.low[i], clusters.step[i])),
+        )
+    return Plan(components, frame, shares, sum_to_one)
+
+
+def wanted_pixels(label: LabelArray, plan: Plan) -> BoolArray:
+    """Return (h, w) which pixels of a label map have to be fitted."""
+    fitted = [label for label, share in plan.shares.items() if share.fitted]
+    return np.isin(label, fitted)
+
+
+def compose(
+    label: LabelArray,
+    samples: NDArray[Any] | None,
+    plan: Plan,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    invalid: int | None = None,
+    edge_noise: FloatArray | None = None,
+) -> Composition:
+    """Return the composition of one tile from its labels (h, w) and raw samples (E, h, w).
+
+    `samples` may be None where no pixel has to be fitted. `edge_noise` (h, w) is the sigma of each pixel
+    after the edge, which stands for its thickness; None where the absorbance was not measured. A pixel with
+    an invalid sample takes the ratios of its cluster.
+    """
+    count = len(plan.components)
+    ratio, sigma = np.zeros((count, label.size)), np.full((count, label.size), np.nan)
+    residual = np.full(label.size, np.nan)
+    flat = label.ravel()
+    for number, share in plan.shares.items():
+        here = np.flatnonzero(flat == number)
+        ratio[np.ix_(np.array(share.components), here)] = share.weights[:, None]
+    if samples is not None:
+        spectra = samples.reshape(samples.shape[0], -1)
+        pixels = _valid(spectra, np.flatnonzero(wanted_pixels(flat, plan)), invalid)
+        coordinates, total = project(plan.frame, spectra[:, pixels], scale, offset)
+        for number in np.unique(flat[pixels]):
+            share, chosen = plan.shares[int(number)], np.flatnonzero(flat[pixels] == number)
+            basis = plan.frame.components[:, share.components]
+            found = fit(basis, coordinates[:, chosen], total[chosen], share.noise, plan.sum_to_one)
+            here = pixels[chosen]
+            noisier = 1.0 if edge_noise is None else edge_noise.ravel()[here] / share.edge_noise
+            ratio[np.ix_(np.array(share.components), here)] = found.weights
+            sigma[np.ix_(np.array(share.components), here)] = np.sqrt(found.variance) * noisier
+            residual[here] = found.residual / np.sqrt(spectra.shape[0])
+    main = np.array((0, *plan.components), label.dtype)[np.where(flat > 0, 1 + ratio.argmax(axis=0), 0)]
+    shape = (count, *label.shape)
+    return Composition(
+        ratio.reshape(shape).astype(np.float32),
+        sigma.reshape(shape).astype(np.float32),
+        residual.reshape(label.shape).astype(np.float32),
+        main.reshape(label.shape),
+    )
+
+
+def _valid(spectra: NDArray[Any], pixels: NDArray[np.intp], invalid: int | None) -> NDArray[np.intp]:
+    """Return those of the pixels that have a whole spectrum."""
+    chosen = spectra[:, pixels]
+    bad = ~np.isfinite(chosen) if chosen.dtype.kind == "f" else chosen == invalid
+    return pixels[~bad.any(axis=0)] if invalid is not None or chosen.dtype.kind == "f" else pixels

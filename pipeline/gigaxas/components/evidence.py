@@ -1,0 +1,64 @@
+"""What is known of each cluster before it is judged: its mean spectrum, how sure it is, and its noise."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.errors import InputError
+from gigaxas.spectra.noise import NoiseModel
+
+PRIOR_PIXELS = 10
+"""The camera's noise counts as much as this many pixels where the spread of a cluster is estimated."""
+FEWEST_COUNTS = 2.0
+"""A sample darker than this many times the camera's floor is taken to be as dark as that."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters in rising order of their labels (n,), with the kept pixels (n,) that they are a mean of.
+
+    `spectra` (n, E) are mean normalised spectra, `variance` (n, E) that of the means, `noise` (n, E) the
+    sigma of a single pixel. `low` and `step` (n,) are the mean absorbance before the edge and the edge step;
+    `measured` tells whether they are the cluster's own or those of the working point.
+    """
+
+    labels: IntArray
+    pixels: IntArray
+    spectra: FloatArray
+    variance: FloatArray
+    noise: FloatArray
+    low: FloatArray
+    step: FloatArray
+    measured: bool
+
+    def __post_init__(self) -> None:
+        if np.any(np.diff(self.labels) <= 0):
+            raise InputError("the labels of the clusters do not rise; give each once, in order")
+        for name in ("spectra", "variance", "noise", "low", "step"):
+            if not np.all(np.isfinite(getattr(self, name))):
+                raise InputError(f"the {name} of a cluster is not finite; leave that cluster out")
+
+
+def mean_variance(standard_error: FloatArray, pixels: IntArray, noise: FloatArray) -> FloatArray:
+    """Return the variance (n, E) of mean spectra: the measured spread, pooled with the camera's noise.
+
+    `standard_error` (n, E) may be NaN for a single pixel, where the camera's `noise` (n, E) alone counts;
+    the more pixels (n,), the more the measured spread does.
+    """
+    count = pixels[:, None].astype(np.float64)
+    spread = np.where(count > 1, count * np.nan_to_num(standard_error) ** 2, 0.0)
+    pooled = ((count - 1) * spread + PRIOR_PIXELS * noise**2) / (count - 1 + PRIOR_PIXELS)
+    return np.asarray(pooled / count)
+
+
+def pixel_noise(noise: NoiseModel, spectra: Any, low: Any, step: Any) -> FloatArray:
+    """Return the sigma of normalised samples `spectra` of a pixel: [I] Eq. 3 with METHOD's sign.
+
+    `low` is the mean absorbance of the pixel before the edge, `step` its edge step; any shapes that fit.
+    """
+    absorbance = np.asarray(spectra, dtype=np.float64) * step + low
+    counts = np.maximum(noise.c_ref * np.exp(-absorbance), FEWEST_COUNTS * noise.floor)
+    variance = [(noise.a * n - noise.b) / n**2 for n in (noise.c_ref, counts)]
+    return np.asarray(np.sqrt(variance[0] + variance[1]) / step)

@@ -1,0 +1,178 @@
+"""Flattened spectra: is one cluster what leaked light, or harmonics, make of another (METHOD 8)?
+
+Light that passes beside the sample, a share f of what reaches the detector without one, turns the
+absorbance mu into -ln((exp(-mu) + f) / (1 + f)): the higher the peak, the more is cut off it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from gigaxas.arrays import FloatArray
+from gigaxas.components.evidence import Clusters
+
+SMALLEST_LEAK = 1e-4
+LARGEST_LEAK = 2.0
+THICKEST = 8.0
+"""Edge step, in units of absorbance, beyond which no light comes through."""
+GRID = 32
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+NARROW = 1e-7
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Every cluster (row) fitted with every other one (column), flattened; arrays (n, n).
+
+    `same` is chi-square of the other as it is, `chi_square` that of the other with the leak `share` f, known
+    to one sigma `error`; scale and offset are free in both. The diagonal is infinite.
+    """
+
+    same: FloatArray
+    chi_square: FloatArray
+    share: FloatArray
+    error: FloatArray
+
+
+def leaked(mu: ArrayLike, share: float) -> FloatArray:
+    """Return what absorbance (any shape) is measured where a share f of light leaks: METHOD 8."""
+    return np.asarray(-np.log((np.exp(-np.asarray(mu, dtype=np.float64)) + share) / (1.0 + share)))
+
+
+def fit_leaks(clusters: Clusters, floor: float) -> Leaks:
+    """Fit every cluster with every other one, flattened.
+
+    Chi-square counts the variance of both means and, as what no model explains, `floor` times the noise of
+    a pixel. Where the absorbance of the clusters was measured, thickness follows from the edge step of the
+    flattened one; else both have that of the working point.
+    """
+    count = len(clusters.labels)
+    leaks = Leaks(*np.full((4, count, count), np.inf))
+    for row in range(count):
+        allowed = clusters.variance[row] + (floor * clusters.noise[row]) ** 2
+        step, low = float(clusters.step[row]), float(clusters.low[row])
+        most = _largest_share(step) if clusters.measured else LARGEST_LEAK
+        for other in range(count):
+            if other == row:
+                continue
+            weight = 1.0 / (allowed + clusters.variance[other])
+            same, chi_square, share, error = _fit_pair(
+                clusters.spectra[row], clusters.spectra[other], weight, step, clusters.measured, most
+            )
+            f = _true_share(np.array([share - error, share, share + error]), low, clusters.measured)
+            leaks.same[row, other], leaks.chi_square[row, other] = same, chi_square
+            leaks.share[row, other], leaks.error[row, other] = f[1], (f[2] - f[0]) / 2
+    return leaks
+
+
+def flattened(clusters: Clusters, row: int, other: FloatArray) -> FloatArray:
+    """Return the spectrum `other` (E,) flattened as comes nearest to that of the cluster in this row."""
+    target, step = clusters.spectra[row], float(clusters.step[row])
+    weight = 1.0 / clusters.noise[row] ** 2
+    most = _largest_share(step) if clusters.measured else LARGEST_LEAK
+    _, _, share, _ = _fit_pair(target, other, weight, step, clusters.measured, most)
+    shape = np.empty(other.size)
+    _flatten(other, share, step, clusters.measured, shape)
+    scale, offset = _line(target, shape, weight)
+    return scale * shape + offset
+
+
+def _largest_share(step: float) -> float:
+    """Return the largest share that leaves an edge step of `step` at all."""
+    through = np.exp(-step)
+    return float(max((through - np.exp(-THICKEST)) / (1.0 - through), 2 * SMALLEST_LEAK))
+
+
+def _true_share(share: FloatArray, low: float, measured: bool) -> FloatArray:
+    """Turn a share of the light that passes before the edge into f, a share of all light."""
+    through = np.exp(-low)
+    if not measured:
+        return share * through
+    return share * through / (1.0 + share - share * through)
+
+
+@njit(nogil=True, cache=True)
+def _fit_pair(
+    target: FloatArray, other: FloatArray, weight: FloatArray, step: float, measured: bool, most: float
+) -> tuple[float, float, float, float]:
+    """Return chi-square without and with a leak, and its share of light before the edge, one sigma."""
+    shape = np.empty(other.size)
+    same = _chi_square(target, other, weight)
+    grid = SMALLEST_LEAK * (most / SMALLEST_LEAK) ** (np.arange(GRID) / (GRID - 1))
+    best, least = 0, np.inf
+    for i in range(GRID):
+        _flatten(other, grid[i], step, measured, shape)
+        value = _chi_square(target, shape, weight)
+        if value < least:
+            best, least = i, value
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
+    while high - low > NARROW * high:
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        _flatten(other, left, step, measured, shape)
+        at_left = _chi_square(target, shape, weight)
+        _flatten(other, right, step, measured, shape)
+        if at_left <= _chi_square(target, shape, weight):
+            high = right
+        else:
+            low = left
+    share = 0.5 * (low + high)
+    _flatten(other, share, step, measured, shape)
+    least = _chi_square(target, shape, weight)
+    return same, least, share, _sigma(target, other, weight, step, measured, share, least)
+
+
+@njit(nogil=True, cache=True)
+def _sigma(
+    target: FloatArray,
+    other: FloatArray,
+    weight: FloatArray,
+    step: float,
+    measured: bool,
+    share: float,
+    least: float,
+) -> float:
+    """Return the change of the share that raises chi-square by one, from its curvature."""
+    shape = np.empty(other.size)
+    by = 0.01 * share
+    rise = -2.0 * least
+    for near in (share - by, share + by):
+        _flatten(other, near, step, measured, shape)
+        rise += _chi_square(target, shape, weight)
+    return by * np.sqrt(2.0 / rise) if rise > 0.0 else share
+
+
+@njit(nogil=True, cache=True)
+def _flatten(spectrum: FloatArray, share: float, step: float, measured: bool, shape: FloatArray) -> None:
+    """Write the absorbance of a normalised spectrum with a leak, up to scale and offset."""
+    true_step = step
+    if measured:
+        true_step = -np.log(max((1.0 + share) * np.exp(-step) - share, np.exp(-2 * THICKEST)))
+    for e in range(spectrum.size):
+        shape[e] = -np.log(np.exp(-true_step * spectrum[e]) + share)
+
+
+@njit(nogil=True, cache=True)
+def _line(target: FloatArray, shape: FloatArray, weight: FloatArray) -> tuple[float, float]:
+    """Return the scale and the offset that bring a shape nearest to the target."""
+    total = np.sum(weight)
+    mean_shape, mean_target = np.sum(weight * shape) / total, np.sum(weight * target) / total
+    square, product = 0.0, 0.0
+    for e in range(shape.size):
+        product += weight[e] * (shape[e] - mean_shape) * (target[e] - mean_target)
+        square += weight[e] * (shape[e] - mean_shape) ** 2
+    scale = product / square if square > 0.0 else 0.0
+    return scale, mean_target - scale * mean_shape
+
+
+@njit(nogil=True, cache=True)
+def _chi_square(target: FloatArray, shape: FloatArray, weight: FloatArray) -> float:
+    """Return chi-square of the target about the best line through the shape; infinite where it falls."""
+    scale, offset = _line(target, shape, weight)
+    if not scale > 0.0:
+        return np.inf
+    value = 0.0
+    for e in range(shape.size):
+        value += weight[e] * (target[e] - scale * shape[e] - offset) ** 2
+    return value

@@ -1,0 +1,50 @@
+"""A YAML file read into a configuration, every error in it named at once."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gigaxas.config.schema import Compute, Config, Section
+from gigaxas.config.yaml import read_document
+from gigaxas.errors import InputError
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a YAML configuration.
+
+    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at the
+    folder the command runs in. Raises InputError that lists every error, one line each.
+    """
+    path = Path(path)
+    document = read_document(path)
+    try:
+        return Config(**{"title": path.stem, **document})
+    except ValidationError as errors:
+        lines = [sentence(error) for error in errors.errors()]
+        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
+    except TypeError as error:
+        raise InputError(f"{path}: section names must be words ({error})") from None
+
+
+def set_scheduler(config: Config, address: str) -> Config:
+    """Return a configuration that runs on a Dask scheduler. Raises InputError for what is no address."""
+    try:
+        compute = Compute.model_validate({**config.compute.model_dump(), "scheduler": address})
+    except ValidationError:
+        raise InputError(
+            f"--scheduler: found {address!r}, expected an address as tcp://host:8786 or tls://host:8786"
+        ) from None
+    return config.model_copy(update={"compute": compute})
+
+
+def sentence(error: Any) -> str:
+    """Say in one line what pydantic found wrong with one key."""
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key; remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"{where}: missing; it has no default, so give it"
+    said = error["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(error["input"], dict | Section) else f" (found {error['input']!r})"
+    return f"{where}: {said[0].lower()}{said[1:]}{found}"

@@ -1,0 +1,149 @@
+"""Needles put into a user's own pixels, to tell the smallest phase that would have been found there."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
+from gigaxas.evaluation.methods import classify_image, join_sites
+from gigaxas.evaluation.score import FOUND
+from gigaxas.observed import Level, ObservedSites, observe_parcel, settle_sites
+from gigaxas.sites import cross_distance
+from gigaxas.spectra.noise import NoiseModel
+
+INJECT_SIZES = (3, 4, 5, 6, 7, 10)
+INJECT_Z = (2.0, 3.0, 4.0, 6.0, 8.0)
+SURROUND = 3
+AT_ONCE = 3
+TRIES = 500
+OWN = 1.0
+"""z within which a composition is the surround's own and gives no direction."""
+
+
+@dataclass(frozen=True)
+class InjectionPlan:
+    """Squares for needles in one image: first pixels (n, 2), sizes, distances z and directions (n,)."""
+
+    first: IntArray
+    sizes: IntArray
+    z: FloatArray
+    towards: IntArray
+
+
+@dataclass(frozen=True)
+class Injected:
+    """Sizes and z (n,) of needles that were put in, and whether they were found."""
+
+    sizes: IntArray
+    z: FloatArray
+    found: BoolArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a run's sites come from: the data, if `observing`, and those given (m, E), none or more."""
+
+    observing: bool
+    given: FloatArray
+
+    def sites(self, observe: Callable[[], ObservedSites], noise: NoiseModel, limit: float) -> FloatArray:
+        """Return the sites; `observe` is asked for those of the data only where these are wanted."""
+        return join_sites(observe().spectra, self.given, noise, limit) if self.observing else self.given
+
+
+def plan_injection(
+    label: LabelArray, directions: int, rng: np.random.Generator, start: int = 0
+) -> InjectionPlan:
+    """Choose places in uniform surroundings of a label map (h, w) for at most AT_ONCE needles.
+
+    Few at once, so that they are not each other's neighbours in composition. All sizes and z take turns,
+    counted from `start`.
+    """
+    rows: list[tuple[float, ...]] = []
+    taken = label == 0
+    kinds = [(size, z) for size in INJECT_SIZES for z in INJECT_Z]
+    if min(label.shape) > max(INJECT_SIZES) + 2 * SURROUND:
+        for _ in range(TRIES):
+            if len(rows) == AT_ONCE:
+                break
+            # a step that shares no factor with their number reaches all kinds, different ones at a time
+            size, z = kinds[(start + len(rows)) * 7 % len(kinds)]
+            y, x = rng.integers(0, np.array(label.shape) - size - 2 * SURROUND + 1)
+            here = np.s_[y : y + size + 2 * SURROUND, x : x + size + 2 * SURROUND]
+            if taken[here].any() or np.any(label[here] != label[y, x]):
+                continue
+            taken[here] = True
+            rows.append((int(y) + SURROUND, int(x) + SURROUND, size, z, int(rng.integers(directions))))
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    whole = table.astype(np.int64)
+    return InjectionPlan(whole[:, :2], whole[:, 2], table[:, 3], whole[:, 4])
+
+
+def inject(
+    image: NDArray[Any],
+    plan: InjectionPlan,
+    label: LabelArray,
+    sites: FloatArray,
+    towards: FloatArray,
+    noise: NoiseModel,
+    level: Level,
+    source: Source,
+) -> Injected:
+    """Put needles into an image (E, h, w) of normalised absorbance, run the method again, look for them.
+
+    A needle's pixels keep their own noise; their mean moves from their site (m, E), named by `label`, as far
+    towards one of the compositions (d, E) as makes z. Sites are what `source` gives for the changed image.
+    Each one's found when its pixels share a new label.
+    """
+    changed = image.astype(np.float32, copy=True)
+    for region, shift in _needles(plan, label, sites, towards, noise):
+        changed[:, *region] += shift[:, None, None].astype(np.float32)
+    anew = source.sites(
+        lambda: settle_sites([observe_parcel([changed], (0, 0), level)], level), noise, level.error
+    )
+    final = classify_image(changed, anew, level.k_size, level.p_num).label
+    found = [_is_new(final, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]
+    return Injected(plan.sizes, plan.z, np.array(found, np.bool_))
+
+
+def _needles(
+    plan: InjectionPlan, label: LabelArray, sites: FloatArray, towards: FloatArray, noise: NoiseModel
+) -> Iterator[tuple[tuple[slice, slice], FloatArray]]:
+    for (y, x), size, z, which in zip(plan.first, plan.sizes, plan.z, plan.towards, strict=True):
+        start = sites[int(label[y, x]) - 1]
+        far = next(k for k in np.roll(np.arange(len(towards)), -which) if _z(start, towards[k], noise) > OWN)
+        yield (slice(y, y + size), slice(x, x + size)), _shift(start, towards[far] - start, z, noise)
+
+
+def _shift(start: FloatArray, direction: FloatArray, z: float, noise: NoiseModel) -> FloatArray:
+    """Return the multiple of a direction that leads z away from a spectrum."""
+    high = 1.0
+    while _z(start, start + high * direction, noise) < z and high < 64.0:
+        high *= 2.0
+    low = 0.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _z(start, start + middle * direction, noise) < z else (low, middle)
+    return np.asarray(high * direction)
+
+
+def _z(one: FloatArray, other: FloatArray, noise: NoiseModel) -> float:
+    there, back = cross_distance(one[None], other[None], noise)
+    return float(0.5 * (there[0, 0] + back[0, 0]))
+
+
+def _is_new(final: LabelArray, y: int, x: int, size: int) -> bool:
+    values, counts = np.unique(final[y : y + size, x : x + size], return_counts=True)
+    most = int(counts.argmax())
+    ring = final[y - SURROUND : y + size + SURROUND, x - SURROUND : x + size + SURROUND].copy()
+    ring[SURROUND:-SURROUND, SURROUND:-SURROUND] = 0
+    others, around = np.unique(ring[ring > 0], return_counts=True)
+    own = int(values[most])
+    return bool(
+        own
+        and counts[most] >= FOUND * size * size
+        and (not others.size or own != int(others[around.argmax()]))
+    )

@@ -1,0 +1,100 @@
+"""The ways to a label map that are compared: sites of a library or of the data, and general clustering."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import cluster
+
+from gigaxas.arrays import FloatArray, LabelArray
+from gigaxas.nearest import assign_block, prepare
+from gigaxas.sites import build_sites, cross_distance, z_limit
+from gigaxas.spatial.fill import fill_map
+from gigaxas.spatial.regions import clean_up_map
+from gigaxas.spectra import standardise
+from gigaxas.spectra.noise import NoiseModel
+
+AXES = 10
+"""Principal components that general clustering works on; it fails in 178 dimensions of noise."""
+Method = Literal["K-means", "DBSCAN", "HDBSCAN"]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Labels (h, w) as assigned, after the clean-up, and filled."""
+
+    site: LabelArray
+    kept: LabelArray
+    label: LabelArray
+
+
+def library_sites(references: FloatArray, noise: NoiseModel, trials: int = 10_000) -> FloatArray:
+    """Return the published sites (m, E) of references (n, E): pairs, trials, average linkage."""
+    names = [str(k) for k in range(len(references))]
+    return build_sites(names, references, noise, trials=trials, method="average").spectra
+
+
+def join_sites(observed: FloatArray, given: FloatArray, noise: NoiseModel, limit: float = 1e-4) -> FloatArray:
+    """Return sites that were observed (m, E), then those given (n, E) farther away than the limit."""
+    if not len(given):
+        return observed
+    there, back = cross_distance(given, observed, noise)
+    far = 0.5 * (there + back).min(axis=1) >= z_limit(limit, "limit")
+    return np.concatenate([observed, given[far]])
+
+
+def classify_image(
+    image: NDArray[Any], sites: FloatArray, k_size: int = 5, p_num: int = 23, invalid: int | None = None
+) -> Maps:
+    """Assign an image (E, h, w) to sites, clean it up and fill it."""
+    found = assign_block(image, prepare(sites), invalid).labels
+    kept = clean_up_map(found, k_size, p_num)
+    return Maps(found, kept, fill_map(kept, found == 0))
+
+
+def cluster_image(
+    image: NDArray[np.float32], method: Method, clusters: int, merit: Callable[[LabelArray], float]
+) -> LabelArray:
+    """Cluster the pixels of an image (E, h, w) by scikit-learn, with the setting that has most merit.
+
+    K-means is told the true number of clusters; for the others several settings are tried and `merit`,
+    which knows the truth, takes the best. Noise of DBSCAN and HDBSCAN is label 0.
+    """
+    points = _scores(image)
+    near = _neighbour_distance(points)
+    tried: Iterable[Any] = {
+        "K-means": (cluster.KMeans(clusters, n_init=10, random_state=0),),
+        "DBSCAN": (
+            cluster.DBSCAN(eps=factor * near, min_samples=samples)
+            for factor in (0.9, 1.0, 1.1, 1.25, 1.5)
+            for samples in (5, 10)
+        ),
+        "HDBSCAN": (
+            cluster.HDBSCAN(min_cluster_size=least, min_samples=samples, copy=True)
+            for least in (10, 25, 50)
+            for samples in (5, 10)
+        ),
+    }[method]
+    maps = [_map(model.fit_predict(points), image.shape[1:]) for model in tried]
+    return max(maps, key=merit)
+
+
+def _scores(image: NDArray[np.float32]) -> FloatArray:
+    """Return the pixels (n, AXES) of an image on the leading principal components of their spectra."""
+    pixels = standardise(np.moveaxis(image, 0, -1).reshape(-1, image.shape[0]).astype(np.float64))
+    centred = pixels - pixels.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return np.asarray(centred @ axes[:, ::-1][:, :AXES])
+
+
+def _neighbour_distance(points: FloatArray) -> float:
+    """Return the median distance of a point to its tenth neighbour, by a sample."""
+    sample = points[:: max(1, len(points) // 400)]
+    square = ((sample[:, None] - points[None]) ** 2).sum(axis=-1)
+    return float(np.sqrt(np.median(np.partition(square, 10, axis=1)[:, 10])))
+
+
+def _map(found: NDArray[Any], shape: tuple[int, ...]) -> LabelArray:
+    return np.asarray(found.reshape(shape) + 1, np.uint32)

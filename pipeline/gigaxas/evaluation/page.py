@@ -1,0 +1,137 @@
+"""The page of a verification study: tables and figures in Markdown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gigaxas.evaluation import Maps, VerifyScene
+from gigaxas.evaluation.rows import Z_EDGES, CostRow, InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow
+from gigaxas.evaluation.scenes import SIZES
+from gigaxas.evaluation.study import LIMIT_SIZES
+from gigaxas.spectra.noise import NoiseModel
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """Everything one study has found."""
+
+    references: tuple[str, ...]
+    pair: tuple[str, str]
+    conditions: dict[str, NoiseModel]
+    library: int
+    library_seconds: float
+    inset: list[InsetRow]
+    sweep: list[SweepRow]
+    limit: list[LimitCurve]
+    needles: list[NeedleRow]
+    others: list[NeedleRow]
+    variants: list[NeedleRow]
+    noise_only: list[NoiseOnly]
+    scene: VerifyScene
+    maps: dict[str, Maps]
+    cost: list[CostRow]
+
+
+def study_page(title: str, found: StudyResult, images: str) -> str:
+    """Return the page of a study; `images` begins the names of its figures."""
+    environment = Environment(
+        loader=PackageLoader("gigaxas.report", "template"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("verification.md").render(
+        title=title,
+        found=found,
+        images=images,
+        conditions="; ".join(f"*{name}* {_noise(noise)}" for name, noise in found.conditions.items()),
+        needles=needle_table(found.needles),
+        others=needle_table(found.others),
+        variants=needle_table(found.variants, strayed=True),
+        noise_only=_noise_table(found.noise_only),
+        inset=_inset_table(found.inset),
+        limit=_limit_table(found.limit),
+        cost=_cost_table(found.cost),
+    )
+
+
+def needle_table(rows: Sequence[NeedleRow], strayed: bool = False) -> str:
+    """Return a table of recall by size and by z; with `strayed` in place of false clusters."""
+    sizes = [f"{size} px" for size in SIZES]
+    bins = [f"z {low:g}-{high:g}" for low, high in pairwise(Z_EDGES)]
+    last = "strayed" if strayed else "false"
+    return _table(
+        ["condition", "method", "scenes", "recall", *sizes, *bins, "pure", last, "classes", "s"],
+        (
+            (
+                row.condition,
+                row.method,
+                row.scenes,
+                *map(_percent, (row.recall, *row.by_size, *row.by_z)),
+                _percent(row.pure, 2),
+                f"{100 * row.strayed:.2f}" if strayed else f"{row.false:.2f}",
+                f"{row.classes:.1f}",
+                f"{row.seconds:.2f}",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _noise_table(rows: Sequence[NoiseOnly]) -> str:
+    return _table(
+        ("condition", "scenes", "Mpx", "false clusters"),
+        ((row.condition, row.scenes, f"{row.pixels / 1e6:.2f}", row.false) for row in rows),
+    )
+
+
+def _inset_table(rows: Sequence[InsetRow]) -> str:
+    return _table(
+        ("condition", "method", "field", "classes before", "wrong, %", "classes after", "wrong, %"),
+        (
+            (row.condition, row.method, f"{row.side} px", *_classes(row.before), *_classes(row.after))
+            for row in rows
+        ),
+    )
+
+
+def _limit_table(curves: Sequence[LimitCurve]) -> str:
+    return _table(
+        ("region", "sites", "light", *(f"{size} px" for size in LIMIT_SIZES)),
+        ((curve.region, curve.method, f"{curve.light:g}", *map(_percent, curve.found)) for curve in curves),
+    )
+
+
+def _cost_table(rows: Sequence[CostRow]) -> str:
+    return _table(
+        ("sites from", "sites", "s", "times the library's", "right pixels, %"),
+        (
+            (
+                row.method,
+                row.sites,
+                f"{row.seconds:.1f}",
+                f"{row.seconds / rows[0].seconds:.2f}",
+                _percent(row.right, 2),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _classes(found: tuple[int, float] | None) -> tuple[str, str]:
+    return ("", "") if found is None else (str(found[0]), f"{100 * found[1]:.3f}")
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return "" if share != share else f"{100 * share:.{digits}f}"
+
+
+def _noise(noise: NoiseModel) -> str:
+    return f"(c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g})"

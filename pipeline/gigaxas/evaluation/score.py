@@ -1,0 +1,86 @@
+"""A label map against the truth of a scene."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
+from gigaxas.evaluation.scenes import VerifyScene
+
+FOUND = 0.8
+"""Share of a needle's pixels that must carry one label of its own for it to be found."""
+RING = 2
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a needle scene was labelled.
+
+    found (n,) of each needle; pure the share of background pixels with the label that most of their phase
+    have; strayed the share that carry a label of a found needle and of no background; false the number of
+    labels that are no phase's; classes the number of labels.
+    """
+
+    found: BoolArray
+    sizes: IntArray
+    z: FloatArray
+    pure: float
+    strayed: float
+    false: int
+    classes: int
+
+
+def score_needles(scene: VerifyScene, label: LabelArray) -> Score:
+    """Compare a final map (h, w) with a scene of needles.
+
+    A needle is found when FOUND of its pixels share a label that most of the ring around it do not have.
+    """
+    counts = np.zeros((int(scene.phase.max()) + 1, int(label.max()) + 1), np.int64)
+    np.add.at(counts, (scene.phase.ravel(), label.ravel().astype(np.int64)), 1)
+    major = counts.argmax(axis=1)
+    background = scene.phase < scene.backgrounds
+    right = counts[np.arange(scene.backgrounds), major[: scene.backgrounds]].sum()
+    found = np.array([_is_found(scene, label, k) for k in range(len(scene.needles))], np.bool_)
+    own = {int(_commonest(label[n.region])[0]) for n, good in zip(scene.needles, found, strict=True) if good}
+    large = set(np.flatnonzero(counts[: scene.backgrounds].sum(axis=0) > 0.005 * background.sum()).tolist())
+    present = set(np.unique(label).tolist()) - {0}
+    return Score(
+        found=found,
+        sizes=np.array([needle.size for needle in scene.needles], np.int64),
+        z=np.array([needle.z for needle in scene.needles]),
+        pure=float(right / background.sum()),
+        strayed=float(np.isin(label[background], list(own - large)).mean()),
+        false=len(present - set(major.tolist())),
+        classes=len(present),
+    )
+
+
+def score_inset(scene: VerifyScene, label: LabelArray) -> tuple[int, float]:
+    """Return classes and the share of pixels whose label is not the commonest one of their phase.
+
+    Two phases cannot share a label: the rarer one's pixels are all wrong then.
+    """
+    right, taken = 0, set()
+    for number in range(int(scene.phase.max()) + 1):
+        values, counts = np.unique(label[scene.phase == number], return_counts=True)
+        free = [(int(c), int(v)) for v, c in zip(values, counts, strict=True) if v and int(v) not in taken]
+        if free:
+            most, value = max(free)
+            right += most
+            taken.add(value)
+    return len(set(np.unique(label).tolist()) - {0}), 1.0 - right / label.size
+
+
+def _is_found(scene: VerifyScene, label: LabelArray, which: int) -> bool:
+    needle = scene.needles[which]
+    value, count = _commonest(label[needle.region])
+    ys, xs = needle.region
+    around = np.s_[max(ys.start - RING, 0) : ys.stop + RING, max(xs.start - RING, 0) : xs.stop + RING]
+    ring = label[around][scene.phase[around] != needle.number]
+    return bool(value and count >= FOUND * needle.size**2 and (not ring.size or value != _commonest(ring)[0]))
+
+
+def _commonest(values: LabelArray) -> tuple[int, int]:
+    found, counts = np.unique(values, return_counts=True)
+    at = int(counts.argmax())
+    return int(found[at]), int(counts[at])

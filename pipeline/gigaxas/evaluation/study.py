@@ -1,0 +1,250 @@
+"""The verification study: one function a table, all from a library of references, a noise and a seed."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import FloatArray, LabelArray
+from gigaxas.evaluation.methods import Maps, Method, classify_image, cluster_image, join_sites, library_sites
+from gigaxas.evaluation.rows import InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow, needle_row
+from gigaxas.evaluation.scenes import VerifyScene, between, inset_grid, needle_scene, uniform_scene
+from gigaxas.evaluation.score import Score, score_inset, score_needles
+from gigaxas.observed import observe_sites
+from gigaxas.spectra.noise import NoiseModel
+
+SOURCES = ("library", "observed", "both")
+OTHERS: tuple[Method, ...] = ("K-means", "DBSCAN", "HDBSCAN")
+FEWEST_REFERENCES = 6
+SWEEP = (2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.03)
+LIMIT_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12)
+LIMIT_LIGHT = (1.0, 0.3, 0.2, 0.1)
+LIMIT_Z = 6.0
+"""A region of this z from its surround, at full light, besides one of the second phase itself."""
+VARIANTS: dict[str, dict[str, float]] = {
+    "as it is": {},
+    "thickness x 2": {"thickness": 2.0},
+    "light x 2": {"light": 2.0},
+    "thickness and light x 2": {"thickness": 2.0, "light": 2.0},
+    "gradients of z = 8": {"gradient": 8.0},
+}
+
+Tell = Callable[[], None]
+"""Is called once for every scene that is done."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all scenes share: references (n, E), noise by name, pre- and post-edge samples, library sites."""
+
+    references: FloatArray
+    conditions: dict[str, NoiseModel]
+    windows: tuple[slice, slice]
+    library: FloatArray
+    library_seconds: float
+    done: Tell = lambda: None
+
+    @property
+    def sites_noise(self) -> NoiseModel:
+        """The noise that the library's sites and every z are told at: the first condition."""
+        return next(iter(self.conditions.values()))
+
+
+def make_bench(
+    references: FloatArray, conditions: dict[str, NoiseModel], windows: tuple[slice, slice], done: Tell
+) -> Bench:
+    """Return a bench whose library sites are made for the first condition's noise."""
+    noise = next(iter(conditions.values()))
+    start = time.perf_counter()
+    library = library_sites(references, noise)
+    return Bench(references, conditions, windows, library, time.perf_counter() - start, done)
+
+
+def study_inset(bench: Bench, pair: FloatArray, side: int = 400, small: int = 120) -> list[InsetRow]:
+    """Repeat METHOD 9 with two spectra (2, E); all but K-means of the others see a small field."""
+    rows = []
+    fields = {side: (*SOURCES[:2], OTHERS[0]), small: OTHERS}
+    for condition, noise in bench.conditions.items():
+        for length, methods in fields.items():
+            scene = inset_grid(pair, length, 10, 1)
+            image = scene.measure(noise, np.random.default_rng(1), bench.windows)
+            for method in methods:
+                before, after = _inset(bench, scene, image, noise, method)
+                rows.append(InsetRow(condition, method, length, before, after))
+        bench.done()
+    return rows
+
+
+def _inset(
+    bench: Bench, scene: VerifyScene, image: NDArray[np.float32], noise: NoiseModel, method: str
+) -> tuple[tuple[int, float], tuple[int, float] | None]:
+    """Return classes and error of a method before and, where there is one, after the clean-up."""
+    for other in OTHERS:
+        if method == other:
+            return score_inset(scene, cluster_image(image, other, 2, partial(_inset_merit, scene))), None
+    maps = classify_image(image, _sites(bench, method, image, noise))
+    return score_inset(scene, maps.site), score_inset(scene, maps.label)
+
+
+def study_sweep(bench: Bench, pair: FloatArray, side: int = 200) -> list[SweepRow]:
+    """Sweep the light on the published scene: classes and error before and after the clean-up."""
+    rows = []
+    scene = inset_grid(pair, side, 10, 1)
+    for light in SWEEP:
+        noise = _dimmed(bench.sites_noise, light)
+        image = scene.measure(noise, np.random.default_rng(2), bench.windows)
+        for source in SOURCES[:2]:
+            maps = classify_image(image, _sites(bench, source, image, noise))
+            rows.append(
+                SweepRow(source, light, score_inset(scene, maps.site), score_inset(scene, maps.label))
+            )
+        bench.done()
+    return rows
+
+
+def study_limit(bench: Bench, pair: FloatArray, name: str, count: int = 5) -> list[LimitCurve]:
+    """Find the smallest region: the share of squares of each size that is found, at levels of light.
+
+    The regions are of the second spectrum, of this name, and of a mixture with it that is LIMIT_Z away.
+    """
+    near = between(pair[0], pair[1], LIMIT_Z, bench.sites_noise)
+    regions = {name: pair, f"z = {LIMIT_Z:g}": np.array([pair[0], near])}
+    curves = []
+    for (region, spectra), light in product(regions.items(), LIMIT_LIGHT):
+        noise = _dimmed(bench.sites_noise, light)
+        found: dict[str, list[float]] = {source: [] for source in SOURCES[:2]}
+        for size in LIMIT_SIZES:
+            scene = inset_grid(spectra, count * (size + 14), size, count)
+            image = scene.measure(noise, np.random.default_rng([3, size]), bench.windows)
+            for source, shares in found.items():
+                maps = classify_image(image, _sites(bench, source, image, noise))
+                shares.append(float(score_needles(scene, maps.label).found.mean()))
+            bench.done()
+        curves += [LimitCurve(region, source, light, tuple(shares)) for source, shares in found.items()]
+    return curves
+
+
+def study_needles(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
+    """Look for planted needles with the sites of the library, those of the data, and both."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        scores: dict[str, list[tuple[Score, float]]] = {source: [] for source in SOURCES}
+        for seed in seeds:
+            scene = needle_scene(bench.references, bench.sites_noise, seed, side=side)
+            image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+            for source in SOURCES:
+                start = time.perf_counter()
+                maps = classify_image(image, _sites(bench, source, image, noise))
+                scores[source].append((score_needles(scene, maps.label), time.perf_counter() - start))
+            bench.done()
+        rows += [needle_row(condition, source, found) for source, found in scores.items()]
+    return rows
+
+
+def study_others(bench: Bench, seeds: Iterable[int], side: int = 128) -> list[NeedleRow]:
+    """Show general clustering smaller needle scenes; its settings are the best that the truth can find."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        scores: dict[str, list[tuple[Score, float]]] = {}
+        for seed in seeds:
+            scene = needle_scene(
+                bench.references, bench.sites_noise, seed, side=side, backgrounds=3, needles=8
+            )
+            image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+            for method in OTHERS:
+                start = time.perf_counter()
+                label = cluster_image(image, method, 11, partial(_needle_merit, scene))
+                scores.setdefault(method, []).append(
+                    (score_needles(scene, label), time.perf_counter() - start)
+                )
+            start = time.perf_counter()
+            maps = classify_image(image, _sites(bench, "observed", image, noise))
+            scores.setdefault("observed", []).append(
+                (score_needles(scene, maps.label), time.perf_counter() - start)
+            )
+            bench.done()
+        rows += [needle_row(condition, method, found) for method, found in scores.items()]
+    return rows
+
+
+def study_variants(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
+    """Look for needles with the sites of the data where thickness, light or composition vary."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        for name, varied in VARIANTS.items():
+            scores = []
+            settings = dict(varied)
+            gradient = settings.pop("gradient", 0.0)
+            for seed in seeds:
+                scene = needle_scene(bench.references, bench.sites_noise, seed, side=side, gradient=gradient)
+                image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows, **settings)
+                start = time.perf_counter()
+                maps = classify_image(image, _sites(bench, "observed", image, noise))
+                scores.append((score_needles(scene, maps.label), time.perf_counter() - start))
+                bench.done()
+            row = needle_row(condition, name, scores)
+            rows.append(replace(row, pure=np.nan, false=np.nan) if gradient else row)
+    return rows
+
+
+def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> list[NoiseOnly]:
+    """Count the clusters that noise alone makes, half of the scenes with thickness and light that vary."""
+    rows = []
+    for condition, noise in bench.conditions.items():
+        false = 0
+        for seed in seeds:
+            scene = uniform_scene(bench.references, side, seed)
+            varied = {"thickness": 2.0, "light": 2.0} if seed % 2 else {}
+            image = scene.measure(noise, np.random.default_rng([seed, 2]), bench.windows, **varied)
+            maps = classify_image(image, _sites(bench, "observed", image, noise))
+            false += len(set(np.unique(maps.label).tolist()) - {0}) - 1
+            bench.done()
+        rows.append(NoiseOnly(condition, len(seeds), len(seeds) * side * side, false))
+    return rows
+
+
+def scenes_of(seeds: int, conditions: int) -> int:
+    """Return how many scenes the whole study has, with so many seeds for the needles."""
+    many = seeds + min(seeds, 3) + len(VARIANTS) * -(-seeds // 2) + noise_scenes(seeds) + 1
+    return conditions * many + len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES)
+
+
+def noise_scenes(seeds: int) -> int:
+    """Return how many scenes of noise alone go with so many seeds for the needles."""
+    return 5 * seeds
+
+
+def example(bench: Bench, seed: int) -> tuple[VerifyScene, dict[str, Maps]]:
+    """Return one needle scene with the maps that each source of sites gives, at the first condition."""
+    noise = bench.sites_noise
+    scene = needle_scene(bench.references, noise, seed)
+    image = scene.measure(noise, np.random.default_rng([seed, 1]), bench.windows)
+    return scene, {
+        source: classify_image(image, _sites(bench, source, image, noise)) for source in SOURCES[:2]
+    }
+
+
+def _sites(bench: Bench, source: str, image: NDArray[np.float32], noise: NoiseModel) -> FloatArray:
+    if source == "library":
+        return bench.library
+    observed = observe_sites(image, noise).spectra
+    if source == "observed":
+        return observed
+    return join_sites(observed, bench.library, bench.sites_noise)
+
+
+def _dimmed(noise: NoiseModel, light: float) -> NoiseModel:
+    return replace(noise, c_ref=noise.c_ref * light)
+
+
+def _inset_merit(scene: VerifyScene, label: LabelArray) -> float:
+    return -score_inset(scene, label)[1]
+
+
+def _needle_merit(scene: VerifyScene, label: LabelArray) -> float:
+    score = score_needles(scene, label)
+    return float(score.found.mean()) + score.pure

@@ -1,0 +1,200 @@
+"""Where the tasks run: threads of this process, a cluster of this machine, a running one, a batch system."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from dask.utils import parse_bytes
+from distributed import Client, LocalCluster, WorkerPlugin
+from threadpoolctl import threadpool_limits
+
+from gigaxas.config.schema import Compute
+from gigaxas.errors import InputError, RunError
+
+LOOPBACK = "127.0.0.1"
+BATCH = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "oar": "OARCluster",
+    "htcondor": "HTCondorCluster",
+}
+COMPARED = ("gigaxas", "dask", "distributed", "numpy", "numba", "zarr", "numcodecs")
+CONNECT_SECONDS = 20
+STRAY_SECONDS = 300
+SPAWN = "distributed.nanny.pre-spawn-environ"
+ROOMY = {
+    # What a stage is given goes through the scheduler once, whatever its size.
+    "distributed.admin.large-graph-warning-threshold": "2GB",
+    # A worker keeps the memory of a block for the next one: to give it back and fetch it anew costs a sixth.
+    f"{SPAWN}.MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
+    f"{SPAWN}.MALLOC_TRIM_THRESHOLD_": 256 * 2**20,
+}
+
+Announce = Callable[[str], None]
+
+
+class OneThread(WorkerPlugin):
+    """Holds BLAS and OpenMP of a worker to one thread: Dask owns the cores."""
+
+    name = "gigaxas-one-thread"
+
+    def setup(self, worker: Any) -> None:
+        """Set the limit for as long as the worker lives."""
+        threadpool_limits(limits=1)
+
+
+def worker_count(compute: Compute) -> int:
+    """Return how many tasks run at once: as asked, else one for every core this process may use."""
+    return compute.workers or len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Client | None]:
+    """Yield a client of the cluster that is asked for, None for `threads`; it ends with the context.
+
+    BLAS and OpenMP are held to one thread. `announce` is told where the dashboard is and what is waited
+    for. Raises InputError where there is no such cluster or its versions differ from these here.
+    """
+    if compute.cluster == "threads" and compute.scheduler is None:
+        with threadpool_limits(limits=1):
+            yield None
+        return
+    with dask.config.set(ROOMY), _quiet("distributed"), _connected(compute) as client:
+        announce(f"dashboard  {client.dashboard_link}")
+        _wait_for_workers(client, compute, announce)
+        if compute.scheduler is not None or compute.cluster in BATCH:
+            _compare_versions(client)
+            _wait_for_strays(client, mark, announce)
+        client.register_plugin(OneThread())
+        yield client
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    # What goes wrong there reaches the user as one sentence of this program.
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _connected(compute: Compute) -> Iterator[Client]:
+    if compute.scheduler is not None:
+        try:
+            client = Client(compute.scheduler, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(
+                f"compute.scheduler: found no scheduler at {compute.scheduler} ({error}); start one with "
+                "`dask scheduler`, or correct the address"
+            ) from None
+        with client:
+            yield client
+        return
+    with _own_cluster(compute) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _own_cluster(compute: Compute) -> Any:
+    if compute.cluster in BATCH:
+        return _batch_cluster(compute)
+    workers = worker_count(compute)
+    cluster = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host=LOOPBACK,
+        memory_limit=parse_bytes(compute.memory) // workers if compute.memory else "auto",
+        dashboard_address=compute.dashboard,
+        silence_logs=logging.CRITICAL,
+        env={"DASK_LOGGING__DISTRIBUTED": "critical"},
+    )
+    return _scaled(cluster, compute)
+
+
+def _batch_cluster(compute: Compute) -> Any:
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise InputError(
+            f"compute.cluster: {compute.cluster} needs dask-jobqueue; install gigaxas[jobqueue]"
+        ) from None
+    kind = getattr(dask_jobqueue, BATCH[compute.cluster])
+    try:
+        cluster = kind(scheduler_options={"dashboard_address": compute.dashboard})
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"compute.cluster: {compute.cluster} cannot be started ({error}); give cores, memory and such "
+            "in Dask's own file jobqueue.yaml, as docs/how-to/cluster.md shows"
+        ) from None
+    return _scaled(cluster, compute)
+
+
+def _scaled(cluster: Any, compute: Compute) -> Any:
+    if compute.adaptive:
+        cluster.adapt(minimum=1, maximum=worker_count(compute))
+    else:
+        cluster.scale(worker_count(compute))
+    return cluster
+
+
+def _wait_for_workers(client: Client, compute: Compute, announce: Announce) -> None:
+    if client.nthreads():
+        return
+    announce("cluster    waiting for the first worker")
+    try:
+        client.wait_for_workers(1, timeout=None if compute.cluster in BATCH else CONNECT_SECONDS)
+    except TimeoutError:
+        raise InputError(
+            f"compute.scheduler: {compute.scheduler or 'the cluster'} has no workers; start some with "
+            "`dask worker`, with gigaxas installed"
+        ) from None
+
+
+def _compare_versions(client: Client) -> None:
+    found: Any = client.get_versions(packages=list(COMPARED))
+    here = _versions(found["client"])
+    wrong = [
+        f"{name} is {there.get(name) or 'missing'} on {address}, {here[name]} here"
+        for address, entry in {"the scheduler": found["scheduler"], **found["workers"]}.items()
+        for there in [_versions(entry)]
+        for name in (*COMPARED, "python")
+        if there.get(name) != here[name] and not (address == "the scheduler" and there.get(name) is None)
+    ]
+    if wrong:
+        raise InputError(
+            f"compute.scheduler: versions differ: {'; '.join(wrong[:6])}; install the same environment "
+            "everywhere"
+        )
+
+
+def _versions(entry: dict[str, Any]) -> dict[str, Any]:
+    python = ".".join(entry["host"]["python"].split(".")[:2])
+    return {"python": python, **entry["packages"]}
+
+
+def _wait_for_strays(client: Client, mark: str, announce: Announce) -> None:
+    end = time.monotonic() + STRAY_SECONDS
+    told = False
+    while any(mark in str(key) for keys in client.run(_active_keys).values() for key in keys):
+        if not told:
+            announce("cluster    waiting for tasks that a killed run left behind")
+            told = True
+        if time.monotonic() > end:
+            raise RunError(
+                f"tasks of an earlier run on this output still work after {STRAY_SECONDS} s; "
+                "restart the workers"
+            )
+        time.sleep(0.5)
+
+
+def _active_keys(dask_worker: Any) -> list[str]:
+    return [str(key) for key in dask_worker.active_keys]

@@ -1,0 +1,80 @@
+"""Clean-up and fill of a label map, for NumPy arrays and, chunk by chunk, for Dask arrays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dask.array as da
+from dask.delayed import delayed
+
+from gigaxas.errors import InputError
+from gigaxas.spatial.clean_up import check_clean_up, check_labels
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
+from gigaxas.spatial.regions import clean_up_map, keep_regions, merge_regions, region_edges
+from gigaxas.tasks.maps import tile_regions
+from gigaxas.tiles import Grid, Tile, tile_grid
+
+
+def clean_up(labels: Any, k_size: int = 5, p_num: int = 23, fill_void: bool = False) -> Any:
+    """Return the kept map (y, x) of a label map (y, x): METHOD 5, the published clean-up, order-free.
+
+    `labels` is a NumPy or a Dask array of uint16 or uint32, 0 meaning no label; a Dask array gives a lazy
+    one with the same chunks and, for any chunks, the same bits. Raises InputError outside METHOD 5's gate.
+    """
+    if not isinstance(labels, da.Array):
+        return clean_up_map(labels, k_size, p_num, fill_void)
+    check_clean_up(k_size, p_num, labels.shape)
+    check_labels(labels)
+    grid = _grid(labels)
+    settings = (labels.shape, k_size, p_num, fill_void)
+    half = k_size // 2
+    found = _each(
+        grid, lambda tile: delayed(tile_regions)(labels[tile.padded(half, labels.shape)], tile, *settings)
+    )
+    edges = [[delayed(region_edges)(tile[0], tile[1]) for tile in row] for row in found]
+    keep = delayed(merge_regions)(edges)
+    blocks = _each(
+        grid,
+        lambda tile: delayed(keep_regions)(
+            found[tile.row][tile.column][0], found[tile.row][tile.column][1], keep[tile.row][tile.column]
+        ),
+    )
+    return _assemble(grid, blocks, labels.dtype)
+
+
+def fill(kept: Any, void: Any = None) -> Any:
+    """Return the filled map (y, x) of a kept map (y, x): METHOD 6, unbounded, the lowest label on a tie.
+
+    `kept` is a NumPy or a Dask array of uint16 or uint32, 0 where nothing was kept; `void` (y, x) marks the
+    pixels that stay 0. A Dask array gives a lazy one with the same chunks and, for any chunks, the same bits.
+    """
+    if not isinstance(kept, da.Array):
+        return fill_map(kept, void)
+    check_labels(kept)
+    if void is not None and void.shape != kept.shape:
+        raise InputError(f"void has the shape {void.shape}, the map {kept.shape}; expected the same")
+    grid = _grid(kept)
+    rings = _each(grid, lambda tile: delayed(fill_edges)(kept[tile.region]))
+    settled = delayed(settle_fill)(rings)
+
+    def filled(tile: Tile) -> Any:
+        here = None if void is None else void[tile.region]
+        return delayed(fill_tile)(kept[tile.region], settled[tile.row][tile.column], here)
+
+    return _assemble(grid, _each(grid, filled), kept.dtype)
+
+
+def _grid(image: Any) -> Grid:
+    return tile_grid(*image.chunks)
+
+
+def _each(grid: Grid, make: Callable[[Tile], Any]) -> list[list[Any]]:
+    return [[make(tile) for tile in row] for row in grid]
+
+
+def _assemble(grid: Grid, blocks: list[list[Any]], dtype: Any) -> Any:
+    return da.block(
+        [
+            [da.from_delayed(block, tile.shape, dtype) for block, tile in zip(line, row, strict=True)]
+            for line, row in zip(blocks, grid, strict=True)
+        ]
+    )

@@ -1,0 +1,159 @@
+"""Where the sites lie: coordinates on a few axes, packed in blocks of near neighbours, with error bounds.
+
+Notation of docs/explanation/exactness.md: D_j is site j less the mean site, tau_j its coordinates on the
+axes B (float32, used exactly as rounded), and D_j = B tau_j + rho_j. The bounds come from these very numbers.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.nearest.definition import tie_tolerance
+from gigaxas.nearest.screening import FACTORS, WIDTH
+
+LEAD = FACTORS - 2  # axes of the first screening; the two other factors are lengths
+AXES = (8, 64)  # fewest and most axes
+CLOSE = (
+    0.01  # axes are enough when half of the sites have no more than this share of their length beside them
+)
+SAMPLE = 4096  # sites that decide on the axes; any axes give exact results
+ROWS = 4096  # sites handled at a time
+ROUNDOFF = 2.0**-24  # of float32
+WIDER = 1.0 + 1e-6  # covers the rounding of a bound to float32
+
+FloatArray32 = NDArray[np.float32]
+
+
+class Layout(NamedTuple):
+    """The sites as the pruned search reads them; k blocks of 16 sites, r axes.
+
+    axes (E, r); lead (k, 11, 16): error, 8 coordinates, length on the other axes, length beside all axes;
+    sites (k, r, 16) coordinates; slack (k, 2, 16): length beside all axes, error; order (k, 16) site indices,
+    -1 for none; centres (c, 8, 16) mean lead coordinates of the blocks; squares: by how much |p - BP|^2 may
+    exceed 1 - |P|^2.
+    """
+
+    axes: FloatArray32
+    lead: FloatArray32
+    sites: FloatArray32
+    slack: FloatArray32
+    order: IntArray
+    centres: FloatArray32
+    squares: float
+
+
+def lay_out(standard: FloatArray, energies: int, components: int | None) -> tuple[Layout, float]:
+    """Lay out standardised sites (m, padded E) on so many axes, or as many as they need.
+
+    Returns also the share of the median site that lies beside the axes.
+    """
+    mean = standard[:, :energies].mean(axis=0)
+    axes = _principal_axes(standard[:: -(-len(standard) // SAMPLE), :energies], mean, components)
+    exact = axes.astype(np.float64)
+    parts = [
+        _coordinates(standard[k : k + ROWS, :energies] - mean, exact) for k in range(0, len(standard), ROWS)
+    ]
+    tau, beside, leak = (np.concatenate(column) for column in zip(*parts, strict=True))
+    gram = exact.T @ exact
+    stretch = float(np.linalg.norm(gram, 2))
+    whole = float(np.linalg.norm(exact.sum(axis=0)))
+    inputs = (6.0 + math.sqrt(energies)) * math.sqrt(stretch) + whole
+    projection = (_summing(energies) * float(np.linalg.norm(exact)) + inputs * ROUNDOFF) * 1.001
+    longest = math.sqrt(stretch) + projection
+    lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
+    rounding = (projection + _summing(axes.shape[1] + 8) * longest) * lengths
+    error = leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12
+    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest
+    squares += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
+    share = float(np.median(beside) / max(np.median(lengths), 1e-12))
+    return _pack(axes, tau, beside * WIDER + 1e-12, error * WIDER, squares), share
+
+
+def _summing(terms: int) -> float:
+    """Bound on the relative error of a float32 sum of products, in any order, fused or not."""
+    return (terms + 2) * ROUNDOFF / (1.0 - (terms + 2) * ROUNDOFF)
+
+
+def _principal_axes(sample: FloatArray, mean: FloatArray, components: int | None) -> FloatArray32:
+    """Return the axes (E, r): the mean site, then the principal axes of the sites at right angles to it."""
+    energies = mean.size
+    length = float(np.linalg.norm(mean))
+    first = mean / length if length > 1e-6 else np.zeros(energies)
+    spread = sample - mean
+    spread = spread - np.outer(spread @ first, first)
+    count = min(AXES[1], energies) if components is None else min(components, energies)
+    values, vectors = scipy.linalg.eigh(spread.T @ spread, subset_by_index=[energies - count, energies - 1])
+    every = np.column_stack([first, vectors[:, ::-1]])[:, :count]
+    if components is None:
+        count = _axes_needed(values[::-1], spread, every)
+    axes = np.zeros((energies, max(AXES[0], -(-count // 8) * 8)), np.float32)
+    axes[:, : min(count, every.shape[1])] = every[:, :count]
+    return axes
+
+
+def _axes_needed(values: FloatArray, spread: FloatArray, every: FloatArray) -> int:
+    """Return the fewest axes, in eights, that leave half of the sites no more than CLOSE of their length."""
+    squares = np.sum(spread**2, axis=1)
+    for count in range(AXES[0], min(AXES[1], every.shape[1]), 8):
+        inside = np.sum((spread @ every[:, :count]) ** 2, axis=1)
+        if np.median(squares - inside) <= CLOSE**2 * np.median(squares):
+            return count
+    return every.shape[1]
+
+
+def _coordinates(spread: FloatArray, axes: FloatArray) -> tuple[FloatArray32, FloatArray, FloatArray]:
+    """Return float32 coordinates (n, r), the length of what lies beside the axes, and its leak onto them."""
+    tau = (spread @ axes).astype(np.float32)
+    rest = spread - tau.astype(np.float64) @ axes.T
+    return tau, np.linalg.norm(rest, axis=1), np.linalg.norm(rest @ axes, axis=1)
+
+
+def _pack(
+    axes: FloatArray32, tau: FloatArray32, beside: FloatArray, error: FloatArray, squares: float
+) -> Layout:
+    order = _blocks(tau)
+    chosen, empty = np.maximum(order, 0), order < 0
+    sites = np.where(empty[..., None], 0.0, tau[chosen]).astype(np.float32).transpose(0, 2, 1)
+    middle = np.linalg.norm(tau[:, LEAD:].astype(np.float64), axis=1) * (1.0 + 1e-5)
+    lead = np.zeros((len(order), FACTORS + 1, WIDTH), np.float32)
+    lead[:, 0] = np.where(empty, -np.inf, error[chosen])
+    lead[:, 1 : LEAD + 1] = sites[:, :LEAD]
+    lead[:, LEAD + 1] = middle[chosen]
+    lead[:, LEAD + 2] = beside[chosen]
+    return Layout(
+        axes,
+        lead,
+        np.ascontiguousarray(sites),
+        np.stack([beside[chosen], np.where(empty, np.inf, error[chosen])], axis=1).astype(np.float32),
+        order,
+        _centres(sites[:, :LEAD].sum(axis=2) / (~empty).sum(axis=1)[:, None]),
+        squares,
+    )
+
+
+def _centres(means: NDArray[np.floating]) -> FloatArray32:
+    """Pack the mean lead coordinates (k, 8) of the blocks sixteen at a time; the last one is repeated."""
+    count = -(-len(means) // WIDTH) * WIDTH
+    repeated = means[np.minimum(np.arange(count), len(means) - 1)].astype(np.float32)
+    return np.ascontiguousarray(repeated.reshape(-1, WIDTH, LEAD).transpose(0, 2, 1))
+
+
+def _blocks(tau: FloatArray32) -> IntArray:
+    """Return site indices (k, 16) in blocks of near neighbours, halved along the longest axis until small."""
+    blocks: list[IntArray] = []
+    pending = [np.arange(len(tau))]
+    while pending:
+        members = pending.pop()
+        if len(members) <= WIDTH:
+            blocks.append(np.pad(np.sort(members), (0, WIDTH - len(members)), constant_values=-1))
+            continue
+        spread = tau[members] - tau[members].mean(axis=0)
+        along = spread @ np.linalg.eigh(spread.T @ spread)[1][:, -1]
+        members = members[np.argsort(along, kind="stable")]
+        half = (-(-len(members) // WIDTH) + 1) // 2 * WIDTH
+        pending += [members[half:], members[:half]]
+    return np.array(blocks)

@@ -1,0 +1,241 @@
+"""The screening over explicit vector lanes: sixteen sites or sixteen pixels at a time, in float32.
+
+Multiply-adds are fused where the processor can; the bounds of layout.py hold with and without. All arrays are
+contiguous; `require` refuses others when a kernel is compiled.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from gigaxas.simd import I32, LANES, add_pairwise, array_parts, index_of, load_vector, require, row_of, spread
+
+WIDTH = 16  # sites in a block: one row of a block is one 512-bit vector of float32
+CHAINS = 4  # independent sums, so that an addition need not wait for the one before
+BATCH = 8  # pixels that share one load of a block
+HALVES = 2  # vectors of pixels projected together
+FACTORS = 10  # numbers a pixel brings to the first screening
+
+SIXTEEN = ir.VectorType(ir.FloatType(), WIDTH)
+
+
+def _multiply_add(builder: Any) -> Callable[[Any, Any, Any], Any]:
+    kind = ir.FunctionType(SIXTEEN, [SIXTEEN] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.v16f32")
+    return lambda a, b, c: builder.call(function, [a, b, c])
+
+
+def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
+    """Emit point (r,) @ sites (r, 16) for r a multiple of CHAINS."""
+    multiply_add = _multiply_add(builder)
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [0.0] * WIDTH)) for _ in range(CHAINS)]
+    for total in sums:
+        builder.store(ir.Constant(SIXTEEN, [0.0] * WIDTH), total)
+    with cgutils.for_range_slice(builder, index_of(0), axes, index_of(CHAINS)) as (first, _):
+        for chain, total in enumerate(sums):
+            row = builder.add(first, index_of(chain))
+            factor = spread(builder, builder.load(builder.gep(point, [row])), WIDTH)
+            column = load_vector(builder, sites, builder.mul(row, index_of(WIDTH)), SIXTEEN)
+            builder.store(multiply_add(factor, column, builder.load(total)), total)
+    return add_pairwise(builder, [builder.load(total) for total in sums])
+
+
+def _store(builder: Any, value: Any, place: Any) -> None:
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4)
+
+
+@intrinsic
+def _nearest_group(typing_context: Any, points: Any, q: Any, groups: Any) -> Any:
+    """Return the place (16 g + lane) of the highest points[q, :a] @ groups[g]; groups (g, a, 16), float32."""
+    require(types.float32, points, groups)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        packed = array_parts(context, builder, signature.args[2], args[2])
+        places = ir.VectorType(ir.IntType(32), WIDTH)
+        best = cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [float("-inf")] * WIDTH))
+        where = cgutils.alloca_once_value(builder, ir.Constant(places, [0] * WIDTH))
+        with cgutils.for_range(builder, packed[1][0]) as loop:
+            score = _scores(builder, point, row_of(builder, packed, loop.index), packed[1][1])
+            better = builder.fcmp_ordered(">", score, builder.load(best))
+            group = spread(builder, builder.trunc(loop.index, I32), WIDTH)
+            builder.store(builder.select(better, score, builder.load(best)), best)
+            builder.store(builder.select(better, group, builder.load(where)), where)
+        lanes, groups_found = builder.load(best), builder.load(where)
+        pairs = []
+        for lane in range(WIDTH):
+            at = ir.Constant(I32, lane)
+            group = builder.extract_element(groups_found, at)
+            place = builder.add(builder.mul(group, ir.Constant(I32, WIDTH)), at)
+            pairs.append((builder.extract_element(lanes, at), place))
+        while len(pairs) > 1:
+            half = len(pairs) // 2
+            pairs = [_better(builder, pairs[k], pairs[k + half]) for k in range(half)]
+        return builder.zext(pairs[0][1], ir.IntType(64))
+
+    return types.int64(points, types.int64, groups), generate
+
+
+def _better(builder: Any, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+    first = builder.fcmp_ordered(">=", left[0], right[0])
+    return builder.select(first, left[0], right[0]), builder.select(first, left[1], right[1])
+
+
+@intrinsic
+def _refine(
+    typing_context: Any,
+    points: Any,
+    q: Any,
+    sites: Any,
+    k: Any,
+    slack: Any,
+    outside: Any,
+    floor: Any,
+    ends: Any,
+) -> Any:
+    """Set ends (2, 16) to the lower and upper bounds of a block's scores; return the mask of upper >= floor.
+
+    points (., r), sites (blocks, r, 16), slack (blocks, 2, 16); the bounds are the score less and plus
+    outside * slack[k, 0] + slack[k, 1].
+    """
+    require(types.float32, points, sites, slack, ends)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        packed = array_parts(context, builder, signature.args[2], args[2])
+        loose = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[3])
+        out, _ = array_parts(context, builder, signature.args[7], args[7])
+        score = _scores(builder, point, row_of(builder, packed, args[3]), packed[1][1])
+        share, error = (load_vector(builder, loose, index_of(place), SIXTEEN) for place in (0, WIDTH))
+        width = _multiply_add(builder)(spread(builder, args[5], WIDTH), share, error)
+        upper = builder.fadd(score, width)
+        _store(builder, builder.fsub(score, width), out)
+        _store(builder, upper, builder.gep(out, [index_of(WIDTH)]))
+        reached = builder.fcmp_ordered(">=", upper, spread(builder, args[6], WIDTH))
+        return builder.zext(builder.bitcast(reached, ir.IntType(WIDTH)), ir.IntType(64))
+
+    kinds = (points, types.int64, sites, types.int64, slack, types.float32, types.float32, ends)
+    return types.int64(*kinds), generate
+
+
+@intrinsic
+def _reach(
+    typing_context: Any, factors: Any, floors: Any, rank: Any, first: Any, blocks: Any, k: Any, masks: Any
+) -> Any:
+    """Set masks (8,) uint16 to the sites of block k that reach the floors of eight pixels; return which.
+
+    The pixels are rows first to first + 7 of factors (., 10) and columns of floors (ranks, .). A bound is
+    blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 11, 16).
+    """
+    require(types.float32, factors, floors, blocks)
+    require(types.uint16, masks)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[3])
+        lowest = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
+        lowest = builder.gep(lowest, [args[3]])
+        sites = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[5])
+        out, _ = array_parts(context, builder, signature.args[6], args[6])
+        multiply_add = _multiply_add(builder)
+        bounds = [load_vector(builder, sites, index_of(0), SIXTEEN)] * BATCH
+        for step in range(FACTORS):
+            column = load_vector(builder, sites, index_of((step + 1) * WIDTH), SIXTEEN)
+            for pixel in range(BATCH):
+                place = builder.gep(points, [index_of(pixel * FACTORS + step)])
+                bounds[pixel] = multiply_add(
+                    spread(builder, builder.load(place), WIDTH), column, bounds[pixel]
+                )
+        found = ir.Constant(ir.VectorType(ir.IntType(WIDTH), BATCH), [0] * BATCH)
+        for pixel, bound in enumerate(bounds):
+            floor = builder.load(builder.gep(lowest, [index_of(pixel)]))
+            mask = builder.bitcast(
+                builder.fcmp_ordered(">=", bound, spread(builder, floor, WIDTH)), ir.IntType(WIDTH)
+            )
+            found = builder.insert_element(found, mask, ir.Constant(I32, pixel))
+        builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=2)
+        some = builder.icmp_unsigned("!=", found, ir.Constant(found.type, [0] * BATCH))
+        return builder.zext(builder.bitcast(some, ir.IntType(BATCH)), ir.IntType(64))
+
+    return types.int64(factors, floors, types.int64, types.int64, blocks, types.int64, masks), generate
+
+
+@intrinsic
+def _project(
+    typing_context: Any, tile: Any, means: Any, axes: Any, points: Any, pixel: Any, axis: Any
+) -> Any:
+    """Set points[axis : axis + 8, pixel : pixel + 32] to axes.T @ (tile - means) there, in float32.
+
+    tile (E or more, w) float32 or float64, means (w,), axes (E, r) and points (r, w) float32.
+    """
+    require(types.float32, means, axes, points)
+    require(tile.dtype, tile)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        samples, (_, stride) = array_parts(context, builder, signature.args[0], args[0])
+        shifts, _ = array_parts(context, builder, signature.args[1], args[1])
+        weights, (energies, count) = array_parts(context, builder, signature.args[2], args[2])
+        out, (_, width) = array_parts(context, builder, signature.args[3], args[3])
+        held = ir.VectorType(context.get_value_type(signature.args[0].dtype), WIDTH)
+        places = [builder.add(args[4], index_of(half * WIDTH)) for half in range(HALVES)]
+        shift = [load_vector(builder, shifts, place, SIXTEEN) for place in places]
+        multiply_add = _multiply_add(builder)
+        zero = ir.Constant(SIXTEEN, [0.0] * WIDTH)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES * HALVES)]
+        with cgutils.for_range(builder, energies) as loop:
+            row = builder.mul(loop.index, stride)
+            values = [load_vector(builder, samples, builder.add(row, place), held) for place in places]
+            if held != SIXTEEN:
+                values = [builder.fptrunc(value, SIXTEEN) for value in values]
+            centred = [builder.fsub(value, by) for value, by in zip(values, shift, strict=True)]
+            first = builder.add(builder.mul(loop.index, count), args[5])
+            for lane in range(LANES):
+                weight = builder.load(builder.gep(weights, [builder.add(first, index_of(lane))]))
+                weight = spread(builder, weight, WIDTH)
+                for half in range(HALVES):
+                    total = sums[lane * HALVES + half]
+                    builder.store(multiply_add(weight, centred[half], builder.load(total)), total)
+        for lane in range(LANES):
+            row = builder.mul(builder.add(args[5], index_of(lane)), width)
+            for half in range(HALVES):
+                place = builder.gep(out, [builder.add(row, places[half])])
+                total = builder.load(sums[lane * HALVES + half])
+                builder.store(total, builder.bitcast(place, SIXTEEN.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(tile, means, axes, points, types.int64, types.int64), generate
+
+
+@intrinsic
+def _largest(typing_context: Any, ends: Any) -> Any:
+    """Return the largest of ends[0], sixteen float32."""
+    require(types.float32, ends)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values, _ = array_parts(context, builder, signature.args[0], args[0])
+        kind = ir.FunctionType(ir.FloatType(), [SIXTEEN])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fmax.v16f32")
+        return builder.call(function, [load_vector(builder, values, index_of(0), SIXTEEN)])
+
+    return types.float32(ends), generate
+
+
+@intrinsic
+def _lowest_bit(typing_context: Any, mask: Any) -> Any:
+    """Return the place of the lowest set bit of an int64, which must not be 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
+project: Any = _project
+nearest_group: Any = _nearest_group
+refine: Any = _refine
+reach: Any = _reach
+largest: Any = _largest
+lowest_bit: Any = _lowest_bit

@@ -1,0 +1,77 @@
+"""What is known of sites that were observed: how often, where, what explains them, and the noise found."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gigaxas.arrays import BoolArray, FloatArray, IntArray
+from gigaxas.observed.explanation import Explanation
+from gigaxas.observed.sites import ObservedSites
+
+
+@dataclass(frozen=True)
+class NoiseFound:
+    """The noise of the data beside the camera model's, over so many probed windows.
+
+    scale is the ratio of the standard deviations; sharing how many times larger the moments of a window are
+    than independent noise in neighbouring pixels would make them; coherence the correlation of the noise at
+    one energy with that at the next two, summed.
+    """
+
+    scale: float
+    sharing: float
+    coherence: float
+    windows: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for each of m sites; those from the library, which come last, have no windows.
+
+    windows (m,) uniform windows nearest to the site, first (m, 2) the place (y, x) of one of them or -1; loss
+    (m,) the probability that a window of it is deleted all the same; chi_square, freedom and p_value (m,) of
+    the best explanation from the library, NaN without a library; outside (m,) where there is none.
+    """
+
+    windows: IntArray
+    first: IntArray
+    loss: FloatArray
+    chi_square: FloatArray
+    freedom: FloatArray
+    p_value: FloatArray
+    outside: BoolArray
+    noise: NoiseFound
+
+
+def gather_evidence(observed: ObservedSites, explained: list[Explanation]) -> Evidence:
+    """Return the evidence of observed sites; `explained` has one explanation each, or none at all."""
+    count = len(observed.windows)
+    found = np.full((3, count), np.nan)
+    for k, best in enumerate(explained):
+        found[:, k] = best.chi_square, best.freedom, best.p_value
+    level = observed.level
+    return Evidence(
+        windows=observed.windows,
+        first=observed.first,
+        loss=observed.loss,
+        chi_square=found[0],
+        freedom=found[1],
+        p_value=found[2],
+        outside=np.array([best.outside for best in explained] or [False] * count),
+        noise=NoiseFound(level.scale, level.contrast, level.coherence, level.windows),
+    )
+
+
+def with_library(evidence: Evidence, more: int) -> Evidence:
+    """Return the evidence with `more` sites of the library behind those observed."""
+    nothing = np.full(more, np.nan)
+    return Evidence(
+        windows=np.concatenate([evidence.windows, np.zeros(more, np.int64)]),
+        first=np.concatenate([evidence.first, np.full((more, 2), -1)]),
+        loss=np.concatenate([evidence.loss, nothing]),
+        chi_square=np.concatenate([evidence.chi_square, nothing]),
+        freedom=np.concatenate([evidence.freedom, nothing]),
+        p_value=np.concatenate([evidence.p_value, nothing]),
+        outside=np.concatenate([evidence.outside, np.zeros(more, np.bool_)]),
+        noise=evidence.noise,
+    )

@@ -1,0 +1,1 @@
+"""Raw counts to absorbance: registration, energy shift, stitching; readers of their files."""

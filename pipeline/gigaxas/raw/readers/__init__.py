@@ -1,0 +1,1 @@
+"""Image files of raw fields and stacks, and what they say of energies and positions."""

@@ -1,0 +1,199 @@
+"""The energies of the images, and the stage positions of the fields, from files or their metadata."""
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import h5py
+import numpy as np
+import tifffile
+import zarr
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.schema import Stage
+from gigaxas.errors import InputError
+from gigaxas.raw.readers.files import INSIDE, find_files, split_source
+from gigaxas.raw.readers.images import KINDS
+
+UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "mm": 1e3, "m": 1e6}
+EV = {"ev": 1.0, "kev": 1e3}
+KEV_LOOKS = 100.0
+TOO_NEAR = 0.02
+TOO_FAR = 20.0
+Position = tuple[float, float]
+
+
+def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
+    """Return the energies (E,) in `unit`: listed, the first column of a text file, or `file::array`.
+
+    Raises InputError unless they are finite and rise strictly, in eV and not keV where `unit` is eV.
+    """
+    if not isinstance(given, str):
+        return checked_energies(np.array(given, dtype=np.float64), "ingest.energies", unit)
+    if INSIDE in given:
+        path, inner = split_source(given)
+        values, said = _stored(Path(path), inner)
+        factor = EV.get(said.lower(), 1.0) if unit == "eV" else 1.0
+        return checked_energies(np.atleast_1d(values) * factor, given, unit)
+    return checked_energies(_first_column(Path(given)), given, unit)
+
+
+def checked_energies(energy: FloatArray, where: str, unit: str) -> FloatArray:
+    """Return energies (E,) that rise strictly; InputError that names the first that does not."""
+    if energy.ndim != 1 or energy.size < 1 or not np.all(np.isfinite(energy)):
+        raise InputError(f"{where}: found {energy.size} energies, not all numbers; expected one a plane")
+    wrong = np.flatnonzero(np.diff(energy) <= 0)
+    if wrong.size:
+        i = int(wrong[0])
+        what = "twice" if energy[i + 1] == energy[i] else f"before {energy[i + 1]:g}"
+        raise InputError(
+            f"{where}: energy {i + 1} is {energy[i]:g}, {what}; expected energies that rise; sort the images "
+            "by energy and leave out those taken twice"
+        )
+    if unit == "eV" and energy[-1] < KEV_LOOKS:
+        raise InputError(f"{where}: the energies end at {energy[-1]:g}, which looks like keV; expected eV")
+    return energy
+
+
+def read_positions(given: str | Path | Stage, transmitted: str, names: Sequence[str]) -> dict[str, Position]:
+    """Return (y, x) in um of the top left corner of every field: a CSV, stage arrays, or OME metadata.
+
+    InputError names fields without a position, positions without a field, and what cannot be read.
+    """
+    if isinstance(given, Stage):
+        along = [_stage(source, axis, names) for axis, source in (("y", given.y), ("x", given.x))]
+        return {name: (along[0][name], along[1][name]) for name in names}
+    found = _ome_positions(transmitted) if given == "metadata" else _table(Path(given))
+    without = [name for name in names if name not in found]
+    extra = [name for name in found if name not in names]
+    if without or extra:
+        said = [f"no position for {_list(without)}"] if without else []
+        said += [f"no images of {_list(extra)}"] if extra else []
+        raise InputError(f"ingest.fields.positions: {given}: {'; '.join(said)}; expected one of each")
+    return {name: found[name] for name in names}
+
+
+def check_positions(positions: Mapping[str, Position], extent_um: Position) -> None:
+    """Raise InputError where fields lie so near or far from each other that the unit must be wrong."""
+    points = np.array(list(positions.values()))
+    bad = [name for name, point in positions.items() if not all(map(math.isfinite, point))]
+    if bad:
+        raise InputError(f"ingest.fields.positions: {_list(bad)} not at a number; expected um")
+    if len(points) < 2:
+        return
+    apart = np.abs(points[:, None] - points[None]) / np.array(extent_um)
+    apart = apart.max(axis=2) + np.where(np.eye(len(points)), np.inf, 0.0)
+    nearest = float(np.median(apart.min(axis=1)))
+    if not TOO_NEAR < nearest < TOO_FAR:
+        unit = "mm or pixels" if nearest <= TOO_NEAR else "nm"
+        raise InputError(
+            f"ingest.fields.positions: neighbouring fields lie {nearest:.3g} field sizes apart, a field is "
+            f"{extent_um[0]:.4g} x {extent_um[1]:.4g} um; expected about 1; are the positions in {unit}? "
+            "expected um (or columns y_mm, x_mm), and pixel_um to be right"
+        )
+
+
+def _table(path: Path) -> dict[str, Position]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise InputError(f"ingest.fields.positions: {path} cannot be read ({error.strerror})") from None
+    names = list(rows[0]) if rows else []
+    unit = next((unit for unit in UM if {f"y_{unit}", f"x_{unit}"} <= set(names)), None)
+    if unit is None or "field" not in names:
+        raise InputError(
+            f"ingest.fields.positions: {path} has the columns {_list(names)}; expected field, y_um, x_um "
+            "(or y_mm, x_mm)"
+        )
+    found: dict[str, Position] = {}
+    for row in rows:
+        try:
+            point = float(row[f"y_{unit}"]) * UM[unit], float(row[f"x_{unit}"]) * UM[unit]
+        except (TypeError, ValueError):
+            raise InputError(f"ingest.fields.positions: {path}: {row['field']} has no numbers") from None
+        if row["field"] in found:
+            raise InputError(f"ingest.fields.positions: {path}: {row['field']} stands twice; expected once")
+        found[row["field"]] = point
+    return found
+
+
+def _stage(source: str, axis: str, names: Sequence[str]) -> dict[str, float]:
+    files, inner = find_files(source, f"ingest.fields.positions.{axis}"), split_source(source)[1]
+    missing = [name for name in names if name not in files]
+    if missing:
+        raise InputError(f"ingest.fields.positions.{axis}: {source}: nothing for {_list(missing)}")
+    found = {}
+    for name in names:
+        values, unit = _stored(files[name].files[0], inner)
+        if values.size != 1 or unit not in UM:
+            raise InputError(
+                f"{files[name].files[0]}: {inner} holds {values.size} values in {unit or 'no unit'!r}; "
+                f"expected one stage coordinate and its attribute units, one of {', '.join(UM)}"
+            )
+        found[name] = float(values.reshape(-1)[0]) * UM[unit]
+    return found
+
+
+def _ome_positions(transmitted: str) -> dict[str, Position]:
+    files = find_files(transmitted, "ingest.fields.transmitted")
+    return {name: _ome_position(found.files[0]) for name, found in files.items()}
+
+
+def _ome_position(path: Path) -> Position:
+    plane: Mapping[str, str] = {}
+    if KINDS.get(path.suffix.lower()) == "tiff":
+        with tifffile.TiffFile(path) as file:
+            document = file.ome_metadata
+        found = ElementTree.fromstring(document).find(".//{*}Plane") if document else None
+        plane = found.attrib if found is not None else {}
+    units = [plane.get(f"Position{axis}Unit", "") for axis in "YX"]
+    if not {"PositionX", "PositionY"} <= set(plane) or not set(units) <= set(UM):
+        raise InputError(
+            f"{path}: its metadata hold no stage position (OME: PositionX, PositionY and their units, of "
+            f"{', '.join(UM)}); give the positions as a CSV"
+        )
+    y, x = (float(plane[f"Position{axis}"]) * UM[unit] for axis, unit in zip("YX", units, strict=True))
+    return y, x
+
+
+def _stored(path: Path, inner: str) -> tuple[FloatArray, str]:
+    try:
+        if KINDS.get(path.suffix.lower()) == "zarr":
+            array: Any = zarr.open_array(path, path=inner, mode="r")
+            return np.asarray(array[...], dtype=np.float64), str(array.attrs.get("units", ""))
+        with h5py.File(path, "r", locking=False) as file:
+            unit = file[inner].attrs.get("units", "")
+            values = np.asarray(file[inner][()], dtype=np.float64)
+            return values, unit.decode() if isinstance(unit, bytes) else str(unit)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: found no numbers at {inner!r} ({error})") from None
+
+
+def _first_column(path: Path) -> FloatArray:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"ingest.energies: {path} cannot be read ({error})") from None
+    return np.array(list(_numbers(lines)), dtype=np.float64)
+
+
+def _numbers(lines: list[str]) -> Iterator[float]:
+    """Yield the first number of every line; one line of names and lines that start with # are left out."""
+    for i, line in enumerate(lines):
+        word = re.split(r"[\s,;]+", line.strip())[0]
+        if not word or word.startswith("#"):
+            continue
+        try:
+            yield float(word)
+        except ValueError:
+            if i > 0:
+                raise InputError(f"ingest.energies: line {i + 1} starts with {word!r}, no number") from None
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"

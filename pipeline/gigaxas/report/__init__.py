@@ -1,0 +1,36 @@
+"""Pictures and a page for people: `label.png`, `sites.png`, `proof.png` and `report.html`."""
+
+from gigaxas.report.data import (
+    DIFFERS_BELOW,
+    STATE_NAMES,
+    ClusterRow,
+    ComponentRow,
+    Finding,
+    Picture,
+    ReportData,
+    Truth,
+    TruthRow,
+)
+from gigaxas.report.figure import write_label_png
+from gigaxas.report.page import render_report, write_report
+from gigaxas.report.seams import write_seams_png
+from gigaxas.report.sites import site_pictures, write_proof_png, write_sites_png
+
+__all__ = [
+    "DIFFERS_BELOW",
+    "STATE_NAMES",
+    "ClusterRow",
+    "ComponentRow",
+    "Finding",
+    "Picture",
+    "ReportData",
+    "Truth",
+    "TruthRow",
+    "render_report",
+    "site_pictures",
+    "write_label_png",
+    "write_proof_png",
+    "write_report",
+    "write_seams_png",
+    "write_sites_png",
+]

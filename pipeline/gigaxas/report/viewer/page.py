@@ -1,0 +1,131 @@
+"""The pages of the report folder: what stands round the tiles."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+
+from gigaxas.arrays import label_dtype
+from gigaxas.report import layers, views
+from gigaxas.report.data import STATE_NAMES, ReportData
+from gigaxas.report.page import environment
+from gigaxas.report.palette import state_colours
+from gigaxas.report.viewer.tiles import LEVELS, TILE, ValueLayer
+from gigaxas.spatial.pyramid import Plane, level_shapes
+from gigaxas.stores.io.files import publish_file
+
+_SCRIPTS = ("tiles.js", "colours.js", "map.js", "marks.js", "panel.js", "start.js")
+_LIBRARY = ("openseadragon.min.js", "LICENSE.txt")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the report folder shows: the data of the report, the whole map's (rows, columns), its layers."""
+
+    data: ReportData
+    shape: Plane
+    values: Sequence[ValueLayer]
+
+
+def write_viewer(folder: Path, scene: Scene) -> Path:
+    """Write the page, its scripts and the card of every cluster; return the page. Raises RunError."""
+    (folder / "cards").mkdir(parents=True, exist_ok=True)
+    clusters = views.cluster_views(scene.data, most_charts=None)
+    outside, minor = views.needles(clusters)
+    templates = environment()
+    context = {
+        "data": scene.data,
+        "outside": outside,
+        "needles": minor,
+        "others": [view for view in clusters if not view.minor and not view.row.reason],
+        "components": scene.data.components,
+        "layers": _layer_choices(scene),
+        "states": views.state_views(scene.data),
+        "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/places.js", *_SCRIPTS[1:]),
+    }
+    card = templates.get_template("card.html")
+    for view in clusters:
+        publish_file(
+            folder / "cards" / f"{view.row.label}.js", _put(f"cards/{view.row.label}", card.render(view=view))
+        )
+    publish_file(folder / "scene.js", f"gx.scene={_json(_scene(scene, clusters))}\n".encode())
+    publish_file(folder / "viewer.css", templates.get_template("viewer/viewer.css").render().encode())
+    for name in _SCRIPTS:
+        publish_file(folder / name, (files("gigaxas.report") / "template" / "viewer" / name).read_bytes())
+    for name in _LIBRARY:
+        content = (files("gigaxas.report") / "vendor" / "openseadragon" / name).read_bytes()
+        publish_file(folder / name.replace("LICENSE", "openseadragon-LICENSE"), content)
+    publish_file(folder / "index.html", templates.get_template("viewer/index.html").render(context).encode())
+    return folder / "index.html"
+
+
+def _layer_choices(scene: Scene) -> list[tuple[str, str, str]]:
+    """Return (name, title, meaning) of every layer that can be chosen."""
+    fixed = [
+        ("label", "Label", "final label of every pixel"),
+        ("kept", "Kept", "labels that the clean-up kept; the rest was filled from its surroundings"),
+        (
+            "site",
+            "Site",
+            "nearest site as assigned, before the clean-up; sites that name no cluster are pale",
+        ),
+        ("state", "State", "how each pixel got its label"),
+    ]
+    measured = [(layer.name, layer.title, layer.meaning) for layer in scene.values if not layer.label]
+    if any(layer.label for layer in scene.values):
+        fixed.append(("components", "Components", "colours of the components of each pixel, by their shares"))
+    return fixed + measured
+
+
+def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any]:
+    """Return what the page's scripts know of the map."""
+    shapes = level_shapes(scene.shape, TILE)
+    ramp = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, LEVELS + 1))[:, :3]).astype(np.uint8)
+    return {
+        "width": scene.shape[1],
+        "height": scene.shape[0],
+        "tile": TILE,
+        "levels": len(shapes),
+        "um": scene.data.pixel_um,
+        "bytes": np.dtype(label_dtype(len(scene.data.site_names))).itemsize,
+        "sites": list(scene.data.site_names),
+        "clusters": [
+            {"label": view.row.label, "name": view.row.title, "colour": view.colour, "share": view.row.share}
+            for view in clusters
+        ],
+        "states": [
+            {"name": name, "meaning": views.STATE_MEANINGS[name], "colour": colour}
+            for name, colour in zip(STATE_NAMES, state_colours(), strict=True)
+        ],
+        "values": _values(scene.values),
+        "ramp": ["#" + bytes(colour).hex() for colour in ramp],
+        "shade": _shade(scene.data),
+        "darkest": layers.DARKEST,
+    }
+
+
+def _values(values: Sequence[ValueLayer]) -> list[dict[str, Any]]:
+    """Return the layers with the place of each in the tiles of its group."""
+    groups = [layer.group for layer in values]
+    return [vars(layer) | {"plane": groups[:place].count(layer.group)} for place, layer in enumerate(values)]
+
+
+def _shade(data: ReportData) -> list[float] | None:
+    """Return the iron densities of the darkest and of the full colour, None where the field is even."""
+    if data.density is None:
+        return None
+    ends = layers.brightness_range(data.density, data.label == 0)
+    return list(ends) if ends else None
+
+
+def _put(key: str, text: str) -> bytes:
+    return f"gx.put({json.dumps(key)},{_json(text)})\n".encode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

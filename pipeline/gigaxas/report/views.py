@@ -1,0 +1,171 @@
+"""What the page's template draws: the data with its colours, pictures and paths added."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+
+from gigaxas.arrays import FloatArray
+from gigaxas.report import layers
+from gigaxas.report.chart import Chart, spectrum_chart
+from gigaxas.report.data import STATE_NAMES, ClusterRow, ReportData
+from gigaxas.report.palette import cluster_colours, state_colours
+
+MINOR_SHARE = 0.01  # below it a cluster is named among the minor ones
+MOST_CHARTS = (100, 50)  # spectra drawn: of the largest and of the smallest clusters
+_LEVELS = 32
+
+STATE_MEANINGS = {
+    "void": "no signal; stays without a label",
+    "kept": "its nearest site is also the label of its surroundings",
+    "core": "overruled by a window full of one other label",
+    "filled": "removed as isolated, then filled from its neighbours",
+    "border": "filled along the edge of the image",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterView:
+    """A cluster row with its colour; `chart` is None where too many would be drawn."""
+
+    row: ClusterRow
+    colour: str
+    minor: bool
+    chart: Chart | None
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The label picture with its shade, and how to read its size."""
+
+    label_uri: str
+    shade_uri: str | None
+    width: int
+    height: int
+    um_per_pixel: float
+    bar_um: float
+    bar_share: float
+    step: int
+
+
+@dataclass(frozen=True)
+class StateView:
+    """One state: its pixel count and share of the whole map."""
+
+    name: str
+    meaning: str
+    colour: str
+    pixels: int
+    share: float
+
+
+@dataclass(frozen=True)
+class CorrelationView:
+    """The correlation picture; `bars` are (height 0 to 1, colour) of its histogram, low to high."""
+
+    uri: str
+    low: float
+    median: float
+    high: float
+    bars: list[tuple[float, str]]
+
+
+def by_size(rows: Sequence[ClusterRow]) -> list[ClusterRow]:
+    """Return the rows, most pixels first, the lower label first where equal."""
+    return sorted(rows, key=lambda row: (-row.pixels, row.label))
+
+
+def colours_by_label(data: ReportData) -> dict[int, str]:
+    """Return the colour of every cluster: a component's own, and for the others ones that stand apart."""
+    own = {component.label: component.colour for component in data.components}
+    others = [row.label for row in by_size(data.clusters) if row.label not in own]
+    return own | dict(zip(others, cluster_colours(len(others), tuple(own.values())), strict=True))
+
+
+def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_CHARTS) -> list[ClusterView]:
+    """Return every cluster, largest first, with its colour.
+
+    `most_charts` (of the largest, of the smallest) get a chart; None draws all.
+    """
+    rows = by_size(data.clusters)
+    first, last = most_charts or (len(rows), 0)
+    colours = colours_by_label(data)
+    return [
+        ClusterView(
+            row,
+            colours[row.label],
+            minor=0 < row.share < MINOR_SHARE,
+            chart=spectrum_chart(data.energy, row.spectrum, row.standard_error, row.reference)
+            if place < first or place >= len(rows) - last
+            else None,
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def needles(clusters: Sequence[ClusterView]) -> tuple[list[ClusterView], list[ClusterView]]:
+    """Return the clusters outside the library, and the minor ones of the others, both smallest first."""
+    order = sorted(clusters, key=lambda view: (view.row.pixels, view.row.label))
+    return (
+        [view for view in order if view.row.reason],
+        [view for view in order if view.minor and not view.row.reason],
+    )
+
+
+def map_view(data: ReportData, clusters: Sequence[ClusterView]) -> MapView:
+    """Return the composite map: one colour a cluster, iron density as a shade above it."""
+    step = layers.thinning(data.label.shape, layers.LONGEST_LABEL)
+    label = data.label[::step, ::step]
+    shade_uri = None
+    if data.density is not None:
+        coarse = layers.thinning(data.label.shape, layers.LONGEST_SHADE)
+        empty = data.label[::coarse, ::coarse] == 0
+        shade_uri = layers.data_uri(layers.shade_layer(data.density[::coarse, ::coarse], empty))
+    png = layers.label_layer(label, [view.row.label for view in clusters], [view.colour for view in clusters])
+    width_um = data.shape_um[1]
+    bar_um = layers.scale_bar(width_um)
+    return MapView(
+        label_uri=layers.data_uri(png),
+        shade_uri=shade_uri,
+        width=label.shape[1],
+        height=label.shape[0],
+        um_per_pixel=data.pixel_um * data.step * step,
+        bar_um=bar_um,
+        bar_share=bar_um / width_um,
+        step=data.step * step,
+    )
+
+
+def state_picture(data: ReportData) -> str:
+    """Return the state map as a data address."""
+    coarse = layers.thinning(data.state.shape, layers.LONGEST_SHADE)
+    return layers.data_uri(layers.state_layer(data.state[::coarse, ::coarse]))
+
+
+def state_views(data: ReportData) -> list[StateView]:
+    """Return the five states in order."""
+    total = max(1, data.total_pixels)
+    return [
+        StateView(name, STATE_MEANINGS[name], colour, pixels, pixels / total)
+        for name, colour in zip(STATE_NAMES, state_colours(), strict=True)
+        for pixels in [data.states.get(name, 0)]
+    ]
+
+
+def correlation_view(data: ReportData) -> CorrelationView | None:
+    """Return the map of the best correlation with its histogram, or None where there is nothing to show."""
+    if data.correlation is None:
+        return None
+    coarse = layers.thinning(data.correlation.shape, layers.LONGEST_SHADE)
+    values = np.where(data.state == 0, np.nan, data.correlation)[::coarse, ::coarse].astype(np.float64)
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        return None
+    low, median, high = (float(v) for v in np.percentile(known, (1, 50, 100)))
+    edges: FloatArray = np.linspace(low, high if high > low else low + 1e-9, _LEVELS + 1)
+    colours = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, _LEVELS))[:, :3]).astype(np.uint8)
+    counts = np.histogram(known, edges)[0] / max(1, int(np.histogram(known, edges)[0].max()))
+    bars = [(float(n), "#" + bytes(colour).hex()) for n, colour in zip(counts, colours, strict=True)]
+    uri = layers.data_uri(layers.level_layer(values, edges, colours))
+    return CorrelationView(uri, low, median, high, bars)

@@ -1,0 +1,40 @@
+"""Nearest entries of a library: every method of [P], one of our own, all as exact as full search."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from gigaxas.errors import InputError
+from gigaxas.search.definition import Found, Search
+from gigaxas.search.neighbours import Neighbours, find_neighbours
+from gigaxas.search.reproduction.clusters import fit_clusters, fit_pilot
+from gigaxas.search.reproduction.fine import fit_tree
+from gigaxas.search.reproduction.full import fit_full, fit_partial
+from gigaxas.search.reproduction.limited import fit_limited
+from gigaxas.search.reproduction.principal import fit_principal
+from gigaxas.search.segments import fit_segments
+
+METHODS: Mapping[str, Callable[..., Search]] = {
+    "full": fit_full,
+    "partial": fit_partial,
+    "principal": fit_principal,
+    "clusters": fit_clusters,
+    "pilot": fit_pilot,
+    "tree": fit_tree,
+    "limited": fit_limited,
+    "segments": fit_segments,
+}
+
+
+def fit_search(library: ArrayLike, method: str = "segments", **settings: Any) -> Search:
+    """Make a library (n, E) ready for one of METHODS; `settings` are those of its own `fit_` function.
+
+    Every method finds the same entries. InputError for an unknown method and for what its function refuses.
+    """
+    if method not in METHODS:
+        raise InputError(f"method {method!r}; expected one of {', '.join(METHODS)}")
+    return METHODS[method](library, **settings)
+
+
+__all__ = ["METHODS", "Found", "Neighbours", "Search", "find_neighbours", "fit_search"]

@@ -1,0 +1,1 @@
+"""The search methods of [P], kept to be compared."""

@@ -1,0 +1,17 @@
+"""Scenes with known truth, measured by a simulated camera."""
+
+from gigaxas.simulate.counts import RESIN, EdgeWindows, SimulatedBlock, edge_windows, simulate_block
+from gigaxas.simulate.library import modelled_library
+from gigaxas.simulate.scene import Scene, inset_scene, sinter_scene
+
+__all__ = [
+    "RESIN",
+    "EdgeWindows",
+    "Scene",
+    "SimulatedBlock",
+    "edge_windows",
+    "inset_scene",
+    "modelled_library",
+    "simulate_block",
+    "sinter_scene",
+]

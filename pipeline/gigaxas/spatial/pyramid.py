@@ -1,0 +1,123 @@
+"""Coarser and coarser copies of a map, each half as wide and as high as the one before."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gigaxas.arrays import FloatArray, IntArray, LabelArray
+
+Plane = tuple[int, int]
+
+
+def level_shapes(shape: Plane, side: int) -> list[Plane]:
+    """Return the (rows, columns) of every level, the finest first, the last no longer than `side`."""
+    shapes = [shape]
+    while max(shapes[-1]) > side:
+        height, width = shapes[-1]
+        shapes.append((-(-height // 2), -(-width // 2)))
+    return shapes
+
+
+def rank_labels(pixels: IntArray, rare_first: bool = True) -> IntArray:
+    """Return the rank (n + 1,) of labels 0 to n: between labels equally frequent in a block the lowest wins.
+
+    `pixels` (n + 1,) counts the pixels of each label. The rare wins over the common, so that a needle stays
+    in sight longest (or the common over the rare), the lower label where they are equal, and 0 never.
+    """
+    order = np.lexsort((np.arange(len(pixels)), pixels if rare_first else -pixels))
+    rank = np.empty(len(pixels), np.int64)
+    rank[order] = np.arange(len(pixels))
+    rank[0] = len(pixels)
+    return rank
+
+
+def halve_labels(labels: LabelArray, rank: IntArray) -> LabelArray:
+    """Return a map (h, w) at half the size, rounded up: the most frequent label of every 2 x 2 pixels.
+
+    Where several are equally frequent the one of the lowest `rank` (by label) wins. The last row and column
+    of an odd map stand for the pixels that are there.
+    """
+    height, width = labels.shape
+    half = np.empty((-(-height // 2), -(-width // 2)), labels.dtype)
+    _vote(np.ascontiguousarray(labels), rank, half)
+    return half
+
+
+def halve_values(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return a map (h, w) at half the size, rounded up: the mean of the finite values of every 2 x 2 pixels.
+
+    NaN stands where none is finite.
+    """
+    height, width = values.shape
+    half = np.empty((-(-height // 2), -(-width // 2)), np.float32)
+    _average(np.ascontiguousarray(values), half)
+    return half
+
+
+def find_boxes(labels: LabelArray, count: int, side: int) -> IntArray:
+    """Return where the labels 1 to `count` lie in a map (h, w): rows (label, y0, x0, y1, x1, pixels).
+
+    The map is cut into cells of `side` pixels; a row holds the box, ends excluded, of the label's pixels in
+    one cell.
+    """
+    rows = [np.empty((0, 6), np.int64)]
+    for top in range(0, labels.shape[0], side):
+        for left in range(0, labels.shape[1], side):
+            cell = np.ascontiguousarray(labels[top : top + side, left : left + side])
+            boxes = _boxes(cell, count)
+            there = 1 + np.flatnonzero(boxes[1:, 4])
+            rows.append(np.column_stack([there, boxes[there] + np.array([top, left, top, left, 0])]))
+    return np.concatenate(rows)
+
+
+@njit(nogil=True, cache=True)
+def _vote(labels: LabelArray, rank: IntArray, half: LabelArray) -> None:
+    height, width = labels.shape
+    block = np.empty(4, labels.dtype)
+    for y in range(half.shape[0]):
+        for x in range(half.shape[1]):
+            count = 0
+            for v in range(2 * y, min(2 * y + 2, height)):
+                for u in range(2 * x, min(2 * x + 2, width)):
+                    block[count] = labels[v, u]
+                    count += 1
+            best, most = block[0], 0
+            for i in range(count):
+                votes = 0
+                for j in range(count):
+                    votes += block[i] == block[j]
+                if votes > most or (votes == most and rank[block[i]] < rank[best]):
+                    best, most = block[i], votes
+            half[y, x] = best
+
+
+@njit(nogil=True, cache=True)
+def _average(values: FloatArray, half: NDArray[np.float32]) -> None:
+    height, width = values.shape
+    for y in range(half.shape[0]):
+        for x in range(half.shape[1]):
+            total, count = 0.0, 0
+            for v in range(2 * y, min(2 * y + 2, height)):
+                for u in range(2 * x, min(2 * x + 2, width)):
+                    if np.isfinite(values[v, u]):
+                        total += values[v, u]
+                        count += 1
+            half[y, x] = total / count if count else np.nan
+
+
+@njit(nogil=True, cache=True)
+def _boxes(cell: LabelArray, count: int) -> IntArray:
+    """Return (count + 1, 5): y0, x0, y1, x1 and the pixels of each label; one without pixels has zeros."""
+    boxes = np.zeros((count + 1, 5), np.int64)
+    for y in range(cell.shape[0]):
+        for x in range(cell.shape[1]):
+            box = boxes[cell[y, x]]
+            if box[4] == 0:
+                box[0], box[1] = y, x
+            box[1] = min(box[1], x)
+            box[2] = y + 1
+            box[3] = max(box[3], x + 1)
+            box[4] += 1
+    return boxes

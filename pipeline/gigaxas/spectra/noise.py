@@ -1,0 +1,233 @@
+"""The camera's noise: its calibration, and the noise of an absorbance and of a normalised spectrum."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.errors import InputError
+
+CAMERA_A = 9.3131
+CAMERA_B = 63.003
+_REWEIGHTINGS = 20
+_SIGNIFICANT_STEP = 5.0
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Noise of a normalised spectrum at one working point ([I] Eqs. 2 and 3, METHOD's sign).
+
+    `c_ref` is the mean reference count, `mu_low` and `mu_high` the mean absorbance of the pre- and
+    post-edge regions, `a` and `b` the camera's constants: sigma(N) = sqrt(a N - b) counts.
+    Raises InputError when no positive edge step or no count above the camera's floor is left.
+    """
+
+    c_ref: float
+    mu_low: float
+    mu_high: float
+    a: float = CAMERA_A
+    b: float = CAMERA_B
+
+    def __post_init__(self) -> None:
+        values = (self.c_ref, self.mu_low, self.mu_high, self.a, self.b)
+        if not all(math.isfinite(value) for value in values):
+            raise InputError(f"noise model: {self} holds a number that is not finite; give five real numbers")
+        if self.a <= 0 or self.b < 0:
+            raise InputError(
+                f"noise model: a = {self.a:g} and b = {self.b:g}; a must be positive and b not negative: "
+                "calibrate the camera again"
+            )
+        if self.mu_high <= self.mu_low:
+            raise InputError(
+                f"noise model: mu_high = {self.mu_high:g} is not above mu_low = {self.mu_low:g}; the edge "
+                "step must be positive: give the mean absorbance after and before the edge, in that order"
+            )
+        counts = self.c_ref * np.exp([0.0, -self.mu_low, -self.mu_high])
+        check_floor(counts, self.a, self.b, "the working point")
+
+    @classmethod
+    def measured(
+        cls,
+        c_ref: ArrayLike,
+        mu_low: ArrayLike,
+        mu_high: ArrayLike,
+        a: float = CAMERA_A,
+        b: float = CAMERA_B,
+    ) -> Self:
+        """Return the model at the mean working point of a cube's maps (any shapes; NaN marks void pixels)."""
+        return cls(
+            _map_mean("c_ref", c_ref), _map_mean("mu_low", mu_low), _map_mean("mu_high", mu_high), a, b
+        )
+
+    @property
+    def floor(self) -> float:
+        """The count B/A below which the camera model has no value."""
+        return self.b / self.a
+
+    @property
+    def edge_step(self) -> float:
+        """The absorbance that a normalised value of 1 stands for."""
+        return self.mu_high - self.mu_low
+
+    def counts(self, spectra: FloatArray) -> FloatArray:
+        """Return the transmitted counts (..., E) that normalised spectra (..., E) stand for."""
+        mu = np.asarray(spectra, dtype=np.float64) * self.edge_step + self.mu_low
+        with np.errstate(over="ignore"):  # an absurd absorbance becomes an infinite count, which is refused
+            return np.asarray(self.c_ref * np.exp(-mu))
+
+    def normalised(self, c_ref: FloatArray, c_trans: FloatArray) -> FloatArray:
+        """Return the normalised spectra (..., E) of measured counts (..., E), the inverse of `counts`."""
+        return np.asarray((np.log(c_ref / c_trans) - self.mu_low) / self.edge_step)
+
+    def sigma(self, spectra: FloatArray) -> FloatArray:
+        """Return the standard deviation (..., E) of normalised absorbance (..., E), in its own units.
+
+        Raises InputError for a sample that is not finite or whose transmitted count is below the floor.
+        """
+        spectra = np.asarray(spectra, dtype=np.float64)
+        bad = np.count_nonzero(~np.isfinite(spectra))
+        if bad:
+            raise InputError(f"noise: {bad} of {spectra.size} samples are not finite; mask them first")
+        noise = sigma_absorbance(np.asarray(self.c_ref), self.counts(spectra), self.a, self.b)
+        return np.asarray(noise / self.edge_step)
+
+
+def sigma_absorbance(
+    c_ref: ArrayLike, c_trans: ArrayLike, a: float = CAMERA_A, b: float = CAMERA_B
+) -> FloatArray:
+    """Return the standard deviation of mu = ln(c_ref / c_trans) for counts of any matching shapes.
+
+    sigma^2 = (a c_ref - b)/c_ref^2 + (a c_trans - b)/c_trans^2. Raises InputError below the floor b/a.
+    """
+    reference = np.asarray(c_ref, dtype=np.float64)
+    transmitted = np.asarray(c_trans, dtype=np.float64)
+    check_floor(reference, a, b, "the reference image")
+    check_floor(transmitted, a, b, "the transmitted image")
+    return np.asarray(np.sqrt((a * reference - b) / reference**2 + (a * transmitted - b) / transmitted**2))
+
+
+def has_edge(
+    c_ref: ArrayLike,
+    mu_low: ArrayLike,
+    mu_high: ArrayLike,
+    samples: tuple[int, int],
+    a: float = CAMERA_A,
+    b: float = CAMERA_B,
+) -> BoolArray:
+    """Return which pixels have an edge step of at least five times its own noise (maps of matching shapes).
+
+    `samples` energies were averaged into mu_low and into mu_high. A pixel with a value that is not finite or
+    a count below the floor b/a has none.
+    """
+    reference, low, high = np.broadcast_arrays(
+        *(np.asarray(m, dtype=np.float64) for m in (c_ref, mu_low, mu_high))
+    )
+    seen = np.isfinite(reference) & np.isfinite(low) & np.isfinite(high)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for mu in (0.0, low, high):
+            seen = seen & (reference * np.exp(-np.asarray(mu)) >= b / a) & (reference > 0)
+    edge = np.zeros(seen.shape, dtype=np.bool_)
+    c, low, high = reference[seen], low[seen], high[seen]
+    variance = sum(
+        sigma_absorbance(c, c * np.exp(-mu), a, b) ** 2 / count
+        for mu, count in zip((low, high), samples, strict=True)
+    )
+    edge[seen] = high - low >= _SIGNIFICANT_STEP * np.sqrt(variance)
+    return edge
+
+
+def sigma_counts(counts: ArrayLike, a: float = CAMERA_A, b: float = CAMERA_B) -> FloatArray:
+    """Return the camera's standard deviation sqrt(a N - b) for counts N; InputError below the floor b/a."""
+    values = np.asarray(counts, dtype=np.float64)
+    check_floor(values, a, b, "the image")
+    return np.asarray(np.sqrt(np.maximum(a * values - b, 0.0)))
+
+
+def check_floor(counts: FloatArray, a: float, b: float, where: str) -> None:
+    """Raise InputError when a count is below b/a, where the camera model has no value, or not finite."""
+    bad = ~(np.isfinite(counts) & (counts > 0) & (counts >= b / a))
+    if np.any(bad):
+        worst = float(np.min(np.where(np.isnan(counts), -np.inf, counts)[bad]))
+        raise InputError(
+            f"noise: {np.count_nonzero(bad)} of {counts.size} counts of {where} are not finite or below the "
+            f"camera's floor of {b / a:.4g} (lowest {worst:.4g}); mask them or use a thinner absorber"
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Camera constants of sigma(N) = sqrt(a N - b) with their standard errors."""
+
+    a: float
+    b: float
+    a_error: float
+    b_error: float
+
+
+def calibrate(mean_counts: ArrayLike, std_counts: ArrayLike) -> Calibration:
+    """Fit variance = a N - b to (mean, standard deviation) pairs, one for each count level (any shape).
+
+    Least squares in the variance, each level weighted by its own sampling error, which is proportional to
+    the variance the fit gives there: weights from the measured variance would pull the line down. Errors are
+    one standard deviation, from the scatter of the levels about the line.
+    Raises InputError for fewer than three levels or a line that does not rise.
+    """
+    mean = np.asarray(mean_counts, dtype=np.float64).ravel()
+    variance = np.asarray(std_counts, dtype=np.float64).ravel() ** 2
+    if mean.shape != variance.shape:
+        raise InputError(f"calibration: {mean.size} mean counts but {variance.size} standard deviations")
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(variance)) and np.all(mean > 0)):
+        raise InputError("calibration: a mean count or deviation is not finite or not positive; leave it out")
+    if np.unique(mean).size < 3:
+        raise InputError(
+            f"calibration: {np.unique(mean).size} count levels, at least 3 needed: take frames at more levels"
+        )
+    weight = np.ones_like(mean)
+    for _ in range(_REWEIGHTINGS):
+        slope, offset, covariance = _fit_line(mean, variance, weight)
+        level = slope * mean + offset
+        if slope <= 0 or np.max(level) <= 0:
+            break
+        # a level at the floor has next to no variance by the fit; it must not get all the weight
+        weight = 1.0 / np.maximum(level, 1e-3 * np.max(level)) ** 2
+    if slope <= 0:
+        raise InputError(
+            f"calibration: the variance falls with the count (a = {slope:.4g}); these are not repeated "
+            "frames of one field at several count levels"
+        )
+    error_a, error_b = np.sqrt(np.diag(covariance))
+    return Calibration(float(slope), float(-offset), float(error_a), float(error_b))
+
+
+def calibrate_frames(frames: ArrayLike) -> Calibration:
+    """Fit the camera's constants to repeated frames (F, ...) of one unchanged field with varied brightness.
+
+    Raises InputError for fewer than three frames or what `calibrate` refuses.
+    """
+    stack = np.asarray(frames, dtype=np.float64)
+    if stack.ndim < 2 or stack.shape[0] < 3:
+        raise InputError(f"calibration: frames of shape {stack.shape}; give at least 3 frames of a field")
+    return calibrate(stack.mean(axis=0), stack.std(axis=0, ddof=1))
+
+
+def _fit_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, float, FloatArray]:
+    """Return slope, offset and their covariance (2, 2) by weighted least squares."""
+    scale = float(np.mean(x))
+    design = np.stack([x / scale, np.ones_like(x)], axis=1)
+    normal = np.linalg.inv(design.T @ (weight[:, None] * design))
+    slope, offset = normal @ (design.T @ (weight * y))
+    residual = y - design @ np.array([slope, offset])
+    scatter = float(np.sum(weight * residual**2)) / (x.size - 2)
+    units = np.array([1.0 / scale, 1.0])
+    return float(slope / scale), float(offset), np.asarray(normal * scatter * np.outer(units, units))
+
+
+def _map_mean(name: str, values: ArrayLike) -> float:
+    samples = np.asarray(values, dtype=np.float64)
+    valid = samples[np.isfinite(samples)]
+    if valid.size == 0:
+        raise InputError(f"noise: the map {name} holds no finite value; the cube has no valid pixel")
+    return float(valid.mean())

@@ -1,0 +1,148 @@
+"""Pre-edge and post-edge lines, the edge's position and its step."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.errors import InputError
+from gigaxas.spectra.spectrum import Spectrum, described, in_order
+
+PRE_EDGE = (7009.0, 7095.0)  # eV, Fe K: below the pre-edge peak
+POST_EDGE = (7170.0, 7321.2)  # eV, Fe K: past the white line, to the end of the paper's grid
+SLOPE_WINDOW = 0.6  # eV to either side: half the Fe K core-hole width, so that noise makes no edge
+MIN_POINTS = 3
+STEP_OVER_NOISE = 5.0  # an edge step below this many rms of the pre-edge about its line is no edge
+ROUNDING = 1e-12
+
+Range = tuple[float, float]
+Line = tuple[float, float, float]  # value at the centre, slope, centre
+
+
+def normalise(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None = None) -> Spectrum:
+    """Return the spectrum less its pre-edge line, divided by its post-edge line (METHOD 1), near 0 to near 1.
+
+    The ranges are (low, high) in eV. Lines are fitted uniformly in energy, so that a densely sampled foot of
+    the edge weighs no more than its width; outside low of the pre-edge to high of the post-edge they are held
+    at their end values. InputError: ranges out of order or with fewer than 3 energies, E0 outside them, a
+    flat spectrum, a zero or negative edge step, or a post-edge line that reaches zero.
+    """
+    spectrum = in_order(spectrum)
+    pre, post, _ = _lines(spectrum, pre_edge, post_edge, e0)
+    energy = np.clip(spectrum.energy, pre_edge[0], post_edge[1])
+    scale = _at(post, energy)
+    if scale.min() <= 0:
+        raise InputError(
+            f"{described(spectrum)}: the post-edge line falls to {scale.min():.3g} within the spectrum; "
+            "expected it above zero; move the post-edge range or look for a sloping background"
+        )
+    return replace(spectrum, mu=(spectrum.mu - _at(pre, energy)) / scale)
+
+
+def edge_step(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None = None) -> float:
+    """Return the height of the post-edge line over the pre-edge line at E0, in mu; errors as `normalise`."""
+    return _lines(in_order(spectrum), pre_edge, post_edge, e0)[2]
+
+
+def check_ranges(pre_edge: Range, post_edge: Range) -> None:
+    """Raise InputError unless the ranges are four rising energies."""
+    if not pre_edge[0] < pre_edge[1] < post_edge[0] < post_edge[1]:
+        raise InputError(
+            f"pre-edge {pre_edge} and post-edge {post_edge}; expected four rising energies in eV"
+        )
+
+
+def find_e0(spectrum: Spectrum, within: Range) -> float:
+    """Return the energy in eV of the steepest rise within a range, the usual measure of the edge's position.
+
+    Slopes are those of lines fitted over 0.6 eV to either side, or to the neighbouring samples where they lie
+    further apart. InputError: fewer than 3 energies in the range, or no rise in it.
+    """
+    energy, mu = spectrum.energy, spectrum.mu
+    inside = np.flatnonzero((energy >= within[0]) & (energy <= within[1]))
+    if inside.size < MIN_POINTS:
+        raise InputError(
+            f"{described(spectrum)}: {inside.size} energies from {within[0]:g} to {within[1]:g} eV, "
+            f"where the edge is looked for; expected at least {MIN_POINTS}"
+        )
+    slopes = _slopes(energy, mu)[inside]
+    best = int(np.argmax(slopes))
+    if slopes[best] <= 0:
+        raise InputError(
+            f"{described(spectrum)}: mu does not rise from {within[0]:g} to {within[1]:g} eV; expected an "
+            "absorption edge; check the columns (itrans is no absorbance) and the energy unit"
+        )
+    return float(energy[inside[best]])
+
+
+def _slopes(energy: FloatArray, mu: FloatArray) -> FloatArray:
+    n = energy.size
+    low = np.minimum(
+        np.searchsorted(energy, energy - SLOPE_WINDOW, side="left"), np.maximum(np.arange(n) - 1, 0)
+    )
+    high = np.maximum(
+        np.searchsorted(energy, energy + SLOPE_WINDOW, side="right"), np.minimum(np.arange(n) + 2, n)
+    )
+    x, y = energy - energy.mean(), mu - mu.mean()
+
+    def total(values: FloatArray) -> FloatArray:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return sums[high] - sums[low]
+
+    count = high - low
+    spread = total(x * x) - total(x) ** 2 / count
+    return (total(x * y) - total(x) * total(y) / count) / spread
+
+
+def _lines(
+    spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None
+) -> tuple[Line, Line, float]:
+    check_ranges(pre_edge, post_edge)
+    span = float(np.ptp(spectrum.mu))
+    if span <= ROUNDING * float(np.abs(spectrum.mu).max()):
+        raise InputError(
+            f"{described(spectrum)}: mu is the same at every energy; expected an absorption edge"
+        )
+    pre, noise = _fit(spectrum, pre_edge, "pre-edge")
+    above = replace(spectrum, mu=spectrum.mu - _at(pre, spectrum.energy))
+    post, _ = _fit(above, post_edge, "post-edge")
+    edge = find_e0(spectrum, (pre_edge[1], post_edge[0])) if e0 is None else e0
+    if not pre_edge[1] <= edge <= post_edge[0]:
+        raise InputError(
+            f"{described(spectrum)}: E0 = {edge:g} eV; expected it between the ranges, from "
+            f"{pre_edge[1]:g} to {post_edge[0]:g} eV"
+        )
+    step = float(_at(post, np.array([edge]))[0])
+    if step < 0:
+        raise InputError(
+            f"{described(spectrum)}: the edge step is {step:.4g}, negative; expected mu to rise at the edge; "
+            "check whether i0 and itrans are swapped"
+        )
+    if step <= max(STEP_OVER_NOISE * noise, ROUNDING * span):
+        raise InputError(
+            f"{described(spectrum)}: the edge step is {step:.3g} with {noise:.2g} rms about the pre-edge "
+            "line; expected an edge well above its noise; leave this scan out or check the ranges"
+        )
+    return pre, post, step
+
+
+def _fit(spectrum: Spectrum, span: Range, name: str) -> tuple[Line, float]:
+    inside = (spectrum.energy >= span[0]) & (spectrum.energy <= span[1])
+    if inside.sum() < MIN_POINTS:
+        raise InputError(
+            f"{described(spectrum)}: {int(inside.sum())} energies in the {name} range {span[0]:g} to "
+            f"{span[1]:g} eV; expected at least {MIN_POINTS}; it was measured from "
+            f"{spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV"
+        )
+    weight = np.gradient(spectrum.energy)[inside]
+    weight = weight / weight.sum()
+    energy, mu = spectrum.energy[inside], spectrum.mu[inside]
+    centre, level = float(weight @ energy), float(weight @ mu)
+    away = energy - centre
+    slope = float((weight * away) @ (mu - level) / ((weight * away) @ away))
+    rest = mu - level - slope * away
+    return (level, slope, centre), float(np.sqrt(weight @ rest**2))
+
+
+def _at(line: Line, energy: FloatArray) -> FloatArray:
+    return line[0] + line[1] * (energy - line[2])

@@ -1,0 +1,1 @@
+"""Readers of reference spectra, one a file format."""

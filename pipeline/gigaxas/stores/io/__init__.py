@@ -1,0 +1,1 @@
+"""Chunks, checksums, and stores published by rename."""

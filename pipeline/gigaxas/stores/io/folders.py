@@ -1,0 +1,77 @@
+"""The files of a store, on a disk of this machine or behind an address: listed, read, removed, renamed."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from gigaxas.locations import Place, Url
+
+
+def exists(folder: Place) -> bool:
+    """Return whether anything is there."""
+    if isinstance(folder, Path):
+        return folder.exists()
+    system, path = _system(folder)
+    return bool(system.exists(path))
+
+
+def remove(folder: Place) -> None:
+    """Remove a folder and all it holds; nothing there is no error."""
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        system, path = _system(folder)
+        if system.exists(path):
+            system.rm(path, recursive=True)
+
+
+def read_file(folder: Place, key: str) -> bytes:
+    """Return the bytes of one file of a store. Raises FileNotFoundError where there is none."""
+    if isinstance(folder, Path):
+        return (folder / key).read_bytes()
+    system, path = _system(folder)
+    return bytes(system.cat_file(f"{path}/{key}"))
+
+
+def sizes(folder: Place) -> dict[str, int]:
+    """Return the size in bytes of every file below a folder, by its path from there; empty where none is."""
+    return {key: size for key, (size, _) in stamps(folder).items()}
+
+
+def stamps(folder: Place) -> dict[str, tuple[int, str]]:
+    """Return size and time (or tag) of every file below a folder, by its path from there."""
+    if isinstance(folder, Path):
+        found = {}
+        for parent, _, files in os.walk(folder):
+            for name in files:
+                file = Path(parent) / name
+                stat = file.stat()
+                found[file.relative_to(folder).as_posix()] = (stat.st_size, str(stat.st_mtime_ns))
+        return found
+    system, path = _system(folder)
+    start = len(path.strip("/")) + 1
+    return {
+        name.strip("/")[start:]: (int(entry["size"]), str(_mark(entry)))
+        for name, entry in system.find(path, detail=True).items()
+    }
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed writer left between a chunk's bytes and its name."""
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            if name.endswith(".partial"):
+                (Path(parent) / name).unlink(missing_ok=True)
+
+
+def _mark(entry: dict[str, Any]) -> Any:
+    return entry.get("ETag") or entry.get("mtime") or entry.get("LastModified") or entry.get("created")
+
+
+def _system(folder: Url) -> tuple[Any, str]:
+    system, path = fsspec.core.url_to_fs(folder)
+    system.invalidate_cache()
+    return system, path

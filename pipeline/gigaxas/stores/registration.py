@@ -1,0 +1,37 @@
+"""What a first look at raw fields found: their edge-step images, placement, shift of energy and drift."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.locations import Place
+from gigaxas.stores.io.chunks import create_array, read, write
+from gigaxas.stores.io.groups import create_group
+from gigaxas.tiles import Tile
+
+STEP = "step"
+
+
+def create_survey(path: Place, fields: int, plane: tuple[int, int], rows: int, fingerprint: str) -> None:
+    """Make an empty survey of `fields` images (h, w), a chunk for every band of so many rows."""
+    create_group(path, {"title": "gigaxas survey", "fingerprint": fingerprint})
+    create_array(
+        path,
+        STEP,
+        shape=(fields, *plane),
+        chunks=(1, rows, plane[1]),
+        dtype="float32",
+        dims=("field", "y", "x"),
+        attributes={"long_name": "edge step of every field, from a few images"},
+    )
+
+
+def write_step(path: Place, field: int, tile: Tile, step: NDArray[np.float32]) -> None:
+    """Write the edge step (h, w) of a tile of one field."""
+    write(path, STEP, (slice(field, field + 1), *tile.region), step[np.newaxis])
+
+
+def read_step(path: Place, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
+    """Read the edge step (h, w) of a region of one field; NaN where it has none."""
+    return read(path, STEP, (slice(field, field + 1), *region))[0]

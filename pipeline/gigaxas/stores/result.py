@@ -1,0 +1,158 @@
+"""The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from gigaxas.arrays import FloatArray, IntArray, label_dtype
+from gigaxas.errors import DamagedError, InputError
+from gigaxas.locations import Place, place
+from gigaxas.nearest import certainty
+from gigaxas.spatial.cluster_sums import ClusterSpectra
+from gigaxas.stores.io.checksums import WholeStore
+from gigaxas.stores.io.chunks import create_array, open_array, read, save_array, write
+from gigaxas.stores.io.folders import exists
+from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
+from gigaxas.tiles import Tile
+
+STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
+CLUSTERS = ("y", "x", "energy", "cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
+MAPS = {
+    "site": "site of the largest correlation, as assigned; 0 is no label",
+    "kept": "label after the clean-up; 0 where it was removed",
+    "label": "final label; 0 is void",
+    "state": "why a pixel has its label",
+    "correlation": "Pearson correlation with the assigned site",
+}
+TYPES: dict[str, Any] = {"state": np.uint8, **dict.fromkeys(("correlation", *certainty.MAPS), np.float32)}
+
+# What programs that know the CF conventions look for beside name and units.
+GLOBAL = {
+    "Conventions": "CF-1.11",
+    "title": "gigaxas result",
+    "source": "X-ray absorption spectral image, assigned to sites, cleaned up and filled by gigaxas",
+    "references": "Ito et al., Sci. Rep. 14, 22549 (2024)",
+}
+MORE: dict[str, dict[str, Any]] = {
+    "label": {"ancillary_variables": "state correlation"},
+    "site": {"ancillary_variables": "correlation"},
+    "state": {"flag_values": list(range(len(STATES))), "flag_meanings": " ".join(STATES)},
+    "correlation": {"valid_range": [-1.0, 1.0]},
+}
+
+
+def create_result(
+    path: Place,
+    plane: tuple[int, int],
+    tile: tuple[int, int],
+    pixel_um: float,
+    sites: int,
+    basis: str,
+    more: Sequence[str] = (),
+) -> None:
+    """Make the maps of a result, one chunk a tile; `basis` tells the cube and the sites they come from.
+
+    `more` names the maps of single pixels' certainty that are wanted.
+    """
+    create_group(path, {**GLOBAL, "basis": basis, "sites": sites})
+    for axis, size in zip("yx", plane, strict=True):
+        meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
+        save_array(
+            path, axis, np.arange(size) * pixel_um, (axis,), units="um", axis=axis.upper(), long_name=meaning
+        )
+    for name, meaning in {**MAPS, **{name: certainty.MAPS[name] for name in more}}.items():
+        attributes: dict[str, Any] = {"long_name": meaning, "units": "1", **MORE.get(name, {})}
+        create_array(
+            path,
+            name,
+            shape=plane,
+            chunks=tile,
+            dtype=TYPES.get(name, label_dtype(sites)),
+            dims=("y", "x"),
+            attributes=attributes,
+        )
+
+
+def read_map(path: Place, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+    """Read the part of a map that the slices (y, x) cut out."""
+    return read(path, name, region)
+
+
+def write_maps(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
+    """Write the values (h, w) of one tile into the maps of these names."""
+    for name, values in maps.items():
+        write(path, name, tile.region, values)
+
+
+def write_clusters(
+    path: Place,
+    energy: FloatArray,
+    spectra: ClusterSpectra,
+    pixels: IntArray,
+    states: IntArray,
+    fingerprint: str,
+    shares: Mapping[str, tuple[int, int]],
+) -> None:
+    """Add the clusters (label, pixels, kept pixels, mean spectrum and error), counts and the mark.
+
+    `states` counts the pixels of each state; `shares` tells of labels that are not exact: pixels, of so many.
+    """
+    add_attributes(path, states=states.tolist(), fingerprint=fingerprint, shares=dict(shares))
+    per_cluster, per_sample = ("cluster",), ("cluster", "energy")
+    save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
+    for name, values, meaning in (
+        ("cluster", spectra.labels, "label of the cluster"),
+        ("pixels", pixels, "pixels with this final label"),
+        ("kept_pixels", spectra.pixels, "pixels the spectrum is a mean of"),
+    ):
+        save_array(path, name, values, per_cluster, units="1", long_name=meaning)
+    save_array(
+        path,
+        "spectrum",
+        spectra.mean,
+        per_sample,
+        units="1",
+        long_name="mean spectrum of the kept pixels: normalised X-ray absorbance",
+        cell_methods="area: mean",
+        ancillary_variables="standard_error kept_pixels",
+    )
+    save_array(
+        path,
+        "standard_error",
+        spectra.standard_error,
+        per_sample,
+        units="1",
+        long_name="standard error of the mean spectrum",
+    )
+
+
+def open_result(path: str | Place) -> xr.Dataset:
+    """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
+
+    Raises InputError where there is no finished result.
+    """
+    given = place(path)
+    inside = given / "result.zarr"
+    store = inside if exists(inside) else given
+    if not exists(store / "label" / "zarr.json") or UNFINISHED in attributes_of(store):
+        raise InputError(f"{given}: found no finished result, expected result.zarr; run gigaxas classify")
+    dataset = xr.open_zarr(WholeStore(open_store(store)), consolidated=False)
+    for values in dataset.variables.values():
+        for name in {"flag_values", "valid_range"} & set(values.attrs):
+            # JSON forgets the type, which must be the variable's own.
+            values.attrs[name] = np.asarray(values.attrs[name], values.dtype)
+    return dataset
+
+
+def clusters_are_whole(path: Place) -> bool:
+    """Return whether the arrays of the clusters can be read."""
+    try:
+        for name in CLUSTERS:
+            array = open_array(path, name)
+            read(path, name, (slice(None),) * array.ndim)
+    except (InputError, DamagedError):
+        return False
+    return True

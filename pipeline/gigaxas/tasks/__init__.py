@@ -1,0 +1,1 @@
+"""What runs on one tile: read, compute, write whole chunks, return a small summary."""

@@ -1,0 +1,75 @@
+"""What one tile goes through on the way from clusters to components."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import IntArray
+from gigaxas.components.composition import Plan, compose, wanted_pixels
+from gigaxas.components.evidence import pixel_noise
+from gigaxas.components.pca import gram_sums
+from gigaxas.locations import Place
+from gigaxas.spatial.cluster_sums import Sums, sum_spectra
+from gigaxas.spatial.extents import TileExtents, find_extents
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores import cube
+from gigaxas.stores.composition import write_composition
+from gigaxas.stores.cube import CubeInfo
+from gigaxas.stores.io.chunks import read
+from gigaxas.stores.result import read_map
+from gigaxas.tiles import Tile
+
+
+def survey_tile(tile: Tile, *, info: CubeInfo, result: Place) -> tuple[TileExtents, Sums | None]:
+    """Measure the regions of one tile, and sum its absorbance about the edge where the cube tells it."""
+    label = read_map(result, "label", tile.region)
+    extents = find_extents(label, tile.y0, tile.x0, info.plane[1])
+    if not info.maps:
+        return extents, None
+    return extents, sum_spectra(_edge(info, tile), read_map(result, "kept", tile.region))
+
+
+def gram_tile(
+    tile: Tile, *, info: CubeInfo, result: Place, labels: IntArray, unit: float
+) -> tuple[IntArray, NDArray[np.int64]]:
+    """Sum the products of samples of one tile; return the rows of the labels found, and their sums."""
+    kept = read_map(result, "kept", tile.region)
+    rows = np.flatnonzero(np.isin(labels, kept))
+    return rows, gram_sums(cube.read_tile(info, tile), kept, labels[rows], unit, info.invalid)
+
+
+def compose_tile(
+    tile: Tile, *, info: CubeInfo, result: Place, store: Place, plan: Plan, noise: NoiseModel
+) -> tuple[Sums, IntArray, int]:
+    """Write the composition of one tile.
+
+    Returns exact sums of the ratios over its labelled pixels, the pixels of each main component in the order
+    of `plan`, and how many pixels were fitted.
+    """
+    label = read_map(result, "label", tile.region)
+    needed = bool(wanted_pixels(label, plan).any())
+    edge_noise = None
+    if needed and info.maps:
+        low, high = _edge(info, tile)
+        edge_noise = pixel_noise(noise, 1.0, low, high - low)
+    found = compose(
+        label,
+        cube.read_tile(info, tile) if needed else None,
+        plan,
+        info.scale,
+        info.offset,
+        info.invalid,
+        edge_noise,
+    )
+    write_composition(
+        store, tile, ratio=found.ratio, ratio_sigma=found.sigma, residual=found.residual, main=found.main
+    )
+    main = np.array([np.count_nonzero(found.main == number) for number in plan.components])
+    fitted = int(np.isfinite(found.residual).sum())
+    return sum_spectra(found.ratio, (label > 0).astype(np.uint8)), main, fitted
+
+
+def _edge(info: CubeInfo, tile: Tile) -> NDArray[Any]:
+    """Read the mean absorbance before and after the edge (2, h, w)."""
+    return np.stack([read(info.path, name, tile.region) for name in info.maps])

@@ -1,0 +1,220 @@
+"""What one tile goes through at each stage: read, compute, write a whole chunk, return a small summary."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
+from gigaxas.config.schema import CleanUp
+from gigaxas.locations import Place
+from gigaxas.nearest import Assignment, Prepared, assign_block
+from gigaxas.nearest.approximate import assign_approximately, count_right
+from gigaxas.nearest.certainty import Certainty, certainty_maps
+from gigaxas.observed import Grains, Level, observe_parcel, probe_windows
+from gigaxas.simulate import EdgeWindows, simulate_block
+from gigaxas.spatial.certain import settle
+from gigaxas.spatial.clean_up import effective_labels, find_cores
+from gigaxas.spatial.cluster_sums import Sums, merge_sums, sum_spectra
+from gigaxas.spatial.fill import FillEdges, fill_edges, fill_tile, pixel_states
+from gigaxas.spatial.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores import cube, truth
+from gigaxas.stores.cube import CubeInfo
+from gigaxas.stores.deferred import Aside, join_asides, read_aside, write_aside
+from gigaxas.stores.result import read_map, write_maps
+from gigaxas.tiles import Tile, blocks_of, chunk_rows, parts_of
+
+Plane = tuple[int, int]
+
+SAMPLE = 4000
+"""Pixels of a tile on which the approximate engine is compared with the exact one."""
+
+
+def simulate_tile(
+    tile: Tile,
+    *,
+    store: Place,
+    truth_store: Place,
+    spectra: FloatArray,
+    noise: NoiseModel,
+    windows: EdgeWindows,
+    seed: int,
+) -> None:
+    """Measure one tile of the scene: counts, camera noise, absorbance."""
+    phase, thickness = truth.read_tile(truth_store, tile)
+    rng = np.random.default_rng([seed, tile.y0, tile.x0])
+    block = simulate_block(phase, thickness, spectra, noise, rng, windows)
+    cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
+
+
+def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, FloatArray]:
+    """Return what the windows of one probe show of the noise, and the sum of their spectra."""
+    return probe_windows(cube.read_tile(info, tile), k_size, info.invalid)
+
+
+def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
+    """Gather the uniform windows of one parcel into grains; a row of chunks is held at a time."""
+    rows = chunk_rows(tile, info.chunk[0])
+    blocks = (cube.read_tile(info, part) for part in rows)
+    return observe_parcel(blocks, (tile.y0, tile.x0), level, info.invalid)
+
+
+def assign_tile(
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Place,
+    sites: Prepared,
+    certainty: Certainty | None = None,
+    expected: CleanUp | None = None,
+) -> None:
+    """Give every pixel of one tile its nearest site, and say how sure that is.
+
+    With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept aside.
+    """
+    ranked = certainty is not None and certainty.gain is not None
+
+    def find(part: Tile, block: NDArray[Any]) -> Assignment:
+        return assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
+
+    _assign(tile, find, info, result, len(sites.sites), certainty, expected)
+
+
+def assign_tile_approximately(
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Place,
+    sites: Prepared,
+    index: Any,
+    certainty: Certainty | None = None,
+    expected: CleanUp | None = None,
+) -> tuple[int, int]:
+    """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and the pixels in it."""
+    counts = []
+
+    def find(part: Tile, block: NDArray[Any]) -> Assignment:
+        found = assign_approximately(block, sites, index, info.invalid)
+        seed = part.y0 * info.plane[1] + part.x0
+        counts.append(count_right(block, found.labels, sites, info.invalid, SAMPLE, seed))
+        return found
+
+    _assign(tile, find, info, result, len(sites.sites), certainty, expected)
+    return sum(right for right, _ in counts), sum(compared for _, compared in counts)
+
+
+def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> tuple[int, int]:
+    """Count the labels that rounding the samples has changed in one tile, and the pixels compared.
+
+    Those are the pixels that a quantised cube holds as they were, too, unless both have no signal.
+    """
+    samples, rows = cube.read_lossless(info, tile)
+    labels = read_map(result, "site", tile.region)[rows]
+    exact = assign_block(samples, sites, invalid=info.invalid).labels
+    return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
+
+
+def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
+    """Find the regions of one tile; return what merging them with its neighbours' needs."""
+    effective, regions = _regions(tile, result, plane, clean_up)
+    return region_edges(effective, regions)
+
+
+def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean_up: CleanUp) -> FillEdges:
+    """Write the kept labels of one tile; return what filling across its border needs."""
+    effective, regions = _regions(tile, result, plane, clean_up)
+    kept = keep_regions(effective, regions, keep)
+    write_maps(result, tile, kept=kept)
+    return fill_edges(kept)
+
+
+def fill_tile_holes(
+    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp, sites: int
+) -> tuple[IntArray, IntArray]:
+    """Write the final labels and the states of one tile; return the pixels of each state and each label."""
+    site = read_map(result, "site", tile.region)
+    kept = read_map(result, "kept", tile.region)
+    void = None if clean_up.fill_void else site == 0
+    states = pixel_states(site, kept, void, tile.interior(clean_up.k_size // 2, plane))
+    label = fill_tile(kept, settled, void)
+    write_maps(result, tile, label=label, state=states)
+    return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
+
+
+def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: int) -> Sums:
+    """Sum the spectra of one tile over its kept labels.
+
+    What the assignment kept aside of its tiles (of `step` pixels) is used; where it kept nothing, the cube is
+    read again.
+    """
+    kept = read_map(result, "kept", tile.region)
+    sums = []
+    for part in parts_of(tile, step):
+        labels = kept[part.within(tile)]
+        aside = read_aside(result, part)
+        if aside is None:
+            sums.append(sum_spectra(cube.read_tile(info, part), labels, info.invalid))
+        else:
+            sums += [aside.sums, sum_spectra(aside.samples, labels.ravel()[aside.pixels], info.invalid)]
+    return merge_sums(sums, sites)
+
+
+def tile_regions(
+    window: LabelArray, tile: Tile, plane: Plane, k_size: int, p_num: int, fill_void: bool
+) -> tuple[LabelArray, Regions]:
+    """Find the regions of one tile from its site labels with a halo of k_size // 2, cut at the image's edge.
+
+    Returns the labels (h, w) that the regions are made of, and the regions.
+    """
+    half = k_size // 2
+    padded = np.pad(window, tile.padding(half, plane))
+    interior = tile.interior(half, plane)
+    cores = find_cores(padded, interior, k_size, p_num, fill_void)
+    height, width = tile.shape
+    effective = effective_labels(padded[half : half + height, half : half + width], cores, interior)
+    return effective, find_regions(effective, cores)
+
+
+def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
+    window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
+    return tile_regions(window, tile, plane, **clean_up.model_dump())
+
+
+def _assign(
+    tile: Tile,
+    find: Callable[[Tile, NDArray[Any]], Assignment],
+    info: CubeInfo,
+    result: Place,
+    sites: int,
+    certainty: Certainty | None,
+    expected: CleanUp | None,
+) -> None:
+    """Assign a tile block by block, so that one block is held at a time, and write its maps whole."""
+    maps: dict[str, NDArray[Any]] = {}
+    asides = []
+    for part in blocks_of(tile, info.chunk, info.bytes_per_pixel):
+        block = cube.read_tile(info, part)
+        found = find(part, block)
+        values = {"site": found.labels, "correlation": found.correlation}
+        if certainty is not None:
+            values |= certainty_maps(block, found, certainty, info.scale, info.offset)
+        for name, value in values.items():
+            maps.setdefault(name, np.empty(tile.shape, value.dtype))[part.within(tile)] = value
+        if expected is not None:
+            asides.append(_aside(part, tile, block, found.labels, info, expected))
+    if expected is not None:
+        write_aside(result, tile, join_asides(asides, sites))
+    write_maps(result, tile, **maps)
+
+
+def _aside(
+    part: Tile, tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp
+) -> Aside:
+    settled = settle(labels, part.interior(expected.k_size // 2, info.plane), **expected.model_dump())
+    y, x = np.nonzero(settled.open)
+    pixels = (y + part.y0 - tile.y0) * tile.shape[1] + x + part.x0 - tile.x0
+    # only a void pixel has an invalid sample, and none of these is kept but with fill_void
+    invalid = info.invalid if expected.fill_void else None
+    return Aside(sum_spectra(block, settled.kept, invalid), pixels, block[:, y, x])

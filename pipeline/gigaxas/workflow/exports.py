@@ -1,0 +1,140 @@
+"""The maps of a finished result in the formats of other programs: OME-Zarr and TIFF."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from gigaxas.config.paths import composition_path, result_path
+from gigaxas.config.schema import Config
+from gigaxas.execution.runner import Runner
+from gigaxas.report import STATE_NAMES, ReportData
+from gigaxas.report.palette import state_colours
+from gigaxas.report.viewer import TILE
+from gigaxas.report.views import by_size, colours_by_label
+from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.stores.cube import CubeInfo
+from gigaxas.stores.io import chunks
+from gigaxas.stores.io.groups import partial_of, publish
+from gigaxas.stores.ome_zarr import (
+    Channel,
+    LabelImage,
+    create_ome_zarr,
+    read_channel,
+    read_label,
+    write_level,
+)
+from gigaxas.stores.result import MAPS, read_map
+from gigaxas.stores.tiff import write_tiff
+from gigaxas.tiles import Tile, regular_grid
+from gigaxas.workflow.pyramid import (
+    BLOCK,
+    CLIMB,
+    LABELS,
+    Layers,
+    Maps,
+    climb,
+    find_layers,
+    part_of,
+    read_layers,
+    read_values,
+)
+from gigaxas.workflow.viewer import value_layers
+
+KEPT_STATES = (1, 2)
+OTHER_SITE = "#a8a49c"
+
+
+def write_ome_zarr(
+    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
+) -> Path:
+    """Write maps.ome.zarr: the measured maps as channels, and label, kept, site and state as label images."""
+    final = config.output / "maps.ome.zarr"
+    store = partial_of(final)
+    layers = find_layers(result, result_path(config), info, composition_path(config))
+    shapes = level_shapes(info.plane, TILE)
+    channels = [Channel(v.name, v.title, v.low, v.high) for v in value_layers(layers, data)]
+    create_ome_zarr(store, data.title, shapes, TILE, info.pixel_um, channels, _label_images(layers, data))
+    for level in range(0, max(1, len(shapes) - 1), CLIMB):
+        runner.over(
+            "ome-zarr",
+            export_block,
+            regular_grid(shapes[level], (BLOCK, BLOCK)),
+            layers=layers,
+            channels=tuple(channel.name for channel in channels),
+            store=store,
+            level=level,
+            levels=len(shapes),
+        )
+    publish(store, final)
+    return final
+
+
+def export_block(
+    tile: Tile, *, layers: Layers, channels: tuple[str, ...], store: Path, level: int, levels: int
+) -> None:
+    """Write one block of its level (in the first pass) and of the two above."""
+    maps = _stored(store, level, tile, channels) if level else read_layers(layers, tile.region, channels)
+    for above, part in climb(layers, maps, level, levels):
+        if above == level and level:
+            continue
+        kept = np.where(np.isin(part["state"], KEPT_STATES), part["label"], 0).astype(part["label"].dtype)
+        labels = {name: part[name] for name in LABELS} | {"kept": kept}
+        write_level(store, above, part_of(tile, level, above), [part[name] for name in channels], labels)
+
+
+def write_tiffs(
+    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
+) -> list[Path]:
+    """Write every map as tiff/NAME.tif, void pixels of the measured ones as NaN; return their paths."""
+    folder = config.output / "tiff"
+    folder.mkdir(exist_ok=True)
+    layers = find_layers(result, result_path(config), info, composition_path(config))
+    meanings = {layer.name: layer.meaning for layer in value_layers(layers, data)}
+    maps = {name: meaning for name, meaning in MAPS.items() if name not in meanings}
+    with runner.step("tiff", len(maps) + len(meanings)) as advance:
+        for name, meaning in (maps | meanings).items():
+            measured = name in meanings
+            read = _value_reader(layers, name) if measured else _map_reader(layers, name)
+            kind = np.float32 if measured else result[name].dtype
+            write_tiff(folder / f"{name}.tif", info.plane, kind, read, info.pixel_um, meaning)
+            advance(1)
+    return [folder / f"{name}.tif" for name in (maps | meanings)]
+
+
+def _map_reader(layers: Layers, name: str) -> Callable[[tuple[slice, slice]], NDArray[Any]]:
+    return lambda region: read_map(layers.result, name, region)
+
+
+def _value_reader(layers: Layers, name: str) -> Callable[[tuple[slice, slice]], NDArray[Any]]:
+    def read(region: tuple[slice, slice]) -> NDArray[Any]:
+        void = read_map(layers.result, "state", region) == 0
+        return np.where(void, np.float32(np.nan), read_values(layers, name, region))
+
+    return read
+
+
+def _stored(store: Path, level: int, tile: Tile, channels: Sequence[str]) -> Maps:
+    maps: Maps = {name: read_label(store, name, level, tile.region) for name in LABELS}
+    return maps | {
+        name: read_channel(store, level, number, tile.region) for number, name in enumerate(channels)
+    }
+
+
+def _label_images(layers: Layers, data: ReportData) -> list[LabelImage]:
+    """Name and colour the labels as the report does; a site that names no cluster is grey."""
+    rows = by_size(data.clusters)
+    colours = colours_by_label(data)
+    clusters = {row.label: (row.title, colours[row.label]) for row in rows}
+    sites = {n: (name, colours.get(n, OTHER_SITE)) for n, name in enumerate(data.site_names, start=1)}
+    states = dict(enumerate(zip(STATE_NAMES, state_colours(), strict=True)))
+    kind = {name: chunks.open_array(layers.result, name).dtype for name in LABELS}
+    return [
+        LabelImage("label", kind["label"], clusters),
+        LabelImage("kept", kind["label"], clusters),
+        LabelImage("site", kind["site"], sites),
+        LabelImage("state", kind["state"], states),
+    ]

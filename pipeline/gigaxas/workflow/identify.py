@@ -1,0 +1,287 @@
+"""Spectra named by their nearest library entries, with what the noise says of each name."""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.load import load_config
+from gigaxas.config.schema import Noise
+from gigaxas.errors import InputError
+from gigaxas.search import Search, fit_search
+from gigaxas.search.segments import SegmentSearch, fit_segments
+from gigaxas.sites import paired_error
+from gigaxas.sites.table import distinct_names
+from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.spectrum import MIN_SAMPLES
+from gigaxas.stores.io.files import publish_csv
+from gigaxas.stores.neighbours import holds_neighbours, library_fingerprint, open_neighbours, write_neighbours
+from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
+from gigaxas.workflow.noise import settle_noise
+
+UNKNOWN = "unknown"
+WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
+HEADER = (
+    *("spectrum", "source", "name", "nearest", "correlation", "distance", "s_error"),
+    *("runner_up", "runner_up_correlation", "runner_up_distance", "runner_up_s_error"),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How spectra and entries are compared.
+
+    `ranges` (pre-edge, post-edge, eV) normalise both, where they are measured absorbance; `standardised`
+    takes mean and length off, as [I] does; `span` (low, high, eV) is compared alone. `noise` is a working
+    point, for normalised absorbance, or the standard deviation of a sample for any other spectra. A spectrum
+    is unknown when its s_error with the nearest entry is below `limit`.
+    """
+
+    noise: NoiseModel | float = WORKING_POINT
+    ranges: Ranges | None = None
+    standardised: bool = True
+    span: tuple[float, float] | None = None
+    limit: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.noise, NoiseModel) and not 0 < self.noise < np.inf:
+            raise InputError(f"noise of {self.noise:g}; expected a standard deviation above 0")
+        if not 0 < self.limit < 0.5:
+            raise InputError(f"limit = {self.limit:g}; expected an s_error above 0 and below 0.5")
+        if self.span and not self.span[0] < self.span[1]:
+            raise InputError(
+                f"range {self.span[0]:g} to {self.span[1]:g}; expected it from low to high, in eV"
+            )
+
+
+@dataclass(frozen=True)
+class Match:
+    """A spectrum and the entry nearest to it.
+
+    `name` is that of the entry, or "unknown"; `error` the s_error between spectrum and entry, `distance` that
+    of the spectra as compared. `runner_up` is the second nearest entry, with its correlation and distance to
+    the spectrum; `runner_up_error` the s_error between the two entries.
+    """
+
+    spectrum: str
+    source: str
+    name: str
+    nearest: str
+    correlation: float
+    distance: float
+    error: float
+    runner_up: str
+    runner_up_correlation: float
+    runner_up_distance: float
+    runner_up_error: float
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Matches in the order of the spectra, by what noise; `entries` is how many of the library took part.
+
+    `left_out` says of every entry that some spectrum was not compared with why it was not.
+    """
+
+    matches: tuple[Match, ...]
+    entries: int
+    left_out: tuple[str, ...]
+    noise: NoiseModel | float
+
+
+def comparison(
+    config: Path | None,
+    normalised: bool,
+    sigma: float | None,
+    *,
+    standardised: bool = True,
+    span: tuple[float, float] | None = None,
+    limit: float = 1e-4,
+    spectra: Path | None = None,
+) -> Comparison:
+    """Return how to compare, with noise and edge ranges of a configuration, or the paper's without one.
+
+    Spectra of a run bring their own noise. `normalised` says that both are to be; `sigma` stands in place of
+    a camera. InputError as `load_config`.
+    """
+    noise: NoiseModel | float = (spectra and noise_of_run(spectra)) or WORKING_POINT
+    ranges: Ranges = (PRE_EDGE, POST_EDGE)
+    if config is not None:
+        settings = settle_noise(load_config(config))
+        noise, ranges = settings.noise.model(), (settings.references.pre_edge, settings.references.post_edge)
+    return Comparison(
+        noise if sigma is None else sigma, ranges if normalised else None, standardised, span, limit
+    )
+
+
+def noise_of_run(path: Path) -> NoiseModel | None:
+    """Return the noise that the run at `path` was made with, None where `path` is no run that says so."""
+    run = run_of(path)
+    try:
+        said = json.loads((run / "manifest.json").read_text(encoding="utf-8")) if run else {}
+        return Noise(**said["config"]["noise"]).model()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def identify(
+    spectra: str | Path,
+    library: str | Path,
+    comparison: Comparison | None = None,
+    index: Path | None = None,
+) -> Identified:
+    """Name the spectra of a file, folder or run by the nearest entries of a library.
+
+    Entries are resampled to the energies of each spectrum. With `index`, a folder, the library's neighbour
+    tables are kept there and used again. InputError: spectra or a library that cannot be read, that do not
+    overlap, or that the noise says nothing about; every unusable spectrum is named.
+    """
+    how = comparison or Comparison()
+    wanted = _all_usable(read_collection(Path(spectra), how.ranges))
+    entries = read_collection(Path(library), how.ranges)
+    names = distinct_names([entry.name if isinstance(entry, Spectrum) else "" for entry in entries])
+    matches: dict[int, Match] = {}
+    left_out: dict[int, str] = {}
+    taken = 0
+    for grid, members in _by_grid(wanted, how.span):
+        values, kept, refused = _library_on(entries, grid, library)
+        left_out = refused | left_out
+        taken = max(taken, len(kept))
+        group = _match([wanted[i] for i in members], grid, values, [names[i] for i in kept], how, index)
+        matches |= dict(zip(members, group, strict=True))
+    said = tuple(left_out[i] for i in sorted(left_out))
+    return Identified(tuple(matches[i] for i in range(len(wanted))), taken, said, how.noise)
+
+
+def write_matches(path: Path, found: Identified) -> None:
+    """Write a CSV table, a row a spectrum. RunError: it cannot be written."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    publish_csv(path, HEADER, map(_row, found.matches))
+
+
+def _row(match: Match) -> Sequence[object]:
+    return (
+        *(match.spectrum, match.source, match.name, match.nearest),
+        *(f"{match.correlation:.6f}", f"{match.distance:.6g}", f"{match.error:.6g}"),
+        *(match.runner_up, f"{match.runner_up_correlation:.6f}"),
+        *(f"{match.runner_up_distance:.6g}", f"{match.runner_up_error:.6g}"),
+    )
+
+
+def _all_usable(items: Sequence[Item]) -> list[Spectrum]:
+    bad = [str(item) for item in items if isinstance(item, InputError)]
+    if bad:
+        raise InputError("\n".join(bad))
+    return [item for item in items if isinstance(item, Spectrum)]
+
+
+def _by_grid(
+    spectra: Sequence[Spectrum], span: tuple[float, float] | None
+) -> Iterable[tuple[FloatArray, list[int]]]:
+    """Return the energies (E,) within the span that spectra have, and which spectra have them."""
+    groups: dict[bytes, tuple[FloatArray, list[int]]] = {}
+    for i, spectrum in enumerate(spectra):
+        grid = spectrum.energy
+        if span:
+            grid = grid[(grid >= span[0]) & (grid <= span[1])]
+        if grid.size < MIN_SAMPLES:
+            raise InputError(
+                f"{spectrum.name}: {grid.size} energies to compare, of {spectrum.energy[0]:g} to "
+                f"{spectrum.energy[-1]:g} eV; expected at least {MIN_SAMPLES}; widen the range"
+            )
+        groups.setdefault(grid.tobytes(), (grid, []))[1].append(i)
+    return groups.values()
+
+
+def _library_on(
+    entries: Sequence[Item], grid: FloatArray, library: str | Path
+) -> tuple[FloatArray, list[int], dict[int, str]]:
+    """Return the entries (n, E) that have the energies (E,), which these are, and why others do not."""
+    found = [on_grid(entry, grid) if isinstance(entry, Spectrum) else entry for entry in entries]
+    kept = [i for i, values in enumerate(found) if not isinstance(values, InputError)]
+    refused = {i: str(values) for i, values in enumerate(found) if isinstance(values, InputError)}
+    if len(kept) < 2:
+        reasons = "".join(f"; {reason}" for reason in list(refused.values())[:2])
+        raise InputError(
+            f"{library}: {len(kept)} of {len(entries)} entries can be compared from {grid[0]:g} to "
+            f"{grid[-1]:g} eV; expected at least 2, a nearest and a runner-up{reasons}"
+        )
+    return np.array([found[i] for i in kept]), kept, refused
+
+
+def _match(
+    spectra: Sequence[Spectrum],
+    grid: FloatArray,
+    entries: FloatArray,
+    names: Sequence[str],
+    how: Comparison,
+    index: Path | None,
+) -> list[Match]:
+    values = np.array(_all_on_grid(spectra, grid))
+    shapes, entry_shapes = standardise(values), standardise(entries)
+    compared, library = (shapes, entry_shapes) if how.standardised else (values, entries)
+    found = _search_of(library, index).query(compared, k=2)
+    first, second = found.index.T
+    near = np.einsum("qe,qe->q", shapes, entry_shapes[first])
+    next_to = np.einsum("qe,qe->q", shapes, entry_shapes[second])
+    with_entry = paired_error(values, entries[first], _sigma(values, how), _sigma(entries[first], how))
+    sigmas = (_sigma(entries[first], how), _sigma(entries[second], how))
+    between = paired_error(entries[first], entries[second], *sigmas)
+    return [
+        Match(
+            spectrum.name,
+            spectrum.source,
+            names[first[q]] if with_entry[q] >= how.limit else UNKNOWN,
+            names[first[q]],
+            float(near[q]),
+            float(found.distance[q, 0]),
+            float(with_entry[q]),
+            names[second[q]],
+            float(next_to[q]),
+            float(found.distance[q, 1]),
+            float(between[q]),
+        )
+        for q, spectrum in enumerate(spectra)
+    ]
+
+
+def _all_on_grid(spectra: Sequence[Spectrum], grid: FloatArray) -> list[FloatArray]:
+    found = [on_grid(spectrum, grid) for spectrum in spectra]
+    bad = [
+        f"{spectrum.source}: {spectrum.name}: {values}"
+        for spectrum, values in zip(spectra, found, strict=True)
+        if isinstance(values, InputError)
+    ]
+    if bad:
+        raise InputError("\n".join(bad))
+    return [values for values in found if not isinstance(values, InputError)]
+
+
+def _sigma(values: FloatArray, how: Comparison) -> FloatArray:
+    if not isinstance(how.noise, NoiseModel):
+        return np.full_like(values, how.noise)
+    try:
+        return how.noise.sigma(values)
+    except InputError as error:
+        raise InputError(
+            f"{error}; spectra are taken as normalised absorbance: normalise measured ones (--normalise), "
+            "give the noise of any others (--sigma)"
+        ) from None
+
+
+def _search_of(library: FloatArray, index: Path | None) -> Search:
+    if index is None:
+        return fit_search(library)
+    fingerprint = library_fingerprint(library, "segments")
+    folder = index / fingerprint
+    if holds_neighbours(folder, fingerprint):
+        return fit_segments(library, neighbours=open_neighbours(folder, fingerprint))
+    search: SegmentSearch = fit_segments(library)
+    write_neighbours(folder, search.rows, fingerprint)
+    return search

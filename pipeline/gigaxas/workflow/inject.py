@@ -1,0 +1,173 @@
+"""Needles injected into the cube of a run: the smallest phase that would have been found in these data."""
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.paths import result_path, sites_path
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.evaluation import (
+    INJECT_SIZES,
+    INJECT_Z,
+    Injected,
+    Source,
+    classify_image,
+    field_of,
+    inject,
+    plan_injection,
+)
+from gigaxas.evaluation.figures import draw_injection
+from gigaxas.execution.runner import Progress, Runner, silent
+from gigaxas.observed import Level, observe_sites
+from gigaxas.simulate import EdgeWindows, edge_windows
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
+from gigaxas.stores.io.files import publish_file
+from gigaxas.stores.result import read_map
+from gigaxas.stores.sites import read_sites
+from gigaxas.tiles import Tile
+from gigaxas.workflow.classify import classify
+from gigaxas.workflow.noise import settle_noise
+from gigaxas.workflow.observed import find_level
+
+PATCHES = 16
+PATCH_SIDE = 160
+ROUNDS = 12
+LEAST_LABELLED = 0.5
+SURE = 0.95
+NOISE_SCENES = 20
+NOISE_SIDE = 256
+
+
+@dataclass(frozen=True)
+class InjectionResult:
+    """What became of injected needles: tried and found (sizes, z); false clusters in simulated `pixels`.
+
+    limit (z,) is the smallest size from which on a share of SURE is found, 0 where none is.
+    """
+
+    tried: NDArray[np.int64]
+    found: NDArray[np.int64]
+    limit: tuple[int, ...]
+    false: int
+    pixels: int
+    paths: tuple[Path, ...]
+
+
+def inject_needles(
+    config: Config, folder: Path | None = None, progress: Progress = silent
+) -> InjectionResult:
+    """Inject needles into patches of a classified cube (which is classified first where it is not yet).
+
+    Each patch is classified anew, and observed anew where sites come from the data, at the level of noise of
+    the whole cube. Raises InputError where no patch of the cube is labelled.
+    """
+    classify(config, progress)
+    config = settle_noise(config)
+    info, stored = describe_cube(config.cube_path), read_sites(sites_path(config))
+    runner = Runner(progress=progress)
+    level = find_level(config, info, runner)
+    places = _patches(config, info)
+    towards = stored.references if len(stored.references) > 1 else stored.table.spectra
+    given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]
+    source = Source(config.sites.origin in ("observed", "both"), given)
+    noise, parts = config.noise.model(), list[Injected]()
+    with runner.step("inject", len(places) + NOISE_SCENES) as advance:
+        for tile in places:
+            image, kept = _absorbance(info, tile), read_map(result_path(config), "kept", tile.region)
+            for _ in range(ROUNDS):
+                turn = sum(len(part.sizes) for part in parts)
+                plan = plan_injection(kept, len(towards), np.random.default_rng([7, len(parts)]), turn)
+                parts.append(inject(image, plan, kept, stored.table.spectra, towards, noise, level, source))
+            advance(1)
+        false = 0
+        for number in range(NOISE_SCENES):
+            false += _false_clusters(config, info, stored.table.spectra, level, source, number)
+            advance(1)
+    tried, found = _counts(parts)
+    result = InjectionResult(tried, found, _limits(tried, found), false, NOISE_SCENES * NOISE_SIDE**2, ())
+    return replace(result, paths=_write(folder or config.output / "verification", result))
+
+
+def _patches(config: Config, info: CubeInfo) -> list[Tile]:
+    """Return patches of the image that are mostly labelled, none twice."""
+    height, width = info.plane
+    side = min(PATCH_SIDE, height, width)
+    rng = np.random.default_rng(7)
+    found: dict[tuple[int, int], Tile] = {}
+    for _ in range(20 * PATCHES):
+        row, column = int(rng.integers(max(height // side, 1))), int(rng.integers(max(width // side, 1)))
+        tile = Tile(0, len(found), row * side, (row + 1) * side, column * side, (column + 1) * side)
+        labelled = np.mean(read_map(result_path(config), "kept", tile.region) > 0)
+        if (row, column) not in found and labelled >= LEAST_LABELLED:
+            found[row, column] = tile
+        if len(found) == PATCHES:
+            break
+    if not found:
+        raise InputError(
+            f"verify: found no patch of {side} x {side} pixels of which half are labelled, and needles "
+            "can only be injected into what is labelled; look at the report first"
+        )
+    return list(found.values())
+
+
+def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
+    samples: NDArray[Any] = read_tile(info, tile)
+    bad = samples == info.invalid if info.invalid is not None else ~np.isfinite(samples)
+    return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
+
+
+def _false_clusters(
+    config: Config, info: CubeInfo, sites: FloatArray, level: Level, source: Source, number: int
+) -> int:
+    """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
+    noise = _as_found(config.noise.model(), level)
+    windows: EdgeWindows = edge_windows(info.energy, config.references.pre_edge, config.references.post_edge)
+    scene = field_of(sites[number % min(len(sites), 5)], NOISE_SIDE)
+    image = scene.measure(noise, np.random.default_rng([8, number]), (windows.pre, windows.post))
+    k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit
+    anew = source.sites(lambda: observe_sites(image, noise, k_size, p_num, limit), noise, limit)
+    label = classify_image(image, anew, k_size, p_num).label
+    return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
+
+
+def _as_found(noise: NoiseModel, level: Level) -> NoiseModel:
+    """Return the camera model with the light that makes its noise that of the data."""
+    return replace(noise, c_ref=noise.c_ref / level.scale**2)
+
+
+def _counts(parts: list[Injected]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    tried, found = np.zeros((2, len(INJECT_SIZES), len(INJECT_Z)), np.int64)
+    for part in parts:
+        rows = np.searchsorted(INJECT_SIZES, part.sizes)
+        columns = np.searchsorted(INJECT_Z, part.z)
+        np.add.at(tried, (rows, columns), 1)
+        np.add.at(found, (rows, columns), part.found.astype(np.int64))
+    return tried, found
+
+
+def _limits(tried: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[int, ...]:
+    good = (found >= SURE * tried) & (tried > 0)
+    onward = np.logical_and.accumulate(good[::-1], axis=0)[::-1]
+    return tuple(INJECT_SIZES[int(np.argmax(column))] if column.any() else 0 for column in onward.T)
+
+
+def _write(folder: Path, result: InjectionResult) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["size", "z", "tried", "found"])
+    for i, size in enumerate(INJECT_SIZES):
+        for j, z in enumerate(INJECT_Z):
+            writer.writerow([size, f"{z:g}", result.tried[i, j], result.found[i, j]])
+    paths = folder / "injection.csv", folder / "injection.png"
+    publish_file(paths[0], text.getvalue().encode())
+    publish_file(paths[1], draw_injection(INJECT_SIZES, INJECT_Z, result.tried, result.found))
+    return paths

@@ -1,0 +1,85 @@
+"""The numbers of the noise model, where the configuration leaves them to be measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.schema import Config, Noise
+from gigaxas.errors import InputError
+from gigaxas.spectra.noise import NoiseModel, calibrate
+from gigaxas.stores.cube import CubeInfo, describe_cube
+from gigaxas.stores.frames import read_levels
+from gigaxas.stores.io.folders import exists
+from gigaxas.stores.working_point import measure_working_point
+
+Announce = Callable[[str], None]
+
+
+def settle_noise(config: Config, announce: Announce = lambda line: None) -> Config:
+    """Return the configuration with every number of its noise known; `announce` is told what was measured.
+
+    The working point of a cube that is still to be ingested is left to be measured when it is there. A
+    configuration that gives all numbers comes back as it is. Raises InputError where a number cannot be
+    measured or the model of what was measured has no value.
+    """
+    noise = config.noise
+    if noise.is_given:
+        return config
+    values = {name: getattr(noise, name) for name in ("c_ref", "mu_low", "mu_high", "a", "b")}
+    lines = [noise.note] if noise.note else []
+    if noise.frames:
+        fitted, line = _camera(noise)
+        values |= fitted
+        lines.append(line)
+    waits = noise.working_point == "cube" and config.ingest is not None and not exists(config.cube_path)
+    if waits:
+        known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
+        known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}
+        return config.model_copy(update={"noise": Noise(working_point="cube", **known)})
+    if noise.working_point == "cube":
+        measured, line = _working_point(config, values["a"], values["b"])
+        values |= measured
+        lines.append(line)
+    NoiseModel(**values)
+    for line in lines:
+        announce(f"noise      {line}")
+    return config.model_copy(update={"noise": Noise(**values, note="; ".join(lines))})
+
+
+def _camera(noise: Noise) -> tuple[dict[str, float], str]:
+    assert noise.frames is not None
+    levels = read_levels(noise.frames)
+    found = calibrate(levels.mean, levels.deviation)
+    if found.b < 0:
+        raise InputError(
+            f"noise.frames: {noise.frames} gives B = {found.b:.4g} +- {found.b_error:.2g}, expected it not "
+            "negative; take frames with more levels of brightness, or give a and b"
+        )
+    height, width = levels.shape
+    return {"a": found.a, "b": found.b}, (
+        f"A = {found.a:.4f} +- {found.a_error:.2g}, B = {found.b:.4g} +- {found.b_error:.2g} from "
+        f"{levels.frames} frames of {height} x {width} pixels ({noise.frames})"
+    )
+
+
+def _working_point(config: Config, a: float, b: float) -> tuple[dict[str, float], str]:
+    info = describe_cube(config.cube_path)
+    given = config.noise.c_ref if "c_ref" in config.noise.model_fields_set else None
+    point = measure_working_point(info, _samples(config, info), given, a, b)
+    c_ref, mu_low, mu_high = (float(value) for value in point.mean)
+    spread = point.deviation
+    return {"c_ref": c_ref, "mu_low": mu_low, "mu_high": mu_high}, (
+        f"c_ref {c_ref:.0f} (spread {spread[0]:.0f}), mu_low {mu_low:.4f} ({spread[1]:.2g}), mu_high "
+        f"{mu_high:.4f} ({spread[2]:.2g}) over {point.pixels:,} of {point.total:,} pixels of {info.path}"
+    )
+
+
+def _samples(config: Config, info: CubeInfo) -> tuple[int, int]:
+    """Return how many energies of the cube lie in the pre-edge and in the post-edge range."""
+    before, after = config.references.pre_edge, config.references.post_edge
+    return _count(info.energy, before), _count(info.energy, after)
+
+
+def _count(energy: FloatArray, span: tuple[float, float]) -> int:
+    return max(1, int(np.count_nonzero((energy >= span[0]) & (energy <= span[1]))))

@@ -1,0 +1,111 @@
+"""Sites observed in the cube: the level of the noise, a pass over the windows, names from the library."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.schema import Config
+from gigaxas.execution.runner import Runner
+from gigaxas.observed import (
+    Evidence,
+    Level,
+    ObservedSites,
+    explain,
+    gather_evidence,
+    join_probes,
+    parcels,
+    probes,
+    settle_sites,
+    with_library,
+)
+from gigaxas.sites import (
+    SiteAudit,
+    SiteTable,
+    audit_sites,
+    cross_distance,
+    distinct_names,
+    mixture_name,
+    z_limit,
+)
+from gigaxas.stores.cube import CubeInfo
+from gigaxas.stores.sites import StoredSites
+from gigaxas.tasks import maps as stages
+
+OUTSIDE = "outside the library"
+FEWEST_AUDITED = 3
+
+
+def store_observed(
+    config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray, found: ObservedSites
+) -> StoredSites:
+    """Return sites that were found with what explains them: the references (n, E), if there are any."""
+    table, evidence = _explained(found, distinct_names(names), references, config.sites.limit)
+    spectra = references if names else table.spectra
+    return StoredSites(energy, table, spectra, _audit(config, table), evidence=evidence)
+
+
+def beside(config: Config, observed: StoredSites, library: StoredSites) -> StoredSites:
+    """Return observed sites, then those of the library that are further than the limit from all of them."""
+    assert observed.evidence is not None
+    one, two = cross_distance(library.table.spectra, observed.table.spectra, config.noise.model())
+    far = np.flatnonzero((0.5 * (one + two)).min(axis=1) >= z_limit(config.sites.limit, "sites.limit"))
+    ours, theirs = observed.table, library.table
+    table = SiteTable(
+        spectra=np.concatenate([ours.spectra, theirs.spectra[far]]),
+        weights=np.concatenate([ours.weights, theirs.weights[far]]),
+        names=(*ours.names, *(theirs.names[k] for k in far)),
+        standards=ours.standards,
+    )
+    evidence = with_library(observed.evidence, far.size)
+    return replace(library, table=table, audit=_audit(config, table), evidence=evidence)
+
+
+def _audit(config: Config, table: SiteTable) -> SiteAudit | None:
+    """Audit the spacing of sites, unless they are too few to be told anything of."""
+    if len(table.names) < FEWEST_AUDITED:
+        return None
+    return audit_sites(table, None, config.noise.model(), limit=config.sites.limit, seed=config.sites.seed)
+
+
+def find_level(config: Config, info: CubeInfo, runner: Runner) -> Level:
+    """Return the level of the noise by probes all over the cube. Raises InputError where it shows nothing."""
+    k_size, p_num = config.clean_up.k_size, config.clean_up.p_num
+    probed = runner.over("probe", stages.probe_tile, probes(info.plane), info=info, k_size=k_size)
+    return join_probes(
+        [one for row in probed for one in row],
+        config.noise.model(),
+        k_size,
+        p_num,
+        config.sites.limit,
+        info.scale,
+        info.offset,
+    )
+
+
+def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
+    """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
+    level = find_level(config, info, runner)
+    grid = parcels(info.plane, config.clean_up.k_size)
+    parts = runner.over("observe", stages.observe_tile, grid, info=info, level=level)
+    return settle_sites([one for row in parts for one in row], level, info.scale, info.offset)
+
+
+def _explained(
+    found: ObservedSites, standards: tuple[str, ...], references: FloatArray, error: float
+) -> tuple[SiteTable, Evidence]:
+    """Name sites by what the references make of them; without references they are numbered."""
+    if not standards:
+        names = tuple(f"phase {k + 1}" for k in range(len(found.spectra)))
+        return SiteTable(found.spectra, np.eye(len(names)), names, names), gather_evidence(found, [])
+    best = [
+        explain(spectrum, variance, references, error)
+        for spectrum, variance in zip(found.spectra, found.variance, strict=True)
+    ]
+    weights = np.stack([one.shares for one in best])
+    made_of = [mixture_name(standards, shares) for shares in weights]
+    names = tuple(
+        f"{OUTSIDE} (nearest: {name})" if one.outside else name
+        for one, name in zip(best, made_of, strict=True)
+    )
+    return SiteTable(found.spectra, weights, names, standards), gather_evidence(found, best)

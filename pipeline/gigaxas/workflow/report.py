@@ -1,0 +1,272 @@
+"""What a run leaves for people: tables, the manifest, the picture of the map and the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from gigaxas import __version__
+from gigaxas.arrays import FloatArray
+from gigaxas.config.paths import composition_path, result_path, sites_path
+from gigaxas.config.schema import Config
+from gigaxas.execution.runner import Runner
+from gigaxas.locations import Place
+from gigaxas.report import (
+    STATE_NAMES,
+    ClusterRow,
+    Finding,
+    ReportData,
+    Truth,
+    site_pictures,
+    write_label_png,
+    write_report,
+)
+from gigaxas.sites import mixture_name, site_error
+from gigaxas.spectra import standardise
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import CubeInfo, read_plane
+from gigaxas.stores.result import open_result, read_map
+from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
+from gigaxas.workflow.phase_tables import Phases, read_phase_tables
+from gigaxas.workflow.prepare import describe
+from gigaxas.workflow.pyramid import component_labels
+from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
+from gigaxas.workflow.truth import score
+from gigaxas.workflow.viewer import write_report_folder
+
+OVERVIEW_SIDE = 2048
+NOISE_SLACK = 0.1
+SHARING_SLACK = 0.25
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written.
+
+    `inexact` are rows (name, share, meaning) on labels that are not exact.
+    """
+
+    clusters: Sequence[ClusterRow]
+    truth: Truth | None
+    paths: Sequence[Place]
+    inexact: Sequence[tuple[str, str, str]] = ()
+
+
+def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
+    """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
+
+    On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
+    finished result.
+    """
+    with open_result(result_path(config)) as result:
+        sites, info = read_sites(sites_path(config)), describe(config)
+        clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
+        names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
+        found = component_labels(composition_path(config), result.attrs["fingerprint"])[0]
+        phases = read_phase_tables(config.output, found)
+        truth = score(config, runner, names, len(sites.table.names))
+        data = _report_data(config, result, sites, info, _as_decided(clusters, phases), truth)
+        data = replace(data, components=phases.components if phases else ())
+        page = write_report_folder(config, result, info, data, runner)
+        with runner.step("report", 1) as advance:
+            seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
+            data = replace(data, timings=list(seconds.items()))
+            paths: list[Place] = [result_path(config), *write_tables(config.output, data, sites)]
+            picture, single = config.output / "label.png", config.output / "report.html"
+            write_label_png(picture, data)
+            write_report(single, data, page.relative_to(config.output).as_posix())
+            advance(1)
+        paths += [picture, single, page]
+        if ome_zarr:
+            paths.append(write_ome_zarr(config, result, info, data, runner))
+        if tiff:
+            paths += write_tiffs(config, result, info, data, runner)
+        paths.append(write_manifest(config, result.attrs, data, runner))
+    return Summary(clusters, truth, paths, _shares(shares))
+
+
+def cluster_rows(
+    result: xr.Dataset, sites: StoredSites, pixel_um: float, noise: NoiseModel
+) -> list[ClusterRow]:
+    """Name every cluster after the reference that its mean spectrum correlates with best; largest first."""
+    spectra, pixels = result.spectrum.values, result.pixels.values
+    correlation = standardise(spectra) @ standardise(sites.references).T if len(spectra) else np.empty((0, 1))
+    nearest = correlation.argmax(axis=1)
+    rows = [
+        ClusterRow(
+            label=int(label),
+            name=sites.table.standards[reference],
+            correlation=float(correlation[i, reference]),
+            error=_error(spectra[i], sites.references[reference], noise),
+            pixels=int(pixels[i]),
+            share=float(pixels[i] / pixels.sum()),
+            area_um2=float(pixels[i] * pixel_um**2),
+            spectrum=spectra[i],
+            standard_error=result.standard_error.values[i],
+            reference=sites.references[reference],
+            finding=_finding(sites, int(label) - 1),
+        )
+        for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
+    ]
+    return sorted(rows, key=lambda row: (-row.pixels, row.label))
+
+
+def _finding(sites: StoredSites, site: int) -> Finding | None:
+    """Return what is known of an observed site (from 0); None for one of the library."""
+    evidence = sites.evidence
+    if evidence is None or not evidence.windows[site]:
+        return None
+    explained = np.isfinite(evidence.p_value[site])
+    y, x = evidence.first[site].tolist()
+    weights, standards = sites.table.weights[site], sites.table.standards
+    return Finding(
+        made_of=mixture_name(standards, weights) if explained else sites.table.names[site],
+        chi_square=float(evidence.chi_square[site]) if explained else None,
+        freedom=float(evidence.freedom[site]) if explained else None,
+        p_value=float(evidence.p_value[site]) if explained else None,
+        outside=bool(evidence.outside[site]),
+        place=(y, x),
+    )
+
+
+def _as_decided(clusters: list[ClusterRow], phases: Phases | None) -> list[ClusterRow]:
+    """Return the rows with the names of the phases' tables and how others explain them."""
+    if phases is None:
+        return clusters
+    return [
+        replace(row, given=phases.names.get(row.label, ""), explained=phases.explained.get(row.label, ""))
+        for row in clusters
+    ]
+
+
+def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> float:
+    return float(site_error(np.stack([spectrum, reference]), noise)[0, 1])
+
+
+def _report_data(
+    config: Config,
+    result: xr.Dataset,
+    sites: StoredSites,
+    info: CubeInfo,
+    clusters: list[ClusterRow],
+    truth: Truth | None,
+) -> ReportData:
+    step = -(-max(info.plane) // OVERVIEW_SIDE)
+    return ReportData(
+        title=config.title,
+        source=_source(config, info),
+        energy=info.energy,
+        pixel_um=info.pixel_um,
+        label=_overview(result_path(config), "label", info, step),
+        state=_overview(result_path(config), "state", info, step),
+        density=_density(info, step),
+        correlation=_overview(result_path(config), "correlation", info, step),
+        clusters=clusters,
+        states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
+        site_names=sites.table.names,
+        parameters=_parameters(config, sites, result.attrs["shares"]),
+        noise=asdict(config.noise.model()),
+        truth=truth,
+        warnings=_warnings(config, clusters, sites),
+        site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
+        version=__version__,
+        step=step,
+    )
+
+
+def _overview(store: Place, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+    return read_map(store, name, _every(info, step))
+
+
+def _every(info: CubeInfo, step: int) -> tuple[slice, slice]:
+    height, width = info.plane
+    return slice(0, height, step), slice(0, width, step)
+
+
+def _density(info: CubeInfo, step: int) -> FloatArray | None:
+    if not info.maps:
+        return None
+    low, high = (read_plane(info, name, _every(info, step)) for name in info.maps)
+    return (high - low).astype(np.float64)
+
+
+def _source(config: Config, info: CubeInfo) -> str:
+    height, width = info.plane
+    made = "simulated cube" if config.simulate else str(info.path)
+    return f"{made}: {height} x {width} pixels, {info.shape[0]} energies"
+
+
+def _shares(shares: Mapping[str, tuple[int, int]]) -> list[tuple[str, str, str]]:
+    """Return rows on labels that are not exact, each told from a count of pixels."""
+    meanings = {
+        "right": ("recall", "labels of the approximate engine that are right, of a sample of every tile"),
+        "changed": (
+            "changed labels",
+            "labels that rounding the samples changed, of the pixels kept as they were",
+        ),
+    }
+    return [
+        (meanings[name][0], f"{some / max(pixels, 1):.4%} of {pixels:,}", meanings[name][1])
+        for name, (some, pixels) in shares.items()
+    ]
+
+
+def _parameters(
+    config: Config, sites: StoredSites, shares: Mapping[str, tuple[int, int]]
+) -> list[tuple[str, str, str]]:
+    made, clean = config.sites, config.clean_up
+    references = "modelled phases" if config.references.modelled else str(config.references.path or made.file)
+    if not config.references.is_given and not made.file:
+        references = "none"
+    method = f"taken from {made.file}" if made.file else made.method
+    if made.origin in ("observed", "both"):
+        method = "observed in the data" if made.origin == "observed" else f"observed, and {method}"
+    return [
+        ("references", references, "where the reference spectra come from"),
+        ("sites", str(len(sites.table.names)), "site spectra that every pixel was compared with"),
+        *_seen(sites),
+        ("method", method, "where sites come from and how candidates were reduced to them"),
+        ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
+        ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
+        ("p_num", str(clean.p_num), "equal labels in a window that make a core"),
+        *_shares(shares),
+        ("fill_void", "yes" if clean.fill_void else "no", "whether pixels without signal are filled"),
+    ]
+
+
+def _seen(sites: StoredSites) -> list[tuple[str, str, str]]:
+    if sites.evidence is None:
+        return []
+    seen, noise = np.count_nonzero(sites.evidence.windows), sites.evidence.noise
+    return [
+        ("observed sites", str(seen), "of these, sites seen in the data"),
+        ("noise found", f"{noise.scale:.3f}", "noise of uniform windows over that of the camera model"),
+    ]
+
+
+def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) -> list[str]:
+    said = []
+    if not clusters:
+        said.append(
+            "no label survived the clean-up: no window holds p_num equal labels; look at the noise settings "
+            "and at the correlation map"
+        )
+    if config.sites.origin == "both" and sites.evidence is None:
+        said.append("no uniform window was found in the data: the sites are those of the library alone")
+    if sites.evidence and abs(sites.evidence.noise.scale - 1.0) > NOISE_SLACK:
+        said.append(
+            f"the noise of uniform windows is {sites.evidence.noise.scale:.2f} times what the camera model "
+            "says; the sites were found with the noise of the data, but the errors told here are by the "
+            "model: check c_ref, mu_low, mu_high, a and b"
+        )
+    if sites.evidence and sites.evidence.noise.sharing > 1.0 + SHARING_SLACK:
+        said.append(
+            f"neighbouring pixels share noise: the moments of uniform windows are "
+            f"{sites.evidence.noise.sharing:.2f} times what independent noise gives; such noise can pass for "
+            "a phase of its own"
+        )
+    return said

@@ -1,0 +1,104 @@
+"""The sites of a run with their audit, and what is written of them for people."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.report import write_proof_png, write_sites_png
+from gigaxas.sites import (
+    Mixtures,
+    Proof,
+    audit_sites,
+    build_candidates,
+    check_recipe,
+    prove_error,
+    reduce_table,
+    write_columns,
+)
+from gigaxas.spectra import ReadRow
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.io.files import publish_file
+from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.site_file import read_site_file
+
+PROOF_SPECTRA = 600
+PROOF_PAIRS = 24
+PROOF_DRAWS = 3000
+
+
+def check_sites(config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray) -> None:
+    """Raise InputError for sites that cannot be made or read, or whose counts the camera has no noise for."""
+    made, noise = config.sites, config.noise.model()
+    if made.file:
+        noise.sigma(read_site_file(made.file, energy, names, references).table.spectra)
+        return
+    if made.origin != "observed":
+        check_recipe(len(names), made.mixtures, made.trials, made.draw, made.method, made.components)
+    noise.sigma(references)
+
+
+def build_stored(
+    config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray
+) -> StoredSites:
+    """Build the sites of references (n, E), audit them, put Eq. 1 to the proof; raises as the builders."""
+    recipe, noise = config.sites.recipe, config.noise.model()
+    limit, method = recipe.pop("limit"), recipe.pop("method")
+    candidates = build_candidates(references, noise, **recipe)
+    table = reduce_table(names, candidates, noise, limit=limit, method=method)
+    audit = audit_sites(table, candidates, noise, limit=limit, seed=config.sites.seed)
+    return StoredSites(energy, table, references, audit, _proof(candidates.spectra, noise, config.sites.seed))
+
+
+def take_stored(config: Config, stored: StoredSites) -> StoredSites:
+    """Audit the sites of a file; their candidates are not known, so the references stand for them."""
+    noise = config.noise.model()
+    known = config.references.is_given or stored.table.weights.size > 0
+    candidates = Mixtures(stored.references, np.eye(len(stored.references))) if known else None
+    audit = audit_sites(stored.table, candidates, noise, limit=config.sites.limit, seed=config.sites.seed)
+    proof = _proof(stored.table.spectra, noise, config.sites.seed)
+    return StoredSites(stored.energy, stored.table, stored.references, audit, proof)
+
+
+def write_for_people(folder: Path, stored: StoredSites, rows: tuple[ReadRow, ...]) -> None:
+    """Write sites.csv, sites.png, references.csv where files were read, and proof.png where it was tried."""
+    for old in paths_for_people(folder):
+        old.unlink()
+    write_columns(folder / "sites.csv", stored.energy, stored.table.spectra, stored.table.names)
+    if stored.audit:
+        write_sites_png(folder / "sites.png", stored.audit)
+    if rows:
+        publish_file(folder / "references.csv", _references_csv(rows))
+    if stored.proof:
+        write_proof_png(folder / "proof.png", stored.proof)
+
+
+def paths_for_people(folder: Path) -> list[Path]:
+    """Return what `write_for_people` has left in a folder."""
+    names = ("references.csv", "sites.csv", "sites.png", "proof.png")
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
+def _proof(spectra: FloatArray, noise: NoiseModel, seed: int) -> Proof | None:
+    """Return the proof on evenly sampled spectra; None where no pair is near enough, or all is too dark."""
+    sample = np.unique(np.linspace(0, len(spectra) - 1, PROOF_SPECTRA).round().astype(np.int64))
+    try:
+        proof = prove_error(spectra[sample], noise, pairs=PROOF_PAIRS, draws=PROOF_DRAWS, seed=seed)
+    except InputError:
+        return None
+    return Proof(sample[proof.pairs], proof.measured, proof.expected, proof.deviation, proof.draws)
+
+
+def _references_csv(rows: tuple[ReadRow, ...]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "file", "status", "shift_ev", "e0_ev", "edge_step", "reason"])
+    for row in rows:
+        found: list[Any] = ["" if value is None else f"{value:.6g}" for value in (row.e0_ev, row.edge_step)]
+        writer.writerow([row.name, row.source, row.status, f"{row.shift_ev:g}", *found, row.reason])
+    return text.getvalue().encode()

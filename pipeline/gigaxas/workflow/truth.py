@@ -1,0 +1,79 @@
+"""A simulated run against its truth: how much of every phase got the right name."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaxas.config.paths import result_path, truth_path
+from gigaxas.config.schema import Config
+from gigaxas.execution.runner import Runner
+from gigaxas.locations import Place
+from gigaxas.report import Truth, TruthRow
+from gigaxas.stores.result import read_map
+from gigaxas.stores.truth import UNSEEN, describe_truth, read_tile
+from gigaxas.tiles import Tile, regular_grid
+from gigaxas.workflow.plan import SPATIAL_SIDE
+
+Counts = NDArray[np.int64]
+
+
+def score(
+    config: Config,
+    runner: Runner,
+    names: Mapping[int, str],
+    sites: int,
+    labels: tuple[Place, str] | None = None,
+) -> Truth | None:
+    """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
+
+    `labels` names the store and the map of other labels to compare, which run up to `sites` as well.
+    Returns None for a measured cube. A pixel without iron is right when it has no label.
+    """
+    if config.simulate is None:
+        return None
+    truth = describe_truth(truth_path(config))
+    parts = runner.over(
+        "truth",
+        count_tile,
+        regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
+        labels=labels or (result_path(config), "label"),
+        truth=truth.path,
+        phases=len(truth.names),
+        count=sites + 1,
+    )
+    counts = np.sum([part for row in parts for part in row], axis=0)
+    return _truth(counts, truth.names, truth.minority, names)
+
+
+def count_tile(tile: Tile, *, labels: tuple[Place, str], truth: Place, phases: int, count: int) -> Counts:
+    """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
+    phase, _ = read_tile(truth, tile)
+    label = read_map(*labels, tile.region)
+    row = np.minimum(phase, phases).astype(np.int64)
+    cells = (row * count + label)[phase != UNSEEN]
+    return np.bincount(cells, minlength=(phases + 1) * count).reshape(-1, count)
+
+
+def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:
+    rows, right = [], int(counts[-1, 0])
+    for number, phase in enumerate(phases):
+        same = [label for label, name in names.items() if name == phase]
+        pixels, named, both = counts[number].sum(), counts[:, same].sum(), counts[number, same].sum()
+        right += int(both)
+        if pixels or named:
+            rows.append(TruthRow(phase, int(pixels), _share(both, pixels), _share(both, named)))
+    rows.append(
+        TruthRow(
+            "no iron",
+            int(counts[-1].sum()),
+            _share(counts[-1, 0], counts[-1].sum()),
+            _share(counts[-1, 0], counts[:, 0].sum()),
+        )
+    )
+    rows.sort(key=lambda row: -row.pixels)
+    return Truth(rows, right / int(counts.sum()), minority)
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")

@@ -1,1 +1,0 @@
-"""The only room that knows Dask's graphs and arrays: kernels joined over tiles."""
