@@ -3,8 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
-Rectangle = tuple[int, int, int, int]
+
+class Box(NamedTuple):
+    """Rows y0 to y1 and columns x0 to x1, in pixels, the ends not included."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
 
 
 @dataclass(frozen=True)
@@ -24,9 +32,9 @@ class Tile:
         return self.y1 - self.y0, self.x1 - self.x0
 
     @property
-    def corners(self) -> Rectangle:
-        """Return (y0, y1, x0, x1), in pixels."""
-        return self.y0, self.y1, self.x0, self.x1
+    def box(self) -> Box:
+        """The pixels of this tile."""
+        return Box(self.y0, self.y1, self.x0, self.x1)
 
     @property
     def region(self) -> tuple[slice, slice]:
@@ -52,14 +60,14 @@ class Tile:
             (xs.start - self.x0 + halo, self.x1 + halo - xs.stop),
         )
 
-    def interior(self, radius: int, shape: tuple[int, int]) -> Rectangle:
-        """Return (y0, y1, x0, x1), in the tile's own pixels, of what lies `radius` inside the image."""
+    def interior(self, radius: int, shape: tuple[int, int]) -> Box:
+        """Return what lies `radius` inside the image, in the tile's own pixels."""
         height, width = self.shape
         y0 = min(max(radius - self.y0, 0), height)
         x0 = min(max(radius - self.x0, 0), width)
         y1 = max(min(shape[0] - radius - self.y0, height), y0)
         x1 = max(min(shape[1] - radius - self.x0, width), x0)
-        return y0, y1, x0, x1
+        return Box(y0, y1, x0, x1)
 
 
 Grid = list[list[Tile]]

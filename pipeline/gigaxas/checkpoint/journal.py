@@ -22,19 +22,18 @@ from numpy.typing import NDArray
 from gigaxas.errors import unwritable
 from gigaxas.stores.io.checksums import Written
 from gigaxas.stores.io.files import publish_file
+from gigaxas.tiles import Box
 
 MAGIC = b"gigaxas journal 1\n"
 HASH_BYTES = 16
 EVERY_SECONDS = 2.0
 KINDS = "biufcSU"
 
-Rectangle = tuple[int, int, int, int]
-
 
 class Record(NamedTuple):
     """One tile (y0, y1, x0, x1) that is done: what its task returned and which chunks it wrote."""
 
-    tile: Rectangle
+    tile: Box
     value: Any
     written: Sequence[Written]
 
@@ -117,7 +116,7 @@ def unpack(data: bytes) -> list[Record]:
     size = int.from_bytes(payload[:8], "little")
     arrays = memoryview(payload)[8 + size :]
     return [
-        Record((y0, y1, x0, x1), _value(tree, arrays), [Written(*chunk) for chunk in written])
+        Record(Box(y0, y1, x0, x1), _value(tree, arrays), [Written(*chunk) for chunk in written])
         for (y0, y1, x0, x1), tree, written in json.loads(payload[8 : 8 + size])
     ]
 

@@ -9,11 +9,11 @@ from typing import Any
 from dask.tokenize import tokenize
 
 from gigaxas.checkpoint.identity import logical, place_mark, places_in, stage_key
-from gigaxas.checkpoint.journal import Record, Rectangle, StageJournal, open_stage, stage_journals
+from gigaxas.checkpoint.journal import Record, StageJournal, open_stage, stage_journals
 from gigaxas.checkpoint.owner import JOURNAL
 from gigaxas.locations import Place, place
 from gigaxas.stores.io.checksums import Written, is_intact, noting
-from gigaxas.tiles import Tile
+from gigaxas.tiles import Box, Tile
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ledger:
     def record(self, tile: Tile, value: Any, written: Sequence[Written]) -> Record:
         """Return the record of a tile that is done."""
         chunks = [chunk._replace(store=logical(place(chunk.store), self.output)) for chunk in written]
-        return Record((tile.y0, tile.y1, tile.x0, tile.x1), value, chunks)
+        return Record(tile.box, value, chunks)
 
     def wrote(self, key: str, records: Sequence[Sequence[Written]]) -> None:
         """Take note that the stores of these chunks now hold the results of a stage."""
@@ -75,14 +75,14 @@ def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Reco
     parts = [record for record in records if record.value is None]
     found = {}
     for number, tile in enumerate(tiles):
-        record = by_tile.get(tile.corners) or _joined(parts, tile)
+        record = by_tile.get(tile.box) or _joined(parts, tile)
         if record is not None:
             found[number] = record
     return found
 
 
 def _joined(records: Sequence[Record], tile: Tile) -> Record | None:
-    inside = [record for record in records if _is_within(record.tile, tile.corners)]
+    inside = [record for record in records if _is_within(record.tile, tile.box)]
     ys = sorted({y for record in inside for y in record.tile[:2]})
     xs = sorted({x for record in inside for x in record.tile[2:]})
     cells = {
@@ -91,14 +91,15 @@ def _joined(records: Sequence[Record], tile: Tile) -> Record | None:
         for y in ys[ys.index(y0) : ys.index(y1)]
         for x in xs[xs.index(x0) : xs.index(x1)]
     }
-    whole = inside and (ys[0], ys[-1], xs[0], xs[-1]) == tile.corners
+    whole = inside and (ys[0], ys[-1], xs[0], xs[-1]) == tile.box
     if not whole or len(cells) < (len(ys) - 1) * (len(xs) - 1):
         return None
-    return Record(tile.corners, None, [chunk for record in inside for chunk in record.written])
+    return Record(tile.box, None, [chunk for record in inside for chunk in record.written])
 
 
-def _is_within(inner: Rectangle, outer: Rectangle) -> bool:
-    return outer[0] <= inner[0] and inner[1] <= outer[1] and outer[2] <= inner[2] and inner[3] <= outer[3]
+def _is_within(inner: Box, outer: Box) -> bool:
+    rows = outer.y0 <= inner.y0 and inner.y1 <= outer.y1
+    return rows and outer.x0 <= inner.x0 and inner.x1 <= outer.x1
 
 
 def output_mark(output: Path) -> str:

@@ -7,8 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, LabelArray
-from gigaxas.spatial.clean_up import Interior, effective_labels, find_cores
+from gigaxas.spatial.clean_up import effective_labels, find_cores
 from gigaxas.spatial.regions import find_regions
+from gigaxas.tiles import Box
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Settled:
     open: BoolArray
 
 
-def settle(labels: LabelArray, interior: Interior, k_size: int, p_num: int, fill_void: bool) -> Settled:
+def settle(labels: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool) -> Settled:
     """Clean up one tile (h, w) as far as it can be done without its surroundings.
 
     `interior` holds the tile's pixels whose window lies inside the image. A pixel near the tile's border is
@@ -29,7 +30,7 @@ def settle(labels: LabelArray, interior: Interior, k_size: int, p_num: int, fill
     """
     half = k_size // 2
     height, width = labels.shape
-    inside = (half, max(height - half, half), half, max(width - half, half))
+    inside = Box(half, max(height - half, half), half, max(width - half, half))
     padded = np.pad(labels, half)
     cores = find_cores(padded, inside, k_size, p_num, fill_void)
     doubtful, hopeful = np.zeros((2, *labels.shape), np.bool_)
@@ -50,8 +51,8 @@ def settle(labels: LabelArray, interior: Interior, k_size: int, p_num: int, fill
 @njit(nogil=True, cache=True)
 def _doubt(
     padded: LabelArray,
-    interior: Interior,
-    inside: Interior,
+    interior: Box,
+    inside: Box,
     k_size: int,
     p_num: int,
     fill_void: bool,

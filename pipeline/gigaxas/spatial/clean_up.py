@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import LabelArray
 from gigaxas.errors import InputError
-
-Interior = tuple[int, int, int, int]
-"""First row, end row, first column, end column of a tile's interior, in the tile's own coordinates."""
+from gigaxas.tiles import Box
 
 
 def allowed_p_num(k_size: int) -> tuple[int, int]:
@@ -54,7 +52,7 @@ def check_labels(labels: Any) -> None:
 
 
 def find_cores(
-    padded: LabelArray, interior: Interior, k_size: int, p_num: int, fill_void: bool = False
+    padded: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool = False
 ) -> LabelArray:
     """Return the core label of each pixel of a tile, 0 where it is no core.
 
@@ -69,7 +67,7 @@ def find_cores(
     return cores
 
 
-def effective_labels(labels: LabelArray, cores: LabelArray, interior: Interior) -> LabelArray:
+def effective_labels(labels: LabelArray, cores: LabelArray, interior: Box) -> LabelArray:
     """Return the label each pixel of a tile has in a region: its core's, else its own, 0 off the interior.
 
     Regions of equal effective label are those of METHOD 5, for the reason given in `allowed_p_num`.
@@ -96,7 +94,7 @@ def _count(
 
 @njit(nogil=True, cache=True)
 def _mark_cores(
-    padded: LabelArray, interior: Interior, k_size: int, p_num: int, fill_void: bool, cores: LabelArray
+    padded: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool, cores: LabelArray
 ) -> None:
     """Count a row of windows at a time, so that the compiler turns the counting into vector instructions.
 

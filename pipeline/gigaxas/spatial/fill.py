@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.errors import InputError
-from gigaxas.spatial.clean_up import Interior, check_labels
+from gigaxas.spatial.clean_up import check_labels
 from gigaxas.spatial.regions import facing_lines, grid_sizes, ring_starts, tile_ring
+from gigaxas.tiles import Box
 
 STEP = 1 << 32
 # Beyond any distance within an image, with room for an image's steps on top; its label part is 0.
@@ -92,7 +93,7 @@ def fill_map(kept: LabelArray, void: BoolArray | None = None) -> LabelArray:
 
 
 def pixel_states(
-    site: LabelArray, kept: LabelArray, void: BoolArray | None, interior: Interior
+    site: LabelArray, kept: LabelArray, void: BoolArray | None, interior: Box
 ) -> NDArray[np.uint8]:
     """Return why each pixel of a tile (h, w) has its final label.
 

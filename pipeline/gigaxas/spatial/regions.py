@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import check_clean_up, check_labels, effective_labels, find_cores
+from gigaxas.tiles import Box
 
 Numbers = NDArray[np.int32] | IntArray
 
@@ -100,7 +101,7 @@ def clean_up_map(labels: LabelArray, k_size: int = 5, p_num: int = 23, fill_void
     check_labels(labels)
     check_clean_up(k_size, p_num, labels.shape)
     half = k_size // 2
-    interior = (half, labels.shape[0] - half, half, labels.shape[1] - half)
+    interior = Box(half, labels.shape[0] - half, half, labels.shape[1] - half)
     cores = find_cores(np.pad(labels, half), interior, k_size, p_num, fill_void)
     effective = effective_labels(labels, cores, interior)
     regions = find_regions(effective, cores)

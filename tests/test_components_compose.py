@@ -4,7 +4,7 @@ from gigaxas.components.composition import compose, plan_composition
 from gigaxas.components.decide import Decision
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phase_clusters import NOISE, make_clusters
+from component_clusters import NOISE, make_clusters
 from planted import spectrum
 from scipy.optimize import nnls as scipy_nnls
 

@@ -5,7 +5,7 @@ from gigaxas.components.flattened import fit_leaks, leaked
 from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phase_clusters import LIBRARY, leaked_rows, make_clusters
+from component_clusters import LIBRARY, leaked_rows, make_clusters
 from planted import NAMES, NOISE, WINDOWS, spectrum
 
 

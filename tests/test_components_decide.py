@@ -8,7 +8,7 @@ from gigaxas.errors import InputError
 from gigaxas.spectra import read_library
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phase_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
+from component_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
 from planted import ENERGY, spectrum
 from scipy.optimize import nnls as scipy_nnls
 
