@@ -91,7 +91,7 @@ def _config(output: Path, **sections: object) -> Config:
 def _rows(
     folder: Path, config: Config, info: CubeInfo, sites: Prepared, client: Any
 ) -> dict[str, Callable[[], object]]:
-    plan = make_plan(config, 2, info)
+    plan = make_plan(2, info)
     tiles = flat(plan.grid)
     blocks = [block for tile in tiles for block in blocks_of(tile, info.chunk, info.bytes_per_pixel)]
     count = sites.sites.shape[0]
@@ -136,7 +136,7 @@ def _rows(
         CLUSTER: lambda: on_dask(client),
         CLUSTER_JOURNAL: lambda: recorded(client),
         ASIDE: lambda: runner.over("assign", stages.assign_tile, plan.grid, **settings, expected=expected),
-        CLEAN_UP: lambda: clean_up_and_fill(config, plan, result, count, runner),
+        CLEAN_UP: lambda: clean_up_and_fill(plan, config.clean_up, result, count, runner),
         SUMS: lambda: runner.over(
             "clusters", stages.sum_tile, plan.spatial, info=info, result=result, step=plan.tile, sites=count
         ),

@@ -86,7 +86,7 @@ def _material(folder: Path) -> tuple[NDArray[np.uint16], Any]:
         }
     )
     classify(config)
-    info = describe_cube(config.cube_path)
+    info = describe_cube(config.output / "cube.zarr")
     codes = read_tile(info, Tile(0, 0, 0, SIDE, 0, SIDE))
     return codes, prepare(read_sites(config.output / "sites.zarr").table.spectra)
 

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from gigaxas.arrays import BoolArray, FloatArray, LabelArray
 from gigaxas.config.load import load_config
-from gigaxas.config.paths import composition_path, result_path, sites_path
+from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.evaluation.paper_figures import (
     CORNERS,
@@ -163,14 +163,14 @@ def main() -> None:
         sys.exit(__doc__)
     config, folder = load_config(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    stored = read_sites(sites_path(config))
-    with open_result(result_path(config)) as opened:
+    stored = read_sites(paths_of(config).sites)
+    with open_result(paths_of(config).result) as opened:
         order = opened.cluster.values[np.argsort(-opened.pixels.values, kind="stable")].tolist()
         spectra = dict(zip(opened.cluster.values.tolist(), opened.spectrum.values, strict=True))
         energy, step = opened.energy.values, float(opened.x.values[1] - opened.x.values[0])
         crop = busiest((opened.kept.values == 0) & (opened.state.values > 0))
         maps = {name: opened[name].values[crop] for name in ("site", "kept", "label", "state")}
-        own = component_labels(composition_path(config), opened.attrs["fingerprint"])[0]
+        own = component_labels(paths_of(config).composition, opened.attrs["fingerprint"])[0]
     tables = read_phase_tables(config.output, own)
     if not own or tables is None:
         sys.exit(f"{config.output}: no tables of phases; run gigaxas phases {sys.argv[1]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from gigaxas.config.schema import Config
 from gigaxas.stores.sites import StoredSites
-from gigaxas.workflow.prepare import read_references
+from gigaxas.workflow.references import read_references
 from gigaxas.workflow.sites import build_stored
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
@@ -40,7 +40,7 @@ def sites_of(folder: Path, noise: dict[str, float], **recipe: str | int) -> Stor
         }
     )
     references = read_references(config, ENERGY)
-    return build_stored(config, ENERGY, references.names, references.spectra)
+    return build_stored(config.sites, config.noise.model(), ENERGY, references.names, references.spectra)
 
 
 def row(title: str, method: str, stored: StoredSites) -> str:

@@ -9,16 +9,17 @@ import tifffile
 import yaml
 import zarr
 from gigaxas.cli.verbs import app
+from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError, RunError
 from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.stores.cube import describe_cube, read_tile
 from gigaxas.tasks import ingest as tasks
 from gigaxas.tiles import Tile
-from gigaxas.workflow.check import check
 from gigaxas.workflow.classify import classify
 from gigaxas.workflow.classify import ingest as run_ingest
 from gigaxas.workflow.registration import read_survey
+from gigaxas.workflow.resolve import resolve
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 from scipy import ndimage
 from typer.testing import CliRunner
@@ -135,7 +136,7 @@ def test_chunks_change_nothing(raw, tmp_path):
 
 def test_what_is_there_is_not_made_again(raw, tmp_path):
     run = config(raw, tmp_path / "out")
-    stamp = lambda: (run.cube_path / "zarr.json").stat().st_mtime_ns  # noqa: E731
+    stamp = lambda: (paths_of(run).cube / "zarr.json").stat().st_mtime_ns  # noqa: E731
     run_ingest(run)
     first = stamp()
     run_ingest(run)
@@ -169,7 +170,7 @@ def test_half_a_cube_is_no_cube_and_is_gone_on_with(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "ingest_tile", failing)
     with pytest.raises(RunError, match="disk is full"):
         run_ingest(run)
-    assert not run.cube_path.exists()
+    assert not paths_of(run).cube.exists()
     monkeypatch.setattr(tasks, "ingest_tile", noting)
     np.testing.assert_array_equal(decoded(run_ingest(run).cube), whole)
     assert 4 <= len(again) < 16
@@ -185,7 +186,7 @@ def test_overlaps_that_disagree_stop_the_run_before_the_cube(raw, tmp_path):
         run_ingest(run)
     assert len(str(error.value).splitlines()) == 4
     assert "direction of the stage axes" in str(error.value)
-    assert not run.cube_path.exists()
+    assert not paths_of(run).cube.exists()
 
 
 def test_a_damaged_file_is_named(raw, tmp_path):
@@ -195,7 +196,7 @@ def test_a_damaged_file_is_named(raw, tmp_path):
     (tmp_path / "f3.h5").write_bytes((raw / "f3.h5").read_bytes()[:2000])
     run = config(raw, tmp_path / "out", ingest(tmp_path, edge=EDGE))
     with pytest.raises(InputError, match=r"f3\.h5: cannot be read as hdf5"):
-        check(run)
+        resolve(run)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int32"])
@@ -276,8 +277,7 @@ def test_simulated_fields_go_all_the_way(tmp_path):
             "compute": {"cluster": "threads", "workers": 2},
         }
     )
-    plan, _ = check(run)
-    assert plan.shape == (100, 200, 200)
+    assert resolve(run).plan.shape == (100, 200, 200)
     summary = classify(run)
     assert summary.truth.right_share > 0.98
     survey = read_survey(tmp_path / "out" / "survey.zarr")

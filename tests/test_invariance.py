@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
 from gigaxas.sites import SiteTable
 from gigaxas.stores import cube
@@ -11,6 +12,8 @@ from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.plan import make_plan
+from gigaxas.workflow.references import no_references
+from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.result import make_result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,8 +48,9 @@ def classify(folder, image, spectra, chunk, tile, runner):
     info = cube.describe_cube(path)
     run = run.model_copy(update={"output": folder / f"out-{chunk}-{tile}"})
     run.output.mkdir()
-    sites = StoredSites(ENERGY, table, spectra)
-    make_result(run, make_plan(run, runner.workers, info), info, sites, runner)
+    sites, plan = StoredSites(ENERGY, table, spectra), make_plan(runner.workers, info, tile=tile)
+    resolved = Resolved(run, paths_of(run), ENERGY, no_references(ENERGY), plan, None, info, sites)
+    make_result(resolved, runner)
     with open_result(run.output) as result:
         return {name: result[name].values for name in MAPS}
 

@@ -9,8 +9,8 @@ from gigaxas.spectra.noise import NoiseModel, has_edge, sigma_counts
 from gigaxas.stores import cube, frames
 from gigaxas.stores.frames import read_levels
 from gigaxas.tiles import flat, regular_grid
-from gigaxas.workflow.check import check
-from gigaxas.workflow.noise import settle_noise
+from gigaxas.workflow.noise import resolve_noise
+from gigaxas.workflow.resolve import resolve
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -60,11 +60,15 @@ def small(folder, **noise):
     return config(folder, folder / "cube.zarr", folder / "references.csv", noise=noise)
 
 
+def known(settings, announce=lambda line: None):
+    return resolve_noise(settings, cube.describe_cube(settings.cube.path), announce)
+
+
 @pytest.mark.parametrize("name", ["frames.npy", "frames.tif", "frames.zarr"])
 def test_the_camera_is_recovered_from_frames_of_any_format(tmp_path, measured, name):
     path = save(tmp_path / name, stack())
     lines = []
-    noise = settle_noise(small(measured, frames=path), lines.append).noise
+    noise = known(small(measured, frames=path), lines.append).noise
     assert noise.is_given
     assert noise.a == pytest.approx(9.3131, rel=0.02)
     assert noise.b == pytest.approx(63.003, abs=60)
@@ -112,7 +116,7 @@ def test_frames_that_are_none_are_refused(tmp_path, measured, name, values, sent
     elif "none" not in name:
         path.write_bytes(b"\x93NUMPY torn" if "npy" in name else b"no picture")
     with pytest.raises(InputError) as told:
-        check(small(measured, frames=path))
+        resolve(small(measured, frames=path))
     assert sentence in str(told.value)
 
 
@@ -120,12 +124,12 @@ def test_frames_of_two_shapes_are_refused(tmp_path, measured):
     pages = [Image.fromarray(np.full((4, 4 + k), 9, np.uint16)) for k in range(4)]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match="expected one shape"):
-        settle_noise(small(measured, frames=tmp_path / "two.tif"))
+        known(small(measured, frames=tmp_path / "two.tif"))
 
 
 def test_the_working_point_is_the_mean_over_pixels_with_an_edge(measured):
     lines = []
-    noise = settle_noise(small(measured, working_point="cube", c_ref=2.5e4), lines.append).noise
+    noise = known(small(measured, working_point="cube", c_ref=2.5e4), lines.append).noise
     columns = np.where(np.arange(24) % 2 == 0, 1.4, 1.6) * np.ones((20, 1))
     columns[:4, :4] = columns[5, 5] = np.nan
     assert noise.mu_low == pytest.approx(0.3, rel=1e-6)
@@ -137,14 +141,14 @@ def test_the_working_point_is_the_mean_over_pixels_with_an_edge(measured):
 def test_counts_come_from_the_cubes_map_or_attribute_before_the_configuration(measured):
     store = zarr.open_group(measured / "cube.zarr", mode="r+")
     with pytest.raises(InputError, match=r"neither a map nor an attribute c_ref; give noise\.c_ref"):
-        settle_noise(small(measured, working_point="cube"))
+        known(small(measured, working_point="cube"))
     store.attrs["c_ref"] = 1.5e4
-    assert settle_noise(small(measured, working_point="cube", c_ref=9e4)).noise.c_ref == 1.5e4
+    assert known(small(measured, working_point="cube", c_ref=9e4)).noise.c_ref == 1.5e4
     counts = np.full((20, 24), 2e4)
     counts[10:, :] = 3e4
     counts[:2, :] = 4.0  # below the camera's floor: no noise is known there
     store.create_array("c_ref", data=counts, chunks=(16, 16))
-    noise = settle_noise(small(measured, working_point="cube")).noise
+    noise = known(small(measured, working_point="cube")).noise
     used = counts.copy()
     used[:4, :4] = used[5, 5] = np.nan
     assert noise.c_ref == pytest.approx(np.nanmean(used[2:]), rel=1e-9)
@@ -154,18 +158,18 @@ def test_a_cube_without_maps_or_without_an_edge_has_no_working_point(measured):
     store = zarr.open_group(measured / "cube.zarr", mode="r+")
     store["mu_high"][...] = np.asarray(store["mu_low"])
     with pytest.raises(InputError, match="no pixel has an edge step above its noise"):
-        settle_noise(small(measured, working_point="cube", c_ref=2e4))
+        known(small(measured, working_point="cube", c_ref=2e4))
     del store["mu_high"]
     with pytest.raises(InputError, match="no maps mu_low and mu_high"):
-        check(small(measured, working_point="cube", c_ref=2e4))
+        resolve(small(measured, working_point="cube", c_ref=2e4))
 
 
 def test_what_is_measured_is_what_the_sites_are_made_for(measured):
-    settled = settle_noise(small(measured, working_point="cube", c_ref=2.5e4))
-    assert settle_noise(settled) is settled
+    settled = known(small(measured, working_point="cube", c_ref=2.5e4))
+    assert known(settled) is settled
     assert settled.noise.model().mu_high == settled.noise.mu_high
     plain = small(measured)
-    assert settle_noise(plain) is plain
+    assert known(plain) is plain
 
 
 @pytest.mark.parametrize(

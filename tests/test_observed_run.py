@@ -13,8 +13,8 @@ from gigaxas.evaluation import VerifyScene
 from gigaxas.stores import cube
 from gigaxas.stores.sites import read_sites
 from gigaxas.tiles import flat, tile_grid
-from gigaxas.workflow.check import check
 from gigaxas.workflow.classify import classify, sites
+from gigaxas.workflow.resolve import resolve
 from needle_fields import ENERGY, NOISY, PAPER, field, library, windows
 
 
@@ -195,6 +195,6 @@ def test_observed_sites_take_no_keys_that_build_a_library(tmp_path):
 
 
 def test_check_takes_observed_sites_without_references(needles, tmp_path):
-    plan, references = check(config(tmp_path, needles[1], references={}, sites={"from": "observed"}))
-    assert plan.pixels == 112 * 112
-    assert references.names == ()
+    run = resolve(config(tmp_path, needles[1], references={}, sites={"from": "observed"}))
+    assert run.plan.pixels == 112 * 112
+    assert run.references.names == ()

@@ -11,7 +11,7 @@ from gigaxas.config.load import load_config
 from gigaxas.sites import audit_sites, build_candidates, prove_error, reduce_table
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.sites import StoredSites, read_sites, write_sites
-from gigaxas.workflow.check import check
+from gigaxas.workflow.resolve import resolve
 from gigaxas.workflow.site_file import read_site_file
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
 
@@ -39,7 +39,7 @@ def again(folder, target, **sections):
 
 def told(run):
     with pytest.raises(gx.InputError) as error:
-        check(run)
+        resolve(run)
     return str(error.value)
 
 

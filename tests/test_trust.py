@@ -15,8 +15,8 @@ from gigaxas.spatial.regions import RegionEdges
 from gigaxas.stores import cube
 from gigaxas.stores.io.checksums import Written
 from gigaxas.tiles import Tile
-from gigaxas.workflow.check import check
 from gigaxas.workflow.classify import classify
+from gigaxas.workflow.resolve import resolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
@@ -60,7 +60,7 @@ def test_a_claim_beyond_reason_is_refused_before_it_is_read(measured, array, cha
         group.attrs.pop("pixel_um", None)
     rewrite(measured.cube.path / array, **changes)
     with pytest.raises(gx.InputError, match=sentence):
-        check(measured)
+        resolve(measured)
 
 
 @pytest.mark.parametrize("codec", ["blosc", "zstd"])

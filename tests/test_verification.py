@@ -6,7 +6,7 @@ import gigaxas as gx
 import numpy as np
 import pytest
 from gigaxas.config.load import load_config
-from gigaxas.config.paths import truth_path
+from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Noise
 from gigaxas.stores.truth import read_tile
 from gigaxas.tiles import Tile
@@ -27,7 +27,7 @@ def test_the_minority_is_found_to_the_pixel(standards_folder, tmp_path, monkeypa
     summary = classify(config)
     with gx.open_result(tmp_path / "out") as result:
         site, label = result.site.values, result.label.values
-    phase, _ = read_tile(truth_path(config), Tile(0, 0, 0, 400, 0, 400))
+    phase, _ = read_tile(paths_of(config).truth, Tile(0, 0, 0, 400, 0, 400))
     assert (phase == 1).sum() == 100
     assert np.unique(site).size > 2
     assert np.unique(label).size == 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import viewer_runs
 from browser import Page
-from gigaxas.config.paths import composition_path
+from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import open_result
@@ -122,7 +122,7 @@ def test_each_layer_shows_the_colour_of_every_pixel(page, maps, run):
     }
     own = [layer for layer in scene["values"] if layer["group"] == "components"]
     colours = np.array([cluster[layer["label"]] for layer in own])
-    ratios = chunks.read(composition_path(run), "ratio", (slice(None),) * 3)
+    ratios = chunks.read(paths_of(run).composition, "ratio", (slice(None),) * 3)
 
     def mixed(y, x):
         if not maps.state[y, x]:

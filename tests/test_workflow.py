@@ -7,8 +7,8 @@ import gigaxas as gx
 import numpy as np
 import pytest
 import zarr
-from gigaxas.workflow.check import check
 from gigaxas.workflow.classify import classify
+from gigaxas.workflow.resolve import resolve
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
 
 SHAPE = (30, 34)
@@ -30,7 +30,7 @@ def small(folder, **sections):
 
 def told(run):
     with pytest.raises(gx.InputError) as error:
-        check(run)
+        resolve(run)
     return str(error.value)
 
 

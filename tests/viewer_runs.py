@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import small_runs
-from gigaxas.config.paths import composition_path
+from gigaxas.config.paths import paths_of
 from gigaxas.report.viewer import page
 from gigaxas.spatial.pyramid import halve_labels, halve_values, rank_labels
 from gigaxas.stores import cube
@@ -58,7 +58,7 @@ def add_components(config, seed=3):
         mark = opened.attrs["fingerprint"]
     first = np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
     ratios = np.stack([first, 1 - first])
-    store = composition_path(config)
+    store = paths_of(config).composition
     groups.create_group(store, {"result": mark, "fingerprint": str(seed)})
     chunks.save_array(store, "component", labels, ("component",))
     chunks.save_array(store, RATIOS, ratios, ("component", "y", "x"))
@@ -73,7 +73,7 @@ def whole_maps(config):
         pixels[result.cluster.values] = result.pixels.values
         states = np.array(result.attrs["states"])
     full = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
-    low, high = (chunks.read(config.cube_path, name, full) for name in ("mu_low", "mu_high"))
+    low, high = (chunks.read(paths_of(config).cube, name, full) for name in ("mu_low", "mu_high"))
     maps["density"] = high - low
     void = maps["state"] == 0
     for name in ("density", "correlation"):

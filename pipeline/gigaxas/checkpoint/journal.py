@@ -79,11 +79,20 @@ class StageJournal:
 
 def open_stage(journal: Path, stage: str, keys: Sequence[str]) -> StageJournal:
     """Return the records of a stage under the last of `keys`; drop those under none of them."""
-    name = "".join(letter if letter.isalnum() else "-" for letter in stage)
+    name = _file_name(stage)
     for other in sorted(journal.glob(f"{name}.*")):
         if other.name.removeprefix(f"{name}.") not in keys:
             shutil.rmtree(other, ignore_errors=True)
     return StageJournal(journal / f"{name}.{keys[-1]}")
+
+
+def journals_of(journal: Path, stage: str) -> list[StageJournal]:
+    """Return the records of one stage, under whatever key."""
+    return [StageJournal(folder) for folder in sorted(journal.glob(f"{_file_name(stage)}.*"))]
+
+
+def _file_name(stage: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in stage)
 
 
 def stage_journals(journal: Path) -> list[StageJournal]:

@@ -9,7 +9,7 @@ from typing import Any
 from dask.tokenize import tokenize
 
 from gigaxas.checkpoint.identity import logical, place_mark, places_in, stage_key
-from gigaxas.checkpoint.journal import Record, StageJournal, open_stage, stage_journals
+from gigaxas.checkpoint.journal import Record, StageJournal, journals_of, open_stage, stage_journals
 from gigaxas.checkpoint.owner import JOURNAL
 from gigaxas.locations import Place, place
 from gigaxas.stores.io.checksums import Written, is_intact, noting
@@ -64,6 +64,13 @@ class Ledger:
 
     def _mark(self, path: Place) -> str:
         return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
+
+
+def recorded_tiles(output: Path, stage: str) -> int:
+    """Return how many tiles of a stage the journal of an output folder has records of."""
+    return len(
+        {record.tile for journal in journals_of(output / JOURNAL, stage) for record in journal.read()[0]}
+    )
 
 
 def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Record]:

@@ -1,47 +1,49 @@
-"""Whose output folder it is, what in it is whole, and how it is started over."""
+"""Whose output folder it is, which stores in it are made, and how it is started over."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from gigaxas.config.paths import raw_path
-from gigaxas.config.schema import Config
+from gigaxas.config.paths import Paths
 from gigaxas.errors import InputError
 from gigaxas.locations import Place
 from gigaxas.stores.io.folders import exists, remove
-from gigaxas.stores.io.groups import UNFINISHED, attributes_of
+from gigaxas.stores.io.groups import UNFINISHED, attributes_of, partial_of
+from gigaxas.version import code_version
 
 OWNER = "run.json"
 JOURNAL = "journal"
 TORN = ".part"
+RAW_SCENE = "scene.zarr"
+"""The store that tells simulated raw fields from files of a user's."""
 
 
-def check_owner(config: Config) -> None:
+def check_owner(paths: Paths, title: str) -> None:
     """Raise InputError when the output folder holds another run, or files that are no run at all."""
-    folder = config.output
+    folder = paths.output
     if (
-        config.result is not None
-        and exists(config.result)
-        and _owner(folder).get("result") != str(config.result)
+        paths.has_result_elsewhere
+        and exists(paths.result)
+        and _owner(folder).get("result") != str(paths.result)
     ):
         raise InputError(
-            f"result: there is a store at {config.result} that no run in {folder} has made; give another "
+            f"result: there is a store at {paths.result} that no run in {folder} has made; give another "
             "address, or remove it if you no longer need it"
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output: {folder} is a file, expected a folder; give another output")
     if not folder.is_dir() or all(path.name.endswith(TORN) for path in folder.iterdir()):
         return
-    title = _owner(folder).get("title")
-    if title is None:
+    owner = _owner(folder).get("title")
+    if owner is None:
         raise InputError(
             f"output: {folder} holds files that are no run of gigaxas; give an empty or a new folder"
         )
     check_links(folder)
-    if title != config.title:
+    if owner != title:
         raise InputError(
-            f"output: {folder} holds the run {title!r}, this is {config.title!r}; give another output, "
+            f"output: {folder} holds the run {owner!r}, this is {title!r}; give another output, "
             "or remove that folder if you no longer need it"
         )
 
@@ -66,30 +68,34 @@ def check_links(folder: Path) -> None:
                 )
 
 
-def claim(config: Config) -> None:
-    """Make the output folder and write whose it is, and where its result lies."""
-    owner = {"title": config.title, "result": str(config.result) if config.result else None}
-    if _owner(config.output) == owner:
+def claim(paths: Paths, title: str) -> None:
+    """Make the output folder and write whose it is, where its result lies, and which code works in it."""
+    elsewhere = str(paths.result) if paths.has_result_elsewhere else None
+    owner = {"title": title, "result": elsewhere, "code": code_version()}
+    if _owner(paths.output) == owner:
         return
-    aside = config.output / f"{OWNER}{TORN}"
+    aside = paths.output / f"{OWNER}{TORN}"
     try:
-        config.output.mkdir(parents=True, exist_ok=True)
+        paths.output.mkdir(parents=True, exist_ok=True)
         aside.write_text(json.dumps(owner) + "\n", encoding="utf-8")
-        aside.replace(config.output / OWNER)
+        aside.replace(paths.output / OWNER)
     except OSError as error:
         raise InputError(
-            f"output: {config.output} cannot be written ({error.strerror}); give a folder you may write to"
+            f"output: {paths.output} cannot be written ({error.strerror}); give a folder you may write to"
         ) from None
 
 
-def start_over(config: Config) -> None:
+def is_of_this_code(folder: Path) -> bool:
+    """Return whether the last run in an output folder was one of just this code."""
+    return _owner(folder).get("code") == code_version()
+
+
+def start_over(paths: Paths) -> None:
     """Remove the stores that a run has made, finished or not, and its journal; tables and pictures stay."""
-    made = [
-        path for pattern in ("*.zarr", "*.zarr.partial", "*.zarr.old") for path in config.output.glob(pattern)
-    ]
-    if config.simulate and config.simulate.raw:
-        made.append(raw_path(config))
-    for store in [*made, config.output / JOURNAL, *([config.result] if config.result else [])]:
+    patterns = ("*.zarr", "*.zarr.partial", "*.zarr.old")
+    made: list[Place] = [path for pattern in patterns for path in paths.output.glob(pattern)]
+    made += [raw for raw in (paths.raw, partial_of(paths.raw)) if exists(raw / RAW_SCENE)]
+    for store in [*made, paths.output / JOURNAL, *([paths.result] if paths.has_result_elsewhere else [])]:
         remove(store)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gigaxas.workflow.identify import Identified
     from gigaxas.workflow.inject import InjectionResult
     from gigaxas.workflow.plan import Plan
+    from gigaxas.workflow.products import Product, Stage
     from gigaxas.workflow.registration import Survey
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
@@ -59,6 +60,27 @@ def show_plan(out: Console, plan: "Plan") -> None:
         f"           reads {format_bytes(plan.bytes_read)}, writes up to {format_bytes(plan.bytes_written)}, "
         f"takes about {format_bytes(plan.memory)} of memory and {_duration(plan.seconds)}"
     )
+
+
+def show_stages(out: Console, products: Sequence["Product"], last: Sequence["Stage"]) -> None:
+    """Print the stages of a run in order: tiles, bytes, and what an earlier run has left."""
+    from dask.utils import format_bytes
+
+    table = Table("", "stage", "tiles", "reads", "writes up to", "done", box=None, pad_edge=False)
+    for column in (2, 3, 4, 5):
+        table.columns[column].justify = "right"
+    for name, stages in [*((product.name, product.stages) for product in products), ("report", last)]:
+        for number, stage in enumerate(stages):
+            sizes = (stage.bytes_read, stage.bytes_written)
+            share = f"{stage.done:,} of {stage.tiles:,}" if 0 < stage.done < stage.tiles else ""
+            table.add_row(
+                "" if number else name,
+                stage.name,
+                f"{stage.tiles:,}",
+                *(format_bytes(size) if size else "" for size in sizes),
+                "all" if stage.done >= stage.tiles > 0 else share,
+            )
+    out.print(table)
 
 
 def show_survey(out: Console, survey: "Survey") -> None:

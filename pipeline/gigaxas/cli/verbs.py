@@ -27,6 +27,7 @@ from gigaxas.cli.tables import (
     show_plan,
     show_references,
     show_sites,
+    show_stages,
     show_study,
     show_survey,
 )
@@ -95,11 +96,13 @@ def gigaxas(
 def check_verb(config: ConfigPath) -> None:
     """Say everything that is wrong with a configuration and its files; run nothing."""
     from gigaxas.config.load import load_config
-    from gigaxas.workflow.check import check
+    from gigaxas.workflow.products import products_of, report_stages
+    from gigaxas.workflow.resolve import resolve
 
-    plan, references = check(load_config(config), out.print)
-    show_references(out, references.table)
-    show_plan(out, plan)
+    run = resolve(load_config(config), out.print)
+    show_references(out, run.references.table)
+    show_plan(out, run.plan)
+    show_stages(out, products_of(run), report_stages(run))
     out.print("nothing wrong found")
 
 
@@ -146,7 +149,7 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
         settings,
         _bar,
         out.print,
-        lambda plan: show_plan(out, plan),
+        lambda run: show_plan(out, run.plan),
         lambda made: show_sites(out, made),
         fresh,
     )

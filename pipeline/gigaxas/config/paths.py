@@ -1,46 +1,67 @@
 """Where a run keeps what it makes."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from gigaxas.config.schema import Config
 from gigaxas.locations import Place
 
 
-def sites_path(config: Config) -> Path:
-    """Return the store of the sites."""
-    return config.output / "sites.zarr"
+@dataclass(frozen=True)
+class Paths:
+    """The stores and folders of one run."""
+
+    output: Path
+    """The folder that the run owns."""
+    cube: Place
+    """The cube that is classified, measured or made."""
+    result: Place
+    """The store of the maps."""
+    decisions: Path
+    """The file of the decisions on the clusters."""
+
+    @property
+    def sites(self) -> Path:
+        """The store of the sites."""
+        return self.output / "sites.zarr"
+
+    @property
+    def truth(self) -> Path:
+        """The store of a simulated cube's truth."""
+        return self.output / "truth.zarr"
+
+    @property
+    def raw(self) -> Path:
+        """The folder of simulated raw fields and their scene."""
+        return self.output / "raw"
+
+    @property
+    def registration(self) -> Path:
+        """The store of where raw fields lie, and of their shift of energy and drift."""
+        return self.output / "survey.zarr"
+
+    @property
+    def composition(self) -> Path:
+        """The store of the components."""
+        return self.output / "phases.zarr"
+
+    @property
+    def report_folder(self) -> Path:
+        """The folder whose index.html shows the map at full resolution."""
+        return self.output / "report"
+
+    @property
+    def has_result_elsewhere(self) -> bool:
+        """Whether the maps lie outside the output folder."""
+        return self.result != self.output / "result.zarr"
 
 
-def truth_path(config: Config) -> Path:
-    """Return the store of a simulated cube's truth."""
-    return config.output / "truth.zarr"
-
-
-def raw_path(config: Config) -> Path:
-    """Return the folder of simulated raw fields and their scene."""
-    return config.output / "raw"
-
-
-def survey_path(config: Config) -> Path:
-    """Return the store of what the first look at raw fields found."""
-    return config.output / "survey.zarr"
-
-
-def result_path(config: Config) -> Place:
-    """Return the store of the maps."""
-    return config.result or config.output / "result.zarr"
-
-
-def composition_path(config: Config) -> Path:
-    """Return the store of the components."""
-    return config.output / "phases.zarr"
-
-
-def viewer_path(config: Config) -> Path:
-    """Return the report folder, whose index.html shows the map at full resolution."""
-    return config.output / "report"
-
-
-def decisions_path(config: Config) -> Path:
-    """Return the file of the decisions on the clusters."""
-    return config.phases.decisions or config.output / "decisions.yaml"
+def paths_of(config: Config) -> Paths:
+    """Return where the run of a configuration keeps what it makes."""
+    output = config.output
+    return Paths(
+        output=output,
+        cube=config.cube.path if config.cube else output / "cube.zarr",
+        result=config.result or output / "result.zarr",
+        decisions=config.phases.decisions or output / "decisions.yaml",
+    )

@@ -368,19 +368,18 @@ class Config(Section):
             raise ValueError(
                 "the scene 'sinter' is made of the modelled phases: set references.modelled: true"
             )
-        if self.noise.working_point == "cube" and self.cube is None and self.ingest is None:
+        if self.noise.working_point == "cube" and not self._has_maps_of_working_point:
             raise ValueError(
-                "noise.working_point: cube measures the maps of a measured cube; for a simulated one give "
-                "the numbers"
+                "noise.working_point: cube measures the maps mu_low and mu_high of a measured cube or of raw "
+                "fields; a simulated cube and a stack have none: give the numbers"
             )
         return self
+
+    @property
+    def _has_maps_of_working_point(self) -> bool:
+        return self.cube is not None or (self.ingest is not None and self.ingest.fields is not None)
 
     @property
     def acquisition(self) -> NoiseModel:
         """The noise of the simulated acquisition."""
         return ((self.simulate and self.simulate.noise) or self.noise).model()
-
-    @property
-    def cube_path(self) -> Place:
-        """The cube that is classified, measured or simulated."""
-        return self.cube.path if self.cube else self.output / "cube.zarr"

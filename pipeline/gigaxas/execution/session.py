@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, performance_report
@@ -9,7 +10,8 @@ from distributed import Client, performance_report
 from gigaxas import __version__
 from gigaxas.checkpoint.ledger import Ledger, output_mark
 from gigaxas.checkpoint.owner import claim
-from gigaxas.config.schema import Config
+from gigaxas.config.paths import Paths
+from gigaxas.config.schema import Compute, Config
 from gigaxas.execution.cluster import open_client, worker_count
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
@@ -19,20 +21,24 @@ Announce = Callable[[str], None]
 
 
 @contextmanager
-def open_runner(
-    config: Config, verb: str, progress: Progress = silent, announce: Announce = lambda line: None
+def open_session(
+    paths: Paths,
+    config: Config,
+    verb: str,
+    progress: Progress = silent,
+    announce: Announce = lambda line: None,
 ) -> Iterator[Runner]:
     """Yield what runs the stages of one verb in the output folder of a run; `announce` is told where to look.
 
     Raises InputError where the folder cannot be written or another run holds it.
     """
-    claim(config)
-    events, ledger = Events(config.output), Ledger(config.output)
-    compute, mark = config.compute, output_mark(config.output)
-    with locked(config.output):
+    folder, compute = paths.output, config.compute
+    claim(paths, config.title)
+    events, ledger, mark = Events(folder), Ledger(folder), output_mark(folder)
+    with locked(folder):
         events.tell("run started", verb=verb, version=__version__, title=config.title)
         try:
-            with open_client(compute, mark, announce) as client, _watched(config, client):
+            with open_client(compute, mark, announce) as client, _watched(folder, compute, client):
                 workers = worker_count(compute) if client is None else sum(client.nthreads().values())
                 yield Runner(client, workers, progress, {}, ledger, events)
         except BaseException as error:
@@ -47,10 +53,10 @@ def on_threads(config: Config) -> Config:
     return config.model_copy(update={"compute": compute})
 
 
-def _watched(config: Config, client: Client | None) -> AbstractContextManager[Any]:
-    if client is None or not config.compute.performance_report:
+def _watched(folder: Path, compute: Compute, client: Client | None) -> AbstractContextManager[Any]:
+    if client is None or not compute.performance_report:
         return nullcontext()
-    return performance_report(str(config.output / "performance.html"))
+    return performance_report(str(folder / "performance.html"))
 
 
 def _status(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""From cube and sites to the maps, the clusters and the report."""
+"""From cube and sites to the maps, the clusters and the report, and the verbs that make what comes before."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,47 +7,47 @@ from pathlib import Path
 import xarray as xr
 
 from gigaxas.checkpoint.owner import start_over
-from gigaxas.config.paths import result_path, sites_path
+from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
-from gigaxas.execution.runner import Progress, Runner, silent
-from gigaxas.execution.session import Announce, on_threads, open_runner
+from gigaxas.execution.runner import Progress, silent
+from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Place
 from gigaxas.spectra import ReadRow
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
-from gigaxas.workflow.check import check, measured_energy
-from gigaxas.workflow.ingest import Ingested, build_cube
-from gigaxas.workflow.noise import settle_noise
-from gigaxas.workflow.plan import Plan, make_plan
-from gigaxas.workflow.prepare import ReferenceSet, describe, make_cube, make_sites
-from gigaxas.workflow.raw import make_raw
+from gigaxas.workflow.ingest import Ingested
+from gigaxas.workflow.noise import Announce
+from gigaxas.workflow.products import Listener, make_products, products_of
 from gigaxas.workflow.report import Summary, report
-from gigaxas.workflow.result import make_result
+from gigaxas.workflow.resolve import Resolved, reopen, resolve
 from gigaxas.workflow.sites import paths_for_people
 
 
 @dataclass(frozen=True)
 class SitesMade:
-    """The sites of a run with the settings and the account of the references they come from."""
+    """The sites of a run and where they come from."""
 
     config: Config
+    """The settings, the noise in numbers."""
     references: tuple[ReadRow, ...]
+    """What became of every record of the references."""
     stored: StoredSites
     paths: tuple[Path, ...]
+    """The store, and tables and pictures for people."""
 
 
 def run(config: Config) -> xr.Dataset:
     """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
     classify(config)
-    return open_result(result_path(config))
+    return open_result(paths_of(config).result)
 
 
 def classify(
     config: Config,
     progress: Progress = silent,
     announce: Announce = lambda line: None,
-    show_plan: Callable[[Plan], None] = lambda plan: None,
+    show_plan: Callable[[Resolved], None] = lambda run: None,
     show_sites: Callable[[SitesMade], None] = lambda made: None,
     fresh: bool = False,
 ) -> Summary:
@@ -57,92 +57,64 @@ def classify(
     measured, `show_sites` of sites that were made anew. A run that was stopped goes on where it was; `fresh`
     starts over.
     """
-    config = _settled(config, announce)
-    plan, references = check(config)
-    show_plan(plan)
-    with open_runner(config, "classify", progress, announce) as runner:
+    run = resolve(config, announce)
+    show_plan(run)
+    listener = Listener(announce, sites=lambda run, sites: show_sites(_sites_made(run, sites)))
+    with open_session(run.paths, config, "classify", progress, announce) as runner:
         if fresh:
-            start_over(config)
-        return runner.mended(lambda: _make_all(config, references, runner, show_sites, announce))
+            start_over(run.paths)
+            run = resolve(config)
 
+        def work() -> Summary:
+            return report(make_products(products_of(run), run, runner, listener), runner)
 
-def _make_all(
-    config: Config,
-    references: ReferenceSet,
-    runner: Runner,
-    show_sites: Callable[[SitesMade], None],
-    announce: Announce,
-) -> Summary:
-    build_cube(config, references, runner, announce)
-    config = _settled(config, announce)
-    info = describe(config)
-    sites = make_sites(
-        config,
-        info.energy,
-        references,
-        runner,
-        lambda new: show_sites(_made(config, references, new)),
-        info,
-    )
-    plan = make_plan(config, runner.workers, info)
-    make_result(config, plan, info, sites, runner)
-    return report(config, runner)
+        return runner.mended(work)
 
 
 def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
     """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
-    raw = config.simulate.raw is not None
-    config = _settled(config, announce)
-    _, references = check(config)
-    with open_runner(config, "simulate", progress, announce) as runner:
-        if raw:
-            return make_raw(config, references, runner)
-        return make_cube(config, references, runner)
+    run = resolve(config, announce)
+    first = products_of(run)[:1]
+    with open_session(run.paths, config, "simulate", progress, announce) as runner:
+        make_products(first, run, runner, Listener(announce))
+    return first[0].path
 
 
 def ingest(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Ingested:
     """Make the cube of raw fields or of a stack, and before it simulated fields where they are missing."""
     if config.ingest is None:
         raise InputError("ingest: the configuration has no section `ingest`; there is nothing to ingest")
-    config = _settled(config, announce)
-    _, references = check(config)
-    with open_runner(config, "ingest", progress, announce) as runner:
-        return runner.mended(lambda: build_cube(config, references, runner, announce))
+    run = resolve(config, announce)
+    products = [product for product in products_of(run) if product.name in ("raw fields", "cube")]
+    made: list[Ingested] = []
+    with open_session(run.paths, config, "ingest", progress, announce) as runner:
+        runner.mended(lambda: make_products(products, run, runner, Listener(announce, made.append)))
+    return made[-1]
 
 
 def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
-    config = _settled(config, announce)
-    _, references = check(config)
-    with open_runner(on_threads(config), "sites", progress) as runner:
-        info = None
-        if config.sites.origin in ("observed", "both"):
-            build_cube(config, references, runner, announce)
-            info = describe(config)
-        energy = info.energy if info else measured_energy(config)
-        return _made(config, references, make_sites(config, energy, references, runner, info=info))
-
-
-def _settled(config: Config, announce: Announce) -> Config:
-    """Return the configuration with its noise measured; where that fails, as it is: `check` says why."""
-    try:
-        return settle_noise(config, announce)
-    except InputError:
-        return config
-
-
-def _made(config: Config, references: ReferenceSet, stored: StoredSites) -> SitesMade:
-    paths = (sites_path(config), *paths_for_people(config.output))
-    return SitesMade(config, references.table, stored, paths)
+    run = resolve(config, announce)
+    wanted = {"sites"} if config.sites.origin == "library" else {"raw fields", "cube", "sites"}
+    products = [product for product in products_of(run) if product.name in wanted]
+    with open_session(run.paths, on_threads(config), "sites", progress) as runner:
+        run = make_products(products, run, runner, Listener(announce))
+    return _sites_made(run, run.sites)
 
 
 def report_again(
     config: Config, progress: Progress = silent, ome_zarr: bool = False, tiff: bool = False
 ) -> Summary:
     """Write the tables and the report of a finished result again. Raises InputError where there is none."""
-    open_result(result_path(config)).close()
-    config = settle_noise(config)
-    with open_runner(on_threads(config), "report", progress) as runner:
-        return report(config, runner, ome_zarr, tiff)
+    paths = paths_of(config)
+    open_result(paths.result).close()
+    run = reopen(config)
+    with open_session(paths, on_threads(config), "report", progress) as runner:
+        return report(run, runner, ome_zarr, tiff)
+
+
+def _sites_made(run: Resolved, stored: StoredSites) -> SitesMade:
+    paths = (run.paths.sites, *paths_for_people(run.paths.output))
+    return SitesMade(run.config, run.references.table, stored, paths)

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from gigaxas.config.paths import sites_path
+from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.evaluation.rows import CostRow
 from gigaxas.execution.runner import Progress
@@ -34,6 +34,6 @@ def study_cost(config: Config, progress: Progress) -> list[CostRow]:
             truth = classify(one).truth
             seconds = time.perf_counter() - start
             right = truth.right_share if truth else np.nan
-            rows.append(CostRow(source, len(read_sites(sites_path(one)).table.names), seconds, right))
+            rows.append(CostRow(source, len(read_sites(paths_of(one).sites).table.names), seconds, right))
             advance(1)
         return rows

@@ -8,15 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from gigaxas.config.paths import composition_path, result_path
-from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.report import STATE_NAMES, ReportData
 from gigaxas.report.palette import state_colours
 from gigaxas.report.viewer import TILE
 from gigaxas.report.views import by_size, colours_by_label
 from gigaxas.spatial.pyramid import level_shapes
-from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.ome_zarr import (
@@ -42,22 +39,21 @@ from gigaxas.workflow.pyramid import (
     read_layers,
     read_values,
 )
+from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.viewer import value_layers
 
 KEPT_STATES = (1, 2)
 OTHER_SITE = "#a8a49c"
 
 
-def write_ome_zarr(
-    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
-) -> Path:
+def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> Path:
     """Write maps.ome.zarr: the measured maps as channels, and label, kept, site and state as label images."""
-    final = config.output / "maps.ome.zarr"
+    final = run.paths.output / "maps.ome.zarr"
     store = partial_of(final)
-    layers = find_layers(result, result_path(config), info, composition_path(config))
-    shapes = level_shapes(info.plane, TILE)
+    layers = find_layers(result, run.paths.result, run.info, run.paths.composition)
+    shapes = level_shapes(run.info.plane, TILE)
     channels = [Channel(v.name, v.title, v.low, v.high) for v in value_layers(layers, data)]
-    create_ome_zarr(store, data.title, shapes, TILE, info.pixel_um, channels, _label_images(layers, data))
+    create_ome_zarr(store, data.title, shapes, TILE, run.info.pixel_um, channels, _label_images(layers, data))
     for level in range(0, max(1, len(shapes) - 1), CLIMB):
         runner.over(
             "ome-zarr",
@@ -86,13 +82,11 @@ def export_block(
         write_level(store, above, part_of(tile, level, above), [part[name] for name in channels], labels)
 
 
-def write_tiffs(
-    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
-) -> list[Path]:
+def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> list[Path]:
     """Write every map as tiff/NAME.tif, void pixels of the measured ones as NaN; return their paths."""
-    folder = config.output / "tiff"
+    folder = run.paths.output / "tiff"
     folder.mkdir(exist_ok=True)
-    layers = find_layers(result, result_path(config), info, composition_path(config))
+    layers = find_layers(result, run.paths.result, run.info, run.paths.composition)
     meanings = {layer.name: layer.meaning for layer in value_layers(layers, data)}
     maps = {name: meaning for name, meaning in MAPS.items() if name not in meanings}
     with runner.step("tiff", len(maps) + len(meanings)) as advance:
@@ -100,7 +94,7 @@ def write_tiffs(
             measured = name in meanings
             read = _value_reader(layers, name) if measured else _map_reader(layers, name)
             kind = np.float32 if measured else result[name].dtype
-            write_tiff(folder / f"{name}.tif", info.plane, kind, read, info.pixel_um, meaning)
+            write_tiff(folder / f"{name}.tif", run.info.plane, kind, read, run.info.pixel_um, meaning)
             advance(1)
     return [folder / f"{name}.tif" for name in (maps | meanings)]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.config.load import load_config
-from gigaxas.config.schema import Noise
+from gigaxas.config.paths import paths_of
+from gigaxas.config.schema import Config, Noise
 from gigaxas.errors import InputError
 from gigaxas.search import Search, fit_search
 from gigaxas.search.segments import SegmentSearch, fit_segments
@@ -20,9 +21,11 @@ from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.spectrum import MIN_SAMPLES
 from gigaxas.stores.io.files import publish_csv
+from gigaxas.stores.io.folders import exists
 from gigaxas.stores.neighbours import holds_neighbours, library_fingerprint, open_neighbours, write_neighbours
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
-from gigaxas.workflow.noise import settle_noise
+from gigaxas.workflow.noise import resolve_noise
+from gigaxas.workflow.resolve import describe
 
 UNKNOWN = "unknown"
 WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
@@ -112,11 +115,17 @@ def comparison(
     noise: NoiseModel | float = (spectra and noise_of_run(spectra)) or WORKING_POINT
     ranges: Ranges = (PRE_EDGE, POST_EDGE)
     if config is not None:
-        settings = settle_noise(load_config(config))
+        settings = _with_noise(load_config(config))
         noise, ranges = settings.noise.model(), (settings.references.pre_edge, settings.references.post_edge)
     return Comparison(
         noise if sigma is None else sigma, ranges if normalised else None, standardised, span, limit
     )
+
+
+def _with_noise(config: Config) -> Config:
+    """Return a configuration with the numbers of its noise, measured on its cube where it says so."""
+    paths = paths_of(config)
+    return resolve_noise(config, describe(config, paths) if exists(paths.cube) else None)
 
 
 def noise_of_run(path: Path) -> NoiseModel | None:

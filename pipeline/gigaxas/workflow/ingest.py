@@ -1,105 +1,58 @@
 """From raw counts, or a stack of images, to the cube."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from gigaxas import __version__
-from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import is_made
-from gigaxas.config.paths import survey_path
 from gigaxas.config.schema import Config, Fields
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
 from gigaxas.raw.absorbance import Limits
-from gigaxas.raw.readers.acquisition import Acquisition, describe_acquisition
-from gigaxas.raw.readers.stack import StackSource, describe_stack
+from gigaxas.raw.readers.acquisition import Acquisition
+from gigaxas.raw.readers.stack import StackSource
 from gigaxas.stores.cube import MAPS, create_cube
-from gigaxas.stores.io.codes import INVALID
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.tasks import ingest as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import regular_grid
+from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
 from gigaxas.workflow.mosaic import mosaic_paths, write_mosaic
-from gigaxas.workflow.plan import INGEST_RATE, Outline
-from gigaxas.workflow.prepare import ReferenceSet, make_cube, normaliser_of, quantised_step
-from gigaxas.workflow.raw import make_raw, place_truth
+from gigaxas.workflow.raw import place_truth
+from gigaxas.workflow.references import normaliser_of
 from gigaxas.workflow.registration import Survey, make_survey
+from gigaxas.workflow.resolve import Resolved, Source
 
-FLOATS = 4
-"""Blocks of float32 that ingesting one tile holds at once, besides the counts."""
 PACKED_TIMES = 4
-Source = Acquisition | StackSource
-Announce = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """The cube that was made, the other files written, and what the user should know."""
+    """What was made of raw fields or of a stack."""
 
     cube: Place
     paths: tuple[Path, ...] = ()
+    """Tables and pictures beside the cube."""
     warnings: tuple[str, ...] = ()
+    """What the user should know."""
     survey: Survey | None = None
+    """Where raw fields lie."""
 
 
-def describe_source(config: Config) -> Source:
-    """Look at the files to be ingested. Raises InputError with a line for everything that is wrong."""
-    assert config.ingest is not None
-    if config.ingest.stack is not None:
-        return describe_stack(config.ingest)
-    return describe_acquisition(config.ingest)
-
-
-def outline_of(config: Config, source: Source) -> Outline:
-    """Return the outline of the cube that a source is going to be."""
-    assert config.ingest is not None
-    chunk = (config.ingest.chunk,) * 2
-    energies = len(source.energy)
+def ingest_cube(run: Resolved, runner: Runner) -> Ingested:
+    """Make the cube of raw fields or of a stack, unless these settings have made it of these files before."""
+    source, ingest = run.source, run.config.ingest
+    assert source is not None
+    assert ingest is not None
     if isinstance(source, StackSource):
-        bytes_read = int(np.prod(source.stack.shape)) * np.dtype(source.stack.dtype).itemsize
-        shape = (energies, *source.stack.plane)
-        return Outline(shape, chunk, source.sample.itemsize, INGEST_RATE, bytes_read)
-    corners = np.rint(source.stage_px - source.stage_px.min(axis=0)).astype(int)
-    height, width = corners.max(axis=0) + source.plane
-    pixels = len(source.fields) * source.plane[0] * source.plane[1]
-    block = chunk[0] * chunk[1] * (source.bytes_per_pixel + FLOATS * 4 * energies)
-    sample = INVALID.bit_length() // 8
-    return Outline(
-        (energies, int(height), int(width)),
-        chunk,
-        sample,
-        INGEST_RATE,
-        pixels * source.bytes_per_pixel,
-        block,
-    )
-
-
-def ingest_fingerprint(config: Config, source: Source) -> str:
-    """Return what marks a cube made by these settings from these files."""
-    if isinstance(source, StackSource):
-        return digest(__version__, config.ingest, source.identity)
-    ranges = config.references.pre_edge, config.references.post_edge
-    made = digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
-    return digest(made, quantised_step(config)) if config.quantise else made
-
-
-def build_cube(config: Config, references: ReferenceSet, runner: Runner, announce: Announce) -> Ingested:
-    """Make the cube of a run where it is missing: simulated, or ingested from real or simulated files."""
-    if config.ingest is None:
-        return Ingested(make_cube(config, references, runner))
-    if config.simulate:
-        make_raw(config, references, runner)
-    source = describe_source(config)
-    made = make_ingested(config, source, runner)
-    for warning in (*_packed(source, config.ingest.chunk), *made.warnings):
-        announce(f"warning    {warning}")
-    if config.simulate and isinstance(source, Acquisition) and made.survey:
-        names = [field.name for field in source.fields]
-        place_truth(config, names, made.survey.placement, source.plane, ingest_fingerprint(config, source))
-    return made
+        _ingest_stack(run, source, runner)
+        made = Ingested(run.paths.cube)
+    else:
+        made = _ingest_fields(run, source, runner)
+        if run.config.simulate and made.survey:
+            place_truth(run, source, made.survey.placement)
+    return replace(made, warnings=(*_packed(source, ingest.chunk), *made.warnings))
 
 
 def _packed(source: Source, chunk: int) -> list[str]:
@@ -114,46 +67,51 @@ def _packed(source: Source, chunk: int) -> list[str]:
     ]
 
 
-def make_ingested(config: Config, source: Source, runner: Runner) -> Ingested:
-    """Make the cube of a source, unless these settings have made it from these files before."""
-    assert config.ingest is not None
-    path, fingerprint = config.cube_path, ingest_fingerprint(config, source)
-    made = is_made(path, fingerprint) and runner.is_intact(path)
-    if isinstance(source, StackSource):
-        if not made:
-            _copy_stack(config, source, path, fingerprint, runner)
-        return Ingested(path)
+def _is_made(run: Resolved, fingerprint: str, runner: Runner) -> bool:
+    return is_made(run.paths.cube, fingerprint) and runner.is_intact(run.paths.cube)
+
+
+def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingested:
+    config, ingest, path = run.config, run.config.ingest, run.paths.cube
+    assert ingest is not None
+    fingerprint = cube_fingerprint(config, run.references, source)
+    made = _is_made(run, fingerprint, runner)
     recipe = _recipe(config, source)
     edge = config.references.pre_edge[1], config.references.post_edge[0]
-    survey = make_survey(survey_path(config), _fields(config), recipe, edge, fingerprint, runner)
-    placement = survey.placement
-    recipe = replace(recipe, corners=placement.whole, shift=survey.shift, drifts=survey.drifts)
+    survey = make_survey(run.paths.registration, _fields(config), recipe, edge, fingerprint, runner)
     if not made:
-        store, plane = partial_of(path), placement.shape(source.plane)
-        chunk, size = config.ingest.chunk, config.ingest.pixel_um
+        placement = survey.placement
+        recipe = replace(recipe, corners=placement.whole, shift=survey.shift, drifts=survey.drifts)
+        store, plane, chunk = partial_of(path), placement.shape(source.plane), ingest.chunk
         step = quantised_step(config)
-        create_cube(store, source.energy, plane, chunk, size, fingerprint, maps=tuple(MAPS), step=step)
+        create_cube(
+            store, source.energy, plane, chunk, ingest.pixel_um, fingerprint, maps=tuple(MAPS), step=step
+        )
         grid = regular_grid(plane, (chunk, chunk))
         counts = runner.over("ingest", tasks.ingest_tile, grid, recipe=recipe, store=store)
         lost = np.sum([part for row in counts for part in row], axis=0)
-        write_mosaic(config, source, survey, lost, store)
+        write_mosaic(run.paths.output, source, survey, lost, store)
         publish(store, path)
-    return Ingested(path, mosaic_paths(config), survey.warnings, survey)
+    return Ingested(path, mosaic_paths(run.paths.output), survey.warnings, survey)
 
 
-def _copy_stack(config: Config, source: StackSource, path: Place, fingerprint: str, runner: Runner) -> None:
-    assert config.ingest is not None
-    store, chunk = partial_of(path), config.ingest.chunk
+def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> None:
+    ingest, path = run.config.ingest, run.paths.cube
+    assert ingest is not None
+    fingerprint = cube_fingerprint(run.config, run.references, source)
+    if _is_made(run, fingerprint, runner):
+        return
+    store, chunk = partial_of(path), ingest.chunk
     create_cube(
         store,
         source.energy,
         source.stack.plane,
         chunk,
-        config.ingest.pixel_um,
+        ingest.pixel_um,
         fingerprint,
         maps=(),
         plain=source.sample,
-        unit=config.ingest.unit,
+        unit=ingest.unit,
     )
     grid = regular_grid(source.stack.plane, (chunk, chunk))
     runner.over(

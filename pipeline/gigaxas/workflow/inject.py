@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray
-from gigaxas.config.paths import result_path, sites_path
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.evaluation import (
@@ -28,14 +26,13 @@ from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.observed import Level, observe_sites
 from gigaxas.simulate import EdgeWindows, edge_windows
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
+from gigaxas.stores.cube import CubeInfo, read_tile
 from gigaxas.stores.io.files import publish_file
 from gigaxas.stores.result import read_map
-from gigaxas.stores.sites import read_sites
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
-from gigaxas.workflow.noise import settle_noise
 from gigaxas.workflow.observed import find_level
+from gigaxas.workflow.resolve import Resolved, reopen
 
 PATCHES = 16
 PATCH_SIDE = 160
@@ -70,18 +67,18 @@ def inject_needles(
     the whole cube. Raises InputError where no patch of the cube is labelled.
     """
     classify(config, progress)
-    config = settle_noise(config)
-    info, stored = describe_cube(config.cube_path), read_sites(sites_path(config))
+    run = reopen(config)
+    info, stored = run.info, run.sites
     runner = Runner(progress=progress)
-    level = find_level(config, info, runner)
-    places = _patches(config, info)
+    level = find_level(run, runner)
+    places = _patches(run)
     towards = stored.references if len(stored.references) > 1 else stored.table.spectra
     given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]
     source = Source(config.sites.origin in ("observed", "both"), given)
-    noise, parts = config.noise.model(), list[Injected]()
+    noise, parts = run.noise, list[Injected]()
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
         for tile in places:
-            image, kept = _absorbance(info, tile), read_map(result_path(config), "kept", tile.region)
+            image, kept = _absorbance(info, tile), read_map(run.paths.result, "kept", tile.region)
             for _ in range(ROUNDS):
                 turn = sum(len(part.sizes) for part in parts)
                 plan = plan_injection(kept, len(towards), np.random.default_rng([7, len(parts)]), turn)
@@ -89,23 +86,23 @@ def inject_needles(
             advance(1)
         false = 0
         for number in range(NOISE_SCENES):
-            false += _false_clusters(config, info, stored.table.spectra, level, source, number)
+            false += _false_clusters(run, level, source, number)
             advance(1)
     tried, found = _counts(parts)
     result = InjectionResult(tried, found, _limits(tried, found), false, NOISE_SCENES * NOISE_SIDE**2, ())
     return replace(result, paths=_write(folder or config.output / "verification", result))
 
 
-def _patches(config: Config, info: CubeInfo) -> list[Tile]:
+def _patches(run: Resolved) -> list[Tile]:
     """Return patches of the image that are mostly labelled, none twice."""
-    height, width = info.plane
+    height, width = run.info.plane
     side = min(PATCH_SIDE, height, width)
     rng = np.random.default_rng(7)
     found: dict[tuple[int, int], Tile] = {}
     for _ in range(20 * PATCHES):
         row, column = int(rng.integers(max(height // side, 1))), int(rng.integers(max(width // side, 1)))
         tile = Tile(0, len(found), row * side, (row + 1) * side, column * side, (column + 1) * side)
-        labelled = np.mean(read_map(result_path(config), "kept", tile.region) > 0)
+        labelled = np.mean(read_map(run.paths.result, "kept", tile.region) > 0)
         if (row, column) not in found and labelled >= LEAST_LABELLED:
             found[row, column] = tile
         if len(found) == PATCHES:
@@ -124,12 +121,11 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
     return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
 
 
-def _false_clusters(
-    config: Config, info: CubeInfo, sites: FloatArray, level: Level, source: Source, number: int
-) -> int:
+def _false_clusters(run: Resolved, level: Level, source: Source, number: int) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
-    noise = _as_found(config.noise.model(), level)
-    windows: EdgeWindows = edge_windows(info.energy, config.references.pre_edge, config.references.post_edge)
+    config, sites = run.config, run.sites.table.spectra
+    noise = _as_found(run.noise, level)
+    windows: EdgeWindows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
     scene = field_of(sites[number % min(len(sites), 5)], NOISE_SIDE)
     image = scene.measure(noise, np.random.default_rng([8, number]), (windows.pre, windows.post))
     k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit

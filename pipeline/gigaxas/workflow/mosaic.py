@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from gigaxas.arrays import IntArray
-from gigaxas.config.schema import Config
 from gigaxas.locations import Place
 from gigaxas.raw.absorbance import REASONS
 from gigaxas.raw.readers.acquisition import Acquisition
@@ -17,14 +16,14 @@ from gigaxas.workflow.registration import Survey
 OVERVIEW_SIDE = 2048
 
 
-def mosaic_paths(config: Config) -> tuple[Path, ...]:
+def mosaic_paths(folder: Path) -> tuple[Path, ...]:
     """Return the files that tell how the fields were stitched."""
-    return tuple(config.output / name for name in ("fields.csv", "pairs.csv", "seams.png"))
+    return tuple(folder / name for name in ("fields.csv", "pairs.csv", "seams.png"))
 
 
-def write_mosaic(config: Config, source: Acquisition, survey: Survey, lost: IntArray, cube: Place) -> None:
+def write_mosaic(folder: Path, source: Acquisition, survey: Survey, lost: IntArray, cube: Place) -> None:
     """Write fields.csv, pairs.csv, seams.png; `lost` (fields, 4): invalid samples by reason, pixels."""
-    fields, pairs, seams = mosaic_paths(config)
+    fields, pairs, seams = mosaic_paths(folder)
     placement = survey.placement
     stage = source.stage_px
     rows = [

@@ -7,21 +7,20 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Config, Noise
 from gigaxas.errors import InputError
-from gigaxas.spectra.noise import NoiseModel, calibrate
-from gigaxas.stores.cube import CubeInfo, describe_cube
+from gigaxas.spectra.noise import calibrate
+from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.frames import read_levels
-from gigaxas.stores.io.folders import exists
 from gigaxas.stores.working_point import measure_working_point
 
 Announce = Callable[[str], None]
 
 
-def settle_noise(config: Config, announce: Announce = lambda line: None) -> Config:
-    """Return the configuration with every number of its noise known; `announce` is told what was measured.
+def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = lambda line: None) -> Config:
+    """Return the configuration with every number of its noise that can be known; `announce` hears of each.
 
-    The working point of a cube that is still to be ingested is left to be measured when it is there. A
-    configuration that gives all numbers comes back as it is. Raises InputError where a number cannot be
-    measured or the model of what was measured has no value.
+    The working point of a cube that is still to be made (`cube` None) is left open, to be measured when it is
+    there. A configuration that gives all numbers comes back as it is. Raises InputError where a number cannot
+    be measured or the model of what was measured has no value.
     """
     noise = config.noise
     if noise.is_given:
@@ -32,17 +31,15 @@ def settle_noise(config: Config, announce: Announce = lambda line: None) -> Conf
         fitted, line = _camera(noise)
         values |= fitted
         lines.append(line)
-    waits = noise.working_point == "cube" and config.ingest is not None and not exists(config.cube_path)
-    if waits:
+        announce(f"noise      {line}")
+    if noise.working_point == "cube" and cube is None:
         known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
         known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}
         return config.model_copy(update={"noise": Noise(working_point="cube", **known)})
-    if noise.working_point == "cube":
-        measured, line = _working_point(config, values["a"], values["b"])
+    if noise.working_point == "cube" and cube is not None:
+        measured, line = _working_point(config, cube, values["a"], values["b"])
         values |= measured
         lines.append(line)
-    NoiseModel(**values)
-    for line in lines:
         announce(f"noise      {line}")
     return config.model_copy(update={"noise": Noise(**values, note="; ".join(lines))})
 
@@ -63,8 +60,7 @@ def _camera(noise: Noise) -> tuple[dict[str, float], str]:
     )
 
 
-def _working_point(config: Config, a: float, b: float) -> tuple[dict[str, float], str]:
-    info = describe_cube(config.cube_path)
+def _working_point(config: Config, info: CubeInfo, a: float, b: float) -> tuple[dict[str, float], str]:
     given = config.noise.c_ref if "c_ref" in config.noise.model_fields_set else None
     point = measure_working_point(info, _samples(config, info), given, a, b)
     c_ref, mu_low, mu_high = (float(value) for value in point.mean)

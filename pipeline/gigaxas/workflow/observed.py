@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import (
     Evidence,
@@ -28,28 +27,27 @@ from gigaxas.sites import (
     mixture_name,
     z_limit,
 )
-from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tasks import maps as stages
+from gigaxas.workflow.resolve import Resolved
 
 OUTSIDE = "outside the library"
 FEWEST_AUDITED = 3
 
 
-def store_observed(
-    config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray, found: ObservedSites
-) -> StoredSites:
+def store_observed(run: Resolved, found: ObservedSites) -> StoredSites:
     """Return sites that were found with what explains them: the references (n, E), if there are any."""
-    table, evidence = _explained(found, distinct_names(names), references, config.sites.limit)
+    names, references = run.references.names, run.references.spectra
+    table, evidence = _explained(found, distinct_names(names), references, run.config.sites.limit)
     spectra = references if names else table.spectra
-    return StoredSites(energy, table, spectra, _audit(config, table), evidence=evidence)
+    return StoredSites(run.energy, table, spectra, _audit(run, table), evidence=evidence)
 
 
-def beside(config: Config, observed: StoredSites, library: StoredSites) -> StoredSites:
+def beside(run: Resolved, observed: StoredSites, library: StoredSites) -> StoredSites:
     """Return observed sites, then those of the library that are further than the limit from all of them."""
     assert observed.evidence is not None
-    one, two = cross_distance(library.table.spectra, observed.table.spectra, config.noise.model())
-    far = np.flatnonzero((0.5 * (one + two)).min(axis=1) >= z_limit(config.sites.limit, "sites.limit"))
+    one, two = cross_distance(library.table.spectra, observed.table.spectra, run.noise)
+    far = np.flatnonzero((0.5 * (one + two)).min(axis=1) >= z_limit(run.config.sites.limit, "sites.limit"))
     ours, theirs = observed.table, library.table
     table = SiteTable(
         spectra=np.concatenate([ours.spectra, theirs.spectra[far]]),
@@ -58,35 +56,36 @@ def beside(config: Config, observed: StoredSites, library: StoredSites) -> Store
         standards=ours.standards,
     )
     evidence = with_library(observed.evidence, far.size)
-    return replace(library, table=table, audit=_audit(config, table), evidence=evidence)
+    return replace(library, table=table, audit=_audit(run, table), evidence=evidence)
 
 
-def _audit(config: Config, table: SiteTable) -> SiteAudit | None:
+def _audit(run: Resolved, table: SiteTable) -> SiteAudit | None:
     """Audit the spacing of sites, unless they are too few to be told anything of."""
     if len(table.names) < FEWEST_AUDITED:
         return None
-    return audit_sites(table, None, config.noise.model(), limit=config.sites.limit, seed=config.sites.seed)
+    wanted = run.config.sites
+    return audit_sites(table, None, run.noise, limit=wanted.limit, seed=wanted.seed)
 
 
-def find_level(config: Config, info: CubeInfo, runner: Runner) -> Level:
+def find_level(run: Resolved, runner: Runner) -> Level:
     """Return the level of the noise by probes all over the cube. Raises InputError where it shows nothing."""
-    k_size, p_num = config.clean_up.k_size, config.clean_up.p_num
+    info, k_size, p_num = run.info, run.config.clean_up.k_size, run.config.clean_up.p_num
     probed = runner.over("probe", stages.probe_tile, probes(info.plane), info=info, k_size=k_size)
     return join_probes(
         [one for row in probed for one in row],
-        config.noise.model(),
+        run.noise,
         k_size,
         p_num,
-        config.sites.limit,
+        run.config.sites.limit,
         info.scale,
         info.offset,
     )
 
 
-def find_sites(config: Config, info: CubeInfo, runner: Runner) -> ObservedSites:
+def find_sites(run: Resolved, runner: Runner) -> ObservedSites:
     """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
-    level = find_level(config, info, runner)
-    grid = parcels(info.plane, config.clean_up.k_size)
+    info, level = run.info, find_level(run, runner)
+    grid = parcels(info.plane, run.config.clean_up.k_size)
     parts = runner.over("observe", stages.observe_tile, grid, info=info, level=level)
     return settle_sites([one for row in parts for one in row], level, info.scale, info.offset)
 

@@ -6,36 +6,34 @@ import xarray as xr
 from gigaxas.arrays import FloatArray
 from gigaxas.components.evidence import Clusters, mean_variance, pixel_noise
 from gigaxas.components.pca import code_unit, first_spectra
-from gigaxas.config.paths import result_path
-from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
 from gigaxas.spatial.extents import Extents, merge_extents
-from gigaxas.stores.cube import CubeInfo
+from gigaxas.spectra.noise import NoiseModel
 from gigaxas.tasks import components as phase_tiles
-from gigaxas.workflow.plan import Plan
+from gigaxas.workflow.resolve import Resolved
 
 
-def gather_evidence(
-    config: Config, result: xr.Dataset, info: CubeInfo, plan: Plan, runner: Runner
-) -> tuple[Extents, Clusters]:
+def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[Extents, Clusters]:
     """Return how far every cluster of a result reaches, and what is known of its spectrum."""
-    where = {"info": info, "result": result_path(config)}
-    survey = runner.over("survey", phase_tiles.survey_tile, plan.spatial, **where)
+    info = run.info
+    where = {"info": info, "result": run.paths.result}
+    survey = runner.over("survey", phase_tiles.survey_tile, run.plan.spatial, **where)
     extents = merge_extents([[extents for extents, _ in row] for row in survey])
     labels = result.cluster.values
-    low, step = _thickness(config, labels, [sums for row in survey for _, sums in row])
+    low, step = _thickness(run.noise, labels, [sums for row in survey for _, sums in row])
     spectra, pixels = result.spectrum.values, result.kept_pixels.values
-    noise = pixel_noise(config.noise.model(), spectra, low[:, None], step[:, None])
+    noise = pixel_noise(run.noise, spectra, low[:, None], step[:, None])
     variance = mean_variance(result.standard_error.values, pixels, noise)
-    if config.phases.spectrum == "pca":
-        spectra = _singular_spectra(config, result, info, plan, runner)
+    if run.config.phases.spectrum == "pca":
+        spectra = _singular_spectra(run, result, runner)
     return extents, Clusters(labels, pixels, spectra, variance, noise, low, step, bool(info.maps))
 
 
-def _thickness(config: Config, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:
+def _thickness(
+    working: NoiseModel, labels: FloatArray, parts: list[Sums | None]
+) -> tuple[FloatArray, FloatArray]:
     """Return mean absorbance before the edge and edge step (n,), those of the noise where not measured."""
-    working = config.noise.model()
     low, step = np.full(len(labels), working.mu_low), np.full(len(labels), working.edge_step)
     measured = [part for part in parts if part is not None]
     if measured:
@@ -47,16 +45,14 @@ def _thickness(config: Config, labels: FloatArray, parts: list[Sums | None]) -> 
     return low, step
 
 
-def _singular_spectra(
-    config: Config, result: xr.Dataset, info: CubeInfo, plan: Plan, runner: Runner
-) -> FloatArray:
+def _singular_spectra(run: Resolved, result: xr.Dataset, runner: Runner) -> FloatArray:
     """Read the cube once more for the first singular vector of every cluster."""
-    labels = result.cluster.values
+    info, labels = run.info, result.cluster.values
     raw = (result.spectrum.values - info.offset) / info.scale
     unit = 1.0 if info.dtype.kind == "u" else code_unit(raw)
-    where = {"info": info, "result": result_path(config), "labels": labels, "unit": unit}
+    where = {"info": info, "result": run.paths.result, "labels": labels, "unit": unit}
     sums = np.zeros((len(labels), info.shape[0] + 1, info.shape[0] + 1), np.int64)
-    for row in runner.over("spectra", phase_tiles.gram_tile, plan.grid, **where):
+    for row in runner.over("spectra", phase_tiles.gram_tile, run.plan.grid, **where):
         for rows, products in row:
             sums[rows] += products
     return first_spectra(sums, unit, info.scale, info.offset)

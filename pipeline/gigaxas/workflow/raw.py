@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray
-from gigaxas.checkpoint.owner import is_made
-from gigaxas.config.paths import raw_path, truth_path
-from gigaxas.config.schema import Config, RawScan
+from gigaxas.checkpoint.owner import RAW_SCENE
+from gigaxas.config.schema import RawScan, Simulate
 from gigaxas.execution.runner import Runner
 from gigaxas.raw.placement import Placement
+from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.simulate import Scene
 from gigaxas.simulate.raw import Detector, RawField, dark_images, lay_fields, make_detector, record_field
 from gigaxas.spectra.noise import NoiseModel
@@ -20,44 +20,37 @@ from gigaxas.stores.io.groups import partial_of, publish, put_in_place
 from gigaxas.stores.raw import write_field
 from gigaxas.stores.truth import UNSEEN, describe_truth, read_whole, write_truth
 from gigaxas.tiles import Tile
-from gigaxas.workflow.prepare import ReferenceSet, cube_fingerprint, draw_scene, energy_grid
+from gigaxas.workflow.cube import draw_scene
+from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made, scene_fingerprint
 from gigaxas.workflow.registration import field_grid
-
-SCENE = "scene.zarr"
-
-
-def raw_is_made(config: Config, references: ReferenceSet) -> bool:
-    """Return whether these settings have made the raw fields before."""
-    return is_made(raw_path(config) / SCENE, cube_fingerprint(config, references))
+from gigaxas.workflow.resolve import Resolved
 
 
-def make_raw(config: Config, references: ReferenceSet, runner: Runner) -> Path:
+def record_fields(run: Resolved, runner: Runner) -> None:
     """Simulate the raw fields of a run and their scene, unless these settings have made them before."""
-    wanted = config.simulate
+    config, path, wanted = run.config, run.paths.raw, run.config.simulate
     assert wanted is not None
     assert wanted.raw is not None
-    path = raw_path(config)
-    if raw_is_made(config, references):
-        return path
-    scene, rows = draw_scene(config, references)
+    if raw_is_made(config, run.paths, run.references):
+        return
+    scene, rows = draw_scene(wanted, run.references)
     store = path.with_name(f"{path.name}.partial")
-    names = tuple(references.names[row] for row in rows)
-    shape, fields = laid(config)
+    names = tuple(run.references.names[row] for row in rows)
+    shape, fields = laid(wanted)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     store.mkdir(parents=True, exist_ok=True)
-    fingerprint = cube_fingerprint(config, references)
-    write_truth(store / SCENE, maps, wanted.chunk, names, names[scene.minority], fingerprint)
-    grid = field_grid(len(fields), shape)
+    fingerprint = scene_fingerprint(config, run.references)
+    write_truth(store / RAW_SCENE, maps, wanted.chunk, names, names[scene.minority], fingerprint)
     # the journal knows chunks of Zarr stores and not these files: a run that was stopped makes them anew
     replace(runner, ledger=None).over(
         "simulate",
         record_tile,
-        grid,
+        field_grid(len(fields), shape),
         [[field] for field in fields],
         folder=store,
         scene=scene,
-        spectra=references.spectra[rows],
-        energy=energy_grid(config),
+        spectra=run.references.spectra[rows],
+        energy=run.energy,
         detector=make_detector(shape, wanted.raw.energy_shift_ev, wanted.seed),
         noise=config.acquisition,
         scan=wanted.raw,
@@ -65,15 +58,12 @@ def make_raw(config: Config, references: ReferenceSet, runner: Runner) -> Path:
         seed=wanted.seed,
     )
     put_in_place(store, path)
-    return path
 
 
-def laid(config: Config) -> tuple[tuple[int, int], list[RawField]]:
+def laid(wanted: Simulate) -> tuple[tuple[int, int], list[RawField]]:
     """Return the shape of the simulated fields and where they lie."""
-    wanted = config.simulate
-    assert wanted is not None
-    assert wanted.raw is not None
     raw = wanted.raw
+    assert raw is not None
     return lay_fields(wanted.shape, raw.fields, raw.overlap, raw.stage_error_px, wanted.seed)
 
 
@@ -99,17 +89,17 @@ def record_tile(
     write_field(folder / f"{field.name}.h5", energy, stage, dark, images)
 
 
-def place_truth(
-    config: Config, names: list[str], placement: Placement, plane: tuple[int, int], fingerprint: str
-) -> None:
+def place_truth(run: Resolved, source: Acquisition, placement: Placement) -> None:
     """Write the truth of the cube: the scene, moved to where the fields were placed.
 
     The stage is off as a whole too, which no overlap tells: the scene moves by what fits the fields best.
     """
-    corners = {field.name: field.corner for field in laid(config)[1]}
+    wanted, plane = run.config.simulate, source.plane
+    assert wanted is not None
+    corners = {field.name: field.corner for field in laid(wanted)[1]}
     whole = np.array(placement.whole)
-    move = np.rint(np.mean(whole - [corners[name] for name in names], axis=0)).astype(int)
-    scene = raw_path(config) / SCENE
+    move = np.rint(np.mean(whole - [corners[field.name] for field in source.fields], axis=0)).astype(int)
+    scene = run.paths.raw / RAW_SCENE
     told = describe_truth(scene)
     height, width = placement.shape(plane)
     maps = {}
@@ -120,7 +110,6 @@ def place_truth(
             y1, x1 = y + plane[0], x + plane[1]
             seen[y:y1, x:x1] = values[y - move[0] : y1 - move[0], x - move[1] : x1 - move[1]]
         maps[name] = seen
-    assert config.simulate is not None
-    store = partial_of(truth_path(config))
-    write_truth(store, maps, config.simulate.chunk, told.names, told.minority, fingerprint)
-    publish(store, truth_path(config))
+    store, fingerprint = partial_of(run.paths.truth), cube_fingerprint(run.config, run.references, source)
+    write_truth(store, maps, wanted.chunk, told.names, told.minority, fingerprint)
+    publish(store, run.paths.truth)

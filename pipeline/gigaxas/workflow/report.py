@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gigaxas import __version__
 from gigaxas.arrays import FloatArray
-from gigaxas.config.paths import composition_path, result_path, sites_path
 from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
@@ -29,11 +28,11 @@ from gigaxas.spectra import standardise
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, read_plane
 from gigaxas.stores.result import open_result, read_map
-from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
 from gigaxas.workflow.phase_tables import Phases, read_phase_tables
-from gigaxas.workflow.prepare import describe
 from gigaxas.workflow.pyramid import component_labels
+from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
 from gigaxas.workflow.truth import score
 from gigaxas.workflow.viewer import write_report_folder
@@ -56,37 +55,37 @@ class Summary:
     inexact: Sequence[tuple[str, str, str]] = ()
 
 
-def report(config: Config, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
+def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
     """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
     On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
     finished result.
     """
-    with open_result(result_path(config)) as result:
-        sites, info = read_sites(sites_path(config)), describe(config)
-        clusters = cluster_rows(result, sites, info.pixel_um, config.noise.model())
+    paths, folder, info, sites = run.paths, run.paths.output, run.info, run.sites
+    with open_result(paths.result) as result:
+        clusters = cluster_rows(result, sites, info.pixel_um, run.noise)
         names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
-        found = component_labels(composition_path(config), result.attrs["fingerprint"])[0]
-        phases = read_phase_tables(config.output, found)
-        truth = score(config, runner, names, len(sites.table.names))
-        data = _report_data(config, result, sites, info, _as_decided(clusters, phases), truth)
+        found = component_labels(paths.composition, result.attrs["fingerprint"])[0]
+        phases = read_phase_tables(folder, found)
+        truth = score(run, runner, names)
+        data = _report_data(run, result, _as_decided(clusters, phases), truth)
         data = replace(data, components=phases.components if phases else ())
-        page = write_report_folder(config, result, info, data, runner)
+        page = write_report_folder(run, result, data, runner)
         with runner.step("report", 1) as advance:
-            seconds = earlier_seconds(config, result.attrs["fingerprint"]) | runner.seconds
+            seconds = earlier_seconds(folder, result.attrs["fingerprint"]) | runner.seconds
             data = replace(data, timings=list(seconds.items()))
-            paths: list[Place] = [result_path(config), *write_tables(config.output, data, sites)]
-            picture, single = config.output / "label.png", config.output / "report.html"
+            written: list[Place] = [paths.result, *write_tables(folder, data, sites)]
+            picture, single = folder / "label.png", folder / "report.html"
             write_label_png(picture, data)
-            write_report(single, data, page.relative_to(config.output).as_posix())
+            write_report(single, data, page.relative_to(folder).as_posix())
             advance(1)
-        paths += [picture, single, page]
+        written += [picture, single, page]
         if ome_zarr:
-            paths.append(write_ome_zarr(config, result, info, data, runner))
+            written.append(write_ome_zarr(run, result, data, runner))
         if tiff:
-            paths += write_tiffs(config, result, info, data, runner)
-        paths.append(write_manifest(config, result.attrs, data, runner))
-    return Summary(clusters, truth, paths, _shares(shares))
+            written += write_tiffs(run, result, data, runner)
+        written.append(write_manifest(run, result.attrs, data, runner))
+    return Summary(clusters, truth, written, _shares(shares))
 
 
 def cluster_rows(
@@ -148,28 +147,24 @@ def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> fl
 
 
 def _report_data(
-    config: Config,
-    result: xr.Dataset,
-    sites: StoredSites,
-    info: CubeInfo,
-    clusters: list[ClusterRow],
-    truth: Truth | None,
+    run: Resolved, result: xr.Dataset, clusters: list[ClusterRow], truth: Truth | None
 ) -> ReportData:
+    config, info, sites, maps = run.config, run.info, run.sites, run.paths.result
     step = -(-max(info.plane) // OVERVIEW_SIDE)
     return ReportData(
         title=config.title,
         source=_source(config, info),
         energy=info.energy,
         pixel_um=info.pixel_um,
-        label=_overview(result_path(config), "label", info, step),
-        state=_overview(result_path(config), "state", info, step),
+        label=_overview(maps, "label", info, step),
+        state=_overview(maps, "state", info, step),
         density=_density(info, step),
-        correlation=_overview(result_path(config), "correlation", info, step),
+        correlation=_overview(maps, "correlation", info, step),
         clusters=clusters,
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
         site_names=sites.table.names,
         parameters=_parameters(config, sites, result.attrs["shares"]),
-        noise=asdict(config.noise.model()),
+        noise=asdict(run.noise),
         truth=truth,
         warnings=_warnings(config, clusters, sites),
         site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Config
+from gigaxas.config.schema import Sites
 from gigaxas.errors import InputError
 from gigaxas.report import write_proof_png, write_sites_png
 from gigaxas.sites import (
@@ -32,36 +32,38 @@ PROOF_PAIRS = 24
 PROOF_DRAWS = 3000
 
 
-def check_sites(config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray) -> None:
+def check_sites(
+    wanted: Sites, noise: NoiseModel, energy: FloatArray, names: tuple[str, ...], references: FloatArray
+) -> None:
     """Raise InputError for sites that cannot be made or read, or whose counts the camera has no noise for."""
-    made, noise = config.sites, config.noise.model()
-    if made.file:
-        noise.sigma(read_site_file(made.file, energy, names, references).table.spectra)
+    if wanted.file:
+        noise.sigma(read_site_file(wanted.file, energy, names, references).table.spectra)
         return
-    if made.origin != "observed":
-        check_recipe(len(names), made.mixtures, made.trials, made.draw, made.method, made.components)
+    if wanted.origin != "observed":
+        check_recipe(
+            len(names), wanted.mixtures, wanted.trials, wanted.draw, wanted.method, wanted.components
+        )
     noise.sigma(references)
 
 
 def build_stored(
-    config: Config, energy: FloatArray, names: tuple[str, ...], references: FloatArray
+    wanted: Sites, noise: NoiseModel, energy: FloatArray, names: tuple[str, ...], references: FloatArray
 ) -> StoredSites:
     """Build the sites of references (n, E), audit them, put Eq. 1 to the proof; raises as the builders."""
-    recipe, noise = config.sites.recipe, config.noise.model()
+    recipe = wanted.recipe
     limit, method = recipe.pop("limit"), recipe.pop("method")
     candidates = build_candidates(references, noise, **recipe)
     table = reduce_table(names, candidates, noise, limit=limit, method=method)
-    audit = audit_sites(table, candidates, noise, limit=limit, seed=config.sites.seed)
-    return StoredSites(energy, table, references, audit, _proof(candidates.spectra, noise, config.sites.seed))
+    audit = audit_sites(table, candidates, noise, limit=limit, seed=wanted.seed)
+    return StoredSites(energy, table, references, audit, _proof(candidates.spectra, noise, wanted.seed))
 
 
-def take_stored(config: Config, stored: StoredSites) -> StoredSites:
+def take_stored(wanted: Sites, noise: NoiseModel, stored: StoredSites, has_references: bool) -> StoredSites:
     """Audit the sites of a file; their candidates are not known, so the references stand for them."""
-    noise = config.noise.model()
-    known = config.references.is_given or stored.table.weights.size > 0
+    known = has_references or stored.table.weights.size > 0
     candidates = Mixtures(stored.references, np.eye(len(stored.references))) if known else None
-    audit = audit_sites(stored.table, candidates, noise, limit=config.sites.limit, seed=config.sites.seed)
-    proof = _proof(stored.table.spectra, noise, config.sites.seed)
+    audit = audit_sites(stored.table, candidates, noise, limit=wanted.limit, seed=wanted.seed)
+    proof = _proof(stored.table.spectra, noise, wanted.seed)
     return StoredSites(stored.energy, stored.table, stored.references, audit, proof)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.report import ClusterRow, ReportData
 from gigaxas.stores.io.files import publish_csv, publish_file
 from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.resolve import Resolved
 
 PACKAGES = ("gigaxas", "dask", "distributed", "numba", "numcodecs", "numpy", "scipy", "xarray", "zarr")
 
@@ -59,17 +59,17 @@ def _finding(row: ClusterRow) -> list[Any]:
     return ["yes" if found.outside else "no", *cells, *found.place]
 
 
-def write_manifest(config: Config, marks: Mapping[Any, Any], data: ReportData, runner: Runner) -> Path:
+def write_manifest(run: Resolved, marks: Mapping[Any, Any], data: ReportData, runner: Runner) -> Path:
     """Write manifest.json: settings, versions, fingerprint, counts and seconds of every stage.
 
     `marks` are the attributes of the result. Where labels are approximate, their `recall` stands there, and
     where the cube is quantised, `changed_labels`: the share, and the pixels it was found on.
     """
-    path = config.output / "manifest.json"
+    path = run.paths.output / "manifest.json"
     manifest = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": marks["fingerprint"],
-        "config": config.model_dump(mode="json", by_alias=True),
+        "config": run.config.model_dump(mode="json", by_alias=True),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "workers": runner.workers,
         "seconds": {stage: round(seconds, 3) for stage, seconds in data.timings},
@@ -89,10 +89,10 @@ def _share(count: Sequence[int] | None) -> dict[str, float] | None:
     return {"share": count[0] / max(count[1], 1), "pixels": count[1]} if count else None
 
 
-def earlier_seconds(config: Config, fingerprint: str) -> dict[str, float]:
+def earlier_seconds(folder: Path, fingerprint: str) -> dict[str, float]:
     """Return the seconds of the stages that an earlier run of the same result has told."""
     try:
-        manifest: dict[str, Any] = json.loads((config.output / "manifest.json").read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return dict(manifest["seconds"]) if manifest["fingerprint"] == fingerprint else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

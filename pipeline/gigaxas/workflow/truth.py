@@ -5,8 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.config.paths import result_path, truth_path
-from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
 from gigaxas.report import Truth, TruthRow
@@ -14,33 +12,33 @@ from gigaxas.stores.result import read_map
 from gigaxas.stores.truth import UNSEEN, describe_truth, read_tile
 from gigaxas.tiles import Tile, regular_grid
 from gigaxas.workflow.plan import SPATIAL_SIDE
+from gigaxas.workflow.resolve import Resolved
 
 Counts = NDArray[np.int64]
 
 
 def score(
-    config: Config,
+    run: Resolved,
     runner: Runner,
     names: Mapping[int, str],
-    sites: int,
     labels: tuple[Place, str] | None = None,
 ) -> Truth | None:
     """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
 
-    `labels` names the store and the map of other labels to compare, which run up to `sites` as well.
+    `labels` names the store and the map of other labels to compare.
     Returns None for a measured cube. A pixel without iron is right when it has no label.
     """
-    if config.simulate is None:
+    if run.config.simulate is None:
         return None
-    truth = describe_truth(truth_path(config))
+    truth = describe_truth(run.paths.truth)
     parts = runner.over(
         "truth",
         count_tile,
         regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
-        labels=labels or (result_path(config), "label"),
+        labels=labels or (run.paths.result, "label"),
         truth=truth.path,
         phases=len(truth.names),
-        count=sites + 1,
+        count=len(run.sites.table.names) + 1,
     )
     counts = np.sum([part for row in parts for part in row], axis=0)
     return _truth(counts, truth.names, truth.minority, names)

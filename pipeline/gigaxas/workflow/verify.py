@@ -13,9 +13,9 @@ from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.simulate import edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.io.files import publish_file
-from gigaxas.workflow.check import check, measured_energy
 from gigaxas.workflow.cost import study_cost
-from gigaxas.workflow.prepare import ReferenceSet
+from gigaxas.workflow.references import ReferenceSet
+from gigaxas.workflow.resolve import Resolved, resolve
 
 PAPER = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 NOISY = {"c_ref": 2.0e4, "mu_low": 0.5, "mu_high": 2.5}
@@ -42,14 +42,15 @@ def verify(
     The first condition is the configuration's noise, the second the noisy one of [I]. Raises InputError for
     a configuration without references or with fewer than six.
     """
-    _, references = check(config)
+    run = resolve(config)
+    references = run.references
     if len(references.names) < study.FEWEST_REFERENCES:
         raise InputError(
             f"verify: found {len(references.names)} references, expected at least "
             f"{study.FEWEST_REFERENCES} to draw compositions from; give a larger library"
         )
     folder = folder or config.output / "verification"
-    found = _study(config, references, seeds, progress)
+    found = _study(run, seeds, progress)
     return Verified(found, tuple(write_study(folder, config.title, found, page)))
 
 
@@ -69,10 +70,9 @@ def write_study(folder: Path, title: str, found: StudyResult, stem: str) -> list
     return paths
 
 
-def _study(config: Config, references: ReferenceSet, seeds: int, progress: Progress) -> StudyResult:
-    energy = measured_energy(config)
-    windows = edge_windows(energy, config.references.pre_edge, config.references.post_edge)
-    noise = config.noise.model()
+def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
+    config, references, noise = run.config, run.references, run.noise
+    windows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
     conditions = {
         "paper" if noise == PAPER else "configured": noise,
         "noisy": NoiseModel(**NOISY, a=noise.a, b=noise.b),

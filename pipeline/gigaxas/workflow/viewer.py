@@ -10,8 +10,6 @@ import xarray as xr
 
 from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.identity import digest
-from gigaxas.config.paths import composition_path, result_path, viewer_path
-from gigaxas.config.schema import Config
 from gigaxas.errors import unwritable
 from gigaxas.execution.runner import Runner
 from gigaxas.report import ReportData
@@ -27,7 +25,6 @@ from gigaxas.report.viewer import (
     write_viewer,
 )
 from gigaxas.spatial.pyramid import Plane, find_boxes, level_shapes
-from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.files import publish_file
 from gigaxas.stores.io.groups import create_group, put_in_place
@@ -44,6 +41,7 @@ from gigaxas.workflow.pyramid import (
     read_layers,
     read_values,
 )
+from gigaxas.workflow.resolve import Resolved
 
 FORMAT = 1
 """Raised when tiles of an earlier version can no longer be shown."""
@@ -51,23 +49,21 @@ TITLES = {"density": "Iron density"}
 MOST_CELLS = 64
 
 
-def write_report_folder(
-    config: Config, result: xr.Dataset, info: CubeInfo, data: ReportData, runner: Runner
-) -> Path:
+def write_report_folder(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> Path:
     """Write the report folder and return its page; tiles that are there for this very result stay.
 
     Raises RunError where the folder cannot be written.
     """
     folder, layers = (
-        viewer_path(config),
-        find_layers(result, result_path(config), info, composition_path(config)),
+        run.paths.report_folder,
+        find_layers(result, run.paths.result, run.info, run.paths.composition),
     )
     values = value_layers(layers, data)
     shown = [(v.name, v.low, v.high, v.group, v.label) for v in values]
     fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)
     if not _are_made(folder / "tiles", fingerprint):
-        _write_tiles(folder, layers, values, info.plane, fingerprint, runner)
-    return write_viewer(folder, Scene(data, info.plane, values))
+        _write_tiles(folder, layers, values, run.info.plane, fingerprint, runner)
+    return write_viewer(folder, Scene(data, run.info.plane, values))
 
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:

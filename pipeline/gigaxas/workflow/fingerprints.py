@@ -1,0 +1,65 @@
+"""What marks a store as made by just these settings from just this input: a hash of all it depends on."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from gigaxas import __version__
+from gigaxas.arrays import FloatArray
+from gigaxas.checkpoint.identity import digest
+from gigaxas.checkpoint.owner import RAW_SCENE, is_made
+from gigaxas.config.paths import Paths
+from gigaxas.config.schema import Config
+from gigaxas.raw.readers.acquisition import Acquisition
+from gigaxas.raw.readers.stack import StackSource
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import CubeInfo, cube_identity
+from gigaxas.stores.io.codes import step_within
+from gigaxas.workflow.references import ReferenceSet
+
+
+def cube_fingerprint(
+    config: Config, references: ReferenceSet, source: Acquisition | StackSource | None
+) -> str:
+    """Return what marks a cube made of these files or, without any, simulated from these references."""
+    if isinstance(source, StackSource):
+        return digest(__version__, config.ingest, source.identity)
+    if source is None:
+        made = scene_fingerprint(config, references)
+    else:
+        ranges = config.references.pre_edge, config.references.post_edge
+        made = digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
+    return digest(made, quantised_step(config)) if config.quantise else made
+
+
+def raw_is_made(config: Config, paths: Paths, references: ReferenceSet) -> bool:
+    """Return whether these settings have made the raw fields before."""
+    return is_made(paths.raw / RAW_SCENE, scene_fingerprint(config, references))
+
+
+def scene_fingerprint(config: Config, references: ReferenceSet) -> str:
+    """Return what marks a simulated scene, and its raw fields."""
+    spectra = references.spectra.tobytes()
+    return digest(__version__, config.simulate, config.acquisition, references.names, spectra)
+
+
+def quantised_step(config: Config) -> int:
+    """Return what codes of a new cube are rounded to multiples of: a share of the least noise, or 1."""
+    if not config.quantise:
+        return 1
+    return step_within(config.quantise * float(config.noise.model().sigma(np.zeros(()))))
+
+
+def sites_fingerprint(config: Config, noise: NoiseModel, energy: FloatArray, references: ReferenceSet) -> str:
+    """Return what marks sites made by these settings from these references on these energies (E,)."""
+    spectra = references.spectra.tobytes()
+    return digest(
+        __version__, config.sites.recipe, asdict(noise), energy.tobytes(), references.names, spectra
+    )
+
+
+def observed_fingerprint(config: Config, made: str, info: CubeInfo) -> str:
+    """Return what marks sites observed in a cube; `made` marks what the references give."""
+    return digest(
+        made, config.sites.origin, cube_identity(info), config.clean_up.k_size, config.clean_up.p_num
+    )

@@ -1,0 +1,84 @@
+"""The reference spectra of a run, on the energies of its cube and normalised as its pixels are."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.raw.normalisation import Normaliser, make_normaliser, normalise_spectra
+from gigaxas.simulate import modelled_library
+from gigaxas.spectra import ReadRow, read_library
+from gigaxas.workflow.site_file import read_site_file
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """Named reference spectra on the energies of the cube."""
+
+    names: tuple[str, ...]
+    spectra: FloatArray
+    """Normalised absorbance, (n, E)."""
+    table: tuple[ReadRow, ...] = ()
+    """What became of every record that was read."""
+
+    def numbers(self, names: tuple[str, ...]) -> list[int]:
+        """Return the rows of these names. Raises InputError for a name that is not there."""
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise InputError(
+                f"simulate.phases: found no reference named {', '.join(unknown)}; the names are "
+                f"{', '.join(self.names)}"
+            )
+        return [self.names.index(name) for name in names]
+
+
+def no_references(energy: FloatArray) -> ReferenceSet:
+    """Return a set without a reference."""
+    return ReferenceSet((), np.empty((0, energy.size)))
+
+
+def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
+    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
+
+    They are normalised as the pixels are where the cube is made of raw fields.
+    """
+    if not config.references.is_given and config.sites.file:
+        stored = read_site_file(config.sites.file, energy)
+        return ReferenceSet(stored.table.standards, stored.references)
+    if not config.references.is_given:
+        return no_references(energy)
+    references = _read(config, energy)
+    if config.ingest is None or config.ingest.fields is None:
+        return references
+    spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
+    return replace(references, spectra=spectra)
+
+
+def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
+    """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
+    assert config.ingest is not None
+    assert config.ingest.fields is not None
+    fields, ranges = config.ingest.fields, (config.references.pre_edge, config.references.post_edge)
+    return make_normaliser(energy, *ranges, fields.edge, fields.normalise)
+
+
+def _read(config: Config, energy: FloatArray) -> ReferenceSet:
+    wanted = config.references
+    if wanted.path is None:
+        return ReferenceSet(*modelled_library(energy))
+    if not wanted.path.exists():
+        raise InputError(
+            f"references.path: there is nothing at {wanted.path}; give a file or folder of spectra"
+        )
+    library = read_library(
+        wanted.path,
+        energy,
+        pre_edge=wanted.pre_edge,
+        post_edge=wanted.post_edge,
+        shifts=wanted.shifts,
+        select=wanted.select,
+        extrapolate=wanted.extrapolate,
+    )
+    return ReferenceSet(tuple(library.names), library.spectra, tuple(library.table))

@@ -1,0 +1,231 @@
+"""A configuration with everything known that it leaves to be measured or found, handed on to every stage."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from dask.utils import format_bytes, parse_bytes
+
+from gigaxas import __version__
+from gigaxas.arrays import FloatArray
+from gigaxas.checkpoint.identity import digest
+from gigaxas.checkpoint.owner import check_owner, is_made
+from gigaxas.config.paths import Paths, paths_of
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.execution.cluster import worker_count
+from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
+from gigaxas.raw.readers.stack import StackSource, describe_stack
+from gigaxas.spatial.clean_up import check_clean_up
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
+from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
+from gigaxas.workflow.noise import Announce, resolve_noise
+from gigaxas.workflow.plan import Outline, Plan, acquired_outline, make_plan, simulated_outline, stack_outline
+from gigaxas.workflow.references import ReferenceSet, no_references, read_references
+from gigaxas.workflow.sites import check_sites
+
+T = TypeVar("T")
+Source = Acquisition | StackSource
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A run before and while its stages work: every number known that can be, files looked at once."""
+
+    config: Config
+    """The settings, the noise in numbers; its working point is open until a cube that tells it is made."""
+    paths: Paths
+    energy: FloatArray
+    """Energies of the cube, (E,) in eV."""
+    references: ReferenceSet
+    """None of them in a finished run that is only reported on."""
+    plan: Plan
+    source: Source | None = None
+    """Raw fields or a stack; None where the cube is given, simulated, or of raw fields not simulated yet."""
+    cube: CubeInfo | None = None
+    """What the cube says of itself; None until it is made."""
+    stored_sites: StoredSites | None = None
+    """The sites; None until they are made."""
+
+    @property
+    def noise(self) -> NoiseModel:
+        """The noise of a normalised spectrum."""
+        assert self.config.noise.is_given, "this noise is measured on the cube, which is made first"
+        return self.config.noise.model()
+
+    @property
+    def info(self) -> CubeInfo:
+        """What the cube says of itself, once it is made."""
+        assert self.cube is not None, "the cube is made first"
+        return self.cube
+
+    @property
+    def sites(self) -> StoredSites:
+        """The sites, once they are made."""
+        assert self.stored_sites is not None, "the sites are made first"
+        return self.stored_sites
+
+
+def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
+    """Settle a configuration by the files it names, before anything runs.
+
+    `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
+    """
+    errors: list[str] = []
+
+    def attempt(step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except InputError as error:
+            errors.append(str(error))
+            return None
+
+    paths = paths_of(config)
+    attempt(lambda: check_owner(paths, config.title))
+    cube = attempt(lambda: _given_cube(config, paths)) if config.cube else None
+    source = attempt(lambda: _checked_source(config)) if config.ingest and not config.simulate else None
+    energy = simulated_energies(config) if config.simulate else _energies(cube or source)
+    if energy is None:
+        raise InputError("\n".join(errors))
+    references = attempt(lambda: read_references(config, energy))
+    known = attempt(lambda: resolve_noise(config, cube, announce))
+    if references and known and known.noise.is_given:
+        model = known.noise.model()
+        attempt(lambda: check_sites(known.sites, model, energy, references.names, references.spectra))
+    used = references or no_references(energy)
+    run = attempt(lambda: _planned(known or config, paths, energy, used, source, cube))
+    if run and run.cube and not run.config.noise.is_given:
+        found = run
+        run = attempt(lambda: with_cube(found, announce))
+    if errors or run is None:
+        raise InputError("\n".join(errors))
+    return run
+
+
+def reopen(config: Config) -> Resolved:
+    """Return the run of a finished result: its cube and noise; references are those that its sites hold."""
+    paths = paths_of(config)
+    cube = describe(config, paths)
+    known = resolve_noise(config, cube)
+    plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
+    sites = read_sites(paths.sites)
+    return Resolved(known, paths, cube.energy, no_references(cube.energy), plan, None, cube, sites)
+
+
+def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
+    """Return a run whose cube has just been made: what the cube says of itself and of the noise."""
+    cube = describe(run.config, run.paths)
+    config = resolve_noise(run.config, cube, announce)
+    plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
+    return replace(run, config=config, cube=cube, plan=plan)
+
+
+def result_basis(run: Resolved) -> str:
+    """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
+    config, spectra = run.config, run.sites.table.spectra.tobytes()
+    missing = config.cube.missing_chunks if config.cube else "error"
+    maps = (config.maps, asdict(run.noise)) if config.maps else None
+    engine = [] if config.engine == "exact" else [config.engine]
+    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine)
+
+
+def result_fingerprint(run: Resolved) -> str:
+    """Return what marks the result: its assignment and the clean-up."""
+    return digest(result_basis(run), run.config.clean_up)
+
+
+def describe(config: Config, paths: Paths) -> CubeInfo:
+    """Read what the cube of a run says of itself."""
+    return describe_cube(paths.cube, config.cube is not None and config.cube.missing_chunks == "void")
+
+
+def describe_source(config: Config) -> Source:
+    """Look at the files to be ingested. Raises InputError with a line for everything that is wrong."""
+    assert config.ingest is not None
+    if config.ingest.stack is not None:
+        return describe_stack(config.ingest)
+    return describe_acquisition(config.ingest)
+
+
+def simulated_energies(config: Config) -> FloatArray:
+    """Return the energies (E,) in eV of a simulated cube."""
+    assert config.simulate is not None
+    return np.linspace(*config.simulate.energy_range, config.simulate.energies)
+
+
+def _given_cube(config: Config, paths: Paths) -> CubeInfo:
+    cube = describe(config, paths)
+    if not cube.sparse:
+        check_chunks(cube)
+    return cube
+
+
+def _checked_source(config: Config) -> Source:
+    source = describe_source(config)
+    if isinstance(source, Acquisition):
+        check_references(source)
+    return source
+
+
+def _energies(found: CubeInfo | Source | None) -> FloatArray | None:
+    return None if found is None else found.energy
+
+
+def _planned(
+    config: Config,
+    paths: Paths,
+    energy: FloatArray,
+    references: ReferenceSet,
+    source: Source | None,
+    cube: CubeInfo | None,
+) -> Resolved:
+    """Return the run, with what an earlier one has made of it.
+
+    Raises InputError where the image, the memory or the disk is too small for it.
+    """
+    if config.simulate and config.simulate.phases and references.names:
+        references.numbers(config.simulate.phases)
+    if config.simulate and config.ingest and raw_is_made(config, paths, references):
+        source = describe_source(config)
+    if cube is None and is_made(paths.cube, cube_fingerprint(config, references, source)):
+        cube = describe(config, paths)
+    plan = make_plan(worker_count(config.compute), cube, outline_of(config, source), config.compute.tile)
+    check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
+    _check_memory(config, plan)
+    _check_disk(paths.output, plan)
+    return Resolved(config, paths, energy, references, plan, source, cube)
+
+
+def outline_of(config: Config, source: Source | None) -> Outline | None:
+    """Return the outline of the cube that a source is going to be or, without one, a simulated scene."""
+    if source is None:
+        return simulated_outline(config) if config.simulate else None
+    assert config.ingest is not None
+    if isinstance(source, StackSource):
+        return stack_outline(source, config.ingest.chunk)
+    return acquired_outline(source, config.ingest.chunk)
+
+
+def _check_memory(config: Config, plan: Plan) -> None:
+    allowed = parse_bytes(config.compute.memory) if config.compute.memory else None
+    if allowed is not None and plan.memory > allowed:
+        raise InputError(
+            f"compute.memory: {config.compute.memory} is allowed, the run is projected to take "
+            f"{format_bytes(plan.memory)} with {worker_count(config.compute)} workers and tiles of "
+            f"{plan.tile} pixels; allow more, or set fewer workers or a smaller tile"
+        )
+
+
+def _check_disk(output: Path, plan: Plan) -> None:
+    there = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < plan.bytes_written:
+        raise InputError(
+            f"output: {there} has {format_bytes(free)} free, the run writes up to "
+            f"{format_bytes(plan.bytes_written)}; free the disk, or give an output elsewhere"
+        )

@@ -1,0 +1,87 @@
+"""The store of the sites of a run: made of references, of the cube or of a file, or read where it is made."""
+
+from collections.abc import Callable
+
+from gigaxas.checkpoint.identity import digest
+from gigaxas.checkpoint.owner import is_made
+from gigaxas.errors import DamagedError, InputError
+from gigaxas.execution.runner import Runner
+from gigaxas.observed import ObservedSites
+from gigaxas.stores.io.groups import partial_of, publish
+from gigaxas.stores.sites import StoredSites, read_sites, write_sites
+from gigaxas.workflow.fingerprints import observed_fingerprint, sites_fingerprint
+from gigaxas.workflow.observed import beside, find_sites, store_observed
+from gigaxas.workflow.resolve import Resolved
+from gigaxas.workflow.site_file import read_site_file
+from gigaxas.workflow.sites import build_stored, take_stored, write_for_people
+
+
+def make_sites(
+    run: Resolved, runner: Runner, show: Callable[[StoredSites], None] = lambda sites: None
+) -> StoredSites:
+    """Make the sites of a run, or read them where these settings have made them before.
+
+    `show` is given sites that are new, with their audit.
+    """
+    if sites := made_sites(run):
+        return sites
+    path, given, seen = run.paths.sites, _given(run), _observed(run, runner)
+    with runner.step("sites", 1) as advance:
+        sites = _new_sites(run, given, seen)
+        write_sites(partial_of(path), sites, fingerprint_of(run, given))
+        write_for_people(run.paths.output, sites, run.references.table)
+        publish(partial_of(path), path)
+        advance(1)
+    show(sites)
+    return read_sites(path)
+
+
+def made_sites(run: Resolved) -> StoredSites | None:
+    """Return the sites where these settings have made them before."""
+    observing = run.config.sites.origin in ("observed", "both")
+    if not run.config.noise.is_given or (observing and run.cube is None):
+        return None
+    if not is_made(run.paths.sites, fingerprint_of(run, _given(run))):
+        return None
+    try:
+        return read_sites(run.paths.sites)
+    except (InputError, DamagedError):
+        return None
+
+
+def fingerprint_of(run: Resolved, given: StoredSites | None) -> str:
+    """Return what marks the sites of a run; `given` are those of a file, where it names one."""
+    made = sites_fingerprint(run.config, run.noise, run.energy, run.references)
+    if given:
+        return digest(made, given.table.names, given.table.spectra.tobytes())
+    return made if run.config.sites.origin == "library" else observed_fingerprint(run.config, made, run.info)
+
+
+def _given(run: Resolved) -> StoredSites | None:
+    file, references = run.config.sites.file, run.references
+    return read_site_file(file, run.energy, references.names, references.spectra) if file else None
+
+
+def _observed(run: Resolved, runner: Runner) -> ObservedSites | None:
+    """Return what the data show, where it is asked for; beside a library nothing seen is no error."""
+    if run.config.sites.origin not in ("observed", "both"):
+        return None
+    try:
+        return find_sites(run, runner)
+    except InputError:
+        if run.config.sites.origin == "both":
+            return None
+        raise
+
+
+def _new_sites(run: Resolved, given: StoredSites | None, seen: ObservedSites | None) -> StoredSites:
+    wanted, references = run.config.sites, run.references
+    if given:
+        return take_stored(wanted, run.noise, given, run.config.references.is_given)
+    if seen is None:
+        return build_stored(wanted, run.noise, run.energy, references.names, references.spectra)
+    observed = store_observed(run, seen)
+    if wanted.origin == "observed":
+        return observed
+    library = build_stored(wanted, run.noise, run.energy, references.names, references.spectra)
+    return beside(run, observed, library)
