@@ -4,10 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import gigaxas.nearest as pn
 import numpy as np
-from gigaxas.nearest.pixels import PLAIN
-from gigaxas.nearest.pruned import _seed_tile, _take_tile
-from gigaxas.nearest.scratch import work_for
-from gigaxas.nearest.screening import BATCH, reach, refine
+from gigaxas.nearest.pixels import PLAIN, take_tile
+from gigaxas.nearest.pruned import make_scratch, start_screen
+from gigaxas.nearest.simd import BATCH, score_bounds, screen_lead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nearest_oracle import codes, correlations, mixtures, noisy_pixels, smooth_spectra
@@ -15,21 +14,26 @@ from numba import njit
 
 
 @njit
-def _bounds(k, p, outside, layout, work, lowers, uppers):
-    refine(work.places, p, layout.sites, k, layout.slack, outside, np.float32(0), work.ends)
-    lowers[:], uppers[:] = work.ends[0], work.ends[1]
+def _bounds(k, p, layout, screen, lower, upper):
+    residual = screen.factors[p, 9]
+    margins, bounds = layout.margins, screen.bounds
+    score_bounds(screen.coordinates, p, layout.coordinates, k, margins, residual, np.float32(0), bounds)
+    lower[:], upper[:] = bounds[0], bounds[1]
 
 
 @njit
-def _reached(k, layout, work):
-    return reach(work.factors, work.floors, 0, 0, layout.lead, k, work.masks)
+def _screened_lead(k, layout, screen):
+    return screen_lead(screen.factors, screen.lower, 0, 0, layout.lead, k, screen.masks)
 
 
 def _screened(block: np.ndarray, prepared: pn.Prepared):
-    work = work_for(prepared, prepared.layout.axes.shape[1], block.dtype == np.uint16, 1)
-    living = _take_tile(block, 0, block.shape[1], np.nan, prepared.layout.axes, work)
-    _seed_tile(living, prepared.layout, work)
-    return work, work.alive[:living]
+    layout = prepared.layout
+    scratch = make_scratch(prepared, layout.axes.shape[1], block.dtype == np.uint16, 1)
+    tile = scratch.tile
+    living = take_tile(block, 0, block.shape[1], np.nan, layout.axes, tile)
+    start_screen(living, layout, tile, scratch.screen)
+    plain = [(q, p) for q, p in enumerate(tile.alive[:living]) if tile.kinds[p] == PLAIN]
+    return scratch.screen, plain
 
 
 @st.composite
@@ -50,31 +54,37 @@ def problems(draw):
     return matrix, block, draw(st.sampled_from([8, 16, 24, 64]))
 
 
-@settings(max_examples=60, deadline=None)
-@given(problems())
-def test_every_score_lies_between_its_bounds(problem):
-    sites, block, components = problem
-    prepared = pn.prepare(sites, components)
-    layout = prepared.layout
-    work, alive = _screened(block, prepared)
+def _true_scores(block: np.ndarray, prepared: pn.Prepared) -> np.ndarray:
+    """The scores (n, m) that the bounds are for, in extended precision: p . (site - mean site)."""
     standard = prepared.sites[:, : prepared.energies]
     r = correlations(block, standard)
     centre = standard.astype(np.longdouble).mean(axis=0)
     length = np.sqrt((centre - centre.mean()) @ (centre - centre.mean()))
-    scores = r - length * correlations(block, centre[None]) if length > 1e-6 else r
-    lowers, uppers = np.empty(16, np.float32), np.empty(16, np.float32)
+    return r - length * correlations(block, centre[None]) if length > 1e-6 else r
+
+
+def _assert_bounds_hold(block: np.ndarray, prepared: pn.Prepared) -> None:
+    layout, scores = prepared.layout, _true_scores(block, prepared)
+    screen, plain = _screened(block, prepared)
+    lower, upper = np.empty(16, np.float32), np.empty(16, np.float32)
     for k, members in enumerate(layout.order):
         real = members >= 0
-        plain = [(q, p) for q, p in enumerate(alive) if work.kinds[p] == PLAIN]
         for q, p in plain:
             true = scores[p, members[real]].astype(float)
-            _bounds(k, q, work.factors[q, 9], layout, work, lowers, uppers)
-            assert (lowers[real] <= true).all()
-            assert (true <= uppers[real]).all()
-            work.floors[0, q] = np.nextafter(np.float32(true.min()), np.float32(-9))
-        _reached(k, layout, work)
+            _bounds(k, q, layout, screen, lower, upper)
+            assert (lower[real] <= true).all()
+            assert (true <= upper[real]).all()
+            screen.lower[0, q] = np.nextafter(np.float32(true.min()), np.float32(-9))
+        _screened_lead(k, layout, screen)
         for q, _ in plain:
-            assert work.masks[q] == sum(1 << int(lane) for lane in np.flatnonzero(real))
+            assert screen.masks[q] == sum(1 << int(lane) for lane in np.flatnonzero(real))
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_every_score_lies_between_its_bounds(problem):
+    sites, block, components = problem
+    _assert_bounds_hold(block, pn.prepare(sites, components))
 
 
 @settings(max_examples=25, deadline=None)

@@ -151,7 +151,7 @@ def _eight_sums(builder: Any, vector: Any) -> tuple[list[Any], Callable[[Any, in
 
 
 @intrinsic
-def _centre_eight(typing_context: Any, tile: Any, p: Any, rows: Any, squares: Any) -> Any:
+def _centre_batch(typing_context: Any, tile: Any, p: Any, rows: Any, squares: Any) -> Any:
     """Set rows (E, 8) to the centred pixels of tile[:E, p : p + 8], and squares[0] to |row|^2 of each.
 
     tile float32 or float64, the others float64. A vector lane is a pixel, and every sum has eight parts, so
@@ -190,7 +190,7 @@ def _centre_eight(typing_context: Any, tile: Any, p: Any, rows: Any, squares: An
 
 
 @intrinsic
-def _dot_eight(typing_context: Any, rows: Any, sites: Any, k: Any, dots: Any, j: Any) -> Any:
+def _dot_batch(typing_context: Any, rows: Any, sites: Any, k: Any, dots: Any, j: Any) -> Any:
     """Set dots[j] (8,) to rows (E, 8) times sites[k], with the bits of `lane_dot`; all float64."""
     require(types.float64, rows, sites, dots)
 
@@ -213,11 +213,22 @@ def _dot_eight(typing_context: Any, rows: Any, sites: Any, k: Any, dots: Any, j:
     return types.void(rows, sites, types.int64, dots, types.int64), generate
 
 
-def _put(builder: Any, value: Any, place: Any) -> None:
-    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=8)
+def _put(builder: Any, value: Any, pointer: Any) -> None:
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=8)
+
+
+@intrinsic
+def _lowest_bit(typing_context: Any, mask: Any) -> Any:
+    """Return the position of the lowest set bit of an int64, which must not be 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
 
 
 lane_dot: Any = _lane_dot
-centre_eight: Any = _centre_eight
-dot_eight: Any = _dot_eight
+centre_batch: Any = _centre_batch
+dot_batch: Any = _dot_batch
 lane_centre: Any = _lane_centre
+lowest_bit: Any = _lowest_bit

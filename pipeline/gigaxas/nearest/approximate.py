@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import label_dtype
 from gigaxas.errors import InputError
 from gigaxas.nearest.assignment import Assignment, assign_block
-from gigaxas.nearest.full import centre_tile
+from gigaxas.nearest.full import centre_tile, make_centred
 from gigaxas.nearest.prepared import Prepared
 
 BATCH = 4096
@@ -75,8 +75,7 @@ def count_right(
 def _units(
     pixels: np.ndarray, start: int, count: int, prepared: Prepared, invalid: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    rows, lengths = np.zeros((count, prepared.sites.shape[1])), np.empty(count)
-    units = np.empty((count, prepared.energies), np.float32)
+    tile = make_centred(count, prepared.energies, prepared.sites.shape[1])
     code = np.nan if invalid is None else float(invalid)
-    centre_tile(pixels, start, count, code, rows, lengths, units)
-    return units, lengths == 0.0
+    centre_tile(pixels, start, count, code, tile)
+    return tile.units, tile.lengths == 0.0

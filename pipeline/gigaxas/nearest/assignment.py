@@ -16,12 +16,16 @@ SAMPLE_TYPES = (np.dtype(np.uint16), np.dtype(np.float32), np.dtype(np.float64))
 
 @dataclass(frozen=True)
 class Assignment:
-    """Labels (1-based, 0 void) and correlations of a block, in the shape of its pixels."""
+    """The nearest site of every pixel of a block, in the shape of its pixels."""
 
     labels: LabelArray
+    """Site numbers from 1; 0 where a pixel is void."""
     correlation: NDArray[np.float32]
+    """Pearson correlation with the nearest site; 0 where void."""
     runner_up: LabelArray | None = None
+    """Site numbers of the second nearest, where asked for; 0 where there is none."""
     runner_up_correlation: NDArray[np.float32] | None = None
+    """Its correlation; 0 where there is none."""
 
 
 def assign_block(
@@ -45,12 +49,11 @@ def assign_block(
     pixels = np.ascontiguousarray(block.reshape(prepared.energies, -1))
     ranks = 2 if want_runner_up else 1
     if prepared.layout is not None:
-        labels, correlations = pruned(pixels, prepared, prepared.layout, invalid, ranks)
+        found = pruned(pixels, prepared, prepared.layout, invalid, ranks)
     else:
-        labels, correlations = full(pixels, prepared, prepared.screen, invalid, ranks)
-    dtype = label_dtype(prepared.sites.shape[0])
-    ranked = labels.astype(dtype).reshape(ranks, *shape)
-    values = correlations.astype(np.float32).reshape(ranks, *shape)
+        found = full(pixels, prepared, prepared.screen, invalid, ranks)
+    ranked = found.sites.astype(label_dtype(len(prepared.sites))).reshape(ranks, *shape)
+    values = found.correlations.astype(np.float32).reshape(ranks, *shape)
     if want_runner_up:
         return Assignment(ranked[0], values[0], ranked[1], values[1])
     return Assignment(ranked[0], values[0])

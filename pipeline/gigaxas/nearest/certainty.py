@@ -23,19 +23,18 @@ MAPS = {
 
 @dataclass(frozen=True)
 class Certainty:
-    """What the maps asked for need of m sites.
-
-    spectra and weight (m, E): normalised absorbance and 1 / sigma^2 at the working point, for `chi_square`;
-    gain (m, m): log odds of the nearest over the runner-up per difference of correlation, for `runner_up`.
-    """
+    """What the maps asked for need of m sites; None where the map is not asked for."""
 
     spectra: FloatArray | None
+    """(m, E) normalised absorbance, for `chi_square`."""
     weight: FloatArray | None
+    """(m, E) 1 / sigma^2 at the working point, for `chi_square`."""
     gain: FloatArray | None
+    """(m, m) log odds of the nearest over the runner-up per difference of correlation, for `runner_up`."""
 
 
 def prepare_certainty(spectra: FloatArray, noise: NoiseModel, maps: Sequence[str]) -> Certainty | None:
-    """Return what these maps need of site spectra (m, E), None for no map. InputError below the floor."""
+    """Return what these maps need of site spectra (m, E), None for no map; InputError as `noise.sigma`."""
     if not maps:
         return None
     wanted = "chi_square" in maps

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray
-from gigaxas.simd import LANES, lane_centre, lane_dot
+from gigaxas.simd import LANES, lane_centre
 
 WIDEST = 2.0**400  # float64 samples beyond this, or all below its inverse, are scaled by a power of two
 LARGEST = float(np.finfo(np.float64).max)
@@ -30,7 +30,7 @@ def tie_tolerance(energies: int) -> float:
 
 @njit(nogil=True, cache=True)
 def load(block: np.ndarray, pixel: int, invalid: float, rows: FloatArray, p: int) -> None:
-    """Copy one pixel of an energy-first block (E, n) into row p of (., padded E).
+    """Copy one pixel of an energy-first block (E, n) into row p of rows (., padded E).
 
     A pixel with an invalid or non-finite sample becomes a row of zeros, hence void.
     """
@@ -61,54 +61,3 @@ def centre(rows: FloatArray, p: int, energies: int) -> float:
     for i in range(energies):
         rows[p, i] -= first
     return math.sqrt(lane_centre(rows, p, energies))
-
-
-@njit(nogil=True, cache=True)
-def settle(
-    row: FloatArray,
-    length: float,
-    sites: FloatArray,
-    candidates: np.ndarray,
-    q: int,
-    found: int,
-    tolerance: float,
-    r: FloatArray,
-    labels: np.ndarray,
-    correlations: np.ndarray,
-    pixel: int,
-) -> None:
-    """Write labels[:, pixel] and correlations[:, pixel], best first, of a centred row (1, padded E).
-
-    length is the row's. The winners and all their ties must be among the site indices
-    candidates[q, :found]; r is scratch.
-    """
-    for j in range(found):
-        r[j] = lane_dot(row, 0, sites, candidates[q, j]) / length
-    choose(candidates, q, found, tolerance, r, labels, correlations, pixel)
-
-
-@njit(nogil=True, cache=True)
-def choose(
-    candidates: np.ndarray,
-    q: int,
-    found: int,
-    tolerance: float,
-    r: FloatArray,
-    labels: np.ndarray,
-    correlations: np.ndarray,
-    pixel: int,
-) -> None:
-    """Write the best of the sites candidates[q, :found] by their correlations r, as `settle` does."""
-    winner = -1
-    for rank in range(labels.shape[0]):
-        best = -2.0
-        for j in range(found):
-            if candidates[q, j] != winner:
-                best = max(best, r[j])
-        chosen, value = -1, 0.0
-        for j in range(found):
-            k = candidates[q, j]
-            if k != winner and r[j] >= best - tolerance and (chosen < 0 or k < chosen):
-                chosen, value = k, r[j]
-        winner = chosen
-        labels[rank, pixel], correlations[rank, pixel] = chosen + 1, value

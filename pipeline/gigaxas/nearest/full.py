@@ -1,16 +1,34 @@
 """Full screening: one float32 matrix product against every site, then float64 for the near ties."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray
-from gigaxas.nearest.definition import centre, load, rescale, settle, tie_tolerance
+from gigaxas.nearest.definition import centre, load, rescale, tie_tolerance
+from gigaxas.nearest.labels import Labels, Sites, assign_label, make_labels
 from gigaxas.nearest.layout import FloatArray32
 from gigaxas.nearest.prepared import Prepared
 
 TILE = 64
 EPSILON = 2.0**-24  # unit roundoff of float32
+
+
+class Centred(NamedTuple):
+    """A tile of T pixels."""
+
+    rows: FloatArray
+    """(T, padded E), centred."""
+    lengths: FloatArray
+    """(T,) their lengths; 0 for a void pixel."""
+    units: FloatArray32
+    """(T, E), scaled to length one."""
+
+
+def make_centred(pixels: int, energies: int, padded: int) -> Centred:
+    """Return memory for so many pixels."""
+    return Centred(np.zeros((pixels, padded)), np.empty(pixels), np.zeros((pixels, energies), np.float32))
 
 
 def screen_error(energies: int) -> float:
@@ -20,17 +38,10 @@ def screen_error(energies: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def centre_tile(
-    block: np.ndarray,
-    start: int,
-    count: int,
-    invalid: float,
-    rows: FloatArray,
-    lengths: FloatArray,
-    units: np.ndarray,
-) -> None:
-    """Load and centre one tile: rows (T, padded E), their lengths, and rows/length as float32 (T, E)."""
+def centre_tile(block: np.ndarray, start: int, count: int, invalid: float, tile: Centred) -> None:
+    """Load and centre so many pixels of a block (E, n)."""
     energies = block.shape[0]
+    rows, lengths, units = tile
     for p in range(count):
         load(block, start + p, invalid, rows, p)
         rescale(rows, p)
@@ -57,48 +68,38 @@ def _two_largest(scores: np.ndarray) -> tuple[np.float32, np.float32]:
 
 @njit(nogil=True, cache=True)
 def _full(
-    block: np.ndarray,
-    invalid: float,
-    sites: FloatArray,
-    screen: np.ndarray,
-    margin: float,
-    tolerance: float,
-    labels: np.ndarray,
-    correlations: np.ndarray,
+    block: np.ndarray, invalid: float, sites: Sites, screen: np.ndarray, margin: float, labels: Labels
 ) -> None:
-    energies, pixels = block.shape
-    rows, lengths = np.zeros((TILE, sites.shape[1])), np.empty(TILE)
-    units = np.zeros((TILE, energies), np.float32)
-    scores = np.empty((TILE, sites.shape[0]), np.float32)
-    candidates, r = np.empty((1, sites.shape[0]), np.int64), np.empty(sites.shape[0])
-    for start in range(0, pixels, TILE):
-        count = min(TILE, pixels - start)
-        centre_tile(block, start, count, invalid, rows, lengths, units)
-        np.dot(units, screen, scores)
-        for p in range(count):
-            if lengths[p] == 0.0:
+    count, rank = sites.spectra.shape[0], labels.sites.shape[0] - 1
+    tile = Centred(
+        np.zeros((TILE, sites.spectra.shape[1])), np.empty(TILE), np.zeros((TILE, block.shape[0]), np.float32)
+    )
+    scores = np.empty((TILE, count), np.float32)
+    candidates, r = np.empty(count, np.int64), np.empty(count)
+    for start in range(0, block.shape[1], TILE):
+        size = min(TILE, block.shape[1] - start)
+        centre_tile(block, start, size, invalid, tile)
+        np.dot(tile.units, screen, scores)
+        for p in range(size):
+            if tile.lengths[p] == 0.0:
                 continue
-            largest = _two_largest(scores[p])
-            floor = largest[labels.shape[0] - 1] - margin
+            lowest = _two_largest(scores[p])[rank] - margin
             found = 0
-            for k in range(sites.shape[0]):
-                if scores[p, k] >= floor:
-                    candidates[0, found] = k
+            for k in range(count):
+                if scores[p, k] >= lowest:
+                    candidates[found] = k
                     found += 1
-            row = rows[p : p + 1]
-            settle(
-                row, lengths[p], sites, candidates, 0, found, tolerance, r, labels, correlations, start + p
-            )
+            row = tile.rows[p : p + 1]
+            assign_label(row, tile.lengths[p], sites, candidates[:found], r, labels, start + p)
 
 
 def full(
     block: np.ndarray, prepared: Prepared, screen: FloatArray32, invalid: int | None, ranks: int
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
-    labels = np.zeros((ranks, block.shape[1]), np.int64)
-    correlations = np.zeros((ranks, block.shape[1]))
+) -> Labels:
+    """Return labels of (E, n) pixels by a float32 screen (E, m) of the sites; ranks 2 adds the runner-up."""
+    labels = make_labels(ranks, block.shape[1])
     code = np.nan if invalid is None else float(invalid)
     tolerance = tie_tolerance(prepared.energies)
     margin = 2.0 * screen_error(prepared.energies) + 2.0 * tolerance
-    _full(block, code, prepared.sites, screen, margin, tolerance, labels, correlations)
-    return labels, correlations
+    _full(block, code, Sites(prepared.sites, tolerance), screen, margin, labels)
+    return labels

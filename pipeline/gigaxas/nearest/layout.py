@@ -1,7 +1,8 @@
-"""Where the sites lie: coordinates on a few axes, packed in blocks of near neighbours, with error bounds.
+"""The sites as coordinates on a few axes, packed in blocks of near neighbours, with error bounds.
 
 Notation of docs/explanation/exactness.md: D_j is site j less the mean site, tau_j its coordinates on the
-axes B (float32, used exactly as rounded), and D_j = B tau_j + rho_j. The bounds come from these very numbers.
+axes B (float32, used exactly as rounded), and D_j = B tau_j + rho_j, rho_j the residual. The bounds come from
+these very numbers.
 """
 
 import math
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import tie_tolerance
-from gigaxas.nearest.screening import FACTORS, WIDTH
+from gigaxas.nearest.simd import FACTORS, WIDTH
 
 LEAD = FACTORS - 2  # axes of the first screening; the two other factors are lengths
 AXES = (8, 64)  # fewest and most axes
 CLOSE = (
-    0.01  # axes are enough when half of the sites have no more than this share of their length beside them
+    0.01  # axes are enough when the residual of half of the sites is no more than this share of their length
 )
 SAMPLE = 4096  # sites that decide on the axes; any axes give exact results
 ROWS = 4096  # sites handled at a time
@@ -29,27 +30,28 @@ FloatArray32 = NDArray[np.float32]
 
 
 class Layout(NamedTuple):
-    """The sites as the pruned search reads them; k blocks of 16 sites, r axes.
-
-    axes (E, r); lead (k, 11, 16): error, 8 coordinates, length on the other axes, length beside all axes;
-    sites (k, r, 16) coordinates; slack (k, 2, 16): length beside all axes, error; order (k, 16) site indices,
-    -1 for none; centres (c, 8, 16) mean lead coordinates of the blocks; squares: by how much |p - BP|^2 may
-    exceed 1 - |P|^2.
-    """
+    """The m sites as the pruned search reads them: k blocks of 16 sites, r axes."""
 
     axes: FloatArray32
+    """(E, r)."""
     lead: FloatArray32
-    sites: FloatArray32
-    slack: FloatArray32
+    """(k, 11, 16) for the first screening: error, 8 coordinates, length on the others, residual length."""
+    coordinates: FloatArray32
+    """(k, r, 16), for the second screening."""
+    margins: FloatArray32
+    """(k, 2, 16): residual length, error."""
     order: IntArray
+    """(k, 16) site indices, -1 for none."""
     centres: FloatArray32
-    squares: float
+    """(c, 8, 16) mean leading coordinates of the blocks, sixteen blocks at a time."""
+    squares_error: float
+    """By how much |p - BP|^2 may exceed 1 - |P|^2."""
 
 
 def lay_out(standard: FloatArray, energies: int, components: int | None) -> tuple[Layout, float]:
     """Lay out standardised sites (m, padded E) on so many axes, or as many as they need.
 
-    Returns also the share of the median site that lies beside the axes.
+    Returns also the residual of the median site, as a share of its length.
     """
     mean = standard[:, :energies].mean(axis=0)
     axes = _principal_axes(standard[:: -(-len(standard) // SAMPLE), :energies], mean, components)
@@ -57,20 +59,27 @@ def lay_out(standard: FloatArray, energies: int, components: int | None) -> tupl
     parts = [
         _coordinates(standard[k : k + ROWS, :energies] - mean, exact) for k in range(0, len(standard), ROWS)
     ]
-    tau, beside, leak = (np.concatenate(column) for column in zip(*parts, strict=True))
-    gram = exact.T @ exact
-    stretch = float(np.linalg.norm(gram, 2))
-    whole = float(np.linalg.norm(exact.sum(axis=0)))
-    inputs = (6.0 + math.sqrt(energies)) * math.sqrt(stretch) + whole
-    projection = (_summing(energies) * float(np.linalg.norm(exact)) + inputs * ROUNDOFF) * 1.001
-    longest = math.sqrt(stretch) + projection
+    tau, residual, leak = (np.concatenate(column) for column in zip(*parts, strict=True))
     lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
-    rounding = (projection + _summing(axes.shape[1] + 8) * longest) * lengths
-    error = leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12
-    squares = 2.1 * (projection + _summing(axes.shape[1] + 8)) * longest
-    squares += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
-    share = float(np.median(beside) / max(np.median(lengths), 1e-12))
-    return _pack(axes, tau, beside * WIDER + 1e-12, error * WIDER, squares), share
+    error, squares_error = _errors(exact, lengths, leak)
+    share = float(np.median(residual) / max(np.median(lengths), 1e-12))
+    return _pack(axes, tau, residual * WIDER + 1e-12, error * WIDER, squares_error), share
+
+
+def _errors(axes: FloatArray, lengths: FloatArray, leak: FloatArray) -> tuple[FloatArray, float]:
+    """Return the error (m,) of the scores and that of 1 - |P|^2 as a bound on |p - BP|^2.
+
+    axes (E, r); lengths and leak (m,), |tau_j| and |B' rho_j|. docs/explanation/exactness.md, "Rounding".
+    """
+    energies, count = axes.shape
+    stretch = float(np.linalg.norm(axes.T @ axes, 2))
+    inputs = (6.0 + math.sqrt(energies)) * math.sqrt(stretch) + float(np.linalg.norm(axes.sum(axis=0)))
+    projection = (_summing(energies) * float(np.linalg.norm(axes)) + inputs * ROUNDOFF) * 1.001
+    longest = math.sqrt(stretch) + projection
+    rounding = (projection + _summing(count + 8) * longest) * lengths
+    squares_error = 2.1 * (projection + _summing(count + 8)) * longest
+    squares_error += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
+    return leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12, squares_error
 
 
 def _summing(terms: int) -> float:
@@ -86,16 +95,16 @@ def _principal_axes(sample: FloatArray, mean: FloatArray, components: int | None
     spread = sample - mean
     spread = spread - np.outer(spread @ first, first)
     count = min(AXES[1], energies) if components is None else min(components, energies)
-    values, vectors = scipy.linalg.eigh(spread.T @ spread, subset_by_index=[energies - count, energies - 1])
+    _, vectors = scipy.linalg.eigh(spread.T @ spread, subset_by_index=[energies - count, energies - 1])
     every = np.column_stack([first, vectors[:, ::-1]])[:, :count]
     if components is None:
-        count = _axes_needed(values[::-1], spread, every)
+        count = _axes_needed(spread, every)
     axes = np.zeros((energies, max(AXES[0], -(-count // 8) * 8)), np.float32)
     axes[:, : min(count, every.shape[1])] = every[:, :count]
     return axes
 
 
-def _axes_needed(values: FloatArray, spread: FloatArray, every: FloatArray) -> int:
+def _axes_needed(spread: FloatArray, every: FloatArray) -> int:
     """Return the fewest axes, in eights, that leave half of the sites no more than CLOSE of their length."""
     squares = np.sum(spread**2, axis=1)
     for count in range(AXES[0], min(AXES[1], every.shape[1]), 8):
@@ -106,14 +115,14 @@ def _axes_needed(values: FloatArray, spread: FloatArray, every: FloatArray) -> i
 
 
 def _coordinates(spread: FloatArray, axes: FloatArray) -> tuple[FloatArray32, FloatArray, FloatArray]:
-    """Return float32 coordinates (n, r), the length of what lies beside the axes, and its leak onto them."""
+    """Return float32 coordinates (n, r), the residual's length, and the length of its leak onto the axes."""
     tau = (spread @ axes).astype(np.float32)
     rest = spread - tau.astype(np.float64) @ axes.T
     return tau, np.linalg.norm(rest, axis=1), np.linalg.norm(rest @ axes, axis=1)
 
 
 def _pack(
-    axes: FloatArray32, tau: FloatArray32, beside: FloatArray, error: FloatArray, squares: float
+    axes: FloatArray32, tau: FloatArray32, residual: FloatArray, error: FloatArray, squares_error: float
 ) -> Layout:
     order = _blocks(tau)
     chosen, empty = np.maximum(order, 0), order < 0
@@ -123,15 +132,15 @@ def _pack(
     lead[:, 0] = np.where(empty, -np.inf, error[chosen])
     lead[:, 1 : LEAD + 1] = sites[:, :LEAD]
     lead[:, LEAD + 1] = middle[chosen]
-    lead[:, LEAD + 2] = beside[chosen]
+    lead[:, LEAD + 2] = residual[chosen]
     return Layout(
         axes,
         lead,
         np.ascontiguousarray(sites),
-        np.stack([beside[chosen], np.where(empty, np.inf, error[chosen])], axis=1).astype(np.float32),
+        np.stack([residual[chosen], np.where(empty, np.inf, error[chosen])], axis=1).astype(np.float32),
         order,
         _centres(sites[:, :LEAD].sum(axis=2) / (~empty).sum(axis=1)[:, None]),
-        squares,
+        squares_error,
     )
 
 

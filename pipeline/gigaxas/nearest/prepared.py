@@ -11,21 +11,21 @@ from gigaxas.errors import InputError
 from gigaxas.nearest.definition import centre, padded_length, rescale
 from gigaxas.nearest.layout import AXES, FloatArray32, Layout, lay_out
 
-HELD = 0.1  # axes hold the sites that leave at most this share of the median site beside them
+HELD = 0.1  # axes hold the sites whose median residual is at most this share of the length
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The site matrix in the forms the engines read; plain arrays, so that it pickles.
-
-    sites: (m, padded E) float64, centred, length one, zero beyond E. layout: the sites on a few axes for the
-    pruned search, or None where no few axes hold them; then screen (E, m) float32 serves full screening.
-    """
+    """The site matrix in the forms the engines read; plain arrays, so that it pickles."""
 
     energies: int
+    """E, the samples of a site."""
     sites: FloatArray
+    """(m, padded E), centred, length one, zero beyond E."""
     layout: Layout | None
+    """The sites on a few axes, for the pruned search; None where no few axes hold them."""
     screen: FloatArray32
+    """(E, m) for full screening where there is no layout, else empty."""
 
 
 def prepare(sites: ArrayLike, components: int | None = None) -> Prepared:

@@ -5,278 +5,229 @@ nearly all of the rest. docs/explanation/exactness.md proves that the winner and
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray
-from gigaxas.nearest.batch import settle_eight, unite
-from gigaxas.nearest.definition import settle, tie_tolerance
-from gigaxas.nearest.layout import LEAD, Layout
-from gigaxas.nearest.pixels import (
-    PLAIN,
-    TILE,
-    VOID,
-    exact_row,
-    extreme_row,
-    project_tile,
-    scale_points,
-    sort_out,
-    take,
+from gigaxas.arrays import IntArray
+from gigaxas.nearest.definition import tie_tolerance
+from gigaxas.nearest.labels import (
+    Candidates,
+    Labels,
+    Rows,
+    Sites,
+    assign_batch,
+    assign_label,
+    make_candidates,
+    make_labels,
+    make_rows,
+    unite,
 )
+from gigaxas.nearest.layout import LEAD, Layout
+from gigaxas.nearest.pixels import PLAIN, TILE, Tile, any_row, make_tile, plain_row, take_tile
 from gigaxas.nearest.prepared import Prepared
-from gigaxas.nearest.scratch import Work, work_for
-from gigaxas.nearest.screening import BATCH, WIDTH, largest, lowest_bit, nearest_group, reach, refine
+from gigaxas.nearest.simd import BATCH, FACTORS, WIDTH, largest, nearest_group, score_bounds, screen_lead
+from gigaxas.simd import lowest_bit
 
-NOTHING = np.float32(-1e30)  # below any score
-CLOSED = np.float32(np.inf)  # a floor that no site reaches
+LOWEST = np.float32(-1e30)  # below any score
+NEVER = np.float32(np.inf)  # a lower bound that no site reaches
+
+
+class Screen(NamedTuple):
+    """What the screenings know of the pixels of a tile that are not void."""
+
+    coordinates: np.ndarray
+    """(256, r) float32."""
+    factors: np.ndarray
+    """(256, 10) float32: leading coordinates, length on the other axes, bound on the residual's length."""
+    first_block: IntArray
+    """(256,) the block of sites that gave the first lower bounds."""
+    lower: np.ndarray
+    """(ranks, 256) float32: the largest lower bounds of scores so far, best first."""
+    masks: np.ndarray
+    """(8,) uint16: the sites of a block that are left to each pixel of a batch."""
+    bounds: np.ndarray
+    """(2, 16) float32: lower and upper bounds of the scores of a block."""
+
+
+class Scratch(NamedTuple):
+    """The memory of one call, so that its loops allocate nothing."""
+
+    tile: Tile
+    """The pixels at hand."""
+    screen: Screen
+    """Their screening."""
+    candidates: Candidates
+    """What it leaves to a batch."""
+    rows: Rows
+    """For the float64 arithmetic."""
+
+
+def make_scratch(prepared: Prepared, axes: int, integers: bool, ranks: int) -> Scratch:
+    """Return memory for so many axes and ranks; integers: the samples are, and float32 holds them."""
+    return Scratch(
+        make_tile(prepared.energies, axes, integers),
+        Screen(
+            coordinates=np.zeros((TILE, axes), np.float32),
+            factors=np.zeros((TILE, FACTORS), np.float32),
+            first_block=np.zeros(TILE, np.int64),
+            lower=np.zeros((ranks, TILE), np.float32),
+            masks=np.zeros(BATCH, np.uint16),
+            bounds=np.zeros((2, WIDTH), np.float32),
+        ),
+        make_candidates(len(prepared.sites)),
+        make_rows(prepared.energies, prepared.sites),
+    )
 
 
 @njit(nogil=True, cache=True)
-def _place(
-    points: np.ndarray,
-    p: int,
-    lengths: np.ndarray,
-    squares: float,
-    places: np.ndarray,
-    factors: np.ndarray,
-    q: int,
-) -> None:
-    """Set places[q], a pixel's coordinates, and factors[q]: eight of them and two lengths beside them."""
-    for c in range(points.shape[0]):
-        places[q, c] = points[c, p]
-    for c in range(LEAD):
-        factors[q, c] = places[q, c]
-    inner, middle = lengths[0, p], lengths[1, p]
-    factors[q, LEAD] = math.sqrt(middle)
-    factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + squares)
+def start_screen(living: int, layout: Layout, tile: Tile, screen: Screen) -> None:
+    """Bring the living pixels of a tile to the screening, each with its first lower bounds.
 
-
-@njit(nogil=True, cache=True)
-def _raise(floors: np.ndarray, q: int, value: float) -> None:
-    """Take a site's lower bound into the best lower bounds of a pixel: floors (ranks, 8), best first."""
-    last = floors.shape[0] - 1
-    if value > floors[last, q]:
-        if last == 1 and value > floors[0, q]:
-            floors[1, q] = floors[0, q]
-            floors[0, q] = value
+    These come from the block of sites whose centre scores highest. An extreme pixel, and the places beyond
+    the last, get a bound that no site reaches.
+    """
+    # out of the loop: to take a field of a tuple costs as much as a sum over the axes
+    kinds, alive, coordinates, squares = tile.kinds, tile.alive, tile.coordinates, tile.squares
+    lower, factors, first_block = screen.lower, screen.factors, screen.first_block
+    points, bounds = screen.coordinates, screen.bounds
+    centres, sites, margins = layout.centres, layout.coordinates, layout.margins
+    last = lower.shape[0] - 1
+    for q in range(living):
+        p = alive[q]
+        if kinds[p] != PLAIN:
+            lower[last, q] = NEVER
+            continue
+        for c in range(coordinates.shape[0]):
+            points[q, c] = coordinates[c, p]
+        for c in range(LEAD):
+            factors[q, c] = points[q, c]
+        inner, middle = squares[0, p], squares[1, p]
+        factors[q, LEAD] = math.sqrt(middle)
+        factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + layout.squares_error)
+        block = min(nearest_group(points, q, centres), sites.shape[0] - 1)
+        score_bounds(points, q, sites, block, margins, factors[q, LEAD + 1], NEVER, bounds)
+        first_block[q] = block
+        if last == 0:
+            lower[0, q] = largest(bounds)
         else:
-            floors[last, q] = value
+            lower[0, q] = lower[1, q] = LOWEST
+            for lane in range(WIDTH):
+                _raise(lower, q, bounds[0, lane])
+    for q in range(living, lower.shape[1]):
+        lower[last, q] = NEVER
 
 
 @njit(nogil=True, cache=True)
-def _seed(
-    places: np.ndarray,
-    q: int,
-    outside: float,
-    centres: np.ndarray,
-    sites: np.ndarray,
-    slack: np.ndarray,
-    ends: np.ndarray,
-    floors: np.ndarray,
-) -> int:
-    """Set a pixel's first floors from the block whose centre scores highest; return that block."""
-    block = min(nearest_group(places, q, centres), sites.shape[0] - 1)
-    refine(places, q, sites, block, slack, outside, CLOSED, ends)
-    if floors.shape[0] == 1:
-        floors[0, q] = largest(ends)
-    else:
-        floors[0, q] = floors[1, q] = NOTHING
-        for lane in range(WIDTH):
-            _raise(floors, q, ends[0, lane])
-    return block
+def _raise(lower: np.ndarray, q: int, value: float) -> None:
+    """Take a site's lower bound into the best lower bounds (ranks, 256) of a pixel."""
+    last = lower.shape[0] - 1
+    if value > lower[last, q]:
+        if last == 1 and value > lower[0, q]:
+            lower[1, q] = lower[0, q]
+            lower[0, q] = value
+        else:
+            lower[last, q] = value
 
 
 @njit(nogil=True, cache=True)
-def _screen(
-    first: int,
-    places: np.ndarray,
-    factors: np.ndarray,
-    lead: np.ndarray,
-    sites: np.ndarray,
-    slack: np.ndarray,
-    order: np.ndarray,
-    masks: np.ndarray,
-    ends: np.ndarray,
-    seeds: np.ndarray,
-    floors: np.ndarray,
-    candidates: np.ndarray,
-    uppers: np.ndarray,
-    found: np.ndarray,
-) -> None:
-    """Find the sites that may win for pixels first to first + 7: candidates (8, m), found (8,) of them."""
-    last = floors.shape[0] - 1
+def _screen_batch(first: int, layout: Layout, screen: Screen, candidates: Candidates) -> None:
+    """Find the sites that may win for the living pixels first to first + 7."""
+    points, factors, first_block, lower, masks, bounds = screen
+    _, lead, sites, margins, order, _, _ = layout
+    chosen, upper, found = candidates
+    last = lower.shape[0] - 1
     for q in range(BATCH):
         found[q] = 0
     for k in range(lead.shape[0]):
-        pixels = reach(factors, floors, last, first, lead, k, masks)
+        pixels = screen_lead(factors, lower, last, first, lead, k, masks)
         while pixels:
             q = lowest_bit(pixels)
             pixels &= pixels - 1
             p = first + q
-            mask = refine(places, p, sites, k, slack, factors[p, LEAD + 1], floors[last, p], ends)
+            mask = score_bounds(points, p, sites, k, margins, factors[p, LEAD + 1], lower[last, p], bounds)
             mask &= np.int64(masks[q])
             while mask:
                 lane = lowest_bit(mask)
                 mask &= mask - 1
-                candidates[q, found[q]] = order[k, lane]
-                uppers[q, found[q]] = ends[1, lane]
+                chosen[q, found[q]] = order[k, lane]
+                upper[q, found[q]] = bounds[1, lane]
                 found[q] += 1
-                if k != seeds[p]:
-                    _raise(floors, p, ends[0, lane])
+                if k != first_block[p]:
+                    _raise(lower, p, bounds[0, lane])
     for q in range(BATCH):
-        found[q] = _keep(candidates, uppers, q, found[q], floors[last, first + q])
+        kept = 0
+        for j in range(found[q]):
+            if upper[q, j] >= lower[last, first + q]:
+                chosen[q, kept] = chosen[q, j]
+                kept += 1
+        found[q] = kept
 
 
 @njit(nogil=True, cache=True)
-def _keep(candidates: np.ndarray, uppers: np.ndarray, q: int, found: int, floor: float) -> int:
-    """Drop the candidates that a later floor excludes; return how many stay."""
-    kept = 0
-    for j in range(found):
-        if uppers[q, j] >= floor:
-            candidates[q, kept] = candidates[q, j]
-            kept += 1
-    return kept
+def _adjacent(first: int, living: int, tile: Tile) -> bool:
+    """Say whether the batch is eight plain pixels side by side."""
+    kinds, alive = tile.kinds, tile.alive
+    if living - first < BATCH or alive[first + BATCH - 1] - alive[first] != BATCH - 1:
+        return False
+    plain = True
+    for q in range(BATCH):
+        plain &= kinds[alive[first + q]] == PLAIN
+    return plain
 
 
 @njit(nogil=True, cache=True)
-def _take_tile(
-    block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, work: Work
-) -> int:
-    """Bring a tile of pixels on the axes; return how many are not void, work.alive of them."""
-    take(block, start, count, invalid, work.tile, work.sums)
-    whole = work.tile.itemsize == 4
-    sort_out(block.shape[0], count, whole, work.sums, work.kinds, work.means, work.scales)
-    project_tile(work.tile, count, work.means, axes, work.points)
-    scale_points(work.points, count, work.scales, work.lengths)
-    kinds, alive, living = work.kinds, work.alive, 0
-    for p in range(count):
-        if kinds[p] != VOID:
-            alive[living] = p
-            living += 1
-    return living
-
-
-@njit(nogil=True, cache=True)
-def _seed_tile(living: int, layout: Layout, work: Work) -> None:
-    """Give every living pixel its first floors; extreme ones, and none, have floors that no site reaches."""
-    # out of the loop: to take a field of a tuple costs as much as a sum over the axes
-    kinds, alive, points, lengths = work.kinds, work.alive, work.points, work.lengths
-    places, factors, ends, seeds, floors = work.places, work.factors, work.ends, work.seeds, work.floors
-    centres, sites, slack, squares = layout.centres, layout.sites, layout.slack, layout.squares
-    last = floors.shape[0] - 1
-    for q in range(living):
-        if kinds[alive[q]] == PLAIN:
-            _place(points, alive[q], lengths, squares, places, factors, q)
-            seeds[q] = _seed(places, q, factors[q, LEAD + 1], centres, sites, slack, ends, floors)
-        else:
-            floors[last, q] = CLOSED
-    for q in range(living, floors.shape[1]):
-        floors[last, q] = CLOSED
-
-
-@njit(nogil=True, cache=True)
-def _settle_tile(
+def _assign_singly(
     block: np.ndarray,
     start: int,
     invalid: float,
-    living: int,
-    table: FloatArray,
-    tolerance: float,
-    layout: Layout,
-    work: Work,
-    labels: np.ndarray,
-    correlations: np.ndarray,
+    batch: tuple[int, int],
+    sites: Sites,
+    scratch: Scratch,
+    labels: Labels,
 ) -> None:
-    """Screen the living pixels, eight at a time, and settle each among the sites that may win."""
-    tile, kinds, alive, row, r = work.tile, work.kinds, work.alive, work.row, work.r
-    rows, dots, union = work.rows, work.dots, work.union
-    candidates, uppers, found, floors = work.candidates, work.uppers, work.found, work.floors
-    places, factors, masks, ends, seeds = work.places, work.factors, work.masks, work.ends, work.seeds
-    lead, sites, slack, order = layout.lead, layout.sites, layout.slack, layout.order
-    for first in range(0, living, BATCH):
-        _screen(
-            first,
-            places,
-            factors,
-            lead,
-            sites,
-            slack,
-            order,
-            masks,
-            ends,
-            seeds,
-            floors,
-            candidates,
-            uppers,
-            found,
-        )
-        together = unite(alive, kinds, candidates, found, first, living, union)
-        if together > 0:
-            p = alive[first]
-            settle_eight(
-                tile,
-                p,
-                table,
-                candidates,
-                found,
-                union,
-                together,
-                tolerance,
-                rows,
-                dots,
-                r,
-                labels,
-                correlations,
-                start + p,
-            )
-            continue
-        for q in range(min(BATCH, living - first)):
-            p = alive[first + q]
-            if kinds[p] == PLAIN:
-                length = exact_row(tile, p, block.shape[0], row)
-            else:
-                length = extreme_row(block, start + p, invalid, row)
-                found[q] = _all(candidates, q)
-            if length > 0.0:
-                settle(
-                    row, length, table, candidates, q, found[q], tolerance, r, labels, correlations, start + p
-                )
-
-
-@njit(nogil=True, cache=True)
-def _all(candidates: np.ndarray, q: int) -> int:
-    for k in range(candidates.shape[1]):
-        candidates[q, k] = k
-    return candidates.shape[1]
+    """Label the living pixels `batch` (first, after the last) of a tile that starts at `start`."""
+    (first, end), (tile, _, candidates, rows) = batch, scratch
+    for q in range(end - first):
+        p = tile.alive[first + q]
+        own = candidates.sites[q]
+        if tile.kinds[p] == PLAIN:
+            length = plain_row(tile.samples, p, block.shape[0], rows.row)
+            own = own[: candidates.found[q]]
+        else:
+            length = any_row(block, start + p, invalid, rows.row)
+            for k in range(own.size):
+                own[k] = k
+        if length > 0.0:
+            assign_label(rows.row, length, sites, own, rows.r, labels, start + p)
 
 
 @njit(nogil=True, cache=True)
 def _pruned(
-    block: np.ndarray,
-    invalid: float,
-    table: FloatArray,
-    tolerance: float,
-    layout: Layout,
-    work: Work,
-    labels: np.ndarray,
-    correlations: np.ndarray,
+    block: np.ndarray, invalid: float, sites: Sites, layout: Layout, scratch: Scratch, labels: Labels
 ) -> None:
+    tile, screen, candidates, rows = scratch
     for start in range(0, block.shape[1], TILE):
-        living = _take_tile(block, start, min(TILE, block.shape[1] - start), invalid, layout.axes, work)
-        _seed_tile(living, layout, work)
-        _settle_tile(block, start, invalid, living, table, tolerance, layout, work, labels, correlations)
+        count = min(TILE, block.shape[1] - start)
+        living = take_tile(block, start, count, invalid, layout.axes, tile)
+        start_screen(living, layout, tile, screen)
+        for first in range(0, living, BATCH):
+            _screen_batch(first, layout, screen, candidates)
+            few = unite(candidates, rows.union) if _adjacent(first, living, tile) else 0
+            if few > 0:
+                p = tile.alive[first]
+                assign_batch(tile.samples, p, sites, candidates, few, rows, labels, start + p)
+            else:
+                batch = (first, min(first + BATCH, living))
+                _assign_singly(block, start, invalid, batch, sites, scratch, labels)
 
 
-def pruned(
-    block: np.ndarray, prepared: Prepared, layout: Layout, invalid: int | None, ranks: int
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return labels and correlations (ranks, n) of (E, n) pixels; ranks 2 adds the runner-up."""
-    labels = np.zeros((ranks, block.shape[1]), np.int64)
-    correlations = np.zeros((ranks, block.shape[1]))
+def pruned(block: np.ndarray, prepared: Prepared, layout: Layout, invalid: int | None, ranks: int) -> Labels:
+    """Return the labels of (E, n) pixels; ranks 2 adds the runner-up."""
+    labels = make_labels(ranks, block.shape[1])
     code = np.nan if invalid is None else float(invalid)
-    work = work_for(prepared, layout.axes.shape[1], block.dtype == np.uint16, ranks)
-    tolerance = tie_tolerance(prepared.energies)
-    _pruned(block, code, prepared.sites, tolerance, layout, work, labels, correlations)
-    return labels, correlations
+    scratch = make_scratch(prepared, layout.axes.shape[1], block.dtype == np.uint16, ranks)
+    sites = Sites(prepared.sites, tie_tolerance(prepared.energies))
+    _pruned(block, code, sites, layout, scratch, labels)
+    return labels

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.nearest.screening import lowest_bit
+from gigaxas.simd import lowest_bit
 from gigaxas.search.axes import count_transform
 from gigaxas.search.bounds import Scale, apart, settle
 from gigaxas.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep, sum_to

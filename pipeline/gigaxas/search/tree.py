@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.nearest.screening import lowest_bit
+from gigaxas.simd import lowest_bit
 from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, keep
 from gigaxas.search.simd import LEAF, add_squares
 

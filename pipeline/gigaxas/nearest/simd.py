@@ -1,4 +1,4 @@
-"""The screening over explicit vector lanes: sixteen sites or sixteen pixels at a time, in float32.
+"""The screenings over explicit vectors: sixteen sites or sixteen pixels at a time, in float32.
 
 Multiply-adds are fused where the processor can; the bounds of layout.py hold with and without. All arrays are
 contiguous; `require` refuses others when a kernel is compiled.
@@ -44,21 +44,21 @@ def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
     return add_pairwise(builder, [builder.load(total) for total in sums])
 
 
-def _store(builder: Any, value: Any, place: Any) -> None:
-    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4)
+def _store(builder: Any, value: Any, pointer: Any) -> None:
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
 @intrinsic
 def _nearest_group(typing_context: Any, points: Any, q: Any, groups: Any) -> Any:
-    """Return the place (16 g + lane) of the highest points[q, :a] @ groups[g]; groups (g, a, 16), float32."""
+    """Return the index (16 g + lane) of the highest points[q, :a] @ groups[g]; groups (g, a, 16), float32."""
     require(types.float32, points, groups)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
         packed = array_parts(context, builder, signature.args[2], args[2])
-        places = ir.VectorType(ir.IntType(32), WIDTH)
+        indices = ir.VectorType(ir.IntType(32), WIDTH)
         best = cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [float("-inf")] * WIDTH))
-        where = cgutils.alloca_once_value(builder, ir.Constant(places, [0] * WIDTH))
+        where = cgutils.alloca_once_value(builder, ir.Constant(indices, [0] * WIDTH))
         with cgutils.for_range(builder, packed[1][0]) as loop:
             score = _scores(builder, point, row_of(builder, packed, loop.index), packed[1][1])
             better = builder.fcmp_ordered(">", score, builder.load(best))
@@ -70,8 +70,8 @@ def _nearest_group(typing_context: Any, points: Any, q: Any, groups: Any) -> Any
         for lane in range(WIDTH):
             at = ir.Constant(I32, lane)
             group = builder.extract_element(groups_found, at)
-            place = builder.add(builder.mul(group, ir.Constant(I32, WIDTH)), at)
-            pairs.append((builder.extract_element(lanes, at), place))
+            position = builder.add(builder.mul(group, ir.Constant(I32, WIDTH)), at)
+            pairs.append((builder.extract_element(lanes, at), position))
         while len(pairs) > 1:
             half = len(pairs) // 2
             pairs = [_better(builder, pairs[k], pairs[k + half]) for k in range(half)]
@@ -86,23 +86,23 @@ def _better(builder: Any, left: tuple[Any, Any], right: tuple[Any, Any]) -> tupl
 
 
 @intrinsic
-def _refine(
+def _score_bounds(
     typing_context: Any,
     points: Any,
     q: Any,
     sites: Any,
     k: Any,
-    slack: Any,
-    outside: Any,
-    floor: Any,
-    ends: Any,
+    margins: Any,
+    residual: Any,
+    lowest: Any,
+    bounds: Any,
 ) -> Any:
-    """Set ends (2, 16) to the lower and upper bounds of a block's scores; return the mask of upper >= floor.
+    """Set bounds (2, 16) to a block's lower and upper scores; return the mask of upper >= lowest.
 
-    points (., r), sites (blocks, r, 16), slack (blocks, 2, 16); the bounds are the score less and plus
-    outside * slack[k, 0] + slack[k, 1].
+    points (., r), sites (blocks, r, 16), margins (blocks, 2, 16); the bounds are the score less and plus
+    residual * margins[k, 0] + margins[k, 1]. The second screening.
     """
-    require(types.float32, points, sites, slack, ends)
+    require(types.float32, points, sites, margins, bounds)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
@@ -110,7 +110,7 @@ def _refine(
         loose = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[3])
         out, _ = array_parts(context, builder, signature.args[7], args[7])
         score = _scores(builder, point, row_of(builder, packed, args[3]), packed[1][1])
-        share, error = (load_vector(builder, loose, index_of(place), SIXTEEN) for place in (0, WIDTH))
+        share, error = (load_vector(builder, loose, index_of(start), SIXTEEN) for start in (0, WIDTH))
         width = _multiply_add(builder)(spread(builder, args[5], WIDTH), share, error)
         upper = builder.fadd(score, width)
         _store(builder, builder.fsub(score, width), out)
@@ -118,26 +118,27 @@ def _refine(
         reached = builder.fcmp_ordered(">=", upper, spread(builder, args[6], WIDTH))
         return builder.zext(builder.bitcast(reached, ir.IntType(WIDTH)), ir.IntType(64))
 
-    kinds = (points, types.int64, sites, types.int64, slack, types.float32, types.float32, ends)
+    kinds = (points, types.int64, sites, types.int64, margins, types.float32, types.float32, bounds)
     return types.int64(*kinds), generate
 
 
 @intrinsic
-def _reach(
-    typing_context: Any, factors: Any, floors: Any, rank: Any, first: Any, blocks: Any, k: Any, masks: Any
+def _screen_lead(
+    typing_context: Any, factors: Any, lower: Any, rank: Any, first: Any, blocks: Any, k: Any, masks: Any
 ) -> Any:
-    """Set masks (8,) uint16 to the sites of block k that reach the floors of eight pixels; return which.
+    """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; return which have some.
 
-    The pixels are rows first to first + 7 of factors (., 10) and columns of floors (ranks, .). A bound is
-    blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 11, 16).
+    The pixels are rows first to first + 7 of factors (., 10) and columns of lower (ranks, .), the scores to
+    reach. A site's upper bound is blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 11, 16). The first
+    screening.
     """
-    require(types.float32, factors, floors, blocks)
+    require(types.float32, factors, lower, blocks)
     require(types.uint16, masks)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[3])
-        lowest = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
-        lowest = builder.gep(lowest, [args[3]])
+        thresholds = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
+        thresholds = builder.gep(thresholds, [args[3]])
         sites = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[5])
         out, _ = array_parts(context, builder, signature.args[6], args[6])
         multiply_add = _multiply_add(builder)
@@ -145,22 +146,20 @@ def _reach(
         for step in range(FACTORS):
             column = load_vector(builder, sites, index_of((step + 1) * WIDTH), SIXTEEN)
             for pixel in range(BATCH):
-                place = builder.gep(points, [index_of(pixel * FACTORS + step)])
-                bounds[pixel] = multiply_add(
-                    spread(builder, builder.load(place), WIDTH), column, bounds[pixel]
-                )
+                factor = builder.load(builder.gep(points, [index_of(pixel * FACTORS + step)]))
+                bounds[pixel] = multiply_add(spread(builder, factor, WIDTH), column, bounds[pixel])
         found = ir.Constant(ir.VectorType(ir.IntType(WIDTH), BATCH), [0] * BATCH)
         for pixel, bound in enumerate(bounds):
-            floor = builder.load(builder.gep(lowest, [index_of(pixel)]))
+            lowest = builder.load(builder.gep(thresholds, [index_of(pixel)]))
             mask = builder.bitcast(
-                builder.fcmp_ordered(">=", bound, spread(builder, floor, WIDTH)), ir.IntType(WIDTH)
+                builder.fcmp_ordered(">=", bound, spread(builder, lowest, WIDTH)), ir.IntType(WIDTH)
             )
             found = builder.insert_element(found, mask, ir.Constant(I32, pixel))
         builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=2)
         some = builder.icmp_unsigned("!=", found, ir.Constant(found.type, [0] * BATCH))
         return builder.zext(builder.bitcast(some, ir.IntType(BATCH)), ir.IntType(64))
 
-    return types.int64(factors, floors, types.int64, types.int64, blocks, types.int64, masks), generate
+    return types.int64(factors, lower, types.int64, types.int64, blocks, types.int64, masks), generate
 
 
 @intrinsic
@@ -180,14 +179,14 @@ def _project(
         weights, (energies, count) = array_parts(context, builder, signature.args[2], args[2])
         out, (_, width) = array_parts(context, builder, signature.args[3], args[3])
         held = ir.VectorType(context.get_value_type(signature.args[0].dtype), WIDTH)
-        places = [builder.add(args[4], index_of(half * WIDTH)) for half in range(HALVES)]
-        shift = [load_vector(builder, shifts, place, SIXTEEN) for place in places]
+        columns = [builder.add(args[4], index_of(half * WIDTH)) for half in range(HALVES)]
+        shift = [load_vector(builder, shifts, column, SIXTEEN) for column in columns]
         multiply_add = _multiply_add(builder)
         zero = ir.Constant(SIXTEEN, [0.0] * WIDTH)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES * HALVES)]
         with cgutils.for_range(builder, energies) as loop:
             row = builder.mul(loop.index, stride)
-            values = [load_vector(builder, samples, builder.add(row, place), held) for place in places]
+            values = [load_vector(builder, samples, builder.add(row, column), held) for column in columns]
             if held != SIXTEEN:
                 values = [builder.fptrunc(value, SIXTEEN) for value in values]
             centred = [builder.fsub(value, by) for value, by in zip(values, shift, strict=True)]
@@ -201,18 +200,17 @@ def _project(
         for lane in range(LANES):
             row = builder.mul(builder.add(args[5], index_of(lane)), width)
             for half in range(HALVES):
-                place = builder.gep(out, [builder.add(row, places[half])])
                 total = builder.load(sums[lane * HALVES + half])
-                builder.store(total, builder.bitcast(place, SIXTEEN.as_pointer()), align=4)
+                _store(builder, total, builder.gep(out, [builder.add(row, columns[half])]))
         return context.get_dummy_value()
 
     return types.void(tile, means, axes, points, types.int64, types.int64), generate
 
 
 @intrinsic
-def _largest(typing_context: Any, ends: Any) -> Any:
-    """Return the largest of ends[0], sixteen float32."""
-    require(types.float32, ends)
+def _largest(typing_context: Any, bounds: Any) -> Any:
+    """Return the largest of bounds[0], sixteen float32."""
+    require(types.float32, bounds)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         values, _ = array_parts(context, builder, signature.args[0], args[0])
@@ -220,22 +218,11 @@ def _largest(typing_context: Any, ends: Any) -> Any:
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fmax.v16f32")
         return builder.call(function, [load_vector(builder, values, index_of(0), SIXTEEN)])
 
-    return types.float32(ends), generate
-
-
-@intrinsic
-def _lowest_bit(typing_context: Any, mask: Any) -> Any:
-    """Return the place of the lowest set bit of an int64, which must not be 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), generate
+    return types.float32(bounds), generate
 
 
 project: Any = _project
 nearest_group: Any = _nearest_group
-refine: Any = _refine
-reach: Any = _reach
+score_bounds: Any = _score_bounds
+screen_lead: Any = _screen_lead
 largest: Any = _largest
-lowest_bit: Any = _lowest_bit
