@@ -25,7 +25,7 @@ from gigaxas.evaluation import (
 )
 from gigaxas.evaluation.figures import draw_injection
 from gigaxas.execution.runner import Progress, Runner, silent
-from gigaxas.observed import Level, observe_sites
+from gigaxas.observed import NoiseLevel, observe_sites
 from gigaxas.simulate import EdgeWindows, edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
@@ -125,7 +125,7 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
 
 
 def _false_clusters(
-    config: Config, info: CubeInfo, sites: FloatArray, level: Level, source: Source, number: int
+    config: Config, info: CubeInfo, sites: FloatArray, level: NoiseLevel, source: Source, number: int
 ) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     noise = _as_found(config.noise.model(), level)
@@ -138,7 +138,7 @@ def _false_clusters(
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
 
 
-def _as_found(noise: NoiseModel, level: Level) -> NoiseModel:
+def _as_found(noise: NoiseModel, level: NoiseLevel) -> NoiseModel:
     """Return the camera model with the light that makes its noise that of the data."""
     return replace(noise, c_ref=noise.c_ref / level.scale**2)
 
