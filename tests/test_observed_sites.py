@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.evaluation import VerifyScene, classify_image, inset_grid, library_sites, score_needles
-from gigaxas.observed import explain, join_probes, observe_parcel, observe_sites, probe_windows, settle_sites
+from gigaxas.observed import (
+    explain,
+    level_of_samples,
+    observe_block,
+    observe_sites,
+    sample_windows,
+    sites_of_groups,
+)
 from gigaxas.observed.selection import allowed_astray
 from gigaxas.observed.survival import keeps_window, losses
 from gigaxas.sites import cross_distance, site_distance
@@ -93,13 +100,13 @@ def test_a_gradient_gives_a_chain_of_sites_at_the_limit_s_spacing():
 
 @settings(deadline=None, max_examples=8)
 @given(st.lists(st.integers(1, 70), min_size=1, max_size=6), st.integers(0, 3))
-def test_grains_do_not_depend_on_how_a_parcel_comes(cuts, seed):
+def test_groups_do_not_depend_on_how_a_block_comes(cuts, seed):
     _, image = field(seed, side=96, needles=3)
-    level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
-    whole = observe_parcel([image], (0, 0), level)
+    level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    whole = observe_block([image], (0, 0), level)
     ends = sorted({min(end, 96) for end in np.cumsum(cuts)} | {96})
     parts = [image[:, a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a]
-    again = observe_parcel(parts, (0, 0), level)
+    again = observe_block(parts, (0, 0), level)
     for name in ("total", "windows", "noise", "mean", "length", "first"):
         assert np.array_equal(getattr(whole, name), getattr(again, name)), name
 
@@ -151,10 +158,10 @@ def test_an_image_that_shows_nothing_is_refused():
 
 def test_merging_nothing_says_what_to_do():
     _, image = field(0, side=96, needles=3)
-    level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
-    nothing = observe_parcel([np.full((178, 20, 20), np.nan, np.float32)], (0, 0), level)
+    level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    nothing = observe_block([np.full((178, 20, 20), np.nan, np.float32)], (0, 0), level)
     with pytest.raises(InputError, match=r"set sites\.from: library"):
-        settle_sites([nothing], level)
+        sites_of_groups([nothing], level)
 
 
 @pytest.mark.parametrize("components", [1, 2, 3])

@@ -18,7 +18,7 @@ from gigaxas.evaluation import (
     score_inset,
     score_needles,
 )
-from gigaxas.observed import join_probes, observe_sites, probe_windows
+from gigaxas.observed import level_of_samples, observe_sites, sample_windows
 from gigaxas.sites import cross_distance
 from needle_fields import PAPER, field, library, windows
 from typer.testing import CliRunner
@@ -93,7 +93,7 @@ def test_injected_needles_are_found_when_large_and_far():
     _, image = field(2, side=128, needles=2)
     sites = observe_sites(image, PAPER)
     kept = classify_image(image, sites.spectra).kept
-    level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
     data = Source(True, sites.spectra[:0])
     sizes, distances, found = [], [], []
     for turn in range(8):
@@ -112,7 +112,7 @@ def test_needles_that_the_sites_of_a_library_split_are_not_found():
     _, image = field(2, side=128, needles=2)
     sites = observe_sites(image, PAPER)
     kept = classify_image(image, sites.spectra).kept
-    level = join_probes([probe_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
+    level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
     found = {True: [], False: []}
     for observing, given in ((True, sites.spectra[:0]), (False, sites.spectra)):
         for turn in range(4):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from gigaxas.evaluation.methods import classify_image, join_sites
 from gigaxas.evaluation.score import FOUND
-from gigaxas.observed import Level, ObservedSites, observe_parcel, settle_sites
+from gigaxas.observed import NoiseLevel, ObservedSites, observe_block, sites_of_groups
 from gigaxas.sites import cross_distance
 from gigaxas.spectra.noise import NoiseModel
 
@@ -89,7 +89,7 @@ def inject(
     sites: FloatArray,
     towards: FloatArray,
     noise: NoiseModel,
-    level: Level,
+    level: NoiseLevel,
     source: Source,
 ) -> Injected:
     """Put needles into an image (E, h, w) of normalised absorbance, run the method again, look for them.
@@ -102,7 +102,7 @@ def inject(
     for region, shift in _needles(plan, label, sites, towards, noise):
         changed[:, *region] += shift[:, None, None].astype(np.float32)
     anew = source.sites(
-        lambda: settle_sites([observe_parcel([changed], (0, 0), level)], level), noise, level.error
+        lambda: sites_of_groups([observe_block([changed], (0, 0), level)], level), noise, level.error
     )
     final = classify_image(changed, anew, level.k_size, level.p_num).label
     found = [_is_new(final, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]

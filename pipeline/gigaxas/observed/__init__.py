@@ -1,30 +1,37 @@
-"""Sites observed in the data: uniform windows, grains of one composition, and the sites chosen among them."""
+"""Sites observed in the data: uniform windows, groups of one composition, and the sites chosen among them."""
 
-from gigaxas.observed.block import observe_parcel, probe_windows
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import Explanation, explain
-from gigaxas.observed.level import Level, find_level
-from gigaxas.observed.sampling import parcels, probes
-from gigaxas.observed.sites import ObservedSites, join_probes, observe_sites, settle_sites
-from gigaxas.observed.window_groups import Grains, merge_grains
+from gigaxas.observed.grouping import observe_block
+from gigaxas.observed.noise_level import (
+    NoiseLevel,
+    WindowSample,
+    find_level,
+    level_of_samples,
+    sample_windows,
+)
+from gigaxas.observed.sampling import block_grid, sample_grid
+from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
+from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
     "Evidence",
     "Explanation",
-    "Grains",
-    "Level",
     "NoiseFound",
+    "NoiseLevel",
     "ObservedSites",
+    "WindowGroups",
+    "WindowSample",
+    "block_grid",
     "explain",
     "find_level",
     "gather_evidence",
-    "join_probes",
-    "merge_grains",
-    "observe_parcel",
+    "level_of_samples",
+    "merge_groups",
+    "observe_block",
     "observe_sites",
-    "parcels",
-    "probe_windows",
-    "probes",
-    "settle_sites",
+    "sample_grid",
+    "sample_windows",
+    "sites_of_groups",
     "with_library",
 ]

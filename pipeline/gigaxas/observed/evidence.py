@@ -11,36 +11,38 @@ from gigaxas.observed.sites import ObservedSites
 
 @dataclass(frozen=True)
 class NoiseFound:
-    """The noise of the data beside the camera model's, over so many probed windows.
-
-    scale is the ratio of the standard deviations; sharing how many times larger the moments of a window are
-    than independent noise in neighbouring pixels would make them; coherence the correlation of the noise at
-    one energy with that at the next two, summed.
-    """
+    """The noise of the data beside the camera model's."""
 
     scale: float
+    """Ratio of the standard deviations, measured over modelled."""
     sharing: float
+    """How many times larger the moments of a window are than independent noise in its pixels makes them."""
     coherence: float
+    """Correlation of the noise at one energy with that at the next two, summed."""
     windows: int
+    """Number of sample windows."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for each of m sites; those from the library, which come last, have no windows.
-
-    windows (m,) uniform windows nearest to the site, first (m, 2) the place (y, x) of one of them or -1; loss
-    (m,) the probability that a window of it is deleted all the same; chi_square, freedom and p_value (m,) of
-    the best explanation from the library, NaN without a library; outside (m,) where there is none.
-    """
+    """What speaks for each of m sites; those from the library, which come last, have no windows."""
 
     windows: IntArray
+    """(m,) uniform windows nearest to the site."""
     first: IntArray
+    """(m, 2) place (y, x) of one of these windows, or -1."""
     loss: FloatArray
+    """(m,) probability that a window of the site is deleted all the same."""
     chi_square: FloatArray
+    """(m,) of the best explanation from the library, NaN without a library."""
     freedom: FloatArray
+    """(m,) degrees of freedom of this explanation."""
     p_value: FloatArray
+    """(m,) probability of a chi-square at least as large."""
     outside: BoolArray
+    """(m,) True where the library has no explanation."""
     noise: NoiseFound
+    """The noise by which the sites were found."""
 
 
 def gather_evidence(observed: ObservedSites, explained: list[Explanation]) -> Evidence:

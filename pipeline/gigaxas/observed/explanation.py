@@ -16,17 +16,18 @@ MOST_POOLED = 40
 
 @dataclass(frozen=True)
 class Explanation:
-    """The best explanation of one spectrum: the share (n,) of every reference, and how well it fits.
-
-    chi_square is of the residual, with `freedom` degrees of freedom; p_value the probability of one at least
-    as large; outside says that it is below the error asked for: the library does not hold this.
-    """
+    """The best explanation of one spectrum."""
 
     shares: FloatArray
+    """(n,) share of every reference; they sum to 1, or to 0 where no reference fits."""
     chi_square: float
+    """Chi-square of the residual."""
     freedom: float
+    """Its degrees of freedom."""
     p_value: float
+    """Probability of a chi-square at least as large."""
     outside: bool
+    """True where this is below the error asked for: the library does not hold the spectrum."""
 
 
 def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, error: float) -> Explanation:
@@ -58,18 +59,26 @@ def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, 
 
 @dataclass(frozen=True)
 class _Fit:
+    """References that were fitted to a spectrum."""
+
     chosen: IntArray
+    """(c,) their numbers."""
     amounts: FloatArray
+    """(c,) how much of each, all positive."""
     chi_square: float
+    """Chi-square of the residual."""
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """Products of the references with each other (n, n) and with the spectrum (n,), and of it with itself."""
+    """The normal equations of a spectrum and its references."""
 
     normal: FloatArray
+    """(n, n) products of the references with each other."""
     right: FloatArray
+    """(n,) products of the references with the spectrum."""
     square: float
+    """Product of the spectrum with itself."""
 
     def fit(self, subsets: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return amounts (c, k) and chi-square (c,) of subsets (c, k); infinite unless all are positive."""

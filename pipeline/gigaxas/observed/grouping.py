@@ -1,146 +1,226 @@
-"""Uniform windows join grains, row by row.
+"""Uniform windows of one block of the image join groups of one composition, row by row.
 
-A row is worked off from its first window that waits: its nearest grain is looked for, or started, and every
-other waiting window of the row that lies within reach of that grain joins in the same pass. Where another
-grain is so near that such a window could belong to either, only those nearest to the centre join; the others
-are looked at one by one.
+A row is worked off from its first window that waits: its nearest group is looked for, or started, and every
+other waiting window of the row within the radius of that group joins in the same pass. Where another group is
+so near that such a window could belong to either, only those nearest to the centre join; the others are
+looked at one by one.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
-from gigaxas.observed.level import ROOM, Level, contrast_unit
-from gigaxas.observed.pixels import Float32Array
-from gigaxas.observed.window_groups import Grains
-from gigaxas.observed.windows import Row, Strip, move_to
+from gigaxas.observed.noise_level import NoiseLevel, contrast_unit
+from gigaxas.observed.window_groups import WindowGroups
+from gigaxas.observed.windows import (
+    Float32Array,
+    Strip,
+    WindowSums,
+    move_to,
+    standardise_pixels,
+    strip_of,
+)
 from gigaxas.simd import lane_dot
 
-REACH = 2.0
-"""A window joins a grain whose mean is within so many standard deviations of single-pixel noise."""
+MOST_NOISE = 6.0
+"""Times its usual variance that a uniform window's noise may have: thickness and light vary by a
+factor of two, and more."""
+JOIN_RADIUS = 2.0
+"""A window joins a group whose mean is within so many standard deviations of single-pixel noise."""
 SURE = 0.5
-"""Share of the squared reach within which a window joins a grain that has near neighbours."""
+"""Share of the squared radius within which a window joins a group that has near neighbours."""
 NEAR = 2.25
-"""Times the squared reach within which another centre is such a neighbour."""
+"""Times the squared radius within which another centre is such a neighbour."""
+STRIP_ROWS = 64
+"""Rows of windows that are worked off together."""
+CAPACITY = 64
+"""Groups that there is memory for at first."""
 
 
 class Limits(NamedTuple):
-    """What a window must not exceed, in units of the samples, and how near it must be to a grain."""
+    """What a uniform window must not exceed, in units of the samples, and how near it must be to a group."""
 
     contrast: float
+    """Largest contrast over smooth."""
     coherence: float
+    """Largest coherence over scatter."""
     variance: float
+    """Largest scatter for each pixel but one."""
     fewest: float
-    reach: float
+    """Fewest valid pixels."""
+    radius: float
+    """Squared distance, over the noise variance of a pixel, within which a window joins a group."""
     spread: float
+    """Times the variance of independent noise that a window's mean has."""
     whole: float
+    """Pixels of a window."""
     unit: float
+    """Length of a standardised spectrum in the samples."""
 
 
-class Heap(NamedTuple):
-    """Grains while they grow (room, ...).
-
-    total sums of the mean spectra, centre their mean as of the last power of two of windows, settled how many
-    that was; alone says that no other centre came near; the rest as in `Grains`.
-    """
+class Accumulators(NamedTuple):
+    """Groups while they grow; there is memory for n of them, E is padded to whole vectors."""
 
     total: FloatArray
+    """(n, E) sums of the windows' mean spectra."""
     centre: FloatArray
+    """(n, E) mean spectrum as of the last power of two of windows."""
     windows: IntArray
-    settled: IntArray
-    alone: BoolArray
+    """(n,) number of windows."""
+    centred: IntArray
+    """(n,) number of windows that `centre` is the mean of."""
+    isolated: BoolArray
+    """(n,) True as long as no other centre came near."""
     noise: FloatArray
+    """(n,) sums of the windows' variance of a single pixel."""
     mean: FloatArray
+    """(n,) sums of the windows' mean that standardisation subtracted."""
     length: FloatArray
+    """(n,) sums of the windows' length that standardisation divided by."""
     first: IntArray
+    """(n, 2) place (y, x) of the first window."""
 
 
-class Work(NamedTuple):
-    """Room for one row: two spectra, and distance, noise, whether it joins and still waits of each window."""
+class Scratch(NamedTuple):
+    """Arrays for one row of n windows."""
 
-    room: FloatArray
+    spectra: FloatArray
+    """(2, E) a window's mean spectrum, and its difference from a centre."""
     distance: Float32Array
+    """(n,) squared distance from a group's centre."""
     noise: FloatArray
+    """(n,) variance of a single pixel of each window."""
     joins: FloatArray
+    """(n,) 1 for a window that joins the group at hand."""
     waits: BoolArray
+    """(n,) True for a uniform window that is in no group yet."""
 
 
-def window_limits(level: Level, unit: float) -> Limits:
-    """Return what windows whose samples have this unit must not exceed."""
+def observe_block(
+    parts: Iterable[NDArray[Any]], origin: tuple[int, int], level: NoiseLevel, invalid: int | None = None
+) -> WindowGroups:
+    """Gather the uniform windows of a block of the image into groups, row by row.
+
+    `parts` (E, h, w) are its pixels from top to bottom, in as many parts as it pleases, with the k_size - 1
+    rows and columns that follow it; `origin` is its first pixel (y, x). A window is uniform that passes the
+    limits of `level`.
+    """
+    energies, count, top = level.profile.size, 0, origin[0]
+    groups = _accumulators(CAPACITY, energies)
+    for samples in _strips(parts, level.k_size):
+        pixels = standardise_pixels(samples, level.k_size, invalid)
+        strip, y = strip_of(pixels, level.k_size, level.p_num), 0
+        limits = window_limits(level, pixels.unit)
+        while y < strip.rows:
+            groups = _with_capacity(groups, count + strip.row.pixels.size)
+            y, count = _gather_rows(strip, y, limits, (top, origin[1]), groups, count)
+        top += strip.rows
+    return _grown(groups, count, energies)
+
+
+def window_limits(level: NoiseLevel, unit: float) -> Limits:
+    """Return what uniform windows, whose samples have this unit, must not exceed."""
     pixels = level.k_size**2
     return Limits(
         contrast=level.contrast_limit * contrast_unit(level.k_size) / (pixels - 1),
         coherence=level.coherence_limit,
-        variance=ROOM * level.variance * unit**2,
+        variance=MOST_NOISE * level.variance * unit**2,
         fewest=level.p_num,
-        reach=REACH**2 / level.freedom,
+        radius=JOIN_RADIUS**2 / level.freedom,
         spread=level.spread,
         whole=pixels,
         unit=unit,
     )
 
 
-def new_heap(rows: int, energies: int) -> Heap:
-    """Return room for so many grains."""
-    padded = padded_length(energies)
-    total, centre = np.zeros((2, rows, padded))
-    windows, settled = np.zeros((2, rows), np.int64)
-    noise, mean, length = np.zeros((3, rows))
-    first = np.zeros((rows, 2), np.int64)
-    return Heap(total, centre, windows, settled, np.ones(rows, np.bool_), noise, mean, length, first)
+def _strips(parts: Iterable[NDArray[Any]], k_size: int) -> Iterator[NDArray[Any]]:
+    """Yield strips that overlap by k_size - 1 rows, so that every window lies in just one."""
+    held: NDArray[Any] | None = None
+    for part in parts:
+        rows = part if held is None else np.concatenate([held, part], axis=1)
+        for start in range(0, rows.shape[1] - k_size + 1, STRIP_ROWS):
+            yield np.ascontiguousarray(rows[:, start : start + STRIP_ROWS + k_size - 1])
+        held = rows[:, max(rows.shape[1] - k_size + 1, 0) :]
 
 
-def with_room(heap: Heap, rows: int) -> Heap:
-    """Return the heap, with room for at least so many grains."""
-    there = heap.windows.size
-    if there >= rows:
-        return heap
-    more = new_heap(max(rows, 2 * there) - there, heap.total.shape[1])
-    return Heap(*(np.concatenate(parts) for parts in zip(heap, more, strict=True)))
+def _accumulators(capacity: int, energies: int) -> Accumulators:
+    """Return empty accumulators for so many groups."""
+    total, centre = np.zeros((2, capacity, padded_length(energies)))
+    windows, centred = np.zeros((2, capacity), np.int64)
+    noise, mean, length = np.zeros((3, capacity))
+    return Accumulators(
+        total,
+        centre,
+        windows,
+        centred,
+        isolated=np.ones(capacity, np.bool_),
+        noise=noise,
+        mean=mean,
+        length=length,
+        first=np.zeros((capacity, 2), np.int64),
+    )
 
 
-def heap_grains(heap: Heap, count: int, energies: int) -> Grains:
-    """Return the first `count` grains."""
-    return Grains(
-        total=heap.total[:count, :energies].copy(),
-        windows=heap.windows[:count].copy(),
-        noise=heap.noise[:count].copy(),
-        mean=heap.mean[:count].copy(),
-        length=heap.length[:count].copy(),
-        first=heap.first[:count].copy(),
+def _with_capacity(groups: Accumulators, least: int) -> Accumulators:
+    """Return the accumulators with memory for at least so many groups."""
+    capacity = groups.windows.size
+    if capacity >= least:
+        return groups
+    more = _accumulators(max(least, 2 * capacity) - capacity, groups.total.shape[1])
+    return Accumulators(*(np.concatenate(parts) for parts in zip(groups, more, strict=True)))
+
+
+def _grown(groups: Accumulators, count: int, energies: int) -> WindowGroups:
+    """Return the first `count` groups."""
+    return WindowGroups(
+        total=groups.total[:count, :energies].copy(),
+        windows=groups.windows[:count].copy(),
+        noise=groups.noise[:count].copy(),
+        mean=groups.mean[:count].copy(),
+        length=groups.length[:count].copy(),
+        first=groups.first[:count].copy(),
     )
 
 
 @njit(nogil=True, cache=True)
-def gather_rows(
-    strip: Strip, y: int, limits: Limits, place: tuple[int, int], heap: Heap, count: int
+def _gather_rows(
+    strip: Strip, y: int, limits: Limits, origin: tuple[int, int], groups: Accumulators, count: int
 ) -> tuple[int, int]:
-    """Let the uniform windows of a strip, from row y on, join grains, as long as the heap has room for a row.
+    """Let the uniform windows of a strip, from row y on, join groups while there is memory for a row.
 
-    The strip starts at `place` (y, x). Returns the first row left and how many grains there are.
+    The strip starts at `origin` (y, x). Returns the first row left and how many groups there are.
     """
     n = strip.row.pixels.size
-    work = Work(
-        np.empty((2, heap.total.shape[1])),
+    scratch = Scratch(
+        np.empty((2, groups.total.shape[1])),
         np.empty(n, np.float32),
         np.empty(n),
         np.empty(n),
         np.empty(n, np.bool_),
     )
-    while y < strip.rows and count + n <= heap.windows.size:
+    while y < strip.rows and count + n <= groups.windows.size:
         move_to(strip, y)
-        count = _gather_row(strip.row, limits, work, (place[0] + y, place[1]), heap, count)
+        count = _gather_row(strip.row, limits, (origin[0] + y, origin[1]), groups, count, scratch)
         y += 1
     return y, count
 
 
 @njit(nogil=True, cache=True)
-def _gather_row(row: Row, limits: Limits, work: Work, place: tuple[int, int], heap: Heap, count: int) -> int:
-    """Let the uniform windows of a row that starts at `place` join grains; return how many there are."""
-    waits, joins, noise = work.waits, work.joins, work.noise
+def _gather_row(
+    row: WindowSums,
+    limits: Limits,
+    origin: tuple[int, int],
+    groups: Accumulators,
+    count: int,
+    scratch: Scratch,
+) -> int:
+    """Let the uniform windows of a row that starts at `origin` join groups; return how many there are."""
+    waits, joins, noise = scratch.waits, scratch.joins, scratch.noise
     n = waits.size
     for x in range(n):
         waits[x] = _is_uniform(row, x, limits)
@@ -148,24 +228,24 @@ def _gather_row(row: Row, limits: Limits, work: Work, place: tuple[int, int], he
     for x in range(n):
         if not waits[x]:
             continue
-        _mean_spectrum(row, x, limits.unit, work.room)
-        grain = _nearest_grain(work.room, noise[x], row.pixels[x], limits, heap, count)
+        _mean_spectrum(row, x, limits.unit, scratch.spectra)
+        group = _nearest_group(scratch.spectra, noise[x], row.pixels[x], limits, groups, count)
         joins[:] = 0.0
         joins[x] = 1.0
-        if grain == count:
+        if group == count:
             count += 1
-            heap.first[grain, 0], heap.first[grain, 1] = place[0], place[1] + x
+            groups.first[group, 0], groups.first[group, 1] = origin[0], origin[1] + x
         elif row.pixels[x] == limits.whole:
-            _find_like(row, x, heap, grain, limits, work)
-        _join(row, x, limits.unit, work, heap, grain)
+            _find_alike(row, x, groups, group, limits, scratch)
+        _join(row, x, limits.unit, scratch, groups, group)
         for i in range(x, n):
             waits[i] = waits[i] and joins[i] == 0.0
-        _settle(heap, grain, count, limits, work.room)
+        _update_centre(groups, group, count, limits, scratch.spectra)
     return count
 
 
 @njit(nogil=True, cache=True)
-def _is_uniform(row: Row, x: int, limits: Limits) -> bool:
+def _is_uniform(row: WindowSums, x: int, limits: Limits) -> bool:
     pixels, scatter = row.pixels[x], row.scatter[x]
     return (
         pixels >= limits.fewest
@@ -176,65 +256,69 @@ def _is_uniform(row: Row, x: int, limits: Limits) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _mean_spectrum(row: Row, x: int, unit: float, room: FloatArray) -> None:
-    """Write the mean standardised spectrum of window x into room[0]; what pads it is zero."""
-    room[:] = 0.0
+def _mean_spectrum(row: WindowSums, x: int, unit: float, spectra: FloatArray) -> None:
+    """Write the mean standardised spectrum of window x into spectra[0]; what pads it is zero."""
+    spectra[:] = 0.0
     for e in range(row.total.shape[0]):
-        room[0, e] = row.total[e, x] / (row.pixels[x] * unit)
+        spectra[0, e] = row.total[e, x] / (row.pixels[x] * unit)
 
 
 @njit(nogil=True, cache=True)
-def _nearest_grain(
-    room: FloatArray, noise: float, pixels: float, limits: Limits, heap: Heap, count: int
+def _nearest_group(
+    spectra: FloatArray, noise: float, pixels: float, limits: Limits, groups: Accumulators, count: int
 ) -> int:
-    """Return the grain nearest to the spectrum room[0], or `count` where none is within reach.
+    """Return the group nearest to spectra[0], or `count` where none is within the radius.
 
     Distances are squared and freed of what the noise of both means adds.
     """
-    best, nearest = limits.reach * noise, count
-    for grain in range(count):
-        for e in range(room.shape[1]):
-            room[1, e] = room[0, e] - heap.centre[grain, e]
-        shared = limits.spread * noise / pixels * (1.0 + 1.0 / heap.settled[grain])
-        square = lane_dot(room, 1, room, 1) - shared
+    best, nearest = limits.radius * noise, count
+    for group in range(count):
+        for e in range(spectra.shape[1]):
+            spectra[1, e] = spectra[0, e] - groups.centre[group, e]
+        shared = limits.spread * noise / pixels * (1.0 + 1.0 / groups.centred[group])
+        square = lane_dot(spectra, 1, spectra, 1) - shared
         if square < best:
-            best, nearest = square, grain
+            best, nearest = square, group
     return nearest
 
 
 @njit(nogil=True, cache=True)
-def _find_like(row: Row, start: int, heap: Heap, grain: int, limits: Limits, work: Work) -> None:
-    """Mark with 1 the waiting whole windows of the row, from `start` on, that belong to a grain for sure."""
-    distance, waits, pixels = work.distance[start:], work.waits[start:], row.pixels[start:]
-    noise, joins = work.noise[start:], work.joins[start:]
+def _find_alike(
+    row: WindowSums, start: int, groups: Accumulators, group: int, limits: Limits, scratch: Scratch
+) -> None:
+    """Mark with 1 the waiting whole windows of the row, from `start` on, that belong to a group for sure."""
+    distance, waits, pixels = scratch.distance[start:], scratch.waits[start:], row.pixels[start:]
+    noise, joins = scratch.noise[start:], scratch.joins[start:]
     distance[:] = 0.0
     factor = np.float32(1.0 / (limits.whole * limits.unit))
     for e in range(row.total.shape[0]):
-        line, centre = row.total[e, start:], np.float32(heap.centre[grain, e])
+        line, centre = row.total[e, start:], np.float32(groups.centre[group, e])
         for x in range(distance.size):
             away = line[x] * factor - centre
             distance[x] += away * away
-    reach = limits.reach if heap.alone[grain] else SURE * limits.reach
-    reach += limits.spread / limits.whole * (1.0 + 1.0 / heap.settled[grain])
+    radius = limits.radius if groups.isolated[group] else SURE * limits.radius
+    radius += limits.spread / limits.whole * (1.0 + 1.0 / groups.centred[group])
     for x in range(distance.size):
-        if waits[x] and pixels[x] == limits.whole and distance[x] <= reach * noise[x]:
+        if waits[x] and pixels[x] == limits.whole and distance[x] <= radius * noise[x]:
             joins[x] = 1.0
 
 
 @njit(nogil=True, cache=True)
-def _join(row: Row, start: int, unit: float, work: Work, heap: Heap, grain: int) -> None:
-    """Add the windows marked, from `start` on, to a grain; all have as many valid pixels as the first."""
+def _join(
+    row: WindowSums, start: int, unit: float, scratch: Scratch, groups: Accumulators, group: int
+) -> None:
+    """Add the windows marked, from `start` on, to a group; all have as many valid pixels as the first."""
     pixels, end = row.pixels[start], start
-    for x in range(start, work.joins.size):
-        if work.joins[x] > 0.0:
+    for x in range(start, scratch.joins.size):
+        if scratch.joins[x] > 0.0:
             end = x + 1
-            heap.windows[grain] += 1
-            heap.noise[grain] += work.noise[x]
-            heap.mean[grain] += row.mean[x] / pixels
-            heap.length[grain] += row.length[x] / pixels
-    joins = work.joins[start:end]
+            groups.windows[group] += 1
+            groups.noise[group] += scratch.noise[x]
+            groups.mean[group] += row.mean[x] / pixels
+            groups.length[group] += row.length[x] / pixels
+    joins = scratch.joins[start:end]
     for e in range(row.total.shape[0]):
-        heap.total[grain, e] += _marked_sum(row.total[e, start:end], joins) / (pixels * unit)
+        groups.total[group, e] += _marked_sum(row.total[e, start:end], joins) / (pixels * unit)
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc"})
@@ -247,22 +331,22 @@ def _marked_sum(line: Float32Array, joins: FloatArray) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _settle(heap: Heap, grain: int, count: int, limits: Limits, room: FloatArray) -> None:
-    """Draw a grain's centre anew when its windows have doubled, and see whether another centre is near."""
-    windows = heap.windows[grain]
-    if windows < 2 * heap.settled[grain]:
+def _update_centre(groups: Accumulators, group: int, count: int, limits: Limits, spectra: FloatArray) -> None:
+    """Take a group's mean as its centre when its windows have doubled, and see whether another is near."""
+    windows = groups.windows[group]
+    if windows < 2 * groups.centred[group]:
         return
-    heap.settled[grain] = windows
-    for e in range(heap.total.shape[1]):
-        heap.centre[grain, e] = heap.total[grain, e] / windows
-    near = NEAR * limits.reach * heap.noise[grain] / windows
+    groups.centred[group] = windows
+    for e in range(groups.total.shape[1]):
+        groups.centre[group, e] = groups.total[group, e] / windows
+    near = NEAR * limits.radius * groups.noise[group] / windows
     for other in range(count):
-        if other == grain:
+        if other == group:
             continue
-        for e in range(room.shape[1]):
-            room[1, e] = heap.centre[grain, e] - heap.centre[other, e]
-        shared = 1.0 / heap.settled[grain] + 1.0 / heap.settled[other]
-        added = limits.spread * heap.noise[grain] / windows / limits.whole * shared
-        if lane_dot(room, 1, room, 1) - added < near:
-            heap.alone[grain] = False
-            heap.alone[other] = False
+        for e in range(spectra.shape[1]):
+            spectra[1, e] = groups.centre[group, e] - groups.centre[other, e]
+        shared = 1.0 / groups.centred[group] + 1.0 / groups.centred[other]
+        added = limits.spread * groups.noise[group] / windows / limits.whole * shared
+        if lane_dot(spectra, 1, spectra, 1) - added < near:
+            groups.isolated[group] = False
+            groups.isolated[other] = False

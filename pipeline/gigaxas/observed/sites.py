@@ -1,4 +1,4 @@
-"""The sites observed in an image: from its grains, and, for an image in memory, from its pixels."""
+"""The sites observed in an image: from its window groups, and, for an image in memory, from its pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
-from gigaxas.observed.block import observe_parcel, probe_windows
-from gigaxas.observed.level import Level, find_level
-from gigaxas.observed.sampling import parcels, probes
+from gigaxas.observed.grouping import observe_block
+from gigaxas.observed.noise_level import NoiseLevel, level_of_samples, sample_windows
+from gigaxas.observed.sampling import block_grid, sample_grid
 from gigaxas.observed.selection import select_sites
-from gigaxas.observed.window_groups import Grains, merge_grains
+from gigaxas.observed.window_groups import WindowGroups, merge_groups
 from gigaxas.spatial.clean_up import check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.tiles import flat
@@ -21,19 +21,20 @@ from gigaxas.tiles import flat
 
 @dataclass(frozen=True)
 class ObservedSites:
-    """Sites that the data hold, the commonest first.
-
-    spectra (m, E) and the variance (m, E) of a mean over one window, in the image's own unit; windows (m,)
-    how many uniform windows are nearest to each, first (m, 2) the place (y, x) of one of them, loss (m,) the
-    probability that a window of the grain served worst is deleted by the clean-up.
-    """
+    """Sites that the data hold, the commonest first."""
 
     spectra: FloatArray
+    """(m, E) in the image's own unit."""
     variance: FloatArray
+    """(m, E) variance of a mean over one window, in the square of this unit."""
     windows: IntArray
+    """(m,) number of uniform windows nearest to each."""
     first: IntArray
+    """(m, 2) place (y, x) of one of these windows."""
     loss: FloatArray
-    level: Level
+    """(m,) probability that a window of the group served worst is deleted by the clean-up."""
+    level: NoiseLevel
+    """The level of the noise by which they were found."""
 
 
 def observe_sites(
@@ -51,59 +52,42 @@ def observe_sites(
     """
     check_clean_up(k_size, p_num, image.shape[1:])
     plane = (image.shape[1], image.shape[2])
-    probed = [probe_windows(image[:, *tile.region].copy(), k_size, invalid) for tile in flat(probes(plane))]
-    level = join_probes(probed, noise, k_size, p_num, error)
-    parts = [
-        observe_parcel([image[:, *tile.region]], (tile.y0, tile.x0), level, invalid)
-        for tile in flat(parcels(plane, k_size))
+    samples = [
+        sample_windows(image[:, *tile.region].copy(), k_size, invalid) for tile in flat(sample_grid(plane))
     ]
-    return settle_sites(parts, level)
+    level = level_of_samples(samples, noise, k_size, p_num, error)
+    groups = [
+        observe_block([image[:, *tile.region]], (tile.y0, tile.x0), level, invalid)
+        for tile in flat(block_grid(plane, k_size))
+    ]
+    return sites_of_groups(groups, level)
 
 
-def join_probes(
-    probed: Sequence[tuple[FloatArray, FloatArray]],
-    noise: NoiseModel,
-    k_size: int,
-    p_num: int,
-    error: float,
-    scale: float = 1.0,
-    offset: float = 0.0,
-) -> Level:
-    """Return the level that the windows of all probes show; a sample x is the absorbance x * scale + offset.
-
-    Raises InputError as `find_level`.
-    """
-    windows = np.concatenate([found for found, _ in probed])
-    total = np.sum([spectrum for _, spectrum in probed], axis=0)
-    mean = total[:-1] / max(total[-1], 1.0) * scale + offset
-    return find_level(windows, mean, noise, k_size, p_num, error)
-
-
-def settle_sites(
-    parts: Sequence[Grains], level: Level, scale: float = 1.0, offset: float = 0.0
+def sites_of_groups(
+    parts: Sequence[WindowGroups], level: NoiseLevel, scale: float = 1.0, offset: float = 0.0
 ) -> ObservedSites:
-    """Return the sites of the grains of all parcels, given in the parcels' order.
+    """Return the sites of the window groups of all blocks, given in the blocks' order.
 
-    A sample x is the absorbance x * scale + offset. Raises InputError where there is no grain.
+    A sample x is the absorbance x * scale + offset. Raises InputError where there is no group.
     """
-    grains = merge_grains(parts, level)
-    if not grains.windows.size:
+    groups = merge_groups(parts, level)
+    if not groups.windows.size:
         raise InputError(
             f"sites.from: found no uniform window of {level.k_size} x {level.k_size} pixels, expected some "
             "to take sites from; set sites.from: library, or look at the noise settings"
         )
-    chosen = select_sites(grains, level)
-    groups = grains.grouped(chosen.site)
-    length = groups.length / groups.windows
-    spectra = chosen.spectra * length[:, None] + (groups.mean / groups.windows)[:, None]
-    noise = groups.variance[:, None] * level.profile * length[:, None] ** 2
+    chosen = select_sites(groups, level)
+    served = groups.merged(chosen.site)
+    length = served.length / served.windows
+    spectra = chosen.spectra * length[:, None] + (served.mean / served.windows)[:, None]
+    noise = served.variance[:, None] * level.profile * length[:, None] ** 2
     loss = np.zeros(len(spectra))
     np.maximum.at(loss, chosen.site, chosen.loss)
     return ObservedSites(
         spectra * scale + offset,
         noise * scale**2 * level.spread / level.k_size**2,
-        groups.windows,
-        groups.first,
+        served.windows,
+        served.first,
         loss,
         level,
     )

@@ -1,7 +1,8 @@
-"""Grains: uniform windows of one composition, gathered parcel by parcel and then over the whole image."""
+"""Groups of uniform windows of one composition, and how those of all blocks merge over the whole image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -9,31 +10,33 @@ from scipy.stats import chi2
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
-from gigaxas.observed.level import Level
+from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.simd import lane_dot
 
 RESOLUTION = 1.0
-"""z below which two compositions are one grain: a pixel would be taken for the other one time in six."""
-MOST = 6000
-"""Grains that selection has time for; with more, the resolution is made coarser."""
-_COARSER = 1.25
+"""z below which two compositions are one group: a pixel would be taken for the other one time in six."""
+MOST_GROUPS = 6000
+"""Groups that selection has time for; with more, the resolution is made coarser."""
+COARSER = 1.25
+"""Factor by which it is made coarser."""
 
 
 @dataclass(frozen=True)
-class Grains:
-    """Sums over the uniform windows of k grains, in an order that no tiling changes.
-
-    total (k, E) of the windows' mean standardised spectra, windows (k,) their number, noise (k,) of the
-    variance of a single pixel, mean and length (k,) of what standardisation took away, first (k, 2) the place
-    (y, x) of the first window.
-    """
+class WindowGroups:
+    """Sums over the uniform windows of k groups, in an order that no tiling changes."""
 
     total: FloatArray
+    """(k, E) sums of the windows' mean standardised spectra."""
     windows: IntArray
+    """(k,) number of windows."""
     noise: FloatArray
+    """(k,) sums of the windows' variance of a single pixel, added over the energies."""
     mean: FloatArray
+    """(k,) sums of the windows' mean that standardisation subtracted, in the image's own unit."""
     length: FloatArray
+    """(k,) sums of the windows' length that standardisation divided by, in the image's own unit."""
     first: IntArray
+    """(k, 2) place (y, x) of the first window."""
 
     @property
     def spectra(self) -> FloatArray:
@@ -45,69 +48,80 @@ class Grains:
         """The noise variance of a single pixel, summed over the energies (k,)."""
         return np.asarray(self.noise / self.windows)
 
-    def rows(self, which: IntArray) -> "Grains":
-        """Return some of the grains, in the order asked for."""
-        return Grains(*(getattr(self, part.name)[which] for part in fields(self)))
+    def rows(self, which: IntArray) -> "WindowGroups":
+        """Return some of the groups, in the order asked for."""
+        return WindowGroups(*(getattr(self, part.name)[which] for part in fields(self)))
 
-    def grouped(self, group: IntArray) -> "Grains":
-        """Return one grain for every group 0, 1, ... that `group` (k,) names, with the place of its first."""
-        count = int(group.max()) + 1
+    def merged(self, into: IntArray) -> "WindowGroups":
+        """Return the sums of the groups that `into` (k,) gives the same number, with the place of the first."""
+        count = int(into.max()) + 1
         sums = []
         for part in fields(self):
             values = getattr(self, part.name)
             total = np.zeros((count, *values.shape[1:]), values.dtype)
-            np.add.at(total, group, values)
+            np.add.at(total, into, values)
             sums.append(total)
-        whole = Grains(*sums)
-        whole.first[:] = self.first[np.unique(group, return_index=True)[1]]
+        whole = WindowGroups(*sums)
+        whole.first[:] = self.first[np.unique(into, return_index=True)[1]]
         return whole
 
 
-def merge_grains(parts: Sequence[Grains], level: Level) -> Grains:
-    """Merge the grains of all parcels, given in the parcels' order; the largest come first.
+class _Known(NamedTuple):
+    """What tells groups apart: E is padded to whole vectors."""
 
-    A grain joins the nearest larger one when they are less than RESOLUTION apart in z, or no further than
+    spectra: FloatArray
+    """(k, E) mean standardised spectra."""
+    variance: FloatArray
+    """(k,) noise variance of a pixel."""
+    share: FloatArray
+    """(k,) part of this variance that is left in the mean of the group."""
+    profile: FloatArray
+    """(1, E) variance at each energy as a share of the whole."""
+    tail: float
+    """Times its usual squared length that the noise of a mean may have."""
+
+
+def merge_groups(parts: Sequence[WindowGroups], level: NoiseLevel) -> WindowGroups:
+    """Merge the groups of all blocks, given in the blocks' order; the largest come first.
+
+    A group joins the nearest larger one when they are less than RESOLUTION apart in z, or no further than
     noise may carry one of so many windows at the level's error.
     """
-    whole = Grains(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Grains)))
+    whole = WindowGroups(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(WindowGroups)))
     resolution = RESOLUTION
     while whole.windows.size:
         ordered = whole.rows(np.argsort(-whole.windows, kind="stable"))
-        merged = ordered.grouped(_leaders(ordered, level, resolution))
+        merged = ordered.merged(_lead(_known(ordered, level), resolution))
         merged = merged.rows(np.argsort(-merged.windows, kind="stable"))
-        if merged.windows.size <= MOST:
+        if merged.windows.size <= MOST_GROUPS:
             return merged
-        resolution *= _COARSER
+        resolution *= COARSER
     return whole
 
 
-def own_pixels(windows: IntArray, level: Level) -> FloatArray:
+def own_pixels(windows: IntArray, level: NoiseLevel) -> FloatArray:
     """Return how many pixels so many windows (k,) rest on, at the least: they overlap."""
     return np.asarray(level.k_size**2 + windows - 1.0)
 
 
-def _leaders(grains: Grains, level: Level, resolution: float) -> IntArray:
-    """Return for each grain (k,) the number of the leader it joins; leaders are numbered as they come."""
+def _known(groups: WindowGroups, level: NoiseLevel) -> _Known:
     energies = level.profile.size
     padded = padded_length(energies)
-    spectra, profile = np.zeros((grains.windows.size, padded)), np.zeros((1, padded))
-    spectra[:, :energies], profile[0, :energies] = grains.spectra, level.profile
+    spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
+    spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     # noise alone, at an error shared among all windows: a multiple of what it does in the mean
-    tail = float(chi2.isf(level.error / max(1, int(grains.windows.sum())), level.freedom)) / level.freedom
-    share = level.spread / own_pixels(grains.windows, level)
-    return _lead(spectra, profile, grains.variance, share, tail, resolution)
+    tail = float(chi2.isf(level.error / max(1, int(groups.windows.sum())), level.freedom)) / level.freedom
+    share = level.spread / own_pixels(groups.windows, level)
+    return _Known(spectra, groups.variance, share, profile, tail)
 
 
 @njit(nogil=True, cache=True)
-def _lead(
-    spectra: FloatArray,
-    profile: FloatArray,
-    variance: FloatArray,
-    share: FloatArray,
-    tail: float,
-    resolution: float,
-) -> IntArray:
-    """Let each grain, the first ones first, join the nearest leader it cannot be told from, or become one."""
+def _lead(groups: _Known, resolution: float) -> IntArray:
+    """Return for each group (k,) the number of the leader it joins; leaders are numbered as they come.
+
+    Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one.
+    """
+    spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
     count, width = spectra.shape
     own = np.empty(count, np.int64)
     leaders = np.empty(count, np.int64)
@@ -124,7 +138,7 @@ def _lead(
             distance = lane_dot(away, 0, away, 0)
             noise = 0.5 * (variance[i] + variance[j])
             both = share[i] * variance[i] + share[j] * variance[j]
-            if distance > both * tail:
+            if distance > both * groups.tail:
                 # z is at least this, as no energy has more than the widest share of the noise
                 if distance - both > 2.0 * resolution * np.sqrt(distance * widest * noise):
                     continue

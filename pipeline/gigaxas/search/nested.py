@@ -11,12 +11,12 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.simd import lowest_bit
 from gigaxas.search.axes import count_transform
 from gigaxas.search.bounds import Scale, apart, settle
 from gigaxas.search.definition import ADDITIONS, MOVES, MULTIPLICATIONS, keep, sum_to
 from gigaxas.search.reproduction.fine import Rows
 from gigaxas.search.tree import Tree, Walk, nearest_places, new_walk, next_leaf, restart, search_leaf
+from gigaxas.simd import lowest_bit
 
 LEAF_COST = 64  # samples whose distance costs about as much as a look into a leaf
 

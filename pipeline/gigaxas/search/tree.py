@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.simd import lowest_bit
 from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, keep
 from gigaxas.search.simd import LEAF, add_squares
+from gigaxas.simd import lowest_bit
 
 STEP = 6  # axes of a leaf between two looks at its sums
 RESTORE = -1

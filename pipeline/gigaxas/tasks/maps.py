@@ -12,7 +12,7 @@ from gigaxas.locations import Place
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
 from gigaxas.nearest.certainty import Certainty, certainty_maps
-from gigaxas.observed import Grains, Level, observe_parcel, probe_windows
+from gigaxas.observed import NoiseLevel, WindowGroups, WindowSample, observe_block, sample_windows
 from gigaxas.simulate import EdgeWindows, simulate_block
 from gigaxas.spatial.certain import settle
 from gigaxas.spatial.clean_up import effective_labels, find_cores
@@ -49,16 +49,15 @@ def simulate_tile(
     cube.write_tile(store, tile, block.mu, mu_low=block.mu_low, mu_high=block.mu_high)
 
 
-def probe_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> tuple[FloatArray, FloatArray]:
-    """Return what the windows of one probe show of the noise, and the sum of their spectra."""
-    return probe_windows(cube.read_tile(info, tile), k_size, info.invalid)
+def sample_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> WindowSample:
+    """Return what the windows of one sample area show of the noise."""
+    return sample_windows(cube.read_tile(info, tile), k_size, info.invalid)
 
 
-def observe_tile(tile: Tile, *, info: CubeInfo, level: Level) -> Grains:
-    """Gather the uniform windows of one parcel into grains; a row of chunks is held at a time."""
-    rows = chunk_rows(tile, info.chunk[0])
-    blocks = (cube.read_tile(info, part) for part in rows)
-    return observe_parcel(blocks, (tile.y0, tile.x0), level, info.invalid)
+def observe_tile(tile: Tile, *, info: CubeInfo, level: NoiseLevel) -> WindowGroups:
+    """Gather the uniform windows of one block into groups; a row of chunks is held at a time."""
+    parts = (cube.read_tile(info, part) for part in chunk_rows(tile, info.chunk[0]))
+    return observe_block(parts, (tile.y0, tile.x0), level, info.invalid)
 
 
 def assign_tile(

@@ -23,7 +23,7 @@ from gigaxas.evaluation import (
 )
 from gigaxas.evaluation.figures import draw_injection
 from gigaxas.execution.runner import Progress, Runner, silent
-from gigaxas.observed import Level, observe_sites
+from gigaxas.observed import NoiseLevel, observe_sites
 from gigaxas.simulate import EdgeWindows, edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, read_tile
@@ -121,7 +121,7 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
     return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
 
 
-def _false_clusters(run: Resolved, level: Level, source: Source, number: int) -> int:
+def _false_clusters(run: Resolved, level: NoiseLevel, source: Source, number: int) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     config, sites = run.config, run.sites.table.spectra
     noise = _as_found(run.noise, level)
@@ -134,7 +134,7 @@ def _false_clusters(run: Resolved, level: Level, source: Source, number: int) ->
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
 
 
-def _as_found(noise: NoiseModel, level: Level) -> NoiseModel:
+def _as_found(noise: NoiseModel, level: NoiseLevel) -> NoiseModel:
     """Return the camera model with the light that makes its noise that of the data."""
     return replace(noise, c_ref=noise.c_ref / level.scale**2)
 

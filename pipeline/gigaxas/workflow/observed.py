@@ -8,14 +8,14 @@ from gigaxas.arrays import FloatArray
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import (
     Evidence,
-    Level,
+    NoiseLevel,
     ObservedSites,
+    block_grid,
     explain,
     gather_evidence,
-    join_probes,
-    parcels,
-    probes,
-    settle_sites,
+    level_of_samples,
+    sample_grid,
+    sites_of_groups,
     with_library,
 )
 from gigaxas.sites import (
@@ -67,12 +67,12 @@ def _audit(run: Resolved, table: SiteTable) -> SiteAudit | None:
     return audit_sites(table, None, run.noise, limit=wanted.limit, seed=wanted.seed)
 
 
-def find_level(run: Resolved, runner: Runner) -> Level:
-    """Return the level of the noise by probes all over the cube. Raises InputError where it shows nothing."""
+def find_level(run: Resolved, runner: Runner) -> NoiseLevel:
+    """Return the level of the noise by sample areas all over the cube; InputError where it shows nothing."""
     info, k_size, p_num = run.info, run.config.clean_up.k_size, run.config.clean_up.p_num
-    probed = runner.over("probe", stages.probe_tile, probes(info.plane), info=info, k_size=k_size)
-    return join_probes(
-        [one for row in probed for one in row],
+    samples = runner.over("sample", stages.sample_tile, sample_grid(info.plane), info=info, k_size=k_size)
+    return level_of_samples(
+        [one for row in samples for one in row],
         run.noise,
         k_size,
         p_num,
@@ -85,9 +85,9 @@ def find_level(run: Resolved, runner: Runner) -> Level:
 def find_sites(run: Resolved, runner: Runner) -> ObservedSites:
     """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
     info, level = run.info, find_level(run, runner)
-    grid = parcels(info.plane, run.config.clean_up.k_size)
+    grid = block_grid(info.plane, run.config.clean_up.k_size)
     parts = runner.over("observe", stages.observe_tile, grid, info=info, level=level)
-    return settle_sites([one for row in parts for one in row], level, info.scale, info.offset)
+    return sites_of_groups([one for row in parts for one in row], level, info.scale, info.offset)
 
 
 def _explained(

@@ -9,7 +9,7 @@ from gigaxas.checkpoint.ledger import recorded_tiles
 from gigaxas.checkpoint.owner import is_made, is_of_this_code
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
-from gigaxas.observed import parcels, probes
+from gigaxas.observed import block_grid, sample_grid
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.raw.registration import overlapping
 from gigaxas.report.viewer import TILE
@@ -183,9 +183,9 @@ def _sites(run: Resolved) -> Product:
 
     stages = [Stage("sites", 1)]
     if run.config.sites.origin in ("observed", "both"):
-        windows = sum(map(len, parcels(run.plan.plane, run.config.clean_up.k_size)))
-        samples = sum(map(len, probes(run.plan.plane)))
-        stages = [Stage("probe", samples), Stage("observe", windows, _cube_bytes(run)), *stages]
+        windows = sum(map(len, block_grid(run.plan.plane, run.config.clean_up.k_size)))
+        samples = sum(map(len, sample_grid(run.plan.plane)))
+        stages = [Stage("sample", samples), Stage("observe", windows, _cube_bytes(run)), *stages]
     return Product("sites", run.paths.sites, run.stored_sites is not None, make, stages)
 
 
