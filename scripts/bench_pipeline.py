@@ -98,8 +98,8 @@ def _rows(
     result = folder / "result.zarr"
     shutil.rmtree(result, ignore_errors=True)
     create_result(result, info.plane, plan.tile, info.pixel_um, count, "bench")
-    grid, expected = (len(plan.grid), len(plan.grid[0])), config.clean_up
-    create_aside(result, grid, plan.tile, info.bytes_per_pixel, expected.model_dump())
+    grid, expected = (len(plan.grid), len(plan.grid[0])), config.clean_up.value
+    create_aside(result, grid, plan.tile, info.bytes_per_pixel, expected._asdict())
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(info.shape[0], 32)))[0].astype(np.float32)
 
     many = prepare(make_sites())

@@ -14,14 +14,14 @@ def each_tile(function, *grids):
     return [[function(*items) for items in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
 
 
-def clean_up_by_tiles(labels, heights, widths, k_size, p_num, fill_void=False):
+def clean_up_by_tiles(labels, heights, widths, clean_up):
     """Kept map of `labels`, computed tile by tile."""
-    half, grid = k_size // 2, tile_grid(heights, widths)
+    half, grid = clean_up.radius, tile_grid(heights, widths)
     surroundings = np.pad(labels, half, constant_values=OUTSIDE)
 
     def cores_of(tile):
         padded = surroundings[tile.y0 : tile.y1 + 2 * half, tile.x0 : tile.x1 + 2 * half]
-        return find_cores(padded, tile.interior(half, labels.shape), k_size, p_num, fill_void)
+        return find_cores(padded, tile.interior(half, labels.shape), clean_up)
 
     def effective_of(tile, cores):
         return effective_labels(labels[tile.region], cores, tile.interior(half, labels.shape))

@@ -3,29 +3,29 @@
 import numpy as np
 import pytest
 from gigaxas.spatial.certain import settle
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import Sums
 from gigaxas.stores import deferred as aside
 from gigaxas.stores.io import groups
 from gigaxas.stores.result import open_result
 from gigaxas.tasks.maps import cube as cubes
-from gigaxas.tiles import flat, tile_grid
+from gigaxas.tiles import Box, flat, tile_grid
 from gigaxas.workflow.classify import classify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
-from map_strategies import GATE, label_maps, tilings
+from map_strategies import clean_ups, label_maps, tilings
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
 
 
 @settings(deadline=None, max_examples=600)
-@given(st.data(), st.sampled_from(GATE), st.booleans())
-def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void):
-    k_size, p_num = gate
-    labels = data.draw(label_maps(smallest=k_size))
-    whole = oracle_clean_up(labels, k_size, p_num, fill_void)
+@given(st.data(), clean_ups)
+def test_what_a_tile_settles_is_what_the_whole_image_gives(data, clean_up):
+    labels = data.draw(label_maps(smallest=clean_up.k_size))
+    whole = oracle_clean_up(labels, *clean_up)
     for tile in flat(tile_grid(*data.draw(tilings(labels.shape)))):
-        interior = tile.interior(k_size // 2, labels.shape)
-        found = settle(labels[tile.region], interior, k_size, p_num, fill_void)
+        interior = tile.interior(clean_up.radius, labels.shape)
+        found = settle(labels[tile.region], interior, clean_up)
         expected = np.where(found.open, 0, whole[tile.region])
         np.testing.assert_array_equal(found.kept, expected)
 
@@ -33,14 +33,14 @@ def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void
 def test_a_core_that_only_the_neighbouring_tile_shows_leaves_its_region_open():
     whole = np.ones((5, 5), np.uint16)
     right = flat(tile_grid([5], [1, 4]))[1]
-    found = settle(whole[right.region], right.interior(2, whole.shape), 5, 23, False)
+    found = settle(whole[right.region], right.interior(2, whole.shape), CleanUp())
     assert oracle_clean_up(whole)[2, 2] == 1
     assert found.open[2, 1]
 
 
 def test_a_tile_of_few_wide_areas_leaves_next_to_nothing_open():
     labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64))).astype(np.uint16)
-    found = settle(labels, (0, 256, 0, 256), 5, 23, False)
+    found = settle(labels, Box(0, 256, 0, 256), CleanUp())
     assert found.open.mean() < 1e-3
     assert (found.kept > 0).mean() > 0.98
 

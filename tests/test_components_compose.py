@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from component_clusters import NOISE, make_clusters
 from gigaxas.components.composition import compose, plan_composition
 from gigaxas.components.decide import Decision
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from component_clusters import NOISE, make_clusters
 from planted import spectrum
 from scipy.optimize import nnls as scipy_nnls
 

@@ -2,13 +2,13 @@ import itertools
 
 import numpy as np
 import pytest
+from component_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
 from gigaxas.components.decide import Rules, decide
 from gigaxas.components.mixture import best_mixture
 from gigaxas.errors import InputError
 from gigaxas.spectra import read_library
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from component_clusters import LIBRARY, NAMES, leaked_rows, make_clusters
 from planted import ENERGY, spectrum
 from scipy.optimize import nnls as scipy_nnls
 

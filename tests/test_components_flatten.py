@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from component_clusters import LIBRARY, leaked_rows, make_clusters
 from gigaxas.components.evidence import mean_variance, pixel_noise
 from gigaxas.components.flattened import fit_leaks, leaked
 from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from component_clusters import LIBRARY, leaked_rows, make_clusters
 from planted import NAMES, NOISE, WINDOWS, spectrum
 
 

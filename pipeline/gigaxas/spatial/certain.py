@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, LabelArray
-from gigaxas.spatial.clean_up import effective_labels, find_cores
+from gigaxas.spatial.clean_up import CleanUp, effective_labels, find_cores
 from gigaxas.spatial.regions import find_regions
 from gigaxas.tiles import Box
 
@@ -20,7 +20,7 @@ class Settled:
     open: BoolArray
 
 
-def settle(labels: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool) -> Settled:
+def settle(labels: LabelArray, interior: Box, clean_up: CleanUp) -> Settled:
     """Clean up one tile (h, w) as far as it can be done without its surroundings.
 
     `interior` holds the tile's pixels whose window lies inside the image. A pixel near the tile's border is
@@ -28,13 +28,13 @@ def settle(labels: LabelArray, interior: Box, k_size: int, p_num: int, fill_void
     core may miss. A region with a core is kept; one without is open where it touches the tile's border or a
     pixel near it whose label is not certain, or holds one that may be a core.
     """
-    half = k_size // 2
+    half = clean_up.radius
     height, width = labels.shape
     inside = Box(half, max(height - half, half), half, max(width - half, half))
     padded = np.pad(labels, half)
-    cores = find_cores(padded, inside, k_size, p_num, fill_void)
+    cores = find_cores(padded, inside, clean_up)
     doubtful, hopeful = np.zeros((2, *labels.shape), np.bool_)
-    _doubt(padded, interior, inside, k_size, p_num, fill_void, doubtful, hopeful)
+    _doubt(padded, interior, inside, clean_up, doubtful, hopeful)
     effective = effective_labels(labels, cores, interior)
     effective[doubtful] = 0
     regions = find_regions(effective, cores)
@@ -53,13 +53,12 @@ def _doubt(
     padded: LabelArray,
     interior: Box,
     inside: Box,
-    k_size: int,
-    p_num: int,
-    fill_void: bool,
+    clean_up: CleanUp,
     doubtful: BoolArray,
     hopeful: BoolArray,
 ) -> None:
     """Mark pixels near the border that may be cores: of a label other than their own, or of their own."""
+    k_size, p_num, fill_void = clean_up
     half = k_size // 2
     height, width = doubtful.shape
     for y in range(interior[0], interior[1]):

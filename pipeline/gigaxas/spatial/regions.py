@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.errors import InputError
-from gigaxas.spatial.clean_up import check_clean_up, check_labels, effective_labels, find_cores
+from gigaxas.spatial.clean_up import CleanUp, check_clean_up, check_labels, effective_labels, find_cores
 from gigaxas.tiles import Box
 
 Numbers = NDArray[np.int32] | IntArray
@@ -93,16 +93,16 @@ def keep_regions(effective: LabelArray, regions: Regions, keep: BoolArray) -> La
     return np.where(kept[regions.components], effective, effective.dtype.type(0))
 
 
-def clean_up_map(labels: LabelArray, k_size: int = 5, p_num: int = 23, fill_void: bool = False) -> LabelArray:
+def clean_up_map(labels: LabelArray, clean_up: CleanUp) -> LabelArray:
     """Return the kept map (h, w) of a whole label map held in memory: METHOD 5, removed pixels 0.
 
     Raises InputError for parameters outside the gate, an image below one window, or what is no label map.
     """
     check_labels(labels)
-    check_clean_up(k_size, p_num, labels.shape)
-    half = k_size // 2
+    check_clean_up(clean_up, labels.shape)
+    half = clean_up.radius
     interior = Box(half, labels.shape[0] - half, half, labels.shape[1] - half)
-    cores = find_cores(np.pad(labels, half), interior, k_size, p_num, fill_void)
+    cores = find_cores(np.pad(labels, half), interior, clean_up)
     effective = effective_labels(labels, cores, interior)
     regions = find_regions(effective, cores)
     return keep_regions(effective, regions, regions.has_core[: regions.border + 1])

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
-from gigaxas.config.schema import CleanUp
 from gigaxas.locations import Place
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
@@ -15,7 +14,7 @@ from gigaxas.nearest.certainty import Certainty, certainty_maps
 from gigaxas.observed import Grains, Level, observe_parcel, probe_windows
 from gigaxas.simulate import EdgeWindows, simulate_block
 from gigaxas.spatial.certain import settle
-from gigaxas.spatial.clean_up import effective_labels, find_cores
+from gigaxas.spatial.clean_up import CleanUp, effective_labels, find_cores
 from gigaxas.spatial.cluster_sums import Sums, merge_sums, sum_spectra
 from gigaxas.spatial.fill import FillEdges, fill_edges, fill_tile, pixel_states
 from gigaxas.spatial.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
@@ -137,7 +136,7 @@ def fill_tile_holes(
     site = read_map(result, "site", tile.region)
     kept = read_map(result, "kept", tile.region)
     void = None if clean_up.fill_void else site == 0
-    states = pixel_states(site, kept, void, tile.interior(clean_up.k_size // 2, plane))
+    states = pixel_states(site, kept, void, tile.interior(clean_up.radius, plane))
     label = fill_tile(kept, settled, void)
     write_maps(result, tile, label=label, state=states)
     return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
@@ -162,24 +161,24 @@ def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: i
 
 
 def tile_regions(
-    window: LabelArray, tile: Tile, plane: Plane, k_size: int, p_num: int, fill_void: bool
+    window: LabelArray, tile: Tile, plane: Plane, clean_up: CleanUp
 ) -> tuple[LabelArray, Regions]:
-    """Find the regions of one tile from its site labels with a halo of k_size // 2, cut at the image's edge.
+    """Find the regions of one tile from its site labels and a halo of `radius`, cut at the image's edge.
 
     Returns the labels (h, w) that the regions are made of, and the regions.
     """
-    half = k_size // 2
+    half = clean_up.radius
     padded = np.pad(window, tile.padding(half, plane))
     interior = tile.interior(half, plane)
-    cores = find_cores(padded, interior, k_size, p_num, fill_void)
+    cores = find_cores(padded, interior, clean_up)
     height, width = tile.shape
     effective = effective_labels(padded[half : half + height, half : half + width], cores, interior)
     return effective, find_regions(effective, cores)
 
 
 def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
-    window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
-    return tile_regions(window, tile, plane, **clean_up.model_dump())
+    window = read_map(result, "site", tile.padded(clean_up.radius, plane))
+    return tile_regions(window, tile, plane, clean_up)
 
 
 def _assign(
@@ -212,7 +211,7 @@ def _assign(
 def _aside(
     part: Tile, tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp
 ) -> Aside:
-    settled = settle(labels, part.interior(expected.k_size // 2, info.plane), **expected.model_dump())
+    settled = settle(labels, part.interior(expected.radius, info.plane), expected)
     y, x = np.nonzero(settled.open)
     pixels = (y + part.y0 - tile.y0) * tile.shape[1] + x + part.x0 - tile.x0
     # only a void pixel has an invalid sample, and none of these is kept but with fill_void

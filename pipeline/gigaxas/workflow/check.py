@@ -90,7 +90,7 @@ def _plan(
             info = describe(config)
     outline = outline_of(config, source) if source else simulated_outline(config) if config.simulate else None
     plan = make_plan(config, worker_count(config.compute), info, outline)
-    check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
+    check_clean_up(config.clean_up.value, plan.plane)
     _check_memory(config, plan)
     _check_disk(config.output, plan)
     return plan

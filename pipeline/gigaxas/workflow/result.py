@@ -10,12 +10,13 @@ from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.config.paths import result_path
-from gigaxas.config.schema import CleanUp, Config
+from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
 from gigaxas.nearest import Prepared, prepare
 from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import Certainty, prepare_certainty
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
 from gigaxas.spatial.fill import settle_fill
 from gigaxas.spatial.regions import merge_regions
@@ -60,8 +61,8 @@ def _room_aside(config: Config, plan: Plan, info: CubeInfo, store: Place) -> Cle
     if info.dtype != np.uint16:
         return None
     grid = len(plan.grid), len(plan.grid[0])
-    create_aside(store, grid, plan.tile, info.bytes_per_pixel, config.clean_up.model_dump())
-    return config.clean_up
+    create_aside(store, grid, plan.tile, info.bytes_per_pixel, config.clean_up.value._asdict())
+    return config.clean_up.value
 
 
 def _assign(
@@ -103,7 +104,7 @@ def clean_up_and_fill(
     Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass. Labels
     run from 0 to `count`.
     """
-    settings = {"result": store, "plane": plan.plane, "clean_up": config.clean_up}
+    settings = {"result": store, "plane": plan.plane, "clean_up": config.clean_up.value}
     edges = runner.over("regions", stages.find_tile_regions, plan.spatial, **settings)
     keep = merge_regions(edges)
     rings = runner.over("clean-up", stages.keep_tile, plan.spatial, keep, **settings)
