@@ -2,7 +2,7 @@
 
 import numpy as np
 from gigaxas.spatial.clean_up import effective_labels, find_cores
-from gigaxas.spatial.fill import fill_edges, fill_tile, pixel_states, settle_fill
+from gigaxas.spatial.fill import fill_edges, fill_tile, merge_fill, pixel_states
 from gigaxas.spatial.regions import find_regions, keep_regions, merge_regions, region_edges
 from gigaxas.tiles import tile_grid
 
@@ -38,7 +38,7 @@ def fill_by_tiles(kept, void, heights, widths):
     grid = tile_grid(heights, widths)
     tiles = each_tile(lambda tile: kept[tile.region], grid)
     voids = each_tile(lambda tile: None if void is None else void[tile.region], grid)
-    return np.block(each_tile(fill_tile, tiles, settle_fill(each_tile(fill_edges, tiles)), voids))
+    return np.block(each_tile(fill_tile, tiles, merge_fill(each_tile(fill_edges, tiles)), voids))
 
 
 def states_by_tiles(site, kept, void, heights, widths, k_size):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import CleanUp
-from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
 from gigaxas.spatial.regions import clean_up_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,12 +89,12 @@ def test_largest_labels_survive():
     np.testing.assert_array_equal(fill_by_tiles(kept, None, [3], [17, 33]), oracle_fill_by_growth(kept))
 
 
-def test_settling_changes_no_tile_it_was_given():
+def test_merging_changes_no_ring_it_was_given():
     kept = np.zeros((8, 8), np.uint16)
     kept[0, 0] = 1
     grid = [[fill_edges(kept[:, :4]), fill_edges(kept[:, 4:])]]
     before = [edges.keys.copy() for edges in grid[0]]
-    settle_fill(grid)
+    merge_fill(grid)
     for edges, keys in zip(grid[0], before, strict=True):
         np.testing.assert_array_equal(edges.keys, keys)
 

@@ -8,9 +8,8 @@ from dask.delayed import delayed
 
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up, check_labels
-from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
-from gigaxas.spatial.regions import clean_up_map, keep_regions, merge_regions, region_edges
-from gigaxas.tasks.maps import tile_regions
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
+from gigaxas.spatial.regions import clean_up_map, keep_regions, merge_regions, region_edges, tile_regions
 from gigaxas.tiles import Grid, Tile, tile_grid
 
 
@@ -56,11 +55,11 @@ def fill(kept: Any, void: Any = None) -> Any:
         raise InputError(f"void has the shape {void.shape}, the map {kept.shape}; expected the same")
     grid = _grid(kept)
     rings = _each(grid, lambda tile: delayed(fill_edges)(kept[tile.region]))
-    settled = delayed(settle_fill)(rings)
+    merged = delayed(merge_fill)(rings)
 
     def filled(tile: Tile) -> Any:
         here = None if void is None else void[tile.region]
-        return delayed(fill_tile)(kept[tile.region], settled[tile.row][tile.column], here)
+        return delayed(fill_tile)(kept[tile.region], merged[tile.row][tile.column], here)
 
     return _assemble(grid, _each(grid, filled), kept.dtype)
 

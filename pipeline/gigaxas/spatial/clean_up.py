@@ -118,8 +118,8 @@ def _mark_cores(padded: LabelArray, interior: Box, clean_up: CleanUp, cores: Lab
     counts = np.empty(width, np.uint16)
     for y in range(top, bottom):
         found = cores[y, left:right]
-        for place in range(k_size * k_size - p_num + 1):
-            down, across = divmod(place, k_size)
+        for first in range(k_size * k_size - p_num + 1):
+            down, across = divmod(first, k_size)
             candidates = padded[y + down, left + across : right + across]
             _count(padded, y, left, k_size, candidates, counts)
             for x in range(width):

@@ -7,7 +7,7 @@ from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.codes import INVALID
 from gigaxas.tiles import Grid, regular_grid, tile_shape
 
-# Bytes a pixel takes in the maps of the result, compression left aside.
+# Bytes a pixel takes in the maps of the result before compression.
 RESULT_BYTES = 2 + 2 + 2 + 1 + 4
 # A process with the packages loaded, and how often a block is held at once (raw, float32, work space).
 PROCESS_BYTES = 280 * 2**20
@@ -100,7 +100,7 @@ def make_plan(config: Config, workers: int, info: CubeInfo | None, outline: Outl
     spectrum = shape[0] * sample
     tile = (config.compute.tile,) * 2 if config.compute.tile else tile_shape(chunk, spectrum)
     pixels = shape[1] * shape[2]
-    # sums of floating-point samples are not kept aside: their cube is read again for the clusters
+    # no sums of floating-point samples are kept: their cube is read again for the clusters
     reads = 1 if sample == INVALID.bit_length() // 8 else 2
     block = BLOCK_COPIES * tile[0] * tile[1] * spectrum
     written = making.written + pixels * spectrum if making else 0

@@ -18,10 +18,10 @@ from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import Certainty, prepare_certainty
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
-from gigaxas.spatial.fill import settle_fill
+from gigaxas.spatial.fill import merge_fill
 from gigaxas.spatial.regions import merge_regions
 from gigaxas.stores.cube import CubeInfo, cube_identity
-from gigaxas.stores.deferred import create_aside, remove_aside
+from gigaxas.stores.deferred import create_deferred, remove_deferred
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import clusters_are_whole, create_result, write_clusters
 from gigaxas.stores.sites import StoredSites
@@ -42,7 +42,7 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
     store = partial_of(final)
     count = len(sites.table.spectra)
     create_result(store, plan.plane, plan.tile, info.pixel_um, count, basis, config.maps)
-    expected = _room_aside(config, plan, info, store)
+    expected = _make_room(config, plan, info, store)
     prepared = prepare(sites.table.spectra)
     certainty = prepare_certainty(sites.table.spectra, config.noise.model(), config.maps)
     shares = _assign(config, plan, info, prepared, store, expected, certainty, runner)
@@ -51,17 +51,17 @@ def make_result(config: Config, plan: Plan, info: CubeInfo, sites: StoredSites, 
     parts = runner.over("clusters", stages.sum_tile, plan.spatial, **settings)
     sums = merge_sums((part for row in parts for part in row), count)
     spectra = cluster_spectra(sums, info.scale, info.offset)
-    remove_aside(store)
+    remove_deferred(store)
     write_clusters(store, info.energy, spectra, pixels[sums.labels], states, fingerprint, shares)
     publish(store, final)
 
 
-def _room_aside(config: Config, plan: Plan, info: CubeInfo, store: Place) -> CleanUp | None:
-    """Make room for what the first pass keeps for the clusters; return the clean-up it is kept for."""
+def _make_room(config: Config, plan: Plan, info: CubeInfo, store: Place) -> CleanUp | None:
+    """Make room for what the assignment keeps for the clusters; return the clean-up it is kept for."""
     if info.dtype != np.uint16:
         return None
     grid = len(plan.grid), len(plan.grid[0])
-    create_aside(store, grid, plan.tile, info.bytes_per_pixel, config.clean_up.value._asdict())
+    create_deferred(store, grid, plan.tile, info.bytes_per_pixel, config.clean_up.value._asdict())
     return config.clean_up.value
 
 
@@ -108,8 +108,8 @@ def clean_up_and_fill(
     edges = runner.over("regions", stages.find_tile_regions, plan.spatial, **settings)
     keep = merge_regions(edges)
     rings = runner.over("clean-up", stages.keep_tile, plan.spatial, keep, **settings)
-    settled = settle_fill(rings)
-    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, settled, **settings, sites=count)
+    merged = merge_fill(rings)
+    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, merged, **settings, sites=count)
     states, labels = zip(*(pair for row in counts for pair in row), strict=True)
     return np.sum(states, axis=0), np.sum(labels, axis=0)
 
