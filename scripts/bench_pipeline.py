@@ -25,7 +25,7 @@ from gigaxas.execution.cluster import open_client
 from gigaxas.execution.runner import Runner
 from gigaxas.nearest import Prepared, prepare
 from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
-from gigaxas.stores.deferred import create_aside
+from gigaxas.stores.deferred import create_deferred
 from gigaxas.stores.result import create_result
 from gigaxas.stores.sites import read_sites
 from gigaxas.tasks import maps as stages
@@ -51,7 +51,7 @@ THREADS = "the same, Dask on 2 threads"
 THREADS_JOURNAL = "the same, with the journal"
 CLUSTER = "the same, local cluster of 2 processes"
 CLUSTER_JOURNAL = "that, with the journal"
-ASIDE = "Dask on 2 threads, with what clusters need kept aside"
+DEFERRED = "Dask on 2 threads, with what clusters need kept"
 CLEAN_UP = "clean-up and fill, Dask on 2 threads"
 SUMS = "cluster sums, Dask on 2 threads"
 
@@ -98,8 +98,8 @@ def _rows(
     result = folder / "result.zarr"
     shutil.rmtree(result, ignore_errors=True)
     create_result(result, info.plane, plan.tile, info.pixel_um, count, "bench")
-    grid, expected = (len(plan.grid), len(plan.grid[0])), config.clean_up
-    create_aside(result, grid, plan.tile, info.bytes_per_pixel, expected.model_dump())
+    grid, expected = (len(plan.grid), len(plan.grid[0])), config.clean_up.value
+    create_deferred(result, grid, plan.tile, info.bytes_per_pixel, expected._asdict())
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(info.shape[0], 32)))[0].astype(np.float32)
 
     many = prepare(make_sites())
@@ -135,8 +135,8 @@ def _rows(
         THREADS_JOURNAL: lambda: recorded(None),
         CLUSTER: lambda: on_dask(client),
         CLUSTER_JOURNAL: lambda: recorded(client),
-        ASIDE: lambda: runner.over("assign", stages.assign_tile, plan.grid, **settings, expected=expected),
-        CLEAN_UP: lambda: clean_up_and_fill(plan, config.clean_up, result, count, runner),
+        DEFERRED: lambda: runner.over("assign", stages.assign_tile, plan.grid, **settings, expected=expected),
+        CLEAN_UP: lambda: clean_up_and_fill(plan, config.clean_up.value, result, count, runner),
         SUMS: lambda: runner.over(
             "clusters", stages.sum_tile, plan.spatial, info=info, result=result, step=plan.tile, sites=count
         ),
@@ -175,7 +175,7 @@ def _ratios(measured: Measured) -> list[tuple[str, float]]:
         ("the journal on threads", THREADS_JOURNAL, THREADS),
         ("local cluster against the plain loop (goal 1.15 or less)", CLUSTER, LOOP),
         ("the journal on a cluster", CLUSTER_JOURNAL, CLUSTER),
-        ("what is kept aside for the clusters", ASIDE, THREADS),
+        ("what is kept for the clusters", DEFERRED, THREADS),
         ("clean-up and fill against assignment", CLEAN_UP, THREADS),
         ("cluster sums against assignment", SUMS, THREADS),
     ]
@@ -183,8 +183,10 @@ def _ratios(measured: Measured) -> list[tuple[str, float]]:
         (name, statistics.median(a / b for a, b in zip(measured[first], measured[second], strict=True)))
         for name, first, second in pairs
     ]
-    rounds = zip(*(measured[name] for name in (ASIDE, CLEAN_UP, SUMS, THREADS)), strict=True)
-    total = statistics.median((aside + clean + sums) / plain - 1.0 for aside, clean, sums, plain in rounds)
+    rounds = zip(*(measured[name] for name in (DEFERRED, CLEAN_UP, SUMS, THREADS)), strict=True)
+    total = statistics.median(
+        (deferred + clean + sums) / plain - 1.0 for deferred, clean, sums, plain in rounds
+    )
     name = "clean-up, fill and clusters together, against assignment (goal 0.2 or less)"
     return [*found, (name, total)]
 

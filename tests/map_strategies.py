@@ -1,10 +1,13 @@
 """Hypothesis strategies for label maps, tilings and clean-up parameters."""
 
 import numpy as np
+from gigaxas.spatial.clean_up import CleanUp
 from hypothesis import strategies as st
 
 GATE = [(3, 8), (3, 9), *((5, p) for p in range(22, 26)), *((7, p) for p in range(45, 50))]
 LARGEST = 24
+
+clean_ups = st.builds(lambda gate, fill_void: CleanUp(*gate, fill_void), st.sampled_from(GATE), st.booleans())
 
 
 @st.composite

@@ -2,7 +2,7 @@
 
 import numpy as np
 from gigaxas.spatial.clean_up import effective_labels, find_cores
-from gigaxas.spatial.fill import fill_edges, fill_tile, pixel_states, settle_fill
+from gigaxas.spatial.fill import fill_edges, fill_tile, merge_fill, pixel_states
 from gigaxas.spatial.regions import find_regions, keep_regions, merge_regions, region_edges
 from gigaxas.tiles import tile_grid
 
@@ -14,14 +14,14 @@ def each_tile(function, *grids):
     return [[function(*items) for items in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
 
 
-def clean_up_by_tiles(labels, heights, widths, k_size, p_num, fill_void=False):
+def clean_up_by_tiles(labels, heights, widths, clean_up):
     """Kept map of `labels`, computed tile by tile."""
-    half, grid = k_size // 2, tile_grid(heights, widths)
+    half, grid = clean_up.radius, tile_grid(heights, widths)
     surroundings = np.pad(labels, half, constant_values=OUTSIDE)
 
     def cores_of(tile):
         padded = surroundings[tile.y0 : tile.y1 + 2 * half, tile.x0 : tile.x1 + 2 * half]
-        return find_cores(padded, tile.interior(half, labels.shape), k_size, p_num, fill_void)
+        return find_cores(padded, tile.interior(half, labels.shape), clean_up)
 
     def effective_of(tile, cores):
         return effective_labels(labels[tile.region], cores, tile.interior(half, labels.shape))
@@ -38,7 +38,7 @@ def fill_by_tiles(kept, void, heights, widths):
     grid = tile_grid(heights, widths)
     tiles = each_tile(lambda tile: kept[tile.region], grid)
     voids = each_tile(lambda tile: None if void is None else void[tile.region], grid)
-    return np.block(each_tile(fill_tile, tiles, settle_fill(each_tile(fill_edges, tiles)), voids))
+    return np.block(each_tile(fill_tile, tiles, merge_fill(each_tile(fill_edges, tiles)), voids))
 
 
 def states_by_tiles(site, kept, void, heights, widths, k_size):

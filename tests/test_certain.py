@@ -2,46 +2,46 @@
 
 import numpy as np
 import pytest
-from gigaxas.spatial.certain import settle
+from gigaxas.spatial.certain import certain_from_tile
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import Sums
-from gigaxas.stores import deferred as aside
+from gigaxas.stores import deferred
 from gigaxas.stores.io import groups
 from gigaxas.stores.result import open_result
 from gigaxas.tasks.maps import cube as cubes
-from gigaxas.tiles import flat, tile_grid
+from gigaxas.tiles import Box, flat, tile_grid
 from gigaxas.workflow.classify import classify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
-from map_strategies import GATE, label_maps, tilings
+from map_strategies import clean_ups, label_maps, tilings
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube
 
 
 @settings(deadline=None, max_examples=600)
-@given(st.data(), st.sampled_from(GATE), st.booleans())
-def test_what_a_tile_settles_is_what_the_whole_image_gives(data, gate, fill_void):
-    k_size, p_num = gate
-    labels = data.draw(label_maps(smallest=k_size))
-    whole = oracle_clean_up(labels, k_size, p_num, fill_void)
+@given(st.data(), clean_ups)
+def test_what_is_certain_of_a_tile_is_what_the_whole_image_gives(data, clean_up):
+    labels = data.draw(label_maps(smallest=clean_up.k_size))
+    whole = oracle_clean_up(labels, *clean_up)
     for tile in flat(tile_grid(*data.draw(tilings(labels.shape)))):
-        interior = tile.interior(k_size // 2, labels.shape)
-        found = settle(labels[tile.region], interior, k_size, p_num, fill_void)
-        expected = np.where(found.open, 0, whole[tile.region])
+        interior = tile.interior(clean_up.radius, labels.shape)
+        found = certain_from_tile(labels[tile.region], interior, clean_up)
+        expected = np.where(found.deferred, 0, whole[tile.region])
         np.testing.assert_array_equal(found.kept, expected)
 
 
-def test_a_core_that_only_the_neighbouring_tile_shows_leaves_its_region_open():
+def test_a_core_that_only_the_neighbouring_tile_shows_defers_its_region():
     whole = np.ones((5, 5), np.uint16)
     right = flat(tile_grid([5], [1, 4]))[1]
-    found = settle(whole[right.region], right.interior(2, whole.shape), 5, 23, False)
+    found = certain_from_tile(whole[right.region], right.interior(2, whole.shape), CleanUp())
     assert oracle_clean_up(whole)[2, 2] == 1
-    assert found.open[2, 1]
+    assert found.deferred[2, 1]
 
 
-def test_a_tile_of_few_wide_areas_leaves_next_to_nothing_open():
+def test_next_to_nothing_of_a_tile_of_few_wide_areas_is_deferred():
     labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64))).astype(np.uint16)
-    found = settle(labels, (0, 256, 0, 256), 5, 23, False)
-    assert found.open.mean() < 1e-3
+    found = certain_from_tile(labels, Box(0, 256, 0, 256), CleanUp())
+    assert found.deferred.mean() < 1e-3
     assert (found.kept > 0).mean() > 0.98
 
 
@@ -82,30 +82,30 @@ def tiles_read(monkeypatch):
     return counted
 
 
-def test_the_cube_is_read_once_and_again_only_where_nothing_was_kept_aside(measured, tiles_read, monkeypatch):
-    monkeypatch.setattr(aside, "SHARE", 1)
+def test_the_cube_is_read_once_and_again_only_where_nothing_was_kept_of_it(measured, tiles_read, monkeypatch):
+    monkeypatch.setattr(deferred, "SHARE", 1)
     once = clusters(measured, "once")
     assert len(tiles_read) == 12
-    monkeypatch.setattr(aside, "SHARE", 10**9)
+    monkeypatch.setattr(deferred, "SHARE", 10**9)
     twice = clusters(measured, "twice")
     assert len(tiles_read) == 12 + 24
     for name, values in once.items():
         np.testing.assert_array_equal(values, twice[name])
-    assert not (measured / "once" / "result.zarr" / aside.NAME).exists()
+    assert not (measured / "once" / "result.zarr" / deferred.NAME).exists()
 
 
-def test_what_an_earlier_run_kept_aside_is_not_taken_for_that_of_this_one(tmp_path):
+def test_what_an_earlier_run_deferred_is_not_taken_for_that_of_this_one(tmp_path):
     groups.create_group(tmp_path / "result.zarr", {})
-    aside.create_aside(tmp_path / "result.zarr", (1, 1), (64, 64), 256, {})
+    deferred.create_deferred(tmp_path / "result.zarr", (1, 1), (64, 64), 256, {})
     tile, one = flat(tile_grid([64], [64]))[0], np.ones(1, np.int64)
     sums = Sums(one, one, np.ones((1, 24), np.int64), np.ones((1, 24), np.int64))
-    few, many = (aside.Aside(sums, np.arange(n), np.ones((24, n), np.uint16)) for n in (3, 9000))
-    aside.write_aside(tmp_path / "result.zarr", tile, few)
-    found = aside.read_aside(tmp_path / "result.zarr", tile)
+    few, many = (deferred.Deferred(sums, np.arange(n), np.ones((24, n), np.uint16)) for n in (3, 9000))
+    deferred.write_deferred(tmp_path / "result.zarr", tile, few)
+    found = deferred.read_deferred(tmp_path / "result.zarr", tile)
     np.testing.assert_array_equal(found.pixels, few.pixels)
     np.testing.assert_array_equal(found.samples, few.samples)
-    aside.write_aside(tmp_path / "result.zarr", tile, many)
-    assert aside.read_aside(tmp_path / "result.zarr", tile) is None
+    deferred.write_deferred(tmp_path / "result.zarr", tile, many)
+    assert deferred.read_deferred(tmp_path / "result.zarr", tile) is None
 
 
 def test_spectra_are_the_means_of_the_kept_pixels(measured):

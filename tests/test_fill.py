@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
+from gigaxas.spatial.clean_up import CleanUp
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
 from gigaxas.spatial.regions import clean_up_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_cores, oracle_fill_by_distance, oracle_fill_by_growth, oracle_interior
-from map_strategies import GATE, label_maps, sparse_maps, tilings
+from map_strategies import clean_ups, label_maps, sparse_maps, tilings
 from map_tiles import fill_by_tiles, states_by_tiles
 
 
@@ -22,27 +23,26 @@ def test_any_tiling_gives_the_fill_of_the_method(data, scene):
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.data(), st.sampled_from(GATE))
-def test_fill_and_states_after_a_clean_up(data, gate):
-    labels = data.draw(label_maps(smallest=gate[0]))
-    fill_void = data.draw(st.booleans())
-    void = None if fill_void else labels == 0
+@given(st.data(), clean_ups)
+def test_fill_and_states_after_a_clean_up(data, clean_up):
+    labels = data.draw(label_maps(smallest=clean_up.k_size))
+    void = None if clean_up.fill_void else labels == 0
     tiling = data.draw(tilings(labels.shape))
-    kept = clean_up_map(labels, *gate, fill_void)
+    kept = clean_up_map(labels, clean_up)
     filled = fill_by_tiles(kept, void, *tiling)
     np.testing.assert_array_equal(filled, oracle_fill_by_growth(kept, void))
-    states = states_by_tiles(labels, kept, void, *tiling, gate[0])
-    np.testing.assert_array_equal(states, expected_states(labels, kept, gate, fill_void))
+    states = states_by_tiles(labels, kept, void, *tiling, clean_up.k_size)
+    np.testing.assert_array_equal(states, expected_states(labels, kept, clean_up))
     assert states.dtype == np.uint8
 
 
-def expected_states(labels, kept, gate, fill_void):
+def expected_states(labels, kept, clean_up):
     """States read off the reasons: void, border, core of another label, kept, and what is left was filled."""
-    states = np.where(oracle_interior(labels.shape, gate[0]), 3, 4)
+    states = np.where(oracle_interior(labels.shape, clean_up.k_size), 3, 4)
     states[(kept == labels) & (labels > 0)] = 1
-    cores = oracle_cores(labels, *gate, fill_void)
+    cores = oracle_cores(labels, *clean_up)
     states[(cores > 0) & (cores != labels)] = 2
-    if not fill_void:
+    if not clean_up.fill_void:
         states[labels == 0] = 0
     return states
 
@@ -89,12 +89,12 @@ def test_largest_labels_survive():
     np.testing.assert_array_equal(fill_by_tiles(kept, None, [3], [17, 33]), oracle_fill_by_growth(kept))
 
 
-def test_settling_changes_no_tile_it_was_given():
+def test_merging_changes_no_ring_it_was_given():
     kept = np.zeros((8, 8), np.uint16)
     kept[0, 0] = 1
     grid = [[fill_edges(kept[:, :4]), fill_edges(kept[:, 4:])]]
     before = [edges.keys.copy() for edges in grid[0]]
-    settle_fill(grid)
+    merge_fill(grid)
     for edges, keys in zip(grid[0], before, strict=True):
         np.testing.assert_array_equal(edges.keys, keys)
 
@@ -104,7 +104,7 @@ def test_read_only_tiles_are_welcome():
     kept[3, 3] = 5
     kept.flags.writeable = False
     assert (fill_map(kept) == 5).all()
-    assert (clean_up_map(np.broadcast_to(np.uint16(2), (8, 8)))[2:6, 2:6] == 2).all()
+    assert (clean_up_map(np.broadcast_to(np.uint16(2), (8, 8)), CleanUp())[2:6, 2:6] == 2).all()
 
 
 def test_parts_of_different_tiles_are_refused():

@@ -7,21 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up, oracle_fill_by_growth
-from map_strategies import GATE, label_maps, sparse_maps, tilings
+from map_strategies import clean_ups, label_maps, sparse_maps, tilings
 
 schedulers = st.sampled_from(["synchronous", "threads"])
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.data(), st.sampled_from(GATE), st.booleans(), schedulers)
-def test_clean_up_of_a_dask_map_is_the_oracles(data, gate, fill_void, scheduler):
-    labels = data.draw(label_maps(smallest=gate[0]))
+@given(st.data(), clean_ups, schedulers)
+def test_clean_up_of_a_dask_map_is_the_oracles(data, clean_up, scheduler):
+    labels = data.draw(label_maps(smallest=clean_up.k_size))
     lazy = da.from_array(labels, chunks=tuple(map(tuple, data.draw(tilings(labels.shape)))))
-    found = gx.clean_up(lazy, *gate, fill_void=fill_void)
+    found = gx.clean_up(lazy, *clean_up)
     assert found.chunks == lazy.chunks
-    np.testing.assert_array_equal(
-        found.compute(scheduler=scheduler), oracle_clean_up(labels, *gate, fill_void)
-    )
+    np.testing.assert_array_equal(found.compute(scheduler=scheduler), oracle_clean_up(labels, *clean_up))
 
 
 @settings(max_examples=40, deadline=None)

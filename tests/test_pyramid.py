@@ -91,7 +91,7 @@ def test_boxes_tell_where_every_label_lies(labels, side):
             cell = labels[top : top + side, left : left + side]
             for label in set(cell.ravel().tolist()) - {0}:
                 y, x = np.nonzero(cell == label)
-                box = (top + y.min(), left + x.min(), top + y.max() + 1, left + x.max() + 1, len(y))
+                box = (top + y.min(), top + y.max() + 1, left + x.min(), left + x.max() + 1, len(y))
                 expected.add((label, *(int(v) for v in box)))
     found = {tuple(int(v) for v in row) for row in find_boxes(labels, 5, side)}
     assert found == expected

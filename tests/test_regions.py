@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.regions import clean_up_map, find_regions, merge_regions, region_edges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
-from map_strategies import GATE, label_maps, tilings
+from map_strategies import clean_ups, label_maps, tilings
 from map_tiles import clean_up_by_tiles
 from scipy import ndimage
 
@@ -13,14 +14,13 @@ TILINGS_OF_30 = [[30], [1] * 30, [7, 1, 9, 1, 12], [10, 10, 10], [29, 1]]
 
 
 @settings(deadline=None, max_examples=400)
-@given(st.data(), st.sampled_from(GATE), st.booleans())
-def test_any_tiling_gives_the_map_of_the_method(data, gate, fill_void):
-    k_size, p_num = gate
-    labels = data.draw(label_maps(smallest=k_size))
+@given(st.data(), clean_ups)
+def test_any_tiling_gives_the_map_of_the_method(data, clean_up):
+    labels = data.draw(label_maps(smallest=clean_up.k_size))
     heights, widths = data.draw(tilings(labels.shape))
-    by_tiles = clean_up_by_tiles(labels, heights, widths, k_size, p_num, fill_void)
-    np.testing.assert_array_equal(by_tiles, oracle_clean_up(labels, k_size, p_num, fill_void))
-    np.testing.assert_array_equal(by_tiles, clean_up_map(labels, k_size, p_num, fill_void))
+    by_tiles = clean_up_by_tiles(labels, heights, widths, clean_up)
+    np.testing.assert_array_equal(by_tiles, oracle_clean_up(labels, *clean_up))
+    np.testing.assert_array_equal(by_tiles, clean_up_map(labels, clean_up))
     assert by_tiles.dtype == labels.dtype
 
 
@@ -44,7 +44,7 @@ def spiral(size, rescued):
 @pytest.mark.parametrize("heights", TILINGS_OF_30)
 def test_a_spiral_over_many_tiles_lives_by_the_core_at_its_end(heights, rescued):
     labels = spiral(30, rescued)
-    kept = clean_up_by_tiles(labels, heights, heights[::-1], 3, 9)
+    kept = clean_up_by_tiles(labels, heights, heights[::-1], CleanUp(3, 9))
     assert (kept[3, 3] == 2) == rescued
     np.testing.assert_array_equal(kept, oracle_clean_up(labels, 3, 9))
 
@@ -54,7 +54,7 @@ def test_a_core_rescues_its_region_several_tiles_away(widths):
     labels = np.ones((9, 40), np.uint16)
     labels[4] = 3
     labels[2:7, 2:7] = 3
-    kept = clean_up_by_tiles(labels, [4, 5], widths, 5, 23)
+    kept = clean_up_by_tiles(labels, [4, 5], widths, CleanUp(5, 23))
     assert (kept[4, 2:-2] == 3).all()
     np.testing.assert_array_equal(kept, oracle_clean_up(labels, 5, 23))
 
@@ -65,7 +65,7 @@ def test_regions_that_meet_only_at_a_corner_of_four_tiles_are_one(mirrored):
     labels[3:8, 3:8] = 2
     labels[8, 8] = labels[9, 9] = 2
     labels = labels[:, ::-1].copy() if mirrored else labels
-    kept = clean_up_by_tiles(labels, [8, 8], [8, 8], 5, 25)
+    kept = clean_up_by_tiles(labels, [8, 8], [8, 8], CleanUp(5, 25))
     np.testing.assert_array_equal(kept, oracle_clean_up(labels, 5, 25))
     assert kept[9, 6 if mirrored else 9] == 2
 

@@ -8,9 +8,9 @@ import zlib
 import numpy as np
 from gigaxas.report.viewer import (
     ValueLayer,
+    boxes_script,
     encode_values,
     join_boxes,
-    places_script,
     tile_script,
     value_layer,
 )
@@ -70,15 +70,15 @@ def test_what_is_not_known_is_code_0_and_has_no_layer():
     hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 2)),
     st.integers(1, 6),
 )
-def test_places_hold_every_pixel_and_touch_no_other_place(labels, side):
-    places = join_boxes(find_boxes(labels, 2, side), side)
-    assert set(places) == set(np.unique(labels).tolist()) - {0}
-    for label, (whole, *boxes) in places.items():
+def test_boxes_hold_every_pixel_and_touch_no_other(labels, side):
+    found = join_boxes(find_boxes(labels, 2, side), side)
+    assert set(found) == set(np.unique(labels).tolist()) - {0}
+    for label, (whole, *boxes) in found.items():
         y, x = np.nonzero(labels == label)
-        assert whole == (x.min(), y.min(), x.max() + 1, y.max() + 1)
+        assert whole == (y.min(), y.max() + 1, x.min(), x.max() + 1)
         held = np.zeros(labels.shape, bool)
-        for left, top, right, bottom in boxes:
-            held[top:bottom, left:right] = True
+        for box in boxes:
+            held[box.y0 : box.y1, box.x0 : box.x1] = True
         assert held[y, x].all()
         cells = {(int(v) // side, int(u) // side) for v, u in zip(y, x, strict=True)}
         assert len(boxes) == islands(cells)
@@ -96,13 +96,13 @@ def islands(cells):
     return count
 
 
-def test_of_many_places_the_largest_are_named():
-    rows = np.array([[4, 8 * n, 0, 8 * n + 1, n % 5 + 1, n % 5 + 1] for n in range(0, 200, 2)])
-    places = join_boxes(rows, 4)[4]
-    assert len(places) == 61
-    assert places[1][2] == 5
-    assert places_script({4: places[:1]}) == b'gx.places={"4":[[0,0,5,1585]]}\n'
+def test_of_many_parts_the_largest_are_given():
+    rows = np.array([[4, 8 * n, 8 * n + 1, 0, n % 5 + 1, n % 5 + 1] for n in range(0, 200, 2)])
+    boxes = join_boxes(rows, 4)[4]
+    assert len(boxes) == 61
+    assert boxes[1].x1 == 5
+    assert boxes_script({4: boxes[:1]}) == b'gx.places={"4":[[0,0,5,1585]]}\n'
 
 
-def test_no_cluster_has_no_place():
+def test_no_cluster_has_no_box():
     assert join_boxes(np.empty((0, 6), np.int64), 4) == {}

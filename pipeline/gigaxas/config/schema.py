@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from gigaxas.locations import Place, place
-from gigaxas.spatial.clean_up import check_clean_up
+from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 
 Range = tuple[float, float]
@@ -264,7 +264,7 @@ class References(Section):
         return self.path is not None or self.modelled
 
 
-class CleanUp(Section):
+class CleanUpSection(Section):
     """The spatial clean-up: P_num equal labels in a K_size x K_size window make a core."""
 
     k_size: int = 5
@@ -272,9 +272,14 @@ class CleanUp(Section):
     fill_void: bool = False
 
     @model_validator(mode="after")
-    def _inside_the_gate(self) -> "CleanUp":
-        check_clean_up(self.k_size, self.p_num)
+    def _inside_the_gate(self) -> "CleanUpSection":
+        check_clean_up(self.value)
         return self
+
+    @property
+    def value(self) -> CleanUp:
+        """The three settings as the kernels take them."""
+        return CleanUp(self.k_size, self.p_num, self.fill_void)
 
 
 class Phases(Section):
@@ -320,7 +325,7 @@ class Config(Section):
     simulate: Simulate | None = None
     ingest: Ingest | None = None
     noise: Noise = Noise()
-    clean_up: CleanUp = CleanUp()
+    clean_up: CleanUpSection = CleanUpSection()
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
     engine: Literal["exact", "approximate"] = "exact"
     quantise: Annotated[float, Field(gt=0, le=2)] | None = None

@@ -11,6 +11,7 @@ from sklearn import cluster
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.nearest import assign_block, prepare
 from gigaxas.sites import build_sites, cross_distance, z_limit
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
 from gigaxas.spatial.regions import clean_up_map
 from gigaxas.spectra import standardise
@@ -50,7 +51,7 @@ def classify_image(
 ) -> Maps:
     """Assign an image (E, h, w) to sites, clean it up and fill it."""
     found = assign_block(image, prepare(sites), invalid).labels
-    kept = clean_up_map(found, k_size, p_num)
+    kept = clean_up_map(found, CleanUp(k_size, p_num))
     return Maps(found, kept, fill_map(kept, found == 0))
 
 

@@ -7,10 +7,9 @@ import dask.array as da
 from dask.delayed import delayed
 
 from gigaxas.errors import InputError
-from gigaxas.spatial.clean_up import check_clean_up, check_labels
-from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, settle_fill
-from gigaxas.spatial.regions import clean_up_map, keep_regions, merge_regions, region_edges
-from gigaxas.tasks.maps import tile_regions
+from gigaxas.spatial.clean_up import CleanUp, check_clean_up, check_labels
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
+from gigaxas.spatial.regions import clean_up_map, keep_regions, merge_regions, region_edges, tile_regions
 from gigaxas.tiles import Grid, Tile, tile_grid
 
 
@@ -20,16 +19,18 @@ def clean_up(labels: Any, k_size: int = 5, p_num: int = 23, fill_void: bool = Fa
     `labels` is a NumPy or a Dask array of uint16 or uint32, 0 meaning no label; a Dask array gives a lazy
     one with the same chunks and, for any chunks, the same bits. Raises InputError outside METHOD 5's gate.
     """
+    settings = CleanUp(k_size, p_num, fill_void)
     if not isinstance(labels, da.Array):
-        return clean_up_map(labels, k_size, p_num, fill_void)
-    check_clean_up(k_size, p_num, labels.shape)
+        return clean_up_map(labels, settings)
+    check_clean_up(settings, labels.shape)
     check_labels(labels)
     grid = _grid(labels)
-    settings = (labels.shape, k_size, p_num, fill_void)
-    half = k_size // 2
-    found = _each(
-        grid, lambda tile: delayed(tile_regions)(labels[tile.padded(half, labels.shape)], tile, *settings)
-    )
+
+    def regions_of(tile: Tile) -> Any:
+        window = labels[tile.padded(settings.radius, labels.shape)]
+        return delayed(tile_regions)(window, tile, labels.shape, settings)
+
+    found = _each(grid, regions_of)
     edges = [[delayed(region_edges)(tile[0], tile[1]) for tile in row] for row in found]
     keep = delayed(merge_regions)(edges)
     blocks = _each(
@@ -54,11 +55,11 @@ def fill(kept: Any, void: Any = None) -> Any:
         raise InputError(f"void has the shape {void.shape}, the map {kept.shape}; expected the same")
     grid = _grid(kept)
     rings = _each(grid, lambda tile: delayed(fill_edges)(kept[tile.region]))
-    settled = delayed(settle_fill)(rings)
+    merged = delayed(merge_fill)(rings)
 
     def filled(tile: Tile) -> Any:
         here = None if void is None else void[tile.region]
-        return delayed(fill_tile)(kept[tile.region], settled[tile.row][tile.column], here)
+        return delayed(fill_tile)(kept[tile.region], merged[tile.row][tile.column], here)
 
     return _assemble(grid, _each(grid, filled), kept.dtype)
 

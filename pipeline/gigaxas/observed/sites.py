@@ -14,7 +14,7 @@ from gigaxas.observed.noise_level import NoiseLevel, level_of_samples, sample_wi
 from gigaxas.observed.sampling import block_grid, sample_grid
 from gigaxas.observed.selection import select_sites
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
-from gigaxas.spatial.clean_up import check_clean_up
+from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.tiles import flat
 
@@ -50,7 +50,7 @@ def observe_sites(
     A run finds the same sites, tile by tile. Raises InputError outside the gate of the clean-up, for an image
     below one window, and where no window is uniform.
     """
-    check_clean_up(k_size, p_num, image.shape[1:])
+    check_clean_up(CleanUp(k_size, p_num), image.shape[1:])
     plane = (image.shape[1], image.shape[2])
     samples = [
         sample_windows(image[:, *tile.region].copy(), k_size, invalid) for tile in flat(sample_grid(plane))

@@ -10,6 +10,7 @@ from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
 
 from gigaxas.arrays import FloatArray
+from gigaxas.tiles import Box
 
 LEAST_SIDE = 12
 """Pixels that an overlap must measure at least, in both directions, to be compared."""
@@ -20,7 +21,6 @@ UPSAMPLE = 50
 REFINEMENTS = 10
 SETTLED = 0.02
 FINE, COARSE = 0.7, 4.0
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def overlapping(stage: FloatArray, plane: tuple[int, int]) -> list[tuple[int, in
 
 
 def shared(offset: FloatArray, plane: tuple[int, int]) -> tuple[Box, Box]:
-    """Return (y0, y1, x0, x1) of the shared part in the first and in the second field, for a whole offset."""
+    """Return the box of the shared part in the first and in the second field, for a rounded offset."""
     first: list[int] = []
     second: list[int] = []
     for move, size in zip(np.rint(offset).astype(int), plane, strict=True):
         first += [int(max(move, 0)), int(min(size, size + move))]
         second += [int(max(-move, 0)), int(min(size, size - move))]
-    return (first[0], first[1], first[2], first[3]), (second[0], second[1], second[2], second[3])
+    return Box(*first), Box(*second)
 
 
 def measure_offset(
@@ -75,7 +75,7 @@ def measure_offset(
     offset, r = start, 0.0
     for _ in range(REFINEMENTS):
         boxes = shared(offset, (first.shape[0], first.shape[1]))
-        if min(boxes[0][1] - boxes[0][0], boxes[0][3] - boxes[0][2]) < LEAST_SIDE:
+        if min(boxes[0].y1 - boxes[0].y0, boxes[0].x1 - boxes[0].x0) < LEAST_SIDE:
             return start, 0.0, "not alike"
         a, b = (_cut(image, box) for image, box in zip((first, second), boxes, strict=True))
         b = ndimage.shift(b, offset - np.rint(offset), order=3, mode="nearest")
@@ -92,7 +92,7 @@ def measure_offset(
 
 
 def _cut(image: NDArray[np.float32], box: Box) -> FloatArray:
-    part = image[box[0] : box[1], box[2] : box[3]].astype(np.float64)
+    part = image[box.y0 : box.y1, box.x0 : box.x1].astype(np.float64)
     known = np.isfinite(part)
     return np.where(known, part, part[known].mean() if known.any() else 0.0)
 
@@ -109,7 +109,7 @@ def alike(a: FloatArray, b: FloatArray, move: FloatArray) -> float:
     """Return Pearson's r of the details of a and b, b moved by whole pixels."""
     boxes = shared(move, (a.shape[0], a.shape[1]))
     pair = zip((a, b), boxes, strict=True)
-    one, two = (detail(image)[box[0] : box[1], box[2] : box[3]] for image, box in pair)
+    one, two = (detail(image)[box.y0 : box.y1, box.x0 : box.x1] for image, box in pair)
     if one.size < LEAST_SIDE or not one.std() or not two.std():
         return 0.0
     return float(np.corrcoef(one.ravel(), two.ravel())[0, 1])

@@ -1,6 +1,6 @@
 """Cores of the spatial clean-up: pixels whose window is nearly all of one label (paper [I]; METHOD 5)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -9,6 +9,22 @@ from numpy.typing import NDArray
 from gigaxas.arrays import LabelArray
 from gigaxas.errors import InputError
 from gigaxas.tiles import Box
+
+
+class CleanUp(NamedTuple):
+    """What makes a pixel a core of a label (METHOD 5)."""
+
+    k_size: int = 5
+    """Side of the window round the pixel, in pixels; an odd number."""
+    p_num: int = 23
+    """Pixels of the label that the window must hold."""
+    fill_void: bool = False
+    """Whether a pixel without signal (label 0) may be a core, and is filled."""
+
+    @property
+    def radius(self) -> int:
+        """Pixels from the middle of the window to its edge."""
+        return self.k_size // 2
 
 
 def allowed_p_num(k_size: int) -> tuple[int, int]:
@@ -25,8 +41,9 @@ def allowed_p_num(k_size: int) -> tuple[int, int]:
     return k_size**2 - missing, k_size**2
 
 
-def check_clean_up(k_size: int, p_num: int, shape: tuple[int, ...] | None = None) -> None:
+def check_clean_up(clean_up: CleanUp, shape: tuple[int, ...] | None = None) -> None:
     """Raise InputError for clean-up parameters without one defined result, or an image below one window."""
+    k_size, p_num, _ = clean_up
     if k_size < 3 or k_size % 2 == 0:
         raise InputError(f"k_size is {k_size}; expected an odd number of at least 3, such as 5")
     low, high = allowed_p_num(k_size)
@@ -51,19 +68,16 @@ def check_labels(labels: Any) -> None:
         )
 
 
-def find_cores(
-    padded: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool = False
-) -> LabelArray:
+def find_cores(padded: LabelArray, interior: Box, clean_up: CleanUp) -> LabelArray:
     """Return the core label of each pixel of a tile, 0 where it is no core.
 
-    `padded` (h+2r, w+2r) holds the tile (h, w) with r = k_size // 2 pixels of its surroundings; what lies
+    `padded` (h+2r, w+2r) holds the tile (h, w) with r = clean_up.radius pixels of its surroundings; what lies
     outside the image may hold anything, because only pixels of `interior` are looked at. Label 0 is never a
     core label, and a void pixel (label 0) is a core only with `fill_void`. Paper [I], clean-up; METHOD 5.
     """
-    half = k_size // 2
-    height, width = padded.shape[0] - 2 * half, padded.shape[1] - 2 * half
-    cores = np.zeros((height, width), padded.dtype)
-    _mark_cores(np.ascontiguousarray(padded), interior, k_size, p_num, fill_void, cores)
+    halo = 2 * clean_up.radius
+    cores = np.zeros((padded.shape[0] - halo, padded.shape[1] - halo), padded.dtype)
+    _mark_cores(np.ascontiguousarray(padded), interior, clean_up, cores)
     return cores
 
 
@@ -72,8 +86,7 @@ def effective_labels(labels: LabelArray, cores: LabelArray, interior: Box) -> La
 
     Regions of equal effective label are those of METHOD 5, for the reason given in `allowed_p_num`.
     """
-    top, bottom, left, right = interior
-    inner = np.s_[top:bottom, left:right]
+    inner = np.s_[interior.y0 : interior.y1, interior.x0 : interior.x1]
     effective = np.zeros_like(labels)
     effective[inner] = np.where(cores[inner] > 0, cores[inner], labels[inner])
     return effective
@@ -93,21 +106,20 @@ def _count(
 
 
 @njit(nogil=True, cache=True)
-def _mark_cores(
-    padded: LabelArray, interior: Box, k_size: int, p_num: int, fill_void: bool, cores: LabelArray
-) -> None:
+def _mark_cores(padded: LabelArray, interior: Box, clean_up: CleanUp, cores: LabelArray) -> None:
     """Count a row of windows at a time, so that the compiler turns the counting into vector instructions.
 
     A window that misses at most k_size**2 - p_num pixels of a label shows it at one of its first pixels.
     """
+    k_size, p_num, fill_void = clean_up
     half = k_size // 2
     top, bottom, left, right = interior
     width = max(right - left, 0)
     counts = np.empty(width, np.uint16)
     for y in range(top, bottom):
         found = cores[y, left:right]
-        for place in range(k_size * k_size - p_num + 1):
-            down, across = divmod(place, k_size)
+        for first in range(k_size * k_size - p_num + 1):
+            down, across = divmod(first, k_size)
             candidates = padded[y + down, left + across : right + across]
             _count(padded, y, left, k_size, candidates, counts)
             for x in range(width):

@@ -14,26 +14,34 @@ from gigaxas.exact import FIRST_BITS, SECOND_BITS, exact_sums
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over the kept pixels of each label: labels (n,), pixels (n,), first and second power (n, E).
+    """Sums over the kept pixels of each label.
 
     Sums are exact integers, so that they depend neither on tiles nor on their order: int64 for uint16
     samples, Python integers in the units of `exact_sums` for floating-point ones.
     """
 
     labels: IntArray
+    """Labels (n,) in rising order."""
     pixels: IntArray
+    """Kept pixels of each label (n,)."""
     first: NDArray[Any]
+    """Sums of the samples (n, E)."""
     second: NDArray[Any]
+    """Sums of their squares (n, E)."""
 
 
 @dataclass(frozen=True)
 class ClusterSpectra:
-    """Labels (n,) in rising order, kept pixels (n,), mean spectra (n, E) and their standard errors (n, E)."""
+    """The mean spectrum of each label."""
 
     labels: IntArray
+    """Labels (n,) in rising order."""
     pixels: IntArray
+    """Kept pixels of each label (n,)."""
     mean: FloatArray
+    """Mean spectra (n, E), as absorbance."""
     standard_error: FloatArray
+    """Standard errors of the means (n, E); NaN for a single pixel."""
 
 
 def sum_spectra(block: NDArray[Any], kept: LabelArray, invalid: int | None = None) -> Sums:

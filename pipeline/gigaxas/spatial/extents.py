@@ -13,28 +13,32 @@ from gigaxas.spatial.regions import RegionEdges, find_regions, region_edges, reg
 
 @dataclass(frozen=True)
 class Extents:
-    """Extents of labels (n,), pixels counted over the whole image.
-
-    `regions` (n,) counts the 8-connected regions, `largest` (n,) the pixels of the largest one; among equals
-    it is the one whose first pixel in reading order, `first` (n,), comes first. `box` and `largest_box`
-    (n, 4) are y0, y1, x0, x1 of the label and of that region, the ends not included.
-    """
+    """How far labels reach, one entry a label; boxes are y0, y1, x0, x1 in pixels, as in `tiles.Box`."""
 
     labels: IntArray
+    """Labels (n,)."""
     regions: IntArray
+    """Number of 8-connected regions of each label (n,)."""
     box: IntArray
+    """Box round all pixels of the label (n, 4)."""
     largest: IntArray
+    """Pixels of its largest region (n,); of equally large ones it is the first in reading order."""
     first: IntArray
+    """First pixel of the largest region (n,): its place in reading order over the whole image."""
     largest_box: IntArray
+    """Box round the largest region (n, 4)."""
 
 
 @dataclass(frozen=True)
 class TileExtents:
-    """What merging needs of one tile: its ring, every region that touches it, and the others summed up."""
+    """What merging needs of one tile."""
 
     edges: RegionEdges
+    """Labels and regions along its ring."""
     border: Extents
+    """An entry for every region that touches the ring, by its number; entry 0 is no region."""
     inner: Extents
+    """An entry for every label, over the regions that do not touch the ring."""
 
 
 def find_extents(label: LabelArray, y0: int, x0: int, width: int) -> TileExtents:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import check_labels
-from gigaxas.spatial.regions import facing_lines, grid_sizes, ring_starts, tile_ring
+from gigaxas.spatial.rings import RingGrid, ring_grid, ring_of, touching
 from gigaxas.tiles import Box
 
 STEP = 1 << 32
@@ -27,52 +27,53 @@ VOID, KEPT, CORE_OF_ANOTHER, FILLED, FILLED_BORDER = range(5)
 
 @dataclass(frozen=True)
 class FillEdges:
-    """Keys along the ring of a tile of `shape` (h, w), in the order of `regions.tile_ring`."""
+    """Distance and label of the nearest kept pixel along the ring of a tile."""
 
     shape: tuple[int, int]
+    """Rows and columns of the tile, in pixels."""
     keys: IntArray
+    """Keys (2w+2h,), in the order of `rings.ring_of`."""
 
 
 def fill_edges(kept: LabelArray) -> FillEdges:
     """Return the nearest kept label of each ring pixel of a tile (h, w), as the tile alone knows it."""
     keys = _start_keys(np.ascontiguousarray(kept))
     grow(keys)
-    return FillEdges((kept.shape[0], kept.shape[1]), tile_ring(keys[1:-1, 1:-1]))
+    return FillEdges((kept.shape[0], kept.shape[1]), ring_of(keys[1:-1, 1:-1]))
 
 
-def settle_fill(grid: Sequence[Sequence[FillEdges]]) -> list[list[FillEdges]]:
+def merge_fill(grid: Sequence[Sequence[FillEdges]]) -> list[list[FillEdges]]:
     """Return the rings as the whole image determines them, from each tile's own (`fill_edges`), row by row.
 
     Growth meets no obstacle, so a tile is crossed in chessboard distance whatever lies in it: rings suffice.
     Raises InputError when the tiles do not form a grid.
     """
-    heights, widths = grid_sizes([[edges.shape for edges in row] for row in grid])
+    rings = ring_grid([[edges.shape for edges in row] for row in grid])
     keys = np.concatenate([edges.keys for row in grid for edges in row])
-    starts = ring_starts(heights, widths)
-    _settle(keys, heights, widths, starts)
+    _relax(keys, rings)
     return [
         [FillEdges(e.shape, keys[s : s + e.keys.size].copy()) for e, s in zip(row, firsts, strict=True)]
-        for row, firsts in zip(grid, starts, strict=True)
+        for row, firsts in zip(grid, rings.starts, strict=True)
     ]
 
 
-def fill_tile(kept: LabelArray, settled: FillEdges, void: BoolArray | None = None) -> LabelArray:
-    """Return the final labels (h, w) of a tile from its kept labels and its ring of `settle_fill`.
+def fill_tile(kept: LabelArray, ring: FillEdges, void: BoolArray | None = None) -> LabelArray:
+    """Return the final labels (h, w) of a tile from its kept labels and its ring of `merge_fill`.
 
     A pixel without kept label takes the lowest label among the nearest kept pixels in chessboard distance;
     pixels of `void` (h, w) get 0 but do not stand in the way. Nothing kept anywhere leaves 0. METHOD 6.
     Raises InputError when ring or `void` belong to another shape.
     """
     height, width = kept.shape
-    if settled.shape != kept.shape or (void is not None and void.shape != kept.shape):
+    if ring.shape != kept.shape or (void is not None and void.shape != kept.shape):
         raise InputError(
-            f"the tile has shape {kept.shape}, its ring {settled.shape}, its void mask "
+            f"the tile has shape {kept.shape}, its ring {ring.shape}, its void mask "
             f"{None if void is None else void.shape}; expected the same for all: give those of one tile"
         )
     keys = _start_keys(np.ascontiguousarray(kept))
     inner = keys[1:-1, 1:-1]
     inner[0], inner[-1], inner[:, 0], inner[:, -1] = np.split(
-        settled.keys, [width, 2 * width, 2 * width + height]
+        ring.keys, [width, 2 * width, 2 * width + height]
     )
     grow(keys)
     filled = _key_labels(keys, kept.dtype.type(0))
@@ -103,9 +104,8 @@ def pixel_states(
     nothing is kept in the whole image, 3 and 4 stand for pixels removed and left without label.
     `void` marks the pixels that stay without label: none of them (None) when void pixels are filled.
     """
-    top, bottom, left, right = interior
     states = np.full(site.shape, FILLED_BORDER, np.uint8)
-    states[top:bottom, left:right] = FILLED
+    states[interior.y0 : interior.y1, interior.x0 : interior.x1] = FILLED
     states[kept > 0] = CORE_OF_ANOTHER
     states[(kept > 0) & (kept == site)] = KEPT
     if void is not None:
@@ -158,8 +158,9 @@ def _key_labels(keys: IntArray, zero: Any) -> LabelArray:
 
 
 @njit(nogil=True, cache=True)
-def _settle(keys: IntArray, heights: IntArray, widths: IntArray, starts: IntArray) -> None:
+def _relax(keys: IntArray, grid: RingGrid) -> None:
     """Let rings improve one another until none does, sweeping the grid to and fro over what may change."""
+    heights, widths, starts = grid
     rows, columns = starts.shape
     due = np.ones(rows * columns, np.bool_)
     improved = np.zeros(2 * (heights.max() + widths.max()), np.bool_)
@@ -171,7 +172,7 @@ def _settle(keys: IntArray, heights: IntArray, widths: IntArray, starts: IntArra
                 continue
             due[tile] = False
             row, column = divmod(tile, columns)
-            if not _receive(keys, heights, widths, starts, row, column, improved):
+            if not _receive(keys, grid, row, column, improved):
                 continue
             start, size = starts[row, column], 2 * (heights[row] + widths[column])
             _spread(keys[start : start + size], heights[row], widths[column], improved)
@@ -182,32 +183,22 @@ def _settle(keys: IntArray, heights: IntArray, widths: IntArray, starts: IntArra
 
 
 @njit(nogil=True, cache=True)
-def _receive(
-    keys: IntArray,
-    heights: IntArray,
-    widths: IntArray,
-    starts: IntArray,
-    row: int,
-    column: int,
-    improved: BoolArray,
-) -> bool:
+def _receive(keys: IntArray, grid: RingGrid, row: int, column: int, improved: BoolArray) -> bool:
     """Take what the eight neighbours offer to a tile's ring; mark what improved, say whether anything did."""
     improved[:] = False
-    start, better = starts[row, column], False
+    start, better = grid.starts[row, column], False
     for down in range(-1, 2):
         for right in range(-1, 2):
-            y, x = row + down, column + right
-            if (down == 0 and right == 0) or not (0 <= y < heights.size and 0 <= x < widths.size):
+            if down == 0 and right == 0:
                 continue
-            near, far, length = facing_lines(heights[row], widths[column], heights[y], widths[x], down, right)
-            far += starts[y, x]
+            near, far, length = touching(grid, row, column, down, right)
             for i in range(length):
                 offer = keys[far + i]
                 for j in range(max(i - 1, 0), min(i + 2, length)):
                     offer = min(offer, keys[far + j])
-                if offer + STEP < keys[start + near + i]:
-                    keys[start + near + i] = offer + STEP
-                    improved[near + i] = better = True
+                if offer + STEP < keys[near + i]:
+                    keys[near + i] = offer + STEP
+                    improved[near + i - start] = better = True
     return better
 
 

@@ -57,7 +57,7 @@ def halve_values(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def find_boxes(labels: LabelArray, count: int, side: int) -> IntArray:
-    """Return where the labels 1 to `count` lie in a map (h, w): rows (label, y0, x0, y1, x1, pixels).
+    """Return where the labels 1 to `count` lie in a map (h, w): rows (label, y0, y1, x0, x1, pixels).
 
     The map is cut into cells of `side` pixels; a row holds the box, ends excluded, of the label's pixels in
     one cell.
@@ -68,7 +68,7 @@ def find_boxes(labels: LabelArray, count: int, side: int) -> IntArray:
             cell = np.ascontiguousarray(labels[top : top + side, left : left + side])
             boxes = _boxes(cell, count)
             there = 1 + np.flatnonzero(boxes[1:, 4])
-            rows.append(np.column_stack([there, boxes[there] + np.array([top, left, top, left, 0])]))
+            rows.append(np.column_stack([there, boxes[there] + np.array([top, top, left, left, 0])]))
     return np.concatenate(rows)
 
 
@@ -109,15 +109,15 @@ def _average(values: FloatArray, half: NDArray[np.float32]) -> None:
 
 @njit(nogil=True, cache=True)
 def _boxes(cell: LabelArray, count: int) -> IntArray:
-    """Return (count + 1, 5): y0, x0, y1, x1 and the pixels of each label; one without pixels has zeros."""
+    """Return (count + 1, 5): y0, y1, x0, x1 and the pixels of each label; one without pixels has zeros."""
     boxes = np.zeros((count + 1, 5), np.int64)
     for y in range(cell.shape[0]):
         for x in range(cell.shape[1]):
             box = boxes[cell[y, x]]
             if box[4] == 0:
-                box[0], box[1] = y, x
-            box[1] = min(box[1], x)
-            box[2] = y + 1
+                box[0], box[2] = y, x
+            box[1] = y + 1
+            box[2] = min(box[2], x)
             box[3] = max(box[3], x + 1)
             box[4] += 1
     return boxes

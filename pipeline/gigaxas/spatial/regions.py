@@ -1,39 +1,65 @@
-"""Regions of equal label, merged over tile edges and corners: which are kept by a core (METHOD 5)."""
+"""Regions of equal label, merged over tile edges and corners: which are kept by a core (METHOD 5).
+
+A tile finds its own regions and returns what of them lies on its ring; all rings are merged in one place;
+every tile applies the answer. Labels are found in two passes; the root of a union-find is its lowest number.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
-from gigaxas.errors import InputError
-from gigaxas.spatial.clean_up import check_clean_up, check_labels, effective_labels, find_cores
-from gigaxas.tiles import Box
+from gigaxas.spatial.clean_up import CleanUp, check_clean_up, check_labels, effective_labels, find_cores
+from gigaxas.spatial.rings import RingGrid, ring_grid, ring_of, touching
+from gigaxas.tiles import Tile
 
 Numbers = NDArray[np.int32] | IntArray
 
 
 @dataclass(frozen=True)
 class Regions:
-    """Regions of one tile: components (h, w) numbered 1..n, those on the tile's border 1..border first."""
+    """The regions 1 to n of one tile, those on its border first."""
 
     components: NDArray[np.int32]
+    """Region of each pixel (h, w), 0 where there is none."""
     has_core: BoolArray
-    """(n+1,) whether the component holds a core within this tile; entry 0 stands for no region."""
+    """Whether a region holds a core within this tile (n+1,); entry 0 stands for no region."""
     border: int
+    """Regions 1 to `border` touch the border of the tile, no others do."""
 
 
 @dataclass(frozen=True)
 class RegionEdges:
-    """What merging needs of one tile: labels and components along its ring, and the border's cores."""
+    """What merging needs of one tile."""
 
     shape: tuple[int, int]
+    """Rows and columns of the tile, in pixels."""
     labels: LabelArray
+    """Labels along its ring, in the order of `rings.ring_of`."""
     components: NDArray[np.int32]
+    """Regions along its ring."""
     has_core: BoolArray
+    """Whether a region holds a core within this tile (border+1,); entry 0 stands for no region."""
+
+
+def tile_regions(
+    window: LabelArray, tile: Tile, plane: tuple[int, int], clean_up: CleanUp
+) -> tuple[LabelArray, Regions]:
+    """Find the regions of one tile of an image of shape `plane`.
+
+    `window` are its labels and those of `clean_up.radius` pixels around it, cut at the edge of the image.
+    Returns the labels (h, w) that the regions are made of, and the regions.
+    """
+    radius = clean_up.radius
+    padded = np.pad(window, tile.padding(radius, plane))
+    interior = tile.interior(radius, plane)
+    cores = find_cores(padded, interior, clean_up)
+    height, width = tile.shape
+    effective = effective_labels(padded[radius : radius + height, radius : radius + width], cores, interior)
+    return effective, find_regions(effective, cores)
 
 
 def find_regions(effective: LabelArray, cores: LabelArray) -> Regions:
@@ -47,7 +73,7 @@ def find_regions(effective: LabelArray, cores: LabelArray) -> Regions:
 
 def region_edges(effective: LabelArray, regions: Regions) -> RegionEdges:
     """Return the small summary of a tile from which `merge_regions` joins its regions to its neighbours'."""
-    rings = tile_ring(effective), tile_ring(regions.components)
+    rings = ring_of(effective), ring_of(regions.components)
     return RegionEdges(regions.components.shape, *rings, regions.has_core[: regions.border + 1])
 
 
@@ -75,14 +101,14 @@ def region_roots(grid: Sequence[Sequence[RegionEdges]]) -> tuple[IntArray, IntAr
     number of the one that stands for its whole region, and where each tile starts. Raises InputError when
     the tiles do not form a grid.
     """
-    heights, widths = grid_sizes([[edges.shape for edges in row] for row in grid])
+    rings = ring_grid([[edges.shape for edges in row] for row in grid])
     tiles = [edges for row in grid for edges in row]
     ends = np.cumsum([edges.has_core.size for edges in tiles])
     starts = ends - [edges.has_core.size for edges in tiles]
     labels = np.concatenate([edges.labels for edges in tiles])
     components = np.concatenate([e.components + np.int64(o) for e, o in zip(tiles, starts, strict=True)])
     roots = np.arange(ends[-1])
-    _join_tiles(labels, components, heights, widths, roots)
+    _join_tiles(labels, components, rings, roots)
     return roots, starts
 
 
@@ -93,65 +119,16 @@ def keep_regions(effective: LabelArray, regions: Regions, keep: BoolArray) -> La
     return np.where(kept[regions.components], effective, effective.dtype.type(0))
 
 
-def clean_up_map(labels: LabelArray, k_size: int = 5, p_num: int = 23, fill_void: bool = False) -> LabelArray:
+def clean_up_map(labels: LabelArray, clean_up: CleanUp) -> LabelArray:
     """Return the kept map (h, w) of a whole label map held in memory: METHOD 5, removed pixels 0.
 
     Raises InputError for parameters outside the gate, an image below one window, or what is no label map.
     """
     check_labels(labels)
-    check_clean_up(k_size, p_num, labels.shape)
-    half = k_size // 2
-    interior = Box(half, labels.shape[0] - half, half, labels.shape[1] - half)
-    cores = find_cores(np.pad(labels, half), interior, k_size, p_num, fill_void)
-    effective = effective_labels(labels, cores, interior)
-    regions = find_regions(effective, cores)
+    check_clean_up(clean_up, labels.shape)
+    height, width = labels.shape
+    effective, regions = tile_regions(labels, Tile(0, 0, 0, height, 0, width), (height, width), clean_up)
     return keep_regions(effective, regions, regions.has_core[: regions.border + 1])
-
-
-def tile_ring(tile: NDArray[Any]) -> NDArray[Any]:
-    """Return the ring of a tile (h, w) as one array (2w+2h,): top row, bottom row, left and right column."""
-    return np.concatenate([tile[0], tile[-1], tile[:, 0], tile[:, -1]])
-
-
-def grid_sizes(shapes: Sequence[Sequence[tuple[int, int]]]) -> tuple[IntArray, IntArray]:
-    """Return row heights and column widths of a grid of tile shapes; InputError when it is no grid."""
-    heights, widths = [row[0][0] for row in shapes], [width for _, width in shapes[0]]
-    if [[(height, width) for width in widths] for height in heights] != [list(row) for row in shapes]:
-        raise InputError(
-            "the tiles do not form a grid: expected one height along a row and one width along a column; "
-            "give every tile, row by row"
-        )
-    return np.array(heights, np.int64), np.array(widths, np.int64)
-
-
-@njit(nogil=True, cache=True)
-def facing_lines(
-    height: int, width: int, other_height: int, other_width: int, down: int, right: int
-) -> tuple[int, int, int]:
-    """Return where two neighbours' rings touch: start in this ring, start in the other's, length.
-
-    `down` and `right` (-1, 0, 1) say where the other tile lies; a diagonal one touches in a single pixel.
-    """
-    if down == 0:
-        near = 2 * width + (height if right > 0 else 0)
-        far = 2 * other_width + (0 if right > 0 else other_height)
-        return near, far, height
-    near, far = (width, 0) if down > 0 else (0, other_width)
-    if right == 0:
-        return near, far, width
-    return near + (width - 1 if right > 0 else 0), far + (0 if right > 0 else other_width - 1), 1
-
-
-@njit(nogil=True, cache=True)
-def ring_starts(heights: IntArray, widths: IntArray) -> IntArray:
-    """Return where each tile's ring starts (rows, columns) when all rings are laid one after another."""
-    starts = np.empty((heights.size, widths.size), np.int64)
-    start = 0
-    for row in range(heights.size):
-        for column in range(widths.size):
-            starts[row, column] = start
-            start += 2 * (heights[row] + widths[column])
-    return starts
 
 
 @njit(nogil=True, cache=True)
@@ -233,30 +210,23 @@ def _number(
 
 
 @njit(nogil=True, cache=True)
-def _join_tiles(
-    labels: LabelArray, components: IntArray, heights: IntArray, widths: IntArray, parent: IntArray
-) -> None:
+def _join_tiles(labels: LabelArray, components: IntArray, grid: RingGrid, parent: IntArray) -> None:
     """Join components over every pair of touching tiles; `parent` then holds the root of each."""
-    starts = ring_starts(heights, widths)
-    for row in range(heights.size):
-        for column in range(widths.size):
+    for row in range(grid.heights.size):
+        for column in range(grid.widths.size):
             for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
-                if row + down < heights.size and 0 <= column + right < widths.size:
-                    near, far, length = facing_lines(
-                        heights[row], widths[column], heights[row + down], widths[column + right], down, right
-                    )
-                    near += starts[row, column]
-                    far += starts[row + down, column + right]
-                    _join_lines(labels, components, parent, near, far, length)
+                line = touching(grid, row, column, down, right)
+                _join_lines(labels, components, parent, line)
     for node in range(parent.size):
         parent[node] = parent[parent[node]]
 
 
 @njit(nogil=True, cache=True)
 def _join_lines(
-    labels: LabelArray, components: IntArray, parent: IntArray, near: int, far: int, length: int
+    labels: LabelArray, components: IntArray, parent: IntArray, line: tuple[int, int, int]
 ) -> None:
     """Join equal labels of two lines that lie side by side, straight across and diagonally."""
+    near, far, length = line
     for i in range(length):
         label = labels[near + i]
         if label == 0:

@@ -1,4 +1,4 @@
-"""What the first pass over the cube keeps aside for the clusters: the sums of a tile, and its open pixels.
+"""What the first pass over the cube keeps for the clusters: sums of a tile, and its deferred pixels.
 
 It lies in the result as long as that is unfinished, one chunk a tile. It only saves a second look at the
 cube: where it is missing, damaged, of other settings or too large to be written, the cube is read again.
@@ -21,29 +21,32 @@ from gigaxas.stores.io.chunks import create_array, open_array, read, write
 from gigaxas.stores.io.folders import remove
 from gigaxas.tiles import Tile
 
-NAME = "aside"
+NAME = "deferred"
 SHARE = 128
-"""The most that is kept of a tile is this part of its samples."""
+"""At most the samples of a tile divided by this are kept of it."""
 
 
-class Aside(NamedTuple):
-    """Sums over the pixels that are certain to be kept; place (n,) and samples (E, n) of those still open."""
+class Deferred(NamedTuple):
+    """What a tile leaves for the clusters."""
 
     sums: Sums
+    """Sums over the pixels that are certain to be kept."""
     pixels: IntArray
+    """The deferred pixels (n,), numbered in reading order within the tile."""
     samples: NDArray[Any]
+    """Their raw samples (E, n)."""
 
 
-def join_asides(parts: Sequence[Aside], sites: int) -> Aside:
-    """Return what the parts of a tile keep aside together; labels run from 1 to `sites`."""
-    return Aside(
+def join_deferred(parts: Sequence[Deferred], sites: int) -> Deferred:
+    """Join what the parts of a tile leave; labels run from 1 to `sites`."""
+    return Deferred(
         merge_sums((part.sums for part in parts), sites),
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.samples for part in parts], axis=1),
     )
 
 
-def create_aside(
+def create_deferred(
     result: Place, grid: tuple[int, int], tile: tuple[int, int], spectrum_bytes: int, settings: dict[str, Any]
 ) -> None:
     """Make room for a grid of tiles (pixels); what is there from the same settings stays."""
@@ -59,15 +62,15 @@ def create_aside(
     )
 
 
-def write_aside(result: Place, tile: Tile, aside: Aside) -> None:
-    """Write what a tile keeps aside, or zeros where it lacks the room; no journal takes note of it.
+def write_deferred(result: Place, tile: Tile, deferred: Deferred) -> None:
+    """Write what a tile leaves, or zeros where that lacks the room; no journal takes note of it.
 
     So what an earlier run has left there is never taken for that of this one.
     """
     room = open_array(result, NAME).shape[-1]
     packed = BytesIO()
-    sums = aside.sums
-    for values in (sums.labels, sums.pixels, sums.first, sums.second, aside.pixels, aside.samples):
+    sums = deferred.sums
+    for values in (sums.labels, sums.pixels, sums.first, sums.second, deferred.pixels, deferred.samples):
         np.save(packed, values, allow_pickle=False)
     content = np.frombuffer(packed.getbuffer(), np.uint8)
     padded = np.zeros((1, 1, room), np.uint8)
@@ -77,8 +80,8 @@ def write_aside(result: Place, tile: Tile, aside: Aside) -> None:
         write(result, NAME, _region(tile, room), padded)
 
 
-def read_aside(result: Place, tile: Tile) -> Aside | None:
-    """Read what a tile kept aside; None where the cube must be read again."""
+def read_deferred(result: Place, tile: Tile) -> Deferred | None:
+    """Read what a tile has left; None where the cube must be read again."""
     try:
         room = open_array(result, NAME).shape[-1]
         packed = BytesIO(read(result, NAME, _region(tile, room)).tobytes())
@@ -87,11 +90,11 @@ def read_aside(result: Place, tile: Tile) -> Aside | None:
     if not packed.getvalue().startswith(MAGIC_PREFIX):
         return None
     labels, kept, first, second, pixels, samples = (np.load(packed, allow_pickle=False) for _ in range(6))
-    return Aside(Sums(labels, kept, first, second), pixels, samples)
+    return Deferred(Sums(labels, kept, first, second), pixels, samples)
 
 
-def remove_aside(result: Place) -> None:
-    """Remove what all tiles kept aside."""
+def remove_deferred(result: Place) -> None:
+    """Remove what all tiles have left."""
     remove(result / NAME)
 
 

@@ -121,8 +121,8 @@ def compare_pair(
     expected = corners[ends[1]] - corners[ends[0]]
     cuts, starts = [], []
     for number, box in zip(ends, shared(expected, tile.shape), strict=True):
-        y0, x0 = max(box[0] - int(reach), 0), max(box[2] - int(reach), 0)
-        y1, x1 = min(box[1] + int(reach), tile.shape[0]), min(box[3] + int(reach), tile.shape[1])
+        y0, x0 = max(box.y0 - int(reach), 0), max(box.x0 - int(reach), 0)
+        y1, x1 = min(box.y1 + int(reach), tile.shape[0]), min(box.x1 + int(reach), tile.shape[1])
         cuts.append(read_step(survey, number, (slice(y0, y1), slice(x0, x1))))
         starts.append(np.array([y0, x0], dtype=np.float64))
     moved = starts[1] - starts[0]

@@ -7,22 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
-from gigaxas.config.schema import CleanUp
 from gigaxas.locations import Place
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
 from gigaxas.nearest.certainty import Certainty, certainty_maps
 from gigaxas.observed import NoiseLevel, WindowGroups, WindowSample, observe_block, sample_windows
 from gigaxas.simulate import EdgeWindows, simulate_block
-from gigaxas.spatial.certain import settle
-from gigaxas.spatial.clean_up import effective_labels, find_cores
+from gigaxas.spatial.certain import certain_from_tile
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import Sums, merge_sums, sum_spectra
 from gigaxas.spatial.fill import FillEdges, fill_edges, fill_tile, pixel_states
-from gigaxas.spatial.regions import RegionEdges, Regions, find_regions, keep_regions, region_edges
+from gigaxas.spatial.regions import RegionEdges, Regions, keep_regions, region_edges, tile_regions
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores import cube, truth
 from gigaxas.stores.cube import CubeInfo
-from gigaxas.stores.deferred import Aside, join_asides, read_aside, write_aside
+from gigaxas.stores.deferred import Deferred, join_deferred, read_deferred, write_deferred
 from gigaxas.stores.result import read_map, write_maps
 from gigaxas.tiles import Tile, blocks_of, chunk_rows, parts_of
 
@@ -71,7 +70,7 @@ def assign_tile(
 ) -> None:
     """Give every pixel of one tile its nearest site, and say how sure that is.
 
-    With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept aside.
+    With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept for them.
     """
     ranked = certainty is not None and certainty.gain is not None
 
@@ -130,14 +129,14 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean
 
 
 def fill_tile_holes(
-    tile: Tile, settled: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp, sites: int
+    tile: Tile, ring: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp, sites: int
 ) -> tuple[IntArray, IntArray]:
     """Write the final labels and the states of one tile; return the pixels of each state and each label."""
     site = read_map(result, "site", tile.region)
     kept = read_map(result, "kept", tile.region)
     void = None if clean_up.fill_void else site == 0
-    states = pixel_states(site, kept, void, tile.interior(clean_up.k_size // 2, plane))
-    label = fill_tile(kept, settled, void)
+    states = pixel_states(site, kept, void, tile.interior(clean_up.radius, plane))
+    label = fill_tile(kept, ring, void)
     write_maps(result, tile, label=label, state=states)
     return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
 
@@ -145,40 +144,25 @@ def fill_tile_holes(
 def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: int) -> Sums:
     """Sum the spectra of one tile over its kept labels.
 
-    What the assignment kept aside of its tiles (of `step` pixels) is used; where it kept nothing, the cube is
-    read again.
+    What the assignment has summed and deferred of its tiles (of `step` pixels) is used; where it left
+    nothing, the cube is read again.
     """
     kept = read_map(result, "kept", tile.region)
     sums = []
     for part in parts_of(tile, step):
         labels = kept[part.within(tile)]
-        aside = read_aside(result, part)
-        if aside is None:
+        deferred = read_deferred(result, part)
+        if deferred is None:
             sums.append(sum_spectra(cube.read_tile(info, part), labels, info.invalid))
         else:
-            sums += [aside.sums, sum_spectra(aside.samples, labels.ravel()[aside.pixels], info.invalid)]
+            found = labels.ravel()[deferred.pixels]
+            sums += [deferred.sums, sum_spectra(deferred.samples, found, info.invalid)]
     return merge_sums(sums, sites)
 
 
-def tile_regions(
-    window: LabelArray, tile: Tile, plane: Plane, k_size: int, p_num: int, fill_void: bool
-) -> tuple[LabelArray, Regions]:
-    """Find the regions of one tile from its site labels with a halo of k_size // 2, cut at the image's edge.
-
-    Returns the labels (h, w) that the regions are made of, and the regions.
-    """
-    half = k_size // 2
-    padded = np.pad(window, tile.padding(half, plane))
-    interior = tile.interior(half, plane)
-    cores = find_cores(padded, interior, k_size, p_num, fill_void)
-    height, width = tile.shape
-    effective = effective_labels(padded[half : half + height, half : half + width], cores, interior)
-    return effective, find_regions(effective, cores)
-
-
 def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
-    window = read_map(result, "site", tile.padded(clean_up.k_size // 2, plane))
-    return tile_regions(window, tile, plane, **clean_up.model_dump())
+    window = read_map(result, "site", tile.padded(clean_up.radius, plane))
+    return tile_regions(window, tile, plane, clean_up)
 
 
 def _assign(
@@ -192,7 +176,7 @@ def _assign(
 ) -> None:
     """Assign a tile block by block, so that one block is held at a time, and write its maps whole."""
     maps: dict[str, NDArray[Any]] = {}
-    asides = []
+    deferred = []
     for part in blocks_of(tile, info.chunk, info.bytes_per_pixel):
         block = cube.read_tile(info, part)
         found = find(part, block)
@@ -202,18 +186,19 @@ def _assign(
         for name, value in values.items():
             maps.setdefault(name, np.empty(tile.shape, value.dtype))[part.within(tile)] = value
         if expected is not None:
-            asides.append(_aside(part, tile, block, found.labels, info, expected))
+            deferred.append(_defer(part, tile, block, found.labels, info, expected))
     if expected is not None:
-        write_aside(result, tile, join_asides(asides, sites))
+        write_deferred(result, tile, join_deferred(deferred, sites))
     write_maps(result, tile, **maps)
 
 
-def _aside(
+def _defer(
     part: Tile, tile: Tile, block: NDArray[Any], labels: LabelArray, info: CubeInfo, expected: CleanUp
-) -> Aside:
-    settled = settle(labels, part.interior(expected.k_size // 2, info.plane), **expected.model_dump())
-    y, x = np.nonzero(settled.open)
+) -> Deferred:
+    """Sum what is certain to be kept of a part of a tile, and take the spectra of what is not decided."""
+    certain = certain_from_tile(labels, part.interior(expected.radius, info.plane), expected)
+    y, x = np.nonzero(certain.deferred)
     pixels = (y + part.y0 - tile.y0) * tile.shape[1] + x + part.x0 - tile.x0
     # only a void pixel has an invalid sample, and none of these is kept but with fill_void
     invalid = info.invalid if expected.fill_void else None
-    return Aside(sum_spectra(block, settled.kept, invalid), pixels, block[:, y, x])
+    return Deferred(sum_spectra(block, certain.kept, invalid), pixels, block[:, y, x])

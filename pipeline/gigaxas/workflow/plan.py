@@ -152,7 +152,7 @@ def make_plan(
     spectrum = shape[0] * sample
     cut = (tile, tile) if tile else tile_shape(chunk, spectrum)
     pixels = shape[1] * shape[2]
-    # sums of floating-point samples are not kept aside: their cube is read again for the clusters
+    # no sums of floating-point samples are kept: their cube is read again for the clusters
     reads = 1 if sample == CODE_BYTES else 2
     block = BLOCK_COPIES * cut[0] * cut[1] * spectrum
     written = making.written + pixels * spectrum if making else 0

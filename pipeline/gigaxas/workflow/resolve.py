@@ -195,7 +195,7 @@ def _planned(
     if cube is None and is_made(paths.cube, cube_fingerprint(config, references, source)):
         cube = describe(config, paths)
     plan = make_plan(worker_count(config.compute), cube, outline_of(config, source), config.compute.tile)
-    check_clean_up(config.clean_up.k_size, config.clean_up.p_num, plan.plane)
+    check_clean_up(config.clean_up.value, plan.plane)
     _check_memory(config, plan)
     _check_disk(paths.output, plan)
     return Resolved(config, paths, energy, references, plan, source, cube)

@@ -6,16 +6,16 @@ import numpy as np
 
 from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.owner import is_made
-from gigaxas.config.schema import CleanUp
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Place
 from gigaxas.nearest import prepare
 from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import prepare_certainty
+from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
-from gigaxas.spatial.fill import settle_fill
+from gigaxas.spatial.fill import merge_fill
 from gigaxas.spatial.regions import merge_regions
-from gigaxas.stores.deferred import create_aside, remove_aside
+from gigaxas.stores.deferred import create_deferred, remove_deferred
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import clusters_are_whole, create_result, write_clusters
 from gigaxas.tasks import maps as stages
@@ -35,12 +35,12 @@ def make_result(run: Resolved, runner: Runner) -> None:
     store, count = partial_of(final), len(spectra)
     create_result(store, plan.plane, plan.tile, info.pixel_um, count, result_basis(run), run.config.maps)
     shares = _assign(run, store, runner)
-    states, pixels = clean_up_and_fill(plan, run.config.clean_up, store, count, runner)
+    states, pixels = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
     parts = runner.over("clusters", stages.sum_tile, plan.spatial, **settings)
     sums = merge_sums((part for row in parts for part in row), count)
     means = cluster_spectra(sums, info.scale, info.offset)
-    remove_aside(store)
+    remove_deferred(store)
     write_clusters(store, info.energy, means, pixels[sums.labels], states, fingerprint, shares)
     publish(store, final)
 
@@ -52,7 +52,7 @@ def _assign(run: Resolved, store: Place, runner: Runner) -> dict[str, tuple[int,
     settings: dict[str, Any] = {"info": info, "result": store, "sites": sites}
     more: dict[str, Any] = {
         "certainty": prepare_certainty(spectra, run.noise, config.maps),
-        "expected": _room_aside(run, store),
+        "expected": _make_room(run, store),
     }
     if config.engine == "approximate":
         index = build_index(sites)
@@ -67,13 +67,13 @@ def _assign(run: Resolved, store: Place, runner: Runner) -> dict[str, tuple[int,
     return shares
 
 
-def _room_aside(run: Resolved, store: Place) -> CleanUp | None:
-    """Make room for what the first pass keeps for the clusters; return the clean-up it is kept for."""
-    info, plan, clean_up = run.info, run.plan, run.config.clean_up
+def _make_room(run: Resolved, store: Place) -> CleanUp | None:
+    """Make room for what the assignment keeps for the clusters; return the clean-up it is kept for."""
+    info, plan, clean_up = run.info, run.plan, run.config.clean_up.value
     if info.dtype != np.uint16:
         return None
     grid = len(plan.grid), len(plan.grid[0])
-    create_aside(store, grid, plan.tile, info.bytes_per_pixel, clean_up.model_dump())
+    create_deferred(store, grid, plan.tile, info.bytes_per_pixel, clean_up._asdict())
     return clean_up
 
 
@@ -94,7 +94,7 @@ def clean_up_and_fill(
     edges = runner.over("regions", stages.find_tile_regions, plan.spatial, **settings)
     keep = merge_regions(edges)
     rings = runner.over("clean-up", stages.keep_tile, plan.spatial, keep, **settings)
-    settled = settle_fill(rings)
-    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, settled, **settings, sites=count)
+    merged = merge_fill(rings)
+    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, merged, **settings, sites=count)
     states, labels = zip(*(pair for row in counts for pair in row), strict=True)
     return np.sum(states, axis=0), np.sum(labels, axis=0)

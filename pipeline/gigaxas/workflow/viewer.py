@@ -17,9 +17,9 @@ from gigaxas.report.viewer import (
     TILE,
     Scene,
     ValueLayer,
+    boxes_script,
     encode_values,
     join_boxes,
-    places_script,
     tile_script,
     value_layer,
     write_viewer,
@@ -125,7 +125,7 @@ def _write_tiles(
             cell=cell,
         )
         boxes += [rows for line in found for rows in line]
-    publish_file(tiles / "places.js", places_script(join_boxes(np.concatenate(boxes), cell)))
+    publish_file(tiles / "places.js", boxes_script(join_boxes(np.concatenate(boxes), cell)))
     publish_file(tiles / "made.json", json.dumps({"fingerprint": fingerprint}).encode())
     shutil.rmtree(scratch, ignore_errors=True)
     put_in_place(tiles, folder / "tiles")
