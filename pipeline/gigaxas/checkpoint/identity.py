@@ -1,6 +1,5 @@
 """What the results of a stage depend on, in one short name: settings, arrays, inputs and the code itself."""
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,21 +15,12 @@ from gigaxas.locations import Place, Url
 from gigaxas.stores.cube import CubeInfo, cube_identity
 from gigaxas.stores.io.folders import stamps
 from gigaxas.stores.io.groups import attributes_of, final_of
+from gigaxas.version import code_version
 
 MARKS = ("basis", "fingerprint")
 # What a task may be told that its other settings determine, or that only makes later stages faster.
 HINTS = ("expected", "index")
 Mark = Callable[[Place], str]
-
-
-@functools.cache
-def code_version() -> str:
-    """Return what changes with any line of this package's code."""
-    package = Path(__file__).parents[1]
-    mark = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        mark.update(file.relative_to(package).as_posix().encode() + b"\n" + file.read_bytes())
-    return mark.hexdigest()[:16]
 
 
 def stage_key(
