@@ -92,9 +92,9 @@ def _made(folder: Path) -> bool:
 
 
 def _is_private(folder: Path) -> bool:
-    """Make a folder among those of other users; return whether it is this user's alone: its content is run."""
+    """Make a folder among those of other users; return whether it is this user's alone."""
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)  # machine code that others could put there would be run
     except OSError:
         return False
     status = folder.lstat()
