@@ -196,7 +196,7 @@ def test_two_runs_on_one_output_and_a_lock_left_behind(measured, tmp_path):
             pass
         with pytest.raises(gx.InputError, match=rf"in use by another run \(process {process.pid} on "):
             classify(run)
-    assert str(process.pid) in (run.output / "run.lock").read_text()
+    assert str(process.pid) in (run.output / "run.lock.json").read_text()
     classify(run)
     assert_same(maps_of(run), expected)
 

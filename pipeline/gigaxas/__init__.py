@@ -3,7 +3,11 @@
 from importlib import import_module
 from typing import Any
 
+from gigaxas.machine_code import cache_by_version
+
 __version__ = "0.1.0"
+
+cache_by_version()  # before any kernel is decorated
 
 # Loaded when first asked for, so that `gigaxas --help` answers at once.
 _ROOMS = {

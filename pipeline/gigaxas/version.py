@@ -1,4 +1,4 @@
-"""The version of the code: results and machine code of another version are not taken for this one's."""
+"""The version of this package's code, to the last line: journals and machine code are named by it."""
 
 import functools
 import hashlib
@@ -7,9 +7,9 @@ from pathlib import Path
 
 @functools.cache
 def code_version() -> str:
-    """Return what changes with any line of this package's code."""
+    """Return 16 hexadecimal digits that change with any line of this package's code."""
     package = Path(__file__).parent
-    mark = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
-        mark.update(file.relative_to(package).as_posix().encode() + b"\n" + file.read_bytes())
-    return mark.hexdigest()[:16]
+        digest.update(file.relative_to(package).as_posix().encode() + b"\n" + file.read_bytes())
+    return digest.hexdigest()[:16]

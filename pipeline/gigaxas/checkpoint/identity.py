@@ -10,17 +10,18 @@ from uuid import uuid4
 
 from dask.tokenize import tokenize
 
-from gigaxas.errors import InputError
 from gigaxas.locations import Place, Url
 from gigaxas.stores.cube import CubeInfo, cube_identity
-from gigaxas.stores.io.folders import stamps
+from gigaxas.stores.io.folders import exists, stamps
 from gigaxas.stores.io.groups import attributes_of, final_of
 from gigaxas.version import code_version
 
 MARKS = ("basis", "fingerprint")
-# What a task may be told that its other settings determine, or that only makes later stages faster.
+"""Attributes of a store that tell what it was made of."""
 HINTS = ("expected", "index")
+"""What a task may be given that its other settings determine, or that only makes later stages faster."""
 Mark = Callable[[Place], str]
+"""Tells the content of a location in a short text."""
 
 
 def stage_key(
@@ -34,13 +35,11 @@ def stage_key(
 
 def place_mark(path: Place) -> str:
     """Return what tells the content of a place: a store's own marks, else size and time of every file."""
-    try:
+    if exists(path / "zarr.json"):
         attributes = attributes_of(path)
         marks = {name: attributes[name] for name in MARKS if name in attributes}
         if marks:
             return tokenize(marks)
-    except InputError:
-        pass
     if isinstance(path, Path) and path.is_file():
         stat = path.stat()
         return tokenize(stat.st_size, stat.st_mtime_ns)

@@ -1,7 +1,7 @@
 """Which tiles of a stage need not be done again: their records are there and their chunks as written."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 from dask.tokenize import tokenize
 
 from gigaxas.checkpoint.identity import logical, place_mark, places_in, stage_key
-from gigaxas.checkpoint.journal import Record, StageJournal, journals_of, open_stage, stage_journals
+from gigaxas.checkpoint.journal import StageJournal, journals_of, open_stage, stage_journals
 from gigaxas.checkpoint.owner import JOURNAL
+from gigaxas.checkpoint.records import Record
 from gigaxas.locations import Place, place
-from gigaxas.stores.io.checksums import Written, is_intact, noting
+from gigaxas.stores.io.checksums import ChunkChecksum, collect_checksums, is_intact
 from gigaxas.tiles import Box, Tile
 
 
@@ -21,8 +22,11 @@ class Ledger:
     """The journal of an output folder, and what the stages of this run have made of each store so far."""
 
     output: Path
+    """The output folder."""
     keys: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the results that each stage has made in this run, by stage."""
     content: dict[str, str] = field(default_factory=dict)
+    """Name of the results that each store holds, by store."""
 
     def open(
         self,
@@ -41,26 +45,22 @@ class Ledger:
         """Return the places among the constants of a stage by the names that records give them."""
         return {logical(path, self.output): path for path in places_in(constants)}
 
-    def record(self, tile: Tile, value: Any, written: Sequence[Written]) -> Record:
+    def record(self, tile: Tile, value: Any, chunks: Sequence[ChunkChecksum]) -> Record:
         """Return the record of a tile that is done."""
-        chunks = [chunk._replace(store=logical(place(chunk.store), self.output)) for chunk in written]
-        return Record(tile.box, value, chunks)
+        named = [chunk._replace(store=logical(place(chunk.store), self.output)) for chunk in chunks]
+        return Record(tile.box, value, named)
 
-    def wrote(self, key: str, records: Sequence[Sequence[Written]]) -> None:
-        """Take note that the stores of these chunks now hold the results of a stage."""
-        for store in sorted({chunk.store for written in records for chunk in written}):
+    def finish(self, key: str, records: Iterable[Record]) -> None:
+        """Take note that the stores of these records' chunks now hold the results of that name."""
+        for store in sorted({chunk.store for record in records for chunk in record.chunks}):
             self.content[store] = key
 
-    def chunks_of(self, store: Place) -> dict[str, Written]:
-        """Return the chunks that a store should hold as the records tell, by key."""
+    def chunks_of(self, store: Place) -> tuple[dict[str, ChunkChecksum], int]:
+        """Return the chunks that a store should hold, by key, and how many record files are damaged."""
         name = logical(store, self.output)
-        return {
-            chunk.key: chunk
-            for journal in stage_journals(self.output / JOURNAL)
-            for record in journal.read()[0]
-            for chunk in record.written
-            if chunk.store == name
-        }
+        read = [journal.read() for journal in stage_journals(self.output / JOURNAL)]
+        chunks = (chunk for records, _ in read for record in records for chunk in record.chunks)
+        return {c.key: c for c in chunks if c.store == name}, sum(len(damaged) for _, damaged in read)
 
     def _mark(self, path: Place) -> str:
         return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
@@ -101,7 +101,7 @@ def _joined(records: Sequence[Record], tile: Tile) -> Record | None:
     whole = inside and (ys[0], ys[-1], xs[0], xs[-1]) == tile.box
     if not whole or len(cells) < (len(ys) - 1) * (len(xs) - 1):
         return None
-    return Record(tile.box, None, [chunk for record in inside for chunk in record.written])
+    return Record(tile.box, None, [chunk for record in inside for chunk in record.chunks])
 
 
 def _is_within(inner: Box, outer: Box) -> bool:
@@ -114,15 +114,15 @@ def output_mark(output: Path) -> str:
     return hashlib.sha256(str(output.absolute()).encode()).hexdigest()[:10]
 
 
-def noted(
+def with_checksums(
     tile: Tile, *each: Any, the_task: Callable[..., Any], **constants: Any
-) -> tuple[Any, list[Written]]:
+) -> tuple[Any, list[ChunkChecksum]]:
     """Run a task on one tile; return what it returned and the chunks it wrote."""
-    with noting() as written:
+    with collect_checksums() as chunks:
         value = the_task(tile, *each, **constants)
-    return value, written
+    return value, chunks
 
 
-def check_chunks(tile: Tile, chunks: Sequence[Written], *, stores: Mapping[str, Place]) -> bool:
+def check_chunks(tile: Tile, chunks: Sequence[ChunkChecksum], *, stores: Mapping[str, Place]) -> bool:
     """Return whether every chunk of a record is as it was written."""
     return all(chunk.store in stores and is_intact(stores[chunk.store], chunk) for chunk in chunks)

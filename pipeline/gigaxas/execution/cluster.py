@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from gigaxas.config.schema import Compute
 from gigaxas.errors import InputError, RunError
+from gigaxas.version import code_version
 
 LOOPBACK = "127.0.0.1"
 BATCH = {
@@ -51,7 +52,10 @@ class OneThread(WorkerPlugin):
 
 def worker_count(compute: Compute) -> int:
     """Return how many tasks run at once: as asked, else one for every core this process may use."""
-    return compute.workers or len(os.sched_getaffinity(0))
+    if compute.workers:
+        return compute.workers
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux alone knows it
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 @contextmanager
@@ -173,6 +177,13 @@ def _compare_versions(client: Client) -> None:
         raise InputError(
             f"compute.scheduler: versions differ: {'; '.join(wrong[:6])}; install the same environment "
             "everywhere"
+        )
+    here_code = code_version()
+    other = sorted(address for address, code in client.run(code_version).items() if code != here_code)
+    if other:
+        raise InputError(
+            f"compute.scheduler: {', '.join(other[:6])} run other code of gigaxas than this run; install the "
+            "same everywhere and start the workers anew"
         )
 
 

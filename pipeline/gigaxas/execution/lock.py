@@ -1,6 +1,5 @@
 """One run at a time on an output folder."""
 
-import fcntl
 import json
 import os
 import socket
@@ -8,56 +7,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
 
-import psutil
+from filelock import FileLock, Timeout
 
 from gigaxas.errors import InputError
 
 LOCK = "run.lock"
+HOLDER = "run.lock.json"
+"""Who holds the lock: in a file of its own, because Windows lets nobody read a file that is locked."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold an output folder while the context lasts.
 
-    The lock is the system's and ends with the process, however that ends: what a killed run left in the
-    file is no hindrance. Where the disk knows no such locks, the process that the file names is looked for.
-    Raises InputError that names the run which holds the folder.
+    The lock is the operating system's and ends with the process, however that ends, so that nothing which a
+    killed run leaves behind is a hindrance; on a disk without locks, the process that made the file is looked
+    for. Raises InputError that names the run which holds the folder, or where no lock can be made there.
     """
-    path = folder / LOCK
+    lock = FileLock(folder / LOCK, blocking=False)
     try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
+        lock.acquire()
+        (folder / HOLDER).write_text(json.dumps(_this_process()) + "\n", encoding="utf-8")
+    except Timeout:
         raise InputError(
-            f"output: {folder} cannot be written ({error.strerror}); give a folder you may write to"
+            f"output: {folder} is in use by another run ({_holder(folder)}); wait for it, or give another "
+            "output"
         ) from None
-    with file:
-        if not _take(file):
-            raise InputError(
-                f"output: {folder} is in use by another run ({_told(path)}); wait for it, or give another "
-                "output"
-            )
-        file.truncate(0)
-        file.write(json.dumps(_self()) + "\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
-
-
-def _take(file: IO[str]) -> bool:
+    except OSError as error:
+        lock.release()
+        raise InputError(
+            f"output: {folder} cannot be written or locked ({error.strerror or error}); give a folder you "
+            "may write to"
+        ) from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return not _is_alive(_owner(Path(file.name)))
-    return True
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
 
 
-def _self() -> dict[str, Any]:
+def _this_process() -> dict[str, str | int]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -65,23 +55,9 @@ def _self() -> dict[str, Any]:
     }
 
 
-def _owner(path: Path) -> dict[str, Any]:
+def _holder(folder: Path) -> str:
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return owner if isinstance(owner, dict) else {}
-
-
-def _is_alive(owner: dict[str, Any]) -> bool:
-    if not owner:
-        return False
-    here = owner.get("host") == socket.gethostname()
-    return not here or (owner.get("pid") != os.getpid() and psutil.pid_exists(int(owner.get("pid", 0))))
-
-
-def _told(path: Path) -> str:
-    owner = _owner(path)
-    if not owner:
+        holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
         return "it does not say which"
-    return f"process {owner.get('pid')} on {owner.get('host')} since {owner.get('since')}"

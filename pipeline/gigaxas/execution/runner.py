@@ -1,23 +1,24 @@
 """Stages run over tiles: what is done already is kept; the rest is run, timed, shown and recorded."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from distributed import Client
 
-from gigaxas.checkpoint.journal import Record
-from gigaxas.checkpoint.ledger import Ledger, check_chunks, matching, noted, output_mark
+from gigaxas.checkpoint.journal import StageJournal
+from gigaxas.checkpoint.ledger import Ledger, check_chunks, matching, output_mark, with_checksums
+from gigaxas.checkpoint.records import Record
 from gigaxas.errors import DamagedError
 from gigaxas.execution.events import Events
-from gigaxas.execution.tile_tasks import Advance, Done, run_tiles
+from gigaxas.execution.tile_tasks import Advance, Done, TileWork, run_tiles
 from gigaxas.locations import Place
-from gigaxas.stores.io.checksums import is_intact
+from gigaxas.stores.io.checksums import ChunkChecksum, is_intact
 from gigaxas.stores.io.folders import sizes
 from gigaxas.tiles import Grid, Tile, flat
 
@@ -34,18 +35,22 @@ def silent(stage: str, total: int) -> Iterator[Advance]:
 
 @dataclass(frozen=True)
 class Runner:
-    """Where tasks run, how their progress is shown, and how long each stage took, in seconds.
-
-    `ledger` tells what is done already; without one nothing is recorded and nothing kept.
-    """
+    """Where tasks run, how their progress is shown, and how long each stage took."""
 
     client: Client | None = None
+    """The Dask cluster that tasks run on; None for the threads of this process."""
     workers: int = 1
+    """How many tasks run at once."""
     progress: Progress = silent
+    """Shows the progress of a stage."""
     seconds: dict[str, float] = field(default_factory=dict)
+    """What each stage has taken, in seconds."""
     ledger: Ledger | None = None
+    """Tells what is done already; without one nothing is recorded and nothing kept."""
     events: Events = field(default_factory=Events)
+    """Takes note of what happens."""
     suspects: set[str] = field(default_factory=set)
+    """Stores in which a damaged chunk was found."""
 
     @property
     def mark(self) -> str:
@@ -70,32 +75,35 @@ class Runner:
 
         A tile that an earlier run did with the same settings, input and code is not done again.
         """
-        tiles = flat(grid)
-        parts = [[value for row in values for value in row] for values in each]
-        with self.step(stage, sum(map(_pixels, tiles))) as advance:
+        values = [[value for row in rows for value in row] for rows in each]
+        work = TileWork(self._name(task), task, flat(grid), values, constants)
+        found: dict[int, Any] = {}
+        with self.step(stage, sum(map(_pixels, work.tiles))) as advance:
             if self.ledger is None:
-                values: dict[int, Any] = {}
-                self._run(task, tiles, parts, values.__setitem__, advance, constants)
+                self._run(work, found.__setitem__, advance)
             else:
-                values = self._go_on(self.ledger, stage, task, tiles, parts, advance, constants)
+                found = self._resume(self.ledger, stage, work, advance)
         columns = len(grid[0])
-        return [
-            [values[number] for number in range(start, start + columns)]
-            for start in range(0, len(tiles), columns)
-        ]
+        starts = range(0, len(work.tiles), columns)
+        return [[found[number] for number in range(start, start + columns)] for start in starts]
 
     def is_intact(self, store: Place, content: bool = False) -> bool:
         """Return whether a finished store holds every chunk that the journal tells of, each of its size.
 
-        With `content`, or where the store has been suspected, every chunk is compared with its checksum.
+        With `content`, or where the store has been suspected, every chunk is compared with its checksum. A
+        journal with damaged records tells of no store that it is whole.
         """
         if self.ledger is None:
             return True
         suspected = str(store) in self.suspects
-        there, chunks = sizes(store), self.ledger.chunks_of(store)
-        lost = [key for key, chunk in chunks.items() if there.get(key) != chunk.size]
+        chunks, damaged_records = self.ledger.chunks_of(store)
+        if damaged_records:
+            self.events.tell("damage found", store=store, damaged_records=damaged_records)
+            return False
         if suspected and not chunks:
             return False
+        there = sizes(store)
+        lost = [key for key, chunk in chunks.items() if there.get(key) != chunk.size]
         if (content or suspected) and not lost:
             with ThreadPoolExecutor(self.workers) as pool:
                 good = pool.map(partial(is_intact, store), chunks.values())
@@ -118,84 +126,71 @@ class Runner:
             self.suspects.add(error.place)
             return work()
 
-    def _go_on(
-        self,
-        ledger: Ledger,
-        stage: str,
-        task: Callable[..., Any],
-        tiles: list[Tile],
-        parts: list[list[Any]],
-        advance: Advance,
-        constants: dict[str, Any],
-    ) -> dict[int, Any]:
-        journal, key = ledger.open(stage, task, parts, constants)
-        records, damaged = journal.read()
-        known = self._intact(stage, ledger, tiles, records, damaged, constants)
-        values = {number: record.value for number, record in known.items()}
-        advance(sum(_pixels(tiles[number]) for number in known))
-        left = [number for number in range(len(tiles)) if number not in known]
+    def _resume(self, ledger: Ledger, stage: str, work: TileWork, advance: Advance) -> dict[int, Any]:
+        """Run the tiles that no record tells of; return what the task returned, by number of the tile."""
+        journal, key = ledger.open(stage, work.task, work.each, work.constants)
+        records = self._intact(ledger, stage, work, journal)
+        advance(sum(_pixels(work.tiles[number]) for number in records))
+        left = [number for number in range(len(work.tiles)) if number not in records]
 
-        def done(place: int, result: Any) -> None:
+        def done(place: int, result: tuple[Any, list[ChunkChecksum]]) -> None:
             number = left[place]
-            known[number] = ledger.record(tiles[number], *result)
-            values[number] = result[0]
-            journal.add(known[number])
+            records[number] = ledger.record(work.tiles[number], *result)
+            journal.add(records[number])
 
-        some = [[of[number] for number in left] for of in parts]
+        rest = replace(
+            work,
+            task=with_checksums,
+            tiles=[work.tiles[number] for number in left],
+            each=[[values[number] for number in left] for values in work.each],
+            constants={"the_task": work.task, **work.constants},
+        )
         try:
-            self._run(noted, [tiles[n] for n in left], some, done, advance, {"the_task": task, **constants})
+            self._run(rest, done, advance)
         finally:
             journal.flush()
-        ledger.wrote(key, [record.written for record in known.values()])
-        return values
+        ledger.finish(key, records.values())
+        return {number: record.value for number, record in records.items()}
 
-    def _intact(
-        self,
-        stage: str,
-        ledger: Ledger,
-        tiles: list[Tile],
-        records: list[Record],
-        damaged: int,
-        constants: dict[str, Any],
-    ) -> dict[int, Record]:
-        known = matching(records, tiles)
+    def _intact(self, ledger: Ledger, stage: str, work: TileWork, journal: StageJournal) -> dict[int, Record]:
+        """Return the records of the tiles whose chunks are as they were written, by number of the tile."""
+        read, damaged = journal.read()
+        records = matching(read, work.tiles)
+        numbers = list(records)
         intact: dict[int, bool] = {}
-        numbers = list(known)
-        self._run(
+        comparison = TileWork(
+            self._name(check_chunks),
             check_chunks,
-            [tiles[number] for number in numbers],
-            [[known[number].written for number in numbers]],
-            lambda place, good: intact.__setitem__(numbers[place], good),
-            lambda pixels: None,
-            {"stores": ledger.stores(constants)},
+            [work.tiles[number] for number in numbers],
+            [[records[number].chunks for number in numbers]],
+            {"stores": ledger.stores(work.constants)},
         )
-        if known or damaged:
+        self._run(
+            comparison, lambda place, good: intact.__setitem__(numbers[place], good), lambda pixels: None
+        )
+        if records or damaged:
             good = sum(intact.values())
             self.events.tell(
                 "stage goes on",
                 stage=stage,
-                tiles=len(tiles),
+                tiles=len(work.tiles),
                 kept=good,
-                damaged_tiles=len(known) - good,
-                damaged_records=damaged,
+                damaged_tiles=len(records) - good,
+                damaged_records=len(damaged),
             )
-        return {number: record for number, record in known.items() if intact[number]}
+        for path in damaged:
+            path.unlink(missing_ok=True)
+        return {number: record for number, record in records.items() if intact[number]}
 
-    def _run(
-        self,
-        task: Callable[..., Any],
-        tiles: Sequence[Tile],
-        parts: list[list[Any]],
-        done: Done,
-        advance: Advance,
-        constants: dict[str, Any],
-    ) -> None:
+    def _run(self, work: TileWork, done: Done, advance: Advance) -> None:
         def count(number: int, value: Any) -> None:
             done(number, value)
-            advance(_pixels(tiles[number]))
+            advance(_pixels(work.tiles[number]))
 
-        name = f"{constants.get('the_task', task).__name__}-{self.mark}-{uuid4().hex[:8]}"
-        run_tiles(name, task, tiles, parts, constants, self.client, self.workers, count)
+        run_tiles(work, self.client, self.workers, count)
+
+    def _name(self, task: Callable[..., Any]) -> str:
+        return f"{task.__name__}-{self.mark}-{uuid4().hex[:8]}"
 
 
 def _pixels(tile: Tile) -> int:

@@ -1,7 +1,8 @@
 """One task a tile, on the threads of this process or on a Dask cluster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from dask.base import compute
@@ -13,93 +14,101 @@ from distributed.scheduler import KilledWorker
 
 from gigaxas.errors import RunError
 from gigaxas.tiles import Tile
+from gigaxas.version import code_version
 
 Advance = Callable[[int], None]
+Task = Callable[..., Any]
 Done = Callable[[int, Any], None]
-"""Told the number of a tile and what its task returned, as soon as that is known."""
+"""Given the number of a tile and what its task returned, as soon as that is known."""
 
 RETRIES = 2
+"""How often a task that failed is tried again on a cluster: its worker may be to blame."""
 
 
-def run_tiles(
-    name: str,
-    task: Callable[..., Any],
-    tiles: Sequence[Tile],
-    each: Sequence[Sequence[Any]],
-    constants: dict[str, Any],
-    client: Client | None,
-    workers: int,
-    done: Done,
-) -> None:
-    """Run task(tile, *each, **constants) for every tile and tell `done` of each as it ends, in this thread.
+@dataclass(frozen=True)
+class TileWork:
+    """A task for every tile: task(tile, *each, **constants)."""
 
-    `name` marks the tasks: on a cluster that others use too, no two calls may share one. `each` holds
-    sequences with one value a tile; `constants` reach every worker once. Without a client the
-    threads of this process work. The first error of a task is raised as it is, and what has not started is
-    dropped. Raises RunError where the cluster is lost, or a tile kills every worker that takes it.
+    name: str
+    """Marks the tasks: on a cluster that others use too, no two works may share one."""
+    task: Task
+    """A function that workers can import."""
+    tiles: Sequence[Tile]
+    """What it is run on."""
+    each: Sequence[Sequence[Any]]
+    """Sequences with one value a tile."""
+    constants: Mapping[str, Any]
+    """What every tile is given; reaches every worker once."""
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the tasks, one a tile."""
+        return [f"{self.name}-{tile.row}-{tile.column}" for tile in self.tiles]
+
+
+def run_tiles(work: TileWork, client: Client | None, workers: int, done: Done) -> None:
+    """Run the tasks, on the threads of this process without a client, and call `done` in this thread.
+
+    The first error of a task is raised as it is, and what has not started is dropped. Raises RunError where
+    the cluster is lost, a worker runs other code than this process, or a tile kills all workers that take it.
     """
-    if not tiles:
+    if not work.tiles:
         return
-    numbers = {f"{name}-{tile.row}-{tile.column}": number for number, tile in enumerate(tiles)}
-    calls = (task, tiles, each, list(numbers), constants)
+    numbers = {key: number for number, key in enumerate(work.keys)}
     if client is None:
-        _on_threads(*calls, workers, lambda key, value: done(numbers[key], value))
+        _on_threads(work, workers, lambda key, value: done(numbers[key], value))
     else:
-        _on_cluster(*calls, client, lambda key, value: done(numbers[key], value))
+        _on_cluster(work, client, lambda key, value: done(numbers[key], value))
 
 
-def _on_threads(
-    task: Callable[..., Any],
-    tiles: Sequence[Tile],
-    each: Sequence[Sequence[Any]],
-    keys: list[str],
-    constants: dict[str, Any],
-    workers: int,
-    done: Callable[[str, Any], None],
-) -> None:
-    shared = {name: delayed(value, traverse=False) for name, value in constants.items()}
-    lazy = delayed(task, pure=False, traverse=False)
+def _on_threads(work: TileWork, workers: int, done: Callable[[str, Any], None]) -> None:
+    shared = {name: delayed(value, traverse=False) for name, value in work.constants.items()}
+    task = delayed(work.task, pure=False, traverse=False)
     calls = [
-        lazy(*arguments, dask_key_name=key, **shared)
-        for key, *arguments in zip(keys, tiles, *each, strict=True)
+        task(*arguments, dask_key_name=key, **shared)
+        for key, *arguments in zip(work.keys, work.tiles, *work.each, strict=True)
     ]
-    known = set(keys)
+    keys = set(work.keys)
     # A pool of its own: when a task fails, those that run are waited for before the error goes on.
     with (
         ThreadPoolExecutor(workers) as pool,
-        Callback(posttask=lambda key, value, *_: done(key, value) if key in known else None),
+        Callback(posttask=lambda key, value, *_: done(key, value) if key in keys else None),
     ):
         compute(*calls, scheduler="threads", pool=pool, num_workers=workers)
 
 
-def _on_cluster(
-    task: Callable[..., Any],
-    tiles: Sequence[Tile],
-    each: Sequence[Sequence[Any]],
-    keys: list[str],
-    constants: dict[str, Any],
-    client: Client,
-    done: Callable[[str, Any], None],
-) -> None:
+def _on_cluster(work: TileWork, client: Client, done: Callable[[str, Any], None]) -> None:
     futures: list[Any] = []
     try:
         # A task of its own for each constant, not scattered data: it is made again when its worker is lost.
         shared: dict[str, Any] = {
-            name: client.submit(_same, value, key=f"{name}-{keys[0]}", pure=False)
-            for name, value in constants.items()
+            name: client.submit(_same, value, key=f"{name}-{work.keys[0]}", pure=False)
+            for name, value in work.constants.items()
         }
-        futures = client.map(task, tiles, *each, key=keys, pure=False, retries=RETRIES, **shared)
+        shared |= {"the_call": work.task, "the_code": code_version()}
+        tasks: dict[str, Any] = {"key": work.keys, "pure": False, "retries": RETRIES}
+        futures = client.map(run_same_code, work.tiles, *work.each, **tasks, **shared)
         failure = _first_error(futures, done)
-    except (FutureCancelledError, OSError, TimeoutError):
+    except (FutureCancelledError, OSError) as error:
         raise RunError(
-            "the scheduler was lost; see that it runs and run the same command again: it goes on from the "
-            "last finished tile"
+            f"the scheduler was lost ({type(error).__name__}); see that it runs and run the same command "
+            "again: it goes on from the last finished tile"
         ) from None
     finally:
         if client.status == "running":
             client.cancel(futures)
     if failure is not None:
         raise failure
+
+
+def run_same_code(tile: Tile, *each: Any, the_call: Task, the_code: str, **constants: Any) -> Any:
+    """Run a task on a worker. Raises RunError where the worker runs other code than the run that sent it."""
+    if code_version() != the_code:
+        raise RunError(
+            f"a worker runs other code of gigaxas ({code_version()}) than this run ({the_code}); install the "
+            "same everywhere, start the workers anew and run the same command again"
+        )
+    return the_call(tile, *each, **constants)
 
 
 def _first_error(futures: list[Any], done: Callable[[str, Any], None]) -> BaseException | None:

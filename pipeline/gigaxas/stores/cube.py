@@ -229,13 +229,13 @@ def _layout_errors(array: Any) -> list[str]:
         wrong.append(f"{MU} holds {array.dtype}, expected uint16, float32 or float64")
     if array.shape[0] > MOST_ENERGIES or max(array.shape[1:]) > LONGEST_SIDE:
         wrong.append(
-            f"{MU} claims {array.shape[0]} energies and {array.shape[1]} x {array.shape[2]} pixels, expected "
+            f"{MU} has {array.shape[0]} energies and {array.shape[1]} x {array.shape[2]} pixels, expected "
             f"at most {MOST_ENERGIES} and {LONGEST_SIDE} a side"
         )
     if min(array.shape) < 1:
         wrong.append(f"{MU} has the shape {array.shape}, expected at least one sample on every axis")
     elif array.nchunks > MOST_CHUNKS:
-        wrong.append(f"{MU} claims {array.nchunks:,} chunks, expected at most {MOST_CHUNKS:,}; rechunk it")
+        wrong.append(f"{MU} has {array.nchunks:,} chunks, expected at most {MOST_CHUNKS:,}; rechunk it")
     size = int(np.prod(outer_chunks(array), dtype=float)) * array.dtype.itemsize
     if size > LARGEST_CHUNK:
         wrong.append(

@@ -1,4 +1,4 @@
-"""What a task wrote: noted as every chunk goes out, and compared before it is trusted again."""
+"""Checksums of chunks: collected as every chunk goes out, and compared before it is trusted again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,33 +11,37 @@ from zarr.storage import WrapperStore
 from gigaxas.locations import Place
 from gigaxas.stores.io.folders import read_file
 
-CHECK_BYTES = 4
+CRC_BYTES = 4
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
-class Written(NamedTuple):
-    """One chunk as it was written: its store and key, its bytes, and the CRC-32C at their end."""
+class ChunkChecksum(NamedTuple):
+    """One chunk as it was written."""
 
     store: str
+    """Location of the store."""
     key: str
+    """Path of the chunk in it."""
     size: int
+    """Its bytes, compressed, the checksum at their end included."""
     crc: int
+    """The CRC-32C of all bytes before it."""
 
 
-_notes: ContextVar[list[Written] | None] = ContextVar("notes", default=None)
+_collected: ContextVar[list[ChunkChecksum] | None] = ContextVar("collected", default=None)
 
 
-class NotingStore(WrapperStore[Any]):
-    """A store that remembers what was set: (key, bytes, checksum at the end)."""
+class ChecksumStore(WrapperStore[Any]):
+    """A store that keeps the size and the checksum of every chunk that is written to it."""
 
     def __init__(self, store: Any) -> None:
         super().__init__(store)
-        self.noted: list[tuple[str, int, int]] = []
+        self.chunks: list[tuple[str, int, int]] = []
 
     async def set(self, key: str, value: Any) -> None:
-        """Store a value and remember its size and end."""
+        """Store a value and keep its key, size and checksum."""
         await super().set(key, value)
-        self.noted.append((key, len(value), _end(bytes(value.as_buffer_like()[-CHECK_BYTES:]))))
+        self.chunks.append((key, len(value), _crc_of(bytes(value.as_buffer_like()[-CRC_BYTES:]))))
 
 
 class WholeStore(WrapperStore[Any]):
@@ -52,35 +56,35 @@ class WholeStore(WrapperStore[Any]):
 
 
 @contextmanager
-def noting() -> Iterator[list[Written]]:
-    """Collect what this thread writes while the context lasts."""
-    notes: list[Written] = []
-    token = _notes.set(notes)
+def collect_checksums() -> Iterator[list[ChunkChecksum]]:
+    """Collect the checksums of all chunks that this thread writes while the context lasts."""
+    chunks: list[ChunkChecksum] = []
+    token = _collected.set(chunks)
     try:
-        yield notes
+        yield chunks
     finally:
-        _notes.reset(token)
+        _collected.reset(token)
 
 
-def note(store: Place, noted: list[tuple[str, int, int]]) -> None:
-    """Add what was written to a store to the notes of this thread, if it takes any."""
-    notes = _notes.get()
-    if notes is not None:
-        notes.extend(Written(str(store), *chunk) for chunk in noted)
+def add_checksums(location: Place, store: ChecksumStore) -> None:
+    """Add those of the chunks written to a store to what this thread collects, if it collects any."""
+    collected = _collected.get()
+    if collected is not None:
+        collected.extend(ChunkChecksum(str(location), *chunk) for chunk in store.chunks)
 
 
-def is_intact(store: Place, chunk: Written) -> bool:
-    """Return whether a chunk holds what was written: the same size and checksum, and bytes that fit it."""
+def is_intact(location: Place, chunk: ChunkChecksum) -> bool:
+    """Return whether a chunk of a store is as it was written: size, checksum, and bytes that have it."""
     try:
-        data = read_file(store, chunk.key)
+        data = read_file(location, chunk.key)
     except OSError:
         return False
     return (
         len(data) == chunk.size
-        and _end(data[-CHECK_BYTES:]) == chunk.crc
-        and google_crc32c.value(data[:-CHECK_BYTES]) == chunk.crc
+        and _crc_of(data[-CRC_BYTES:]) == chunk.crc
+        and google_crc32c.value(data[:-CRC_BYTES]) == chunk.crc
     )
 
 
-def _end(data: bytes) -> int:
-    return int.from_bytes(data, "little")
+def _crc_of(end: bytes) -> int:
+    return int.from_bytes(end, "little")

@@ -12,10 +12,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from gigaxas.errors import DamagedError, InputError, RunError, unwritable
 from gigaxas.locations import Place
-from gigaxas.stores.io.checksums import NotingStore, note
+from gigaxas.stores.io.checksums import ChecksumStore, add_checksums
 from gigaxas.stores.io.folders import sizes
 from gigaxas.stores.io.groups import open_store
-from gigaxas.stores.io.size_guard import ModestStore
+from gigaxas.stores.io.size_guard import SizeGuardStore
 
 MOST_CHUNKS = 1_000_000
 
@@ -85,8 +85,8 @@ def _opened(store: Store, group: Place, name: str, mode: Any = "r") -> "zarr.Arr
 
 def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = False) -> NDArray[Any]:
     """Read a region. Raises DamagedError that names a damaged chunk, or a missing one unless `sparse`."""
-    array = _opened(ModestStore(open_store(group), sparse), group, name)
-    cast(ModestStore, array.store).expect(array)
+    array = _opened(SizeGuardStore(open_store(group), sparse), group, name)
+    cast(SizeGuardStore, array.store).expect(array)
     try:
         return np.asarray(array[region])
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
@@ -112,13 +112,13 @@ def write(group: Place, name: str, region: tuple[slice, ...], values: NDArray[An
 
 
 def _put(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
-    store = NotingStore(open_store(group))
+    store = ChecksumStore(open_store(group))
     array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
     try:
         array[region] = values
     except OSError as error:
         raise unwritable(f"{group}/{name}", error) from None
-    note(group, store.noted)
+    add_checksums(group, store)
 
 
 def missing_chunks(group: Place, name: str) -> list[str]:
