@@ -11,7 +11,7 @@ PACKAGE = Path(gigaxas.__file__).parent
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"arrays", "errors", "tiles", "exact", "locations", "simd", "version"},
+    {"arrays", "errors", "tiles", "exact", "locations", "simd", "version", "machine_code"},
     {"spectra", "spatial"},
     {"config", "sites", "nearest", "search", "simulate"},
     {"observed", "components"},
