@@ -151,8 +151,9 @@ def test_beside_a_library_nothing_observed_is_no_error(tmp_path):
     path = write(tmp_path, scene.measure(PAPER, rng, windows()))
     with pytest.raises(InputError, match=r"sites\.from"):
         classify(config(tmp_path, path))
-    settings = config(tmp_path, path, sites={"from": "both"})
-    classify(settings)
+    settings, said = config(tmp_path, path, sites={"from": "both"}), []
+    classify(settings, announce=said.append)
+    assert any("the sites are those of the library alone" in line for line in said)
     assert "no uniform window" in (settings.output / "report.html").read_text()
 
 

@@ -178,7 +178,7 @@ def _ingest_stages(run: Resolved) -> list[Stage]:
 
 def _sites(run: Resolved) -> Product:
     def make(run: Resolved, runner: Runner, listener: Listener) -> Resolved:
-        sites = make_sites(run, runner, lambda new: listener.sites(run, new))
+        sites = make_sites(run, runner, lambda new: listener.sites(run, new), listener.announce)
         return replace(run, stored_sites=sites)
 
     stages = [Stage("sites", 1)]

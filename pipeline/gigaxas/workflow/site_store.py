@@ -10,6 +10,7 @@ from gigaxas.observed import ObservedSites
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.sites import StoredSites, read_sites, write_sites
 from gigaxas.workflow.fingerprints import observed_fingerprint, sites_fingerprint
+from gigaxas.workflow.noise import Announce
 from gigaxas.workflow.observed import beside, find_sites, store_observed
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.site_file import read_site_file
@@ -17,15 +18,18 @@ from gigaxas.workflow.sites import build_stored, take_stored, write_for_people
 
 
 def make_sites(
-    run: Resolved, runner: Runner, show: Callable[[StoredSites], None] = lambda sites: None
+    run: Resolved,
+    runner: Runner,
+    show: Callable[[StoredSites], None] = lambda sites: None,
+    announce: Announce = lambda line: None,
 ) -> StoredSites:
     """Make the sites of a run, or read them where these settings have made them before.
 
-    `show` is given sites that are new, with their audit.
+    `show` is given sites that are new, with their audit; `announce` hears where the data show none.
     """
     if sites := made_sites(run):
         return sites
-    path, given, seen = run.paths.sites, _given(run), _observed(run, runner)
+    path, given, seen = run.paths.sites, _given(run), _observed(run, runner, announce)
     with runner.step("sites", 1) as advance:
         sites = _new_sites(run, given, seen)
         write_sites(partial_of(path), sites, fingerprint_of(run, given))
@@ -62,16 +66,17 @@ def _given(run: Resolved) -> StoredSites | None:
     return read_site_file(file, run.energy, references.names, references.spectra) if file else None
 
 
-def _observed(run: Resolved, runner: Runner) -> ObservedSites | None:
-    """Return what the data show, where it is asked for; beside a library nothing seen is no error."""
+def _observed(run: Resolved, runner: Runner, announce: Announce) -> ObservedSites | None:
+    """Return what the data show, where it is asked for; beside a library nothing seen is told, no error."""
     if run.config.sites.origin not in ("observed", "both"):
         return None
     try:
         return find_sites(run, runner)
-    except InputError:
-        if run.config.sites.origin == "both":
-            return None
-        raise
+    except InputError as error:
+        if run.config.sites.origin == "observed":
+            raise
+        announce(f"warning    {error}; the sites are those of the library alone")
+        return None
 
 
 def _new_sites(run: Resolved, given: StoredSites | None, seen: ObservedSites | None) -> StoredSites:
