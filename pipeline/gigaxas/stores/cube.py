@@ -47,25 +47,34 @@ LONGEST_SIDE = 1_000_000
 
 @dataclass(frozen=True)
 class CubeInfo:
-    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code.
-
-    A missing chunk of a `sparse` cube holds no signal; of any other it is an error. Codes of a quantised cube
-    are multiples of `step`, but for one row of pixels in every row of chunks, which is there twice.
-    """
+    """What a cube says of itself."""
 
     path: Place
+    """Location of the store."""
     shape: tuple[int, int, int]
+    """Energies, rows and columns."""
     energy: FloatArray
+    """Energies (E,) in eV, or 1/cm."""
     chunk: tuple[int, int]
+    """Rows and columns of what is one file: a chunk, or a shard where there are shards."""
     dtype: np.dtype[Any]
+    """Type of the samples."""
     scale: float
+    """A sample s stands for the absorbance s * scale + offset."""
     offset: float
+    """See `scale`."""
     invalid: int | None
+    """The sample that stands for none; None for samples that are not finite then."""
     pixel_um: float
+    """Side of a pixel, in um."""
     maps: tuple[str, ...]
+    """Those of WORKING_POINT that the cube has."""
     fingerprint: str | None
+    """What it was made of, where gigaxas made it."""
     sparse: bool = False
+    """Whether a missing chunk holds no signal; otherwise it is an error."""
     step: int = 1
+    """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
 
     @property
     def plane(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What a first look at raw fields found: their edge-step images, placement, shift of energy and drift."""
+"""What the registration of raw fields found: edge-step images, placement, shift of energy and drift."""
 
 from typing import Any
 
@@ -13,9 +13,11 @@ from gigaxas.tiles import Tile
 STEP = "step"
 
 
-def create_survey(path: Place, fields: int, plane: tuple[int, int], rows: int, fingerprint: str) -> None:
-    """Make an empty survey of `fields` images (h, w), a chunk for every band of so many rows."""
-    create_group(path, {"title": "gigaxas survey", "fingerprint": fingerprint})
+def create_registration(
+    path: Place, fields: int, plane: tuple[int, int], rows: int, fingerprint: str
+) -> None:
+    """Make an empty store of `fields` images (h, w), a chunk for every band of so many rows."""
+    create_group(path, {"title": "gigaxas registration", "fingerprint": fingerprint})
     create_array(
         path,
         STEP,

@@ -27,18 +27,20 @@ EVIDENCE = {
 
 @dataclass(frozen=True)
 class StoredSites:
-    """Sites with the energies (E,) in eV of their spectra and the reference spectra (n, E) behind them.
-
-    `audit` tells how far to trust them, `proof` how well Eq. 1 foretells mistakes between their candidates,
-    `evidence` what speaks for those that were observed in a cube.
-    """
+    """Sites and what is known of them."""
 
     energy: FloatArray
+    """Energies (E,) of their spectra, in eV."""
     table: SiteTable
+    """Their spectra, and what each is made of."""
     references: FloatArray
+    """The reference spectra (n, E) behind them."""
     audit: SiteAudit | None = None
+    """How far to trust them."""
     proof: Proof | None = None
+    """How well Eq. 1 foretells mistakes between their candidates."""
     evidence: Evidence | None = None
+    """What speaks for those that were observed in a cube."""
 
 
 def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:

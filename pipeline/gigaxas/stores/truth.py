@@ -18,12 +18,16 @@ MAPS = {"phase": np.uint8, "thickness": np.float32}
 
 @dataclass(frozen=True)
 class TruthInfo:
-    """Names of the phases (by their number in the map), the one that must not be lost, rows and columns."""
+    """What a truth says of itself."""
 
     path: Place
+    """Location of the store."""
     plane: tuple[int, int]
+    """Rows and columns, in pixels."""
     names: tuple[str, ...]
+    """Names of the phases, by their number in the map."""
     minority: str
+    """The phase that must not be lost."""
 
 
 def write_truth(

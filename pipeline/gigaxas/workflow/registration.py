@@ -16,7 +16,7 @@ from gigaxas.raw.energy_shift import EnergyShift, fit_shift
 from gigaxas.raw.placement import Placement, place_fields
 from gigaxas.raw.registration import Pair, overlapping
 from gigaxas.stores.io.groups import add_attributes, attributes_of, partial_of, publish
-from gigaxas.stores.registration import create_survey
+from gigaxas.stores.registration import create_registration
 from gigaxas.tasks import ingest as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import Grid, cut, tile_grid
@@ -53,7 +53,7 @@ def make_survey(
     if not (is_made(path, fingerprint) and runner.is_intact(path)):
         store = partial_of(path)
         plane, fields = recipe.acquisition.plane, len(recipe.acquisition.fields)
-        create_survey(store, fields, plane, min(BAND, plane[0]), fingerprint)
+        create_registration(store, fields, plane, min(BAND, plane[0]), fingerprint)
         found = _look(store, wanted, recipe, edge, runner)
         add_attributes(store, found=_told(found))
         publish(store, path)

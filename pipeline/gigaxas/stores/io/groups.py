@@ -55,11 +55,11 @@ def publish(partial: Place, final: Place) -> None:
 def put_in_place(partial: Path, final: Path) -> None:
     """Rename a folder, in place of any that is there."""
     if final.exists():
-        aside = final.with_name(final.name + ".old")
-        remove(aside)
-        final.rename(aside)
+        old = final.with_name(final.name + ".old")
+        remove(old)
+        final.rename(old)
         partial.rename(final)
-        remove(aside)
+        remove(old)
     else:
         partial.rename(final)
 
