@@ -64,15 +64,15 @@ def test_the_key_of_a_stage_knows_no_paths_and_no_hints(tmp_path):
 def test_the_mark_of_a_store_is_what_it_was_made_of_else_every_file(tmp_path):
     store = tmp_path / "a.zarr"
     groups.create_group(store, {"fingerprint": "one"})
-    marked = identity.place_mark(store)
+    marked = identity.location_mark(store)
     chunks.save_array(store, "energy", np.arange(3.0), ("energy",))
-    assert identity.place_mark(store) == marked
+    assert identity.location_mark(store) == marked
     groups.add_attributes(store, fingerprint="two")
-    assert identity.place_mark(store) != marked
+    assert identity.location_mark(store) != marked
     file = tmp_path / "raw" / "field.h5"
     file.parent.mkdir()
-    assert identity.place_mark(file.parent) != identity.place_mark(file.parent)
-    for mark in (lambda: identity.place_mark(file), lambda: identity.place_mark(file.parent)):
+    assert identity.location_mark(file.parent) != identity.location_mark(file.parent)
+    for mark in (lambda: identity.location_mark(file), lambda: identity.location_mark(file.parent)):
         file.write_bytes(b"abc")
         first = mark()
         assert mark() == first
@@ -84,7 +84,7 @@ def test_a_store_whose_metadata_is_torn_has_no_mark(tmp_path):
     groups.create_group(tmp_path / "a.zarr", {"fingerprint": "one"})
     (tmp_path / "a.zarr" / "zarr.json").write_text('{"zarr_for')
     with pytest.raises(ValueError, match="found no Zarr group"):
-        identity.place_mark(tmp_path / "a.zarr")
+        identity.location_mark(tmp_path / "a.zarr")
 
 
 def test_other_keys_of_a_stage_are_dropped_and_those_of_other_stages_stay(tmp_path):

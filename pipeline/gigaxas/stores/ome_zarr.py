@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, write
 from gigaxas.stores.io.groups import create_group
 
@@ -47,7 +47,7 @@ class Channel:
 
 
 def create_ome_zarr(
-    path: Place,
+    path: Location,
     title: str,
     shapes: Sequence[Plane],
     side: int,
@@ -78,7 +78,7 @@ def create_ome_zarr(
 
 
 def write_level(
-    path: Place,
+    path: Location,
     level: int,
     region: Region,
     channels: Sequence[NDArray[Any]],
@@ -91,12 +91,12 @@ def write_level(
         write(path / "labels" / name, str(level), region, values)
 
 
-def read_channel(path: Place, level: int, number: int, region: Region) -> NDArray[np.float32]:
+def read_channel(path: Location, level: int, number: int, region: Region) -> NDArray[np.float32]:
     """Read a region of one channel of one level."""
     return read(path, str(level), (slice(number, number + 1), *region))[0]
 
 
-def read_label(path: Place, name: str, level: int, region: Region) -> NDArray[Any]:
+def read_label(path: Location, name: str, level: int, region: Region) -> NDArray[Any]:
     """Read a region of one level of a label image."""
     return read(path / "labels" / name, str(level), region)
 

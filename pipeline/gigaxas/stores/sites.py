@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.observed import Evidence, NoiseFound
 from gigaxas.sites import Proof, SiteAudit, SiteTable
 from gigaxas.stores.io.chunks import read, save_array
@@ -43,7 +43,7 @@ class StoredSites:
     """What speaks for those that were observed in a cube."""
 
 
-def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
+def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
     """Write sites into a new group. Site k + 1 is row k of `spectra`."""
     table = sites.table
     create_group(
@@ -71,7 +71,7 @@ def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
         _write_evidence(path, sites.evidence)
 
 
-def read_sites(path: Place) -> StoredSites:
+def read_sites(path: Location) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
     spectra = _whole(path, "spectra", 2)
@@ -104,7 +104,7 @@ def _audit_figures(audit: SiteAudit | None) -> dict[str, Any] | None:
     }
 
 
-def _write_audit(path: Place, audit: SiteAudit) -> None:
+def _write_audit(path: Location, audit: SiteAudit) -> None:
     save_array(path, "spacing_error", audit.spacing_error, ("site",), long_name="s_error with nearest site")
     save_array(path, "coordinates", audit.coordinates, ("site", "component"))
     if audit.candidate_error.size:
@@ -112,7 +112,7 @@ def _write_audit(path: Place, audit: SiteAudit) -> None:
         save_array(path, "candidate_error", audit.candidate_error, ("candidate",), long_name=about)
 
 
-def _write_proof(path: Place, proof: Proof) -> None:
+def _write_proof(path: Location, proof: Proof) -> None:
     save_array(path, "proof_pairs", proof.pairs, ("pair", "member"), long_name="candidates, from 0")
     for name, about in (
         ("measured", "share of noisy spectra nearer to the other of the pair"),
@@ -122,7 +122,7 @@ def _write_proof(path: Place, proof: Proof) -> None:
         save_array(path, f"proof_{name}", getattr(proof, name), ("pair",), long_name=about)
 
 
-def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | None:
+def _read_audit(path: Location, figures: Mapping[str, Any] | None) -> SiteAudit | None:
     if figures is None:
         return None
     return SiteAudit(
@@ -140,7 +140,7 @@ def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | N
     )
 
 
-def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
+def _read_proof(path: Location, figures: Mapping[str, Any] | None) -> Proof | None:
     if figures is None:
         return None
     return Proof(
@@ -152,7 +152,7 @@ def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
     )
 
 
-def _write_evidence(path: Place, evidence: Evidence) -> None:
+def _write_evidence(path: Location, evidence: Evidence) -> None:
     for name, about in EVIDENCE.items():
         values = getattr(evidence, name)
         dims = ("site", "axis")[: values.ndim]
@@ -161,7 +161,7 @@ def _write_evidence(path: Place, evidence: Evidence) -> None:
         )
 
 
-def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | None:
+def _read_evidence(path: Location, noise: Mapping[str, Any] | None) -> Evidence | None:
     if noise is None:
         return None
     found = {name: _whole(path, name, 2 if name == "first" else 1) for name in EVIDENCE}
@@ -174,9 +174,9 @@ def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | N
     )
 
 
-def _whole(path: Place, name: str, ndim: int) -> FloatArray:
+def _whole(path: Location, name: str, ndim: int) -> FloatArray:
     return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
 
 
-def _holds(path: Place, name: str) -> bool:
+def _holds(path: Location, name: str) -> bool:
     return exists(path / name / "zarr.json")
