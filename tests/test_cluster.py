@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import dask
 import gigaxas as gx
@@ -17,6 +18,7 @@ from faults import assert_same, maps_of, running
 from gigaxas.config.load import set_scheduler
 from gigaxas.execution import cluster
 from gigaxas.execution.runner import silent
+from gigaxas.version import code_version
 from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
 
@@ -181,6 +183,34 @@ def test_versions_that_differ_are_told_before_anything_runs(measured, tmp_path):
             classify(run)
     finally:
         dask_cluster.close()
+
+
+def test_a_worker_of_edited_code_is_refused_before_anything_runs(measured, tmp_path):
+    skip = shutil.ignore_patterns("__pycache__", "vendor")
+    copy = shutil.copytree(Path(gx.__file__).parent, tmp_path / "edited" / "gigaxas", ignore=skip)
+    with (copy / "exact.py").open("a") as file:
+        file.write("# a line more\n")
+    dask_cluster = Cluster(tmp_path, workers=1, PYTHONPATH=os.pathsep.join([str(copy.parent), *sys.path]))
+    try:
+        run = set_scheduler(small(measured[0], tmp_path / "out", {}), dask_cluster.address)
+        with pytest.raises(gx.InputError, match=r"tcp://\S+ run other code of gigaxas than this run"):
+            classify(run)
+    finally:
+        dask_cluster.close()
+
+
+def test_workers_keep_machine_code_by_the_version_of_the_code(measured, tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compute = small(measured[0], tmp_path / "out", {"cluster": "local", "workers": 1}).compute
+    with cluster.open_client(compute, "test", print) as client:
+        (folder,) = client.run(machine_code_folder).values()
+    assert folder == str(tmp_path / "gigaxas" / "numba" / code_version())
+
+
+def machine_code_folder():
+    import numba
+
+    return numba.config.CACHE_DIR
 
 
 def test_workers_die_with_a_local_run_that_is_killed(measured, tmp_path):

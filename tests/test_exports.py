@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import ome_zarr_models
 import pytest
 import tifffile
 import viewer_runs
@@ -66,12 +67,11 @@ def test_ome_zarr_places_and_names_its_levels(viewer_run, exported):
 
 
 def test_ome_zarr_is_valid(exported):
-    models = pytest.importorskip("ome_zarr_models", reason="install ome-zarr-models to validate OME-Zarr")
-    image = models.open_ome_zarr(zarr.open_group(exported, mode="r"))
+    image = ome_zarr_models.open_ome_zarr(zarr.open_group(exported, mode="r"))
     assert type(image).__module__.startswith("ome_zarr_models.v05")
     assert type(image).__name__ == "Image"
     for name in ("label", "kept", "site", "state"):
-        opened = models.open_ome_zarr(zarr.open_group(exported / "labels" / name, mode="r"))
+        opened = ome_zarr_models.open_ome_zarr(zarr.open_group(exported / "labels" / name, mode="r"))
         assert type(opened).__name__ == "ImageLabel"
 
 

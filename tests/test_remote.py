@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from faults import assert_same, maps_of
 from gigaxas.execution.runner import silent
-from gigaxas.locations import place
+from gigaxas.locations import location
 from gigaxas.stores.io import folders
 from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
@@ -53,8 +53,8 @@ def measured(tmp_path_factory):
 
 def small(folder, output, cube, result, **compute):
     compute = {"cluster": "threads", "workers": 2, "tile": 16, "dashboard": "127.0.0.1:0", **compute}
-    run = config(folder, place(cube), folder / "references.csv", compute=compute)
-    return run.model_copy(update={"output": output, "result": result and place(result)})
+    run = config(folder, location(cube), folder / "references.csv", compute=compute)
+    return run.model_copy(update={"output": output, "result": result and location(result)})
 
 
 def upload(folder, address):

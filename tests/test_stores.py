@@ -67,9 +67,73 @@ def test_a_missing_chunk_is_named_before_anything_is_read(stored):
         cube.check_chunks(cube.describe_cube(stored))
 
 
-def test_a_write_that_cuts_a_chunk_is_refused(stored):
-    with pytest.raises(RunError, match="cut a chunk of 16"):
-        chunks.write(stored, "mu_low", (slice(0, 8), slice(0, 16)), np.zeros((8, 16)))
+@pytest.mark.parametrize(
+    ("rows", "is_whole"), [((0, 8), False), ((8, 16), False), ((0, 16), True), ((16, 20), True)]
+)
+def test_a_write_that_cuts_a_chunk_is_refused(stored, rows, is_whole):
+    region, values = (slice(*rows), slice(0, 16)), np.zeros((rows[1] - rows[0], 16), np.float32)
+    if is_whole:
+        chunks.write(stored, "mu_low", region, values)
+        np.testing.assert_array_equal(chunks.read(stored, "mu_low", region), values)
+    else:
+        with pytest.raises(RunError, match="cut a chunk of 16"):
+            chunks.write(stored, "mu_low", region, values)
+
+
+def test_a_chunk_of_nothing_but_the_fill_value_is_written(stored):
+    chunks.write(stored, "mu_low", (slice(0, 16), slice(0, 16)), np.zeros((16, 16)))
+    assert (stored / "mu_low" / "c" / "0" / "0").is_file()
+    cube.check_chunks(cube.describe_cube(stored))
+
+
+def test_a_missing_chunk_is_no_fill_value_unless_the_array_is_sparse(stored):
+    (stored / "mu_low" / "c" / "0" / "1").unlink()
+    whole = (slice(0, 20), slice(0, 24))
+    with pytest.raises(RunError, match=r"chunk c/0/1 is damaged \(.*is missing\)"):
+        chunks.read(stored, "mu_low", whole)
+    assert (chunks.read(stored, "mu_low", whole, sparse=True)[:16, 16:] == 0).all()
+
+
+def test_an_array_stays_only_where_nothing_but_its_values_can_differ(tmp_path):
+    first = {"shape": (32, 20), "chunks": (8, 8), "dtype": "uint16", "dims": ("y", "x")}
+    groups.create_group(tmp_path / "a.zarr", {})
+    path = tmp_path / "a.zarr"
+
+    def is_kept(**other):
+        chunks.create_array(path, "map", **first)
+        chunks.write(path, "map", (slice(0, 32), slice(0, 20)), np.ones((32, 20)))
+        chunks.create_array(path, "map", **first | other)
+        return (path / "map" / "c" / "0" / "0").is_file()
+
+    assert is_kept()
+    assert is_kept(chunks=(16, 8))
+    assert is_kept(chunks=(32, 20))
+    assert not is_kept(chunks=(12, 8))
+    assert not is_kept(chunks=(4, 8))
+    assert not is_kept(dtype="uint32")
+    assert not is_kept(attributes={"units": "1"})
+    assert not is_kept(fill_value=7)
+
+
+def test_a_store_in_the_making_is_gone_on_with_by_the_same_settings_only(tmp_path):
+    final = tmp_path / "a.zarr"
+    partial = groups.partial_of(final)
+
+    def is_kept(attributes):
+        groups.create_group(partial, attributes)
+        return (partial / "energy").is_dir()
+
+    assert not is_kept({"basis": "one"})
+    chunks.save_array(partial, "energy", ENERGY, ("energy",))
+    assert is_kept({"basis": "one"})
+    groups.publish(partial, final)
+    assert is_kept({"basis": "one"})
+    assert not final.exists()
+    assert not is_kept({"basis": "two"})
+    chunks.save_array(partial, "energy", ENERGY, ("energy",))
+    groups.publish(partial, final)
+    assert not is_kept({"basis": "one"})
+    assert final.exists()
 
 
 def test_every_fault_of_the_layout_is_told(tmp_path):

@@ -18,11 +18,11 @@ class Url(str):
         return self.rpartition("/")[2]
 
 
-Place = Path | Url
+Location = Path | Url
 
 
-def place(text: str | Path) -> Place:
-    """Return the place that a text names. Raises ValueError for an address that carries a credential."""
+def location(text: str | Path) -> Location:
+    """Return the location that a text names. Raises ValueError for an address that carries a credential."""
     if isinstance(text, Path) or "://" not in text:
         return Path(text)
     parts = urlsplit(text)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from dask.tokenize import tokenize
 
-from gigaxas.locations import Place, Url
+from gigaxas.locations import Location, Url
 from gigaxas.stores.cube import CubeInfo, cube_identity
 from gigaxas.stores.io.folders import exists, stamps
 from gigaxas.stores.io.groups import attributes_of, final_of
@@ -20,7 +20,7 @@ MARKS = ("basis", "fingerprint")
 """Attributes of a store that tell what it was made of."""
 HINTS = ("expected", "index")
 """What a task may be given that its other settings determine, or that only makes later stages faster."""
-Mark = Callable[[Place], str]
+Mark = Callable[[Location], str]
 """Tells the content of a location in a short text."""
 
 
@@ -33,7 +33,7 @@ def stage_key(
     return tokenize(code_version(), task.__module__, task.__qualname__, parts)[:16]
 
 
-def place_mark(path: Place) -> str:
+def location_mark(path: Location) -> str:
     """Return what tells the content of a place: a store's own marks, else size and time of every file."""
     if exists(path / "zarr.json"):
         attributes = attributes_of(path)
@@ -47,14 +47,14 @@ def place_mark(path: Place) -> str:
     return tokenize(sorted(stamps(path).items()) or uuid4().hex)
 
 
-def places_in(value: Any) -> list[Place]:
+def locations_in(value: Any) -> list[Location]:
     """Return every place that a value names, at any depth."""
     if isinstance(value, Path | Url):
         return [value]
-    return [found for part in _parts(value) for found in places_in(part)]
+    return [found for part in _parts(value) for found in locations_in(part)]
 
 
-def logical(path: Place, output: Path) -> str:
+def logical(path: Location, output: Path) -> str:
     """Return the name a store keeps when it is finished, or its output folder moved."""
     final = final_of(path)
     if isinstance(final, Path) and final.absolute().is_relative_to(output.absolute()):

@@ -8,11 +8,11 @@ from typing import Any
 
 from dask.tokenize import tokenize
 
-from gigaxas.checkpoint.identity import logical, place_mark, places_in, stage_key
+from gigaxas.checkpoint.identity import location_mark, locations_in, logical, stage_key
 from gigaxas.checkpoint.journal import StageJournal, journals_of, open_stage, stage_journals
 from gigaxas.checkpoint.owner import JOURNAL
 from gigaxas.checkpoint.records import Record
-from gigaxas.locations import Place, place
+from gigaxas.locations import Location, location
 from gigaxas.stores.io.checksums import ChunkChecksum, collect_checksums, is_intact
 from gigaxas.tiles import Box, Tile
 
@@ -41,13 +41,13 @@ class Ledger:
         used.append(key)
         return open_stage(self.output / JOURNAL, stage, used), key
 
-    def stores(self, constants: Any) -> dict[str, Place]:
+    def stores(self, constants: Any) -> dict[str, Location]:
         """Return the places among the constants of a stage by the names that records give them."""
-        return {logical(path, self.output): path for path in places_in(constants)}
+        return {logical(path, self.output): path for path in locations_in(constants)}
 
     def record(self, tile: Tile, value: Any, chunks: Sequence[ChunkChecksum]) -> Record:
         """Return the record of a tile that is done."""
-        named = [chunk._replace(store=logical(place(chunk.store), self.output)) for chunk in chunks]
+        named = [chunk._replace(store=logical(location(chunk.store), self.output)) for chunk in chunks]
         return Record(tile.box, value, named)
 
     def finish(self, key: str, records: Iterable[Record]) -> None:
@@ -55,15 +55,15 @@ class Ledger:
         for store in sorted({chunk.store for record in records for chunk in record.chunks}):
             self.content[store] = key
 
-    def chunks_of(self, store: Place) -> tuple[dict[str, ChunkChecksum], int]:
+    def chunks_of(self, store: Location) -> tuple[dict[str, ChunkChecksum], int]:
         """Return the chunks that a store should hold, by key, and how many record files are damaged."""
         name = logical(store, self.output)
         read = [journal.read() for journal in stage_journals(self.output / JOURNAL)]
         chunks = (chunk for records, _ in read for record in records for chunk in record.chunks)
         return {c.key: c for c in chunks if c.store == name}, sum(len(damaged) for _, damaged in read)
 
-    def _mark(self, path: Place) -> str:
-        return tokenize(place_mark(path), self.content.get(logical(path, self.output)))
+    def _mark(self, path: Location) -> str:
+        return tokenize(location_mark(path), self.content.get(logical(path, self.output)))
 
 
 def recorded_tiles(output: Path, stage: str) -> int:
@@ -123,6 +123,6 @@ def with_checksums(
     return value, chunks
 
 
-def check_chunks(tile: Tile, chunks: Sequence[ChunkChecksum], *, stores: Mapping[str, Place]) -> bool:
+def check_chunks(tile: Tile, chunks: Sequence[ChunkChecksum], *, stores: Mapping[str, Location]) -> bool:
     """Return whether every chunk of a record is as it was written."""
     return all(chunk.store in stores and is_intact(stores[chunk.store], chunk) for chunk in chunks)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gigaxas.config.paths import Paths
 from gigaxas.errors import InputError
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.folders import exists, remove
 from gigaxas.stores.io.groups import UNFINISHED, attributes_of, partial_of
 from gigaxas.version import code_version
@@ -93,13 +93,13 @@ def is_of_this_code(folder: Path) -> bool:
 def start_over(paths: Paths) -> None:
     """Remove the stores that a run has made, finished or not, and its journal; tables and pictures stay."""
     patterns = ("*.zarr", "*.zarr.partial", "*.zarr.old")
-    made: list[Place] = [path for pattern in patterns for path in paths.output.glob(pattern)]
+    made: list[Location] = [path for pattern in patterns for path in paths.output.glob(pattern)]
     made += [raw for raw in (paths.raw, partial_of(paths.raw)) if exists(raw / RAW_SCENE)]
     for store in [*made, paths.output / JOURNAL, *([paths.result] if paths.has_result_elsewhere else [])]:
         remove(store)
 
 
-def is_made(store: Place, fingerprint: str) -> bool:
+def is_made(store: Location, fingerprint: str) -> bool:
     """Return whether a store is there, whole, and made by just these settings."""
     try:
         attributes = attributes_of(store)

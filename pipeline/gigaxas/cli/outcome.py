@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from gigaxas.locations import Place
+    from gigaxas.locations import Location
     from gigaxas.report import ClusterRow
     from gigaxas.workflow.phase_rows import Row
     from gigaxas.workflow.phases import PhaseSummary
@@ -120,7 +120,7 @@ def _percent(share: float) -> str:
     return "-" if share != share else f"{share:.2%}"
 
 
-def show_paths(out: Console, paths: "Sequence[Place]") -> None:
+def show_paths(out: Console, paths: "Sequence[Location]") -> None:
     """Print the paths that were written."""
     out.print()
     for path in paths:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigaxas.config.schema import Config
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Paths:
 
     output: Path
     """The folder that the run owns."""
-    cube: Place
+    cube: Location
     """The cube that is classified, measured or made."""
-    result: Place
+    result: Location
     """The store of the maps."""
     decisions: Path
     """The file of the decisions on the clusters."""

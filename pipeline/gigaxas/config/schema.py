@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from gigaxas.locations import Place, place
+from gigaxas.locations import Location, location
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 
@@ -161,14 +161,14 @@ class RawScan(Section):
     drift_px: Annotated[float, Field(ge=0)] = 0.0
 
 
-StorePlace = Annotated[Place, PlainValidator(place), PlainSerializer(str)]
+StoreLocation = Annotated[Location, PlainValidator(location), PlainSerializer(str)]
 """A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 
 class Cube(Section):
     """The measured cube of a user; left out, the cube is simulated into the output folder."""
 
-    path: StorePlace
+    path: StoreLocation
     missing_chunks: Literal["error", "void"] = "error"
 
 
@@ -318,7 +318,7 @@ class Config(Section):
 
     title: str
     output: Path
-    result: StorePlace | None = None
+    result: StoreLocation | None = None
     sites: Sites = Sites()
     references: Annotated[References, Field(validate_default=True)] = References()
     cube: Cube | None = None

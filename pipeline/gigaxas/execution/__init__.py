@@ -1,1 +1,1 @@
-"""Where tasks run: Dask, clusters, the runner, events and the lock; the only room that knows them."""
+"""Where tasks run: Dask, clusters, the runner, events and the lock; nothing else knows Dask's deployment."""

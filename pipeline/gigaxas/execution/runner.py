@@ -17,7 +17,7 @@ from gigaxas.checkpoint.records import Record
 from gigaxas.errors import DamagedError
 from gigaxas.execution.events import Events
 from gigaxas.execution.tile_tasks import Advance, Done, TileWork, run_tiles
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.checksums import ChunkChecksum, is_intact
 from gigaxas.stores.io.folders import sizes
 from gigaxas.tiles import Grid, Tile, flat
@@ -87,7 +87,7 @@ class Runner:
         starts = range(0, len(work.tiles), columns)
         return [[found[number] for number in range(start, start + columns)] for start in starts]
 
-    def is_intact(self, store: Place, content: bool = False) -> bool:
+    def is_intact(self, store: Location, content: bool = False) -> bool:
         """Return whether a finished store holds every chunk that the journal tells of, each of its size.
 
         With `content`, or where the store has been suspected, every chunk is compared with its checksum. A

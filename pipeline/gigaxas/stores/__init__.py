@@ -1,1 +1,1 @@
-"""The Zarr layout of cube, sites and result: the only room that opens a store."""
+"""The Zarr layout of cube, sites and result; nothing else opens a store."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, save_array, write
 from gigaxas.stores.io.groups import create_group
 from gigaxas.tiles import Tile
@@ -25,7 +25,7 @@ MORE = {"ratio": {"ancillary_variables": "ratio_sigma residual"}}
 
 
 def create_composition(
-    path: Place,
+    path: Location,
     plane: tuple[int, int],
     tile: tuple[int, int],
     pixel_um: float,
@@ -71,7 +71,7 @@ def create_composition(
         )
 
 
-def write_composition(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
+def write_composition(path: Location, tile: Tile, **maps: NDArray[Any]) -> None:
     """Write the maps (h, w) and (K, h, w) of one tile."""
     for name, values in maps.items():
         region = (slice(0, len(values)), *tile.region) if values.ndim == 3 else tile.region
@@ -79,7 +79,7 @@ def write_composition(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
 
 
 def save_components(
-    path: Place,
+    path: Location,
     energy: FloatArray,
     spectra: FloatArray,
     error: FloatArray,
@@ -95,7 +95,7 @@ def save_components(
     save_array(path, "main_pixels", main_pixels, each, long_name="pixels of which it is the most", units="1")
 
 
-def read_sizes(path: Place) -> tuple[FloatArray, IntArray]:
+def read_sizes(path: Location) -> tuple[FloatArray, IntArray]:
     """Read the sum of its shares and the main pixels (K,) of every component."""
     whole = (slice(None),)
     return np.asarray(read(path, "amount", whole)), np.asarray(read(path, "main_pixels", whole))

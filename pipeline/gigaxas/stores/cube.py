@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import (
     MOST_CHUNKS,
     create_array,
@@ -47,25 +47,34 @@ LONGEST_SIDE = 1_000_000
 
 @dataclass(frozen=True)
 class CubeInfo:
-    """What a cube says of itself: shape (E, y, x), energies (E,) in eV, the chunk (y, x), its code.
+    """What a cube says of itself."""
 
-    A missing chunk of a `sparse` cube holds no signal; of any other it is an error. Codes of a quantised cube
-    are multiples of `step`, but for one row of pixels in every row of chunks, which is there twice.
-    """
-
-    path: Place
+    path: Location
+    """Location of the store."""
     shape: tuple[int, int, int]
+    """Energies, rows and columns."""
     energy: FloatArray
+    """Energies (E,) in eV, or 1/cm."""
     chunk: tuple[int, int]
+    """Rows and columns of what is one file: a chunk, or a shard where there are shards."""
     dtype: np.dtype[Any]
+    """Type of the samples."""
     scale: float
+    """A sample s stands for the absorbance s * scale + offset."""
     offset: float
+    """See `scale`."""
     invalid: int | None
+    """The sample that stands for none; None for samples that are not finite then."""
     pixel_um: float
+    """Side of a pixel, in um."""
     maps: tuple[str, ...]
+    """Those of WORKING_POINT that the cube has."""
     fingerprint: str | None
+    """What it was made of, where gigaxas made it."""
     sparse: bool = False
+    """Whether a missing chunk holds no signal; otherwise it is an error."""
     step: int = 1
+    """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -79,7 +88,7 @@ class CubeInfo:
 
 
 def create_cube(
-    path: Place,
+    path: Location,
     energy: FloatArray,
     plane: tuple[int, int],
     chunk: int,
@@ -134,7 +143,7 @@ def create_cube(
         )
 
 
-def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
+def write_tile(path: Location, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
     """Write the spectra (E, h, w) of one tile and its maps (h, w)."""
     codes, array = encode(mu), open_array(path, MU)
     step, height = int(dict[str, Any](array.attrs).get(QUANTISED, 1)), outer_chunks(array)[1]
@@ -147,7 +156,7 @@ def write_tile(path: Place, tile: Tile, mu: NDArray[np.float32], **maps: NDArray
         write(path, name, tile.region, values)
 
 
-def write_samples(path: Place, tile: Tile, samples: NDArray[Any]) -> None:
+def write_samples(path: Location, tile: Tile, samples: NDArray[Any]) -> None:
     """Write the samples (E, h, w) of one tile as they are stored."""
     write(path, MU, (slice(0, samples.shape[0]), *tile.region), samples)
 
@@ -170,7 +179,7 @@ def read_plane(info: CubeInfo, name: str, region: tuple[slice, slice]) -> NDArra
     return read(info.path, name, region, info.sparse)
 
 
-def describe_cube(path: Place, sparse: bool = False) -> CubeInfo:
+def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
     """Read what a cube says of itself, and check it before anything is computed.
 
     Raises InputError with one line for everything that is wrong.
@@ -245,7 +254,7 @@ def _layout_errors(array: Any) -> list[str]:
     return wrong
 
 
-def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
+def _energy(path: Location, length: int) -> tuple[FloatArray, list[str]]:
     try:
         array = open_array(path, "energy")
     except InputError:
@@ -265,7 +274,7 @@ def _energy(path: Place, length: int) -> tuple[FloatArray, list[str]]:
     return energy, []
 
 
-def _pixel_um(path: Place, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
+def _pixel_um(path: Location, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
     if "pixel_um" in root:
         size = float(root["pixel_um"])
         return size, [] if size > 0 else [f"pixel_um is {size}, expected a length above 0"]

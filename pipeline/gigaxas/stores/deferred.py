@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
 from gigaxas.errors import DamagedError, InputError
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.spatial.cluster_sums import Sums, merge_sums
 from gigaxas.stores.io.checksums import collect_checksums
 from gigaxas.stores.io.chunks import create_array, open_array, read, write
@@ -47,7 +47,11 @@ def join_deferred(parts: Sequence[Deferred], sites: int) -> Deferred:
 
 
 def create_deferred(
-    result: Place, grid: tuple[int, int], tile: tuple[int, int], spectrum_bytes: int, settings: dict[str, Any]
+    result: Location,
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    spectrum_bytes: int,
+    settings: dict[str, Any],
 ) -> None:
     """Make room for a grid of tiles (pixels); what is there from the same settings stays."""
     size = max(tile[0] * tile[1] * spectrum_bytes // SHARE, 1)
@@ -62,7 +66,7 @@ def create_deferred(
     )
 
 
-def write_deferred(result: Place, tile: Tile, deferred: Deferred) -> None:
+def write_deferred(result: Location, tile: Tile, deferred: Deferred) -> None:
     """Write what a tile leaves, or zeros where that lacks the room; no journal takes note of it.
 
     So what an earlier run has left there is never taken for that of this one.
@@ -80,7 +84,7 @@ def write_deferred(result: Place, tile: Tile, deferred: Deferred) -> None:
         write(result, NAME, _region(tile, room), padded)
 
 
-def read_deferred(result: Place, tile: Tile) -> Deferred | None:
+def read_deferred(result: Location, tile: Tile) -> Deferred | None:
     """Read what a tile has left; None where the cube must be read again."""
     try:
         room = open_array(result, NAME).shape[-1]
@@ -93,7 +97,7 @@ def read_deferred(result: Place, tile: Tile) -> Deferred | None:
     return Deferred(Sums(labels, kept, first, second), pixels, samples)
 
 
-def remove_deferred(result: Place) -> None:
+def remove_deferred(result: Location) -> None:
     """Remove what all tiles have left."""
     remove(result / NAME)
 

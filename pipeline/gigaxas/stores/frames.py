@@ -19,12 +19,16 @@ FEWEST_FRAMES = 3
 
 @dataclass(frozen=True)
 class FrameLevels:
-    """Mean and standard deviation (n,) of the counts of n pixels over `frames` frames of `shape` (h, w)."""
+    """Levels of the counts of n pixels over repeated frames."""
 
     mean: FloatArray
+    """Mean count (n,) of each pixel over the frames."""
     deviation: FloatArray
+    """Standard deviation (n,) of its counts."""
     frames: int
+    """How many frames there are."""
     shape: tuple[int, int]
+    """Rows and columns of a frame, in pixels."""
 
 
 def read_levels(path: Path) -> FrameLevels:

@@ -2,41 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, write
 from gigaxas.stores.io.groups import create_group
 
-VERSION = "0.5"
+if TYPE_CHECKING:
+    from ome_zarr_models.v05.multiscales import Multiscale
+    from pydantic import BaseModel
+
+VERSION: Literal["0.5"] = "0.5"
 Plane = tuple[int, int]
 Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class LabelImage:
-    """A label map: its sample type and, by value, the name and the colour ('#rrggbb') of every label."""
+    """A label map."""
 
     name: str
+    """Name of the group that holds it."""
     dtype: np.dtype[Any]
+    """Type of its samples."""
     labels: Mapping[int, tuple[str, str]]
+    """Name and colour ('#rrggbb') of every label, by its value."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A measured map and the range in which it is shown."""
+    """A measured map."""
 
     name: str
+    """Name of the map in the result."""
     title: str
+    """What it is called for people."""
     low: float
+    """The value shown black."""
     high: float
+    """The value shown white."""
 
 
 def create_ome_zarr(
-    path: Place,
+    path: Location,
     title: str,
     shapes: Sequence[Plane],
     side: int,
@@ -56,7 +67,7 @@ def create_ome_zarr(
             dims=("c", "y", "x"),
             fill_value=np.nan,
         )
-    create_group(path / "labels", {"ome": {"version": VERSION, "labels": [label.name for label in labels]}})
+    create_group(path / "labels", {"ome": _labels(labels)})
     for label in labels:
         group = path / "labels" / label.name
         create_group(group, {"ome": _label_image(label, len(shapes), pixel_um)})
@@ -67,7 +78,7 @@ def create_ome_zarr(
 
 
 def write_level(
-    path: Place,
+    path: Location,
     level: int,
     region: Region,
     channels: Sequence[NDArray[Any]],
@@ -80,78 +91,80 @@ def write_level(
         write(path / "labels" / name, str(level), region, values)
 
 
-def read_channel(path: Place, level: int, number: int, region: Region) -> NDArray[np.float32]:
+def read_channel(path: Location, level: int, number: int, region: Region) -> NDArray[np.float32]:
     """Read a region of one channel of one level."""
     return read(path, str(level), (slice(number, number + 1), *region))[0]
 
 
-def read_label(path: Place, name: str, level: int, region: Region) -> NDArray[Any]:
+def read_label(path: Location, name: str, level: int, region: Region) -> NDArray[Any]:
     """Read a region of one level of a label image."""
     return read(path / "labels" / name, str(level), region)
 
 
+# The models are imported where they are used: they take a second that runs without an export need not wait.
+
+
 def _image(title: str, levels: int, pixel_um: float, channels: Sequence[Channel]) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "multiscales": [_multiscale(title, levels, pixel_um, channels=True)],
-        "omero": {
-            "name": title,
-            "channels": [
-                {
-                    "label": channel.title,
-                    "color": "FFFFFF",
-                    "active": number == 0,
-                    "window": {
-                        "min": channel.low,
-                        "start": channel.low,
-                        "end": channel.high,
-                        "max": channel.high,
-                    },
-                }
-                for number, channel in enumerate(channels)
-            ],
-        },
-    }
+    """Return the metadata of an image whose first axis are its channels."""
+    from ome_zarr_models.common.omero import Channel as ShownChannel
+    from ome_zarr_models.common.omero import Omero, Window
+    from ome_zarr_models.v05.image import ImageAttrs
+
+    shown = []
+    for number, channel in enumerate(channels):
+        window = Window(min=channel.low, start=channel.low, end=channel.high, max=channel.high)
+        more: dict[str, Any] = {"label": channel.title, "active": number == 0}
+        shown.append(ShownChannel(color="FFFFFF", window=window, **more))
+    omero = {"name": title, "channels": shown}
+    rendering: dict[str, Any] = {"omero": Omero.model_validate(omero)}
+    pyramid = _multiscale(title, levels, pixel_um, channels=True)
+    return _plain(ImageAttrs(version=VERSION, multiscales=[pyramid], **rendering))
+
+
+def _labels(labels: Sequence[LabelImage]) -> dict[str, Any]:
+    """Return the metadata of the group that holds the label images."""
+    from ome_zarr_models.v05.labels import LabelsAttrs
+
+    return _plain(LabelsAttrs(version=VERSION, labels=[label.name for label in labels]))
 
 
 def _label_image(label: LabelImage, levels: int, pixel_um: float) -> dict[str, Any]:
-    return {
+    """Return the metadata of a label image, with the name and the colour of every label; 0 is transparent."""
+    from ome_zarr_models.v05.image_label import ImageLabelAttrs
+
+    rows = sorted(label.labels.items())
+    colours = [
+        {"label-value": value, "rgba": [*bytes.fromhex(colour.removeprefix("#")), 255 if value else 0]}
+        for value, (_, colour) in rows
+    ]
+    described = {
         "version": VERSION,
-        "multiscales": [_multiscale(label.name, levels, pixel_um, channels=False)],
-        "image-label": {
-            "version": VERSION,
-            "colors": [
-                {
-                    "label-value": value,
-                    "rgba": [*bytes.fromhex(colour.removeprefix("#")), 255 if value else 0],
-                }
-                for value, (_, colour) in sorted(label.labels.items())
-            ],
-            "properties": [
-                {"label-value": value, "name": name} for value, (name, _) in sorted(label.labels.items())
-            ],
-            "source": {"image": "../../"},
-        },
+        "colors": colours,
+        "properties": [{"label-value": value, "name": name} for value, (name, _) in rows],
+        "source": {"image": "../../"},
     }
+    pyramid = _multiscale(label.name, levels, pixel_um, channels=False)
+    whole = {"version": VERSION, "multiscales": [pyramid], "image-label": described}
+    return _plain(ImageLabelAttrs.model_validate(whole))
 
 
-def _multiscale(name: str, levels: int, pixel_um: float, channels: bool) -> dict[str, Any]:
+def _multiscale(name: str, levels: int, pixel_um: float, channels: bool) -> "Multiscale":
     """Describe a pyramid: a pixel of level k is the middle of 2^k x 2^k pixels, hence the translation."""
-    lead = [1.0] if channels else []
-    rest = [0.0] if channels else []
-    axes = [{"name": "c", "type": "channel"}] if channels else []
-    axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
-    return {
-        "name": name,
-        "axes": axes,
-        "datasets": [
-            {
-                "path": str(level),
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [*lead, *[pixel_um * 2**level] * 2]},
-                    {"type": "translation", "translation": [*rest, *[pixel_um * (2**level - 1) / 2] * 2]},
-                ],
-            }
-            for level in range(levels)
-        ],
-    }
+    from ome_zarr_models.v05.axes import Axis
+    from ome_zarr_models.v05.multiscales import Dataset, Multiscale
+
+    first = [Axis(name="c", type="channel")] if channels else []
+    axes = [*first, *(Axis(name=axis, type="space", unit="micrometer") for axis in "yx")]
+    datasets = tuple(
+        Dataset.build(
+            path=str(level),
+            scale=[*[1.0] * channels, *[pixel_um * 2**level] * 2],
+            translation=[*[0.0] * channels, *[pixel_um * (2**level - 1) / 2] * 2],
+        )
+        for level in range(levels)
+    )
+    return Multiscale(name=name, axes=axes, datasets=datasets)
+
+
+def _plain(attributes: "BaseModel") -> dict[str, Any]:
+    return attributes.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,11 +1,11 @@
-"""What a first look at raw fields found: their edge-step images, placement, shift of energy and drift."""
+"""What the registration of raw fields found: edge-step images, placement, shift of energy and drift."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, write
 from gigaxas.stores.io.groups import create_group
 from gigaxas.tiles import Tile
@@ -13,9 +13,11 @@ from gigaxas.tiles import Tile
 STEP = "step"
 
 
-def create_survey(path: Place, fields: int, plane: tuple[int, int], rows: int, fingerprint: str) -> None:
-    """Make an empty survey of `fields` images (h, w), a chunk for every band of so many rows."""
-    create_group(path, {"title": "gigaxas survey", "fingerprint": fingerprint})
+def create_registration(
+    path: Location, fields: int, plane: tuple[int, int], rows: int, fingerprint: str
+) -> None:
+    """Make an empty store of `fields` images (h, w), a chunk for every band of so many rows."""
+    create_group(path, {"title": "gigaxas registration", "fingerprint": fingerprint})
     create_array(
         path,
         STEP,
@@ -27,11 +29,11 @@ def create_survey(path: Place, fields: int, plane: tuple[int, int], rows: int, f
     )
 
 
-def write_step(path: Place, field: int, tile: Tile, step: NDArray[np.float32]) -> None:
+def write_step(path: Location, field: int, tile: Tile, step: NDArray[np.float32]) -> None:
     """Write the edge step (h, w) of a tile of one field."""
     write(path, STEP, (slice(field, field + 1), *tile.region), step[np.newaxis])
 
 
-def read_step(path: Place, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
+def read_step(path: Location, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
     """Read the edge step (h, w) of a region of one field; NaN where it has none."""
     return read(path, STEP, (slice(field, field + 1), *region))[0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray, label_dtype
 from gigaxas.errors import DamagedError, InputError
-from gigaxas.locations import Place, place
+from gigaxas.locations import Location, location
 from gigaxas.nearest import certainty
 from gigaxas.spatial.cluster_sums import ClusterSpectra
 from gigaxas.stores.io.checksums import WholeStore
@@ -45,7 +45,7 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def create_result(
-    path: Place,
+    path: Location,
     plane: tuple[int, int],
     tile: tuple[int, int],
     pixel_um: float,
@@ -76,19 +76,19 @@ def create_result(
         )
 
 
-def read_map(path: Place, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
+def read_map(path: Location, name: str, region: tuple[slice, slice]) -> NDArray[Any]:
     """Read the part of a map that the slices (y, x) cut out."""
     return read(path, name, region)
 
 
-def write_maps(path: Place, tile: Tile, **maps: NDArray[Any]) -> None:
+def write_maps(path: Location, tile: Tile, **maps: NDArray[Any]) -> None:
     """Write the values (h, w) of one tile into the maps of these names."""
     for name, values in maps.items():
         write(path, name, tile.region, values)
 
 
 def write_clusters(
-    path: Place,
+    path: Location,
     energy: FloatArray,
     spectra: ClusterSpectra,
     pixels: IntArray,
@@ -129,12 +129,12 @@ def write_clusters(
     )
 
 
-def open_result(path: str | Place) -> xr.Dataset:
+def open_result(path: str | Location) -> xr.Dataset:
     """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
 
     Raises InputError where there is no finished result.
     """
-    given = place(path)
+    given = location(path)
     inside = given / "result.zarr"
     store = inside if exists(inside) else given
     if not exists(store / "label" / "zarr.json") or UNFINISHED in attributes_of(store):
@@ -147,7 +147,7 @@ def open_result(path: str | Place) -> xr.Dataset:
     return dataset
 
 
-def clusters_are_whole(path: Place) -> bool:
+def clusters_are_whole(path: Location) -> bool:
     """Return whether the arrays of the clusters can be read."""
     try:
         for name in CLUSTERS:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.observed import Evidence, NoiseFound
 from gigaxas.sites import Proof, SiteAudit, SiteTable
 from gigaxas.stores.io.chunks import read, save_array
@@ -27,21 +27,23 @@ EVIDENCE = {
 
 @dataclass(frozen=True)
 class StoredSites:
-    """Sites with the energies (E,) in eV of their spectra and the reference spectra (n, E) behind them.
-
-    `audit` tells how far to trust them, `proof` how well Eq. 1 foretells mistakes between their candidates,
-    `evidence` what speaks for those that were observed in a cube.
-    """
+    """Sites and what is known of them."""
 
     energy: FloatArray
+    """Energies (E,) of their spectra, in eV."""
     table: SiteTable
+    """Their spectra, and what each is made of."""
     references: FloatArray
+    """The reference spectra (n, E) behind them."""
     audit: SiteAudit | None = None
+    """How far to trust them."""
     proof: Proof | None = None
+    """How well Eq. 1 foretells mistakes between their candidates."""
     evidence: Evidence | None = None
+    """What speaks for those that were observed in a cube."""
 
 
-def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
+def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
     """Write sites into a new group. Site k + 1 is row k of `spectra`."""
     table = sites.table
     create_group(
@@ -69,7 +71,7 @@ def write_sites(path: Place, sites: StoredSites, fingerprint: str) -> None:
         _write_evidence(path, sites.evidence)
 
 
-def read_sites(path: Place) -> StoredSites:
+def read_sites(path: Location) -> StoredSites:
     """Read what `write_sites` wrote. Raises InputError where there is none, RunError where it is damaged."""
     attributes = attributes_of(path)
     spectra = _whole(path, "spectra", 2)
@@ -102,7 +104,7 @@ def _audit_figures(audit: SiteAudit | None) -> dict[str, Any] | None:
     }
 
 
-def _write_audit(path: Place, audit: SiteAudit) -> None:
+def _write_audit(path: Location, audit: SiteAudit) -> None:
     save_array(path, "spacing_error", audit.spacing_error, ("site",), long_name="s_error with nearest site")
     save_array(path, "coordinates", audit.coordinates, ("site", "component"))
     if audit.candidate_error.size:
@@ -110,7 +112,7 @@ def _write_audit(path: Place, audit: SiteAudit) -> None:
         save_array(path, "candidate_error", audit.candidate_error, ("candidate",), long_name=about)
 
 
-def _write_proof(path: Place, proof: Proof) -> None:
+def _write_proof(path: Location, proof: Proof) -> None:
     save_array(path, "proof_pairs", proof.pairs, ("pair", "member"), long_name="candidates, from 0")
     for name, about in (
         ("measured", "share of noisy spectra nearer to the other of the pair"),
@@ -120,7 +122,7 @@ def _write_proof(path: Place, proof: Proof) -> None:
         save_array(path, f"proof_{name}", getattr(proof, name), ("pair",), long_name=about)
 
 
-def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | None:
+def _read_audit(path: Location, figures: Mapping[str, Any] | None) -> SiteAudit | None:
     if figures is None:
         return None
     return SiteAudit(
@@ -138,7 +140,7 @@ def _read_audit(path: Place, figures: Mapping[str, Any] | None) -> SiteAudit | N
     )
 
 
-def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
+def _read_proof(path: Location, figures: Mapping[str, Any] | None) -> Proof | None:
     if figures is None:
         return None
     return Proof(
@@ -150,7 +152,7 @@ def _read_proof(path: Place, figures: Mapping[str, Any] | None) -> Proof | None:
     )
 
 
-def _write_evidence(path: Place, evidence: Evidence) -> None:
+def _write_evidence(path: Location, evidence: Evidence) -> None:
     for name, about in EVIDENCE.items():
         values = getattr(evidence, name)
         dims = ("site", "axis")[: values.ndim]
@@ -159,7 +161,7 @@ def _write_evidence(path: Place, evidence: Evidence) -> None:
         )
 
 
-def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | None:
+def _read_evidence(path: Location, noise: Mapping[str, Any] | None) -> Evidence | None:
     if noise is None:
         return None
     found = {name: _whole(path, name, 2 if name == "first" else 1) for name in EVIDENCE}
@@ -172,9 +174,9 @@ def _read_evidence(path: Place, noise: Mapping[str, Any] | None) -> Evidence | N
     )
 
 
-def _whole(path: Place, name: str, ndim: int) -> FloatArray:
+def _whole(path: Location, name: str, ndim: int) -> FloatArray:
     return np.asarray(read(path, name, (slice(None),) * ndim), dtype=np.float64)
 
 
-def _holds(path: Place, name: str) -> bool:
+def _holds(path: Location, name: str) -> bool:
     return exists(path / name / "zarr.json")

@@ -29,10 +29,10 @@ def write_tiff(
     The size of a pixel stands in the resolution tags and, in um, in the OME-XML of the description.
     Raises RunError where it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}.part")
     large = np.dtype(dtype).itemsize * shape[0] * shape[1] > LARGEST_CLASSIC
     try:
-        with tifffile.TiffWriter(aside, bigtiff=large, ome=True) as file:
+        with tifffile.TiffWriter(partial, bigtiff=large, ome=True) as file:
             file.write(
                 _tiles(shape, np.dtype(dtype), read),
                 shape=shape,
@@ -53,11 +53,11 @@ def write_tiff(
                     "PhysicalSizeYUnit": "µm",
                 },
             )
-        aside.replace(path)
+        partial.replace(path)
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
-        aside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _tiles(

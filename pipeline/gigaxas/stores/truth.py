@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, open_array, read, write
 from gigaxas.stores.io.groups import attributes_of, create_group
 from gigaxas.tiles import Tile, flat, regular_grid
@@ -18,16 +18,20 @@ MAPS = {"phase": np.uint8, "thickness": np.float32}
 
 @dataclass(frozen=True)
 class TruthInfo:
-    """Names of the phases (by their number in the map), the one that must not be lost, rows and columns."""
+    """What a truth says of itself."""
 
-    path: Place
+    path: Location
+    """Location of the store."""
     plane: tuple[int, int]
+    """Rows and columns, in pixels."""
     names: tuple[str, ...]
+    """Names of the phases, by their number in the map."""
     minority: str
+    """The phase that must not be lost."""
 
 
 def write_truth(
-    path: Place,
+    path: Location,
     maps: dict[str, NDArray[Any]],
     chunk: int,
     names: tuple[str, ...],
@@ -51,19 +55,19 @@ def write_truth(
             write(path, name, tile.region, maps[name][tile.region])
 
 
-def read_whole(path: Place, name: str) -> NDArray[Any]:
+def read_whole(path: Location, name: str) -> NDArray[Any]:
     """Read a whole map (y, x) of a truth."""
     height, width = open_array(path, name).shape
     return read(path, name, (slice(0, height), slice(0, width)))
 
 
-def describe_truth(path: Place) -> TruthInfo:
+def describe_truth(path: Location) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
     height, width = open_array(path, "phase").shape
     return TruthInfo(path, (height, width), tuple(attributes["names"]), attributes["minority"])
 
 
-def read_tile(path: Place, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def read_tile(path: Location, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Read phase and thickness (h, w) of one tile."""
     return read(path, "phase", tile.region), read(path, "thickness", tile.region)

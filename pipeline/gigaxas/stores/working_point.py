@@ -19,12 +19,16 @@ COUNTS = "c_ref"
 
 @dataclass(frozen=True)
 class WorkingPoint:
-    """Mean and standard deviation (3,) of c_ref, mu_low and mu_high over `pixels` of `total` pixels."""
+    """The working point of a cube, measured over the pixels that have an edge."""
 
     mean: FloatArray
+    """Means (3,) of c_ref, mu_low and mu_high."""
     deviation: FloatArray
+    """Their standard deviations (3,) over the pixels."""
     pixels: int
+    """Pixels that have an edge."""
     total: int
+    """Pixels of the cube."""
 
 
 def measure_working_point(

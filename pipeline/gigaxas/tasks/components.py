@@ -9,7 +9,7 @@ from gigaxas.arrays import IntArray
 from gigaxas.components.composition import Plan, compose, wanted_pixels
 from gigaxas.components.evidence import pixel_noise
 from gigaxas.components.pca import gram_sums
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.spatial.cluster_sums import Sums, sum_spectra
 from gigaxas.spatial.extents import TileExtents, find_extents
 from gigaxas.spectra.noise import NoiseModel
@@ -21,7 +21,7 @@ from gigaxas.stores.result import read_map
 from gigaxas.tiles import Tile
 
 
-def survey_tile(tile: Tile, *, info: CubeInfo, result: Place) -> tuple[TileExtents, Sums | None]:
+def survey_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileExtents, Sums | None]:
     """Measure the regions of one tile, and sum its absorbance about the edge where the cube tells it."""
     label = read_map(result, "label", tile.region)
     extents = find_extents(label, tile.y0, tile.x0, info.plane[1])
@@ -31,7 +31,7 @@ def survey_tile(tile: Tile, *, info: CubeInfo, result: Place) -> tuple[TileExten
 
 
 def gram_tile(
-    tile: Tile, *, info: CubeInfo, result: Place, labels: IntArray, unit: float
+    tile: Tile, *, info: CubeInfo, result: Location, labels: IntArray, unit: float
 ) -> tuple[IntArray, NDArray[np.int64]]:
     """Sum the products of samples of one tile; return the rows of the labels found, and their sums."""
     kept = read_map(result, "kept", tile.region)
@@ -40,7 +40,7 @@ def gram_tile(
 
 
 def compose_tile(
-    tile: Tile, *, info: CubeInfo, result: Place, store: Place, plan: Plan, noise: NoiseModel
+    tile: Tile, *, info: CubeInfo, result: Location, store: Location, plan: Plan, noise: NoiseModel
 ) -> tuple[Sums, IntArray, int]:
     """Write the composition of one tile.
 

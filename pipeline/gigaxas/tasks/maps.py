@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
 from gigaxas.nearest.certainty import Certainty, certainty_maps
@@ -34,8 +34,8 @@ SAMPLE = 4000
 def simulate_tile(
     tile: Tile,
     *,
-    store: Place,
-    truth_store: Place,
+    store: Location,
+    truth_store: Location,
     spectra: FloatArray,
     noise: NoiseModel,
     windows: EdgeWindows,
@@ -63,7 +63,7 @@ def assign_tile(
     tile: Tile,
     *,
     info: CubeInfo,
-    result: Place,
+    result: Location,
     sites: Prepared,
     certainty: Certainty | None = None,
     expected: CleanUp | None = None,
@@ -84,7 +84,7 @@ def assign_tile_approximately(
     tile: Tile,
     *,
     info: CubeInfo,
-    result: Place,
+    result: Location,
     sites: Prepared,
     index: Any,
     certainty: Certainty | None = None,
@@ -103,7 +103,7 @@ def assign_tile_approximately(
     return sum(right for right, _ in counts), sum(compared for _, compared in counts)
 
 
-def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) -> tuple[int, int]:
+def compare_tile(tile: Tile, *, info: CubeInfo, result: Location, sites: Prepared) -> tuple[int, int]:
     """Count the labels that rounding the samples has changed in one tile, and the pixels compared.
 
     Those are the pixels that a quantised cube holds as they were, too, unless both have no signal.
@@ -114,13 +114,13 @@ def compare_tile(tile: Tile, *, info: CubeInfo, result: Place, sites: Prepared) 
     return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
 
 
-def find_tile_regions(tile: Tile, *, result: Place, plane: Plane, clean_up: CleanUp) -> RegionEdges:
+def find_tile_regions(tile: Tile, *, result: Location, plane: Plane, clean_up: CleanUp) -> RegionEdges:
     """Find the regions of one tile; return what merging them with its neighbours' needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     return region_edges(effective, regions)
 
 
-def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean_up: CleanUp) -> FillEdges:
+def keep_tile(tile: Tile, keep: BoolArray, *, result: Location, plane: Plane, clean_up: CleanUp) -> FillEdges:
     """Write the kept labels of one tile; return what filling across its border needs."""
     effective, regions = _regions(tile, result, plane, clean_up)
     kept = keep_regions(effective, regions, keep)
@@ -129,7 +129,7 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Place, plane: Plane, clean
 
 
 def fill_tile_holes(
-    tile: Tile, ring: FillEdges, *, result: Place, plane: Plane, clean_up: CleanUp, sites: int
+    tile: Tile, ring: FillEdges, *, result: Location, plane: Plane, clean_up: CleanUp, sites: int
 ) -> tuple[IntArray, IntArray]:
     """Write the final labels and the states of one tile; return the pixels of each state and each label."""
     site = read_map(result, "site", tile.region)
@@ -141,7 +141,7 @@ def fill_tile_holes(
     return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
 
 
-def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: int) -> Sums:
+def sum_tile(tile: Tile, *, info: CubeInfo, result: Location, step: Plane, sites: int) -> Sums:
     """Sum the spectra of one tile over its kept labels.
 
     What the assignment has summed and deferred of its tiles (of `step` pixels) is used; where it left
@@ -160,7 +160,7 @@ def sum_tile(tile: Tile, *, info: CubeInfo, result: Place, step: Plane, sites: i
     return merge_sums(sums, sites)
 
 
-def _regions(tile: Tile, result: Place, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
+def _regions(tile: Tile, result: Location, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:
     window = read_map(result, "site", tile.padded(clean_up.radius, plane))
     return tile_regions(window, tile, plane, clean_up)
 
@@ -169,7 +169,7 @@ def _assign(
     tile: Tile,
     find: Callable[[Tile, NDArray[Any]], Assignment],
     info: CubeInfo,
-    result: Place,
+    result: Location,
     sites: int,
     certainty: Certainty | None,
     expected: CleanUp | None,

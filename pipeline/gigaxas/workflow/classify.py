@@ -12,7 +12,7 @@ from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.spectra import ReadRow
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
@@ -71,7 +71,7 @@ def classify(
         return runner.mended(work)
 
 
-def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Place:
+def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Location:
     """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
         raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")

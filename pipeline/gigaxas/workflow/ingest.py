@@ -8,7 +8,7 @@ import numpy as np
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.config.schema import Config, Fields
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.raw.absorbance import Limits
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.stack import StackSource
@@ -31,7 +31,7 @@ PACKED_TIMES = 4
 class Ingested:
     """What was made of raw fields or of a stack."""
 
-    cube: Place
+    cube: Location
     paths: tuple[Path, ...] = ()
     """Tables and pictures beside the cube."""
     warnings: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gigaxas.arrays import IntArray
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.raw.absorbance import REASONS
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.report import write_seams_png
@@ -21,7 +21,7 @@ def mosaic_paths(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in ("fields.csv", "pairs.csv", "seams.png"))
 
 
-def write_mosaic(folder: Path, source: Acquisition, survey: Survey, lost: IntArray, cube: Place) -> None:
+def write_mosaic(folder: Path, source: Acquisition, survey: Survey, lost: IntArray, cube: Location) -> None:
     """Write fields.csv, pairs.csv, seams.png; `lost` (fields, 4): invalid samples by reason, pixels."""
     fields, pairs, seams = mosaic_paths(folder)
     placement = survey.placement

@@ -20,7 +20,7 @@ from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.execution.session import open_session
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.report import Truth
 from gigaxas.report.components import ComponentMap, write_component_figure
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
@@ -47,7 +47,7 @@ class PhaseSummary:
     rows: Sequence[Row]
     components: Sequence[Component]
     truth: Truth | None
-    paths: Sequence[Place]
+    paths: Sequence[Location]
 
 
 def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
@@ -84,7 +84,7 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     components = make_components(rows, *read_sizes(run.paths.composition), info.pixel_um, decisions)
     truth = _score(run, runner, rows)
     with runner.step("figure", 1) as advance:
-        paths: list[Place] = [
+        paths: list[Location] = [
             run.paths.composition,
             *write_phase_tables(folder, info.energy, rows, components),
         ]

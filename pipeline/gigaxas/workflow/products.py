@@ -8,7 +8,7 @@ import numpy as np
 from gigaxas.checkpoint.ledger import recorded_tiles
 from gigaxas.checkpoint.owner import is_made, is_of_this_code
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.observed import block_grid, sample_grid
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.raw.registration import overlapping
@@ -65,7 +65,7 @@ class Product:
     """A store or folder that a run makes."""
 
     name: str
-    path: Place
+    path: Location
     is_made: bool
     """Whether these settings have made it before."""
     make: Callable[[Resolved, Runner, Listener], Resolved]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
 from gigaxas.errors import InputError
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.spatial.pyramid import halve_labels, halve_values, rank_labels
 from gigaxas.stores.cube import WORKING_POINT, CubeInfo
 from gigaxas.stores.io import chunks
@@ -39,16 +39,16 @@ class Layers:
     not shown.
     """
 
-    result: Place
-    cube: Place
-    components: Place
+    result: Location
+    cube: Location
+    components: Location
     values: Mapping[str, str]
     ratios: Mapping[str, int]
     composed: str
     ranks: Mapping[str, IntArray]
 
 
-def find_layers(result: xr.Dataset, store: Place, info: CubeInfo, components: Place) -> Layers:
+def find_layers(result: xr.Dataset, store: Location, info: CubeInfo, components: Location) -> Layers:
     """Return the layers that there are: maps of the result, density of the cube, shares of components."""
     pixels = np.zeros(int(result.attrs["sites"]) + 1, np.int64)
     pixels[result.cluster.values] = result.pixels.values
@@ -71,7 +71,7 @@ def _measured_maps(result: xr.Dataset) -> dict[str, str]:
     return {name: str(result[name].attrs.get("long_name", name)) for name in order}
 
 
-def component_labels(components: Place, fingerprint: str) -> tuple[list[int], str]:
+def component_labels(components: Location, fingerprint: str) -> tuple[list[int], str]:
     """Return the labels of the components and their store's mark; none where they are of another result."""
     try:
         made = attributes_of(components)

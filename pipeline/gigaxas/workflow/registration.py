@@ -11,12 +11,12 @@ from gigaxas.checkpoint.owner import is_made
 from gigaxas.config.schema import Fields
 from gigaxas.errors import InputError
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.raw.energy_shift import EnergyShift, fit_shift
 from gigaxas.raw.placement import Placement, place_fields
 from gigaxas.raw.registration import Pair, overlapping
 from gigaxas.stores.io.groups import add_attributes, attributes_of, partial_of, publish
-from gigaxas.stores.registration import create_survey
+from gigaxas.stores.registration import create_registration
 from gigaxas.tasks import ingest as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import Grid, cut, tile_grid
@@ -44,7 +44,7 @@ class Survey:
 
 
 def make_survey(
-    path: Place, wanted: Fields, recipe: Recipe, edge: Range, fingerprint: str, runner: Runner
+    path: Location, wanted: Fields, recipe: Recipe, edge: Range, fingerprint: str, runner: Runner
 ) -> Survey:
     """Look at the fields of a recipe, unless these settings have done so before. `edge` (eV) holds all edges.
 
@@ -53,14 +53,14 @@ def make_survey(
     if not (is_made(path, fingerprint) and runner.is_intact(path)):
         store = partial_of(path)
         plane, fields = recipe.acquisition.plane, len(recipe.acquisition.fields)
-        create_survey(store, fields, plane, min(BAND, plane[0]), fingerprint)
+        create_registration(store, fields, plane, min(BAND, plane[0]), fingerprint)
         found = _look(store, wanted, recipe, edge, runner)
         add_attributes(store, found=_told(found))
         publish(store, path)
     return read_survey(path)
 
 
-def _look(store: Place, wanted: Fields, recipe: Recipe, edge: Range, runner: Runner) -> Survey:
+def _look(store: Location, wanted: Fields, recipe: Recipe, edge: Range, runner: Runner) -> Survey:
     acquisition = recipe.acquisition
     errors: list[str] = []
     variance = _look_at_all(store, recipe, runner)
@@ -84,7 +84,7 @@ def field_grid(fields: int, plane: tuple[int, int]) -> Grid:
     return tile_grid([plane[0]] * fields, [plane[1]])
 
 
-def _look_at_all(store: Place, recipe: Recipe, runner: Runner) -> FloatArray:
+def _look_at_all(store: Location, recipe: Recipe, runner: Runner) -> FloatArray:
     height, width = recipe.acquisition.plane
     grid = tile_grid(cut(height, BAND) * len(recipe.acquisition.fields), [width])
     return np.array(
@@ -92,7 +92,7 @@ def _look_at_all(store: Place, recipe: Recipe, runner: Runner) -> FloatArray:
     )
 
 
-def _compare(store: Place, wanted: Fields, recipe: Recipe, noise: float, runner: Runner) -> list[Pair]:
+def _compare(store: Location, wanted: Fields, recipe: Recipe, noise: float, runner: Runner) -> list[Pair]:
     acquisition = recipe.acquisition
     ends = overlapping(acquisition.stage_px, acquisition.plane)
     if not ends:
@@ -141,7 +141,7 @@ def _told(survey: Survey) -> dict[str, Any]:
     }
 
 
-def read_survey(path: Place) -> Survey:
+def read_survey(path: Location) -> Survey:
     """Read what a first look found."""
     told = attributes_of(path)["found"]
     pairs = [

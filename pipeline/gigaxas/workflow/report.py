@@ -12,7 +12,7 @@ from gigaxas import __version__
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Config
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.report import (
     STATE_NAMES,
     ClusterRow,
@@ -51,7 +51,7 @@ class Summary:
 
     clusters: Sequence[ClusterRow]
     truth: Truth | None
-    paths: Sequence[Place]
+    paths: Sequence[Location]
     inexact: Sequence[tuple[str, str, str]] = ()
 
 
@@ -74,7 +74,7 @@ def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = F
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(folder, result.attrs["fingerprint"]) | runner.seconds
             data = replace(data, timings=list(seconds.items()))
-            written: list[Place] = [paths.result, *write_tables(folder, data, sites)]
+            written: list[Location] = [paths.result, *write_tables(folder, data, sites)]
             picture, single = folder / "label.png", folder / "report.html"
             write_label_png(picture, data)
             write_report(single, data, page.relative_to(folder).as_posix())
@@ -173,7 +173,7 @@ def _report_data(
     )
 
 
-def _overview(store: Place, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
+def _overview(store: Location, name: str, info: CubeInfo, step: int) -> NDArray[Any]:
     return read_map(store, name, _every(info, step))
 
 

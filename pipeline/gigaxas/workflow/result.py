@@ -7,7 +7,7 @@ import numpy as np
 from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.nearest import prepare
 from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import prepare_certainty
@@ -45,7 +45,7 @@ def make_result(run: Resolved, runner: Runner) -> None:
     publish(store, final)
 
 
-def _assign(run: Resolved, store: Place, runner: Runner) -> dict[str, tuple[int, int]]:
+def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[int, int]]:
     """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt."""
     config, info, grid, spectra = run.config, run.info, run.plan.grid, run.sites.table.spectra
     sites, shares = prepare(spectra), {}
@@ -67,7 +67,7 @@ def _assign(run: Resolved, store: Place, runner: Runner) -> dict[str, tuple[int,
     return shares
 
 
-def _make_room(run: Resolved, store: Place) -> CleanUp | None:
+def _make_room(run: Resolved, store: Location) -> CleanUp | None:
     """Make room for what the assignment keeps for the clusters; return the clean-up it is kept for."""
     info, plan, clean_up = run.info, run.plan, run.config.clean_up.value
     if info.dtype != np.uint16:
@@ -83,7 +83,7 @@ def _added(counts: list[list[tuple[int, int]]]) -> tuple[int, int]:
 
 
 def clean_up_and_fill(
-    plan: Plan, clean_up: CleanUp, store: Place, count: int, runner: Runner
+    plan: Plan, clean_up: CleanUp, store: Location, count: int, runner: Runner
 ) -> tuple[IntArray, IntArray]:
     """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state, and of each label.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.execution.runner import Runner
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.report import Truth, TruthRow
 from gigaxas.stores.result import read_map
 from gigaxas.stores.truth import UNSEEN, describe_truth, read_tile
@@ -21,7 +21,7 @@ def score(
     run: Resolved,
     runner: Runner,
     names: Mapping[int, str],
-    labels: tuple[Place, str] | None = None,
+    labels: tuple[Location, str] | None = None,
 ) -> Truth | None:
     """Compare the final labels, by the names of their clusters, with the truth of a simulated cube.
 
@@ -44,7 +44,9 @@ def score(
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(tile: Tile, *, labels: tuple[Place, str], truth: Place, phases: int, count: int) -> Counts:
+def count_tile(
+    tile: Tile, *, labels: tuple[Location, str], truth: Location, phases: int, count: int
+) -> Counts:
     """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
     phase, _ = read_tile(truth, tile)
     label = read_map(*labels, tile.region)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import google_crc32c
 from zarr.storage import WrapperStore
 
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.folders import read_file
 
 CRC_BYTES = 4
@@ -66,14 +66,14 @@ def collect_checksums() -> Iterator[list[ChunkChecksum]]:
         _collected.reset(token)
 
 
-def add_checksums(location: Place, store: ChecksumStore) -> None:
+def add_checksums(location: Location, store: ChecksumStore) -> None:
     """Add those of the chunks written to a store to what this thread collects, if it collects any."""
     collected = _collected.get()
     if collected is not None:
         collected.extend(ChunkChecksum(str(location), *chunk) for chunk in store.chunks)
 
 
-def is_intact(location: Place, chunk: ChunkChecksum) -> bool:
+def is_intact(location: Location, chunk: ChunkChecksum) -> bool:
     """Return whether a chunk of a store is as it was written: size, checksum, and bytes that have it."""
     try:
         data = read_file(location, chunk.key)

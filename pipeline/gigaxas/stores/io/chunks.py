@@ -11,7 +11,7 @@ from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from gigaxas.errors import DamagedError, InputError, RunError, unwritable
-from gigaxas.locations import Place
+from gigaxas.locations import Location
 from gigaxas.stores.io.checksums import ChecksumStore, add_checksums
 from gigaxas.stores.io.folders import sizes
 from gigaxas.stores.io.groups import open_store
@@ -21,7 +21,7 @@ MOST_CHUNKS = 1_000_000
 
 
 def create_array(
-    group: Place,
+    group: Location,
     name: str,
     *,
     shape: tuple[int, ...],
@@ -53,7 +53,7 @@ def create_array(
 
 
 def save_array(
-    group: Place, name: str, values: NDArray[Any], dims: tuple[str, ...], **attributes: Any
+    group: Location, name: str, values: NDArray[Any], dims: tuple[str, ...], **attributes: Any
 ) -> None:
     """Add a small array and write it whole, as one chunk."""
     create_array(
@@ -68,12 +68,12 @@ def save_array(
     _put(group, name, (slice(None),) * values.ndim, values)
 
 
-def open_array(group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
+def open_array(group: Location, name: str, mode: Any = "r") -> "zarr.Array[Any]":
     """Open one array of a group. Raises InputError where there is none."""
     return _opened(open_store(group), group, name, mode)
 
 
-def _opened(store: Store, group: Place, name: str, mode: Any = "r") -> "zarr.Array[Any]":
+def _opened(store: Store, group: Location, name: str, mode: Any = "r") -> "zarr.Array[Any]":
     try:
         return zarr.open_array(store, path=name, mode=mode)
     except (FileNotFoundError, KeyError, ValueError) as error:
@@ -83,7 +83,7 @@ def _opened(store: Store, group: Place, name: str, mode: Any = "r") -> "zarr.Arr
         ) from None
 
 
-def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = False) -> NDArray[Any]:
+def read(group: Location, name: str, region: tuple[slice, ...], sparse: bool = False) -> NDArray[Any]:
     """Read a region. Raises DamagedError that names a damaged chunk, or a missing one unless `sparse`."""
     array = _opened(SizeGuardStore(open_store(group), sparse), group, name)
     cast(SizeGuardStore, array.store).expect(array)
@@ -99,7 +99,7 @@ def read(group: Place, name: str, region: tuple[slice, ...], sparse: bool = Fals
         ) from None
 
 
-def write(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+def write(group: Location, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
     """Write a region that is made of whole chunks. Raises RunError where it cuts one or the disk is full."""
     array = open_array(group, name)
     for axis, (part, size, chunk) in enumerate(zip(region, array.shape, outer_chunks(array), strict=True)):
@@ -111,7 +111,7 @@ def write(group: Place, name: str, region: tuple[slice, ...], values: NDArray[An
     _put(group, name, region, values)
 
 
-def _put(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+def _put(group: Location, name: str, region: tuple[slice, ...], values: NDArray[Any]) -> None:
     store = ChecksumStore(open_store(group))
     array = zarr.open_array(store, path=name, mode="r+").with_config({"write_empty_chunks": True})
     try:
@@ -121,7 +121,7 @@ def _put(group: Place, name: str, region: tuple[slice, ...], values: NDArray[Any
     add_checksums(group, store)
 
 
-def missing_chunks(group: Place, name: str) -> list[str]:
+def missing_chunks(group: Location, name: str) -> list[str]:
     """Return the keys of the chunks that a store should hold and does not, in order."""
     array = open_array(group, name)
     if array.nchunks > MOST_CHUNKS:
@@ -138,7 +138,7 @@ def outer_chunks(array: "zarr.Array[Any]") -> tuple[int, ...]:
     return array.shards or array.chunks
 
 
-def _is_like(group: Place, name: str, wanted: "zarr.Array[Any]") -> bool:
+def _is_like(group: Location, name: str, wanted: "zarr.Array[Any]") -> bool:
     try:
         there = zarr.open_array(open_store(group), path=name, mode="r")
     except (OSError, KeyError, ValueError):

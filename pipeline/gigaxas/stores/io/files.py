@@ -11,18 +11,18 @@ from gigaxas.errors import unwritable
 
 
 def publish_file(path: Path, content: bytes) -> None:
-    """Write `content` aside and rename it to `path`. RunError, and the old file kept, if it cannot."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write under another name, then rename to `path`. RunError, and the old file kept, where that fails."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with aside.open("wb") as file:
+        with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        partial.replace(path)
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
-        aside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def publish_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import fsspec
 
-from gigaxas.locations import Place, Url
+from gigaxas.locations import Location, Url
 
 
-def exists(folder: Place) -> bool:
+def exists(folder: Location) -> bool:
     """Return whether anything is there."""
     if isinstance(folder, Path):
         return folder.exists()
@@ -18,7 +18,7 @@ def exists(folder: Place) -> bool:
     return bool(system.exists(path))
 
 
-def remove(folder: Place) -> None:
+def remove(folder: Location) -> None:
     """Remove a folder and all it holds; nothing there is no error."""
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
@@ -28,7 +28,7 @@ def remove(folder: Place) -> None:
             system.rm(path, recursive=True)
 
 
-def read_file(folder: Place, key: str) -> bytes:
+def read_file(folder: Location, key: str) -> bytes:
     """Return the bytes of one file of a store. Raises FileNotFoundError where there is none."""
     if isinstance(folder, Path):
         return (folder / key).read_bytes()
@@ -36,12 +36,12 @@ def read_file(folder: Place, key: str) -> bytes:
     return bytes(system.cat_file(f"{path}/{key}"))
 
 
-def sizes(folder: Place) -> dict[str, int]:
+def sizes(folder: Location) -> dict[str, int]:
     """Return the size in bytes of every file below a folder, by its path from there; empty where none is."""
     return {key: size for key, (size, _) in stamps(folder).items()}
 
 
-def stamps(folder: Place) -> dict[str, tuple[int, str]]:
+def stamps(folder: Location) -> dict[str, tuple[int, str]]:
     """Return size and time (or tag) of every file below a folder, by its path from there."""
     if isinstance(folder, Path):
         found = {}

@@ -10,14 +10,14 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
 from gigaxas.errors import InputError
-from gigaxas.locations import Place, Url
+from gigaxas.locations import Location, Url
 from gigaxas.stores.io.folders import exists, remove, sweep
 
 PARTIAL = ".partial"
 UNFINISHED = "unfinished"
 
 
-def create_group(path: Place, attributes: Mapping[str, Any]) -> None:
+def create_group(path: Location, attributes: Mapping[str, Any]) -> None:
     """Make a group at `path`, in place of any that is there.
 
     Under the name of `partial_of`, what an earlier run with the same attributes has left stays, be it the
@@ -31,7 +31,7 @@ def create_group(path: Place, attributes: Mapping[str, Any]) -> None:
     zarr.create_group(open_store(path), zarr_format=3, attributes=dict(attributes))
 
 
-def attributes_of(group: Place) -> dict[str, Any]:
+def attributes_of(group: Location) -> dict[str, Any]:
     """Return the attributes of a group. Raises InputError where `group` is none."""
     try:
         return dict(zarr.open_group(open_store(group), mode="r", use_consolidated=False).attrs)
@@ -39,12 +39,12 @@ def attributes_of(group: Place) -> dict[str, Any]:
         raise InputError(f"{group}: found no Zarr group ({error}); give the folder of one") from None
 
 
-def add_attributes(group: Place, **attributes: Any) -> None:
+def add_attributes(group: Location, **attributes: Any) -> None:
     """Add attributes to a group."""
     zarr.open_group(open_store(group), mode="r+", use_consolidated=False).attrs.update(attributes)
 
 
-def publish(partial: Place, final: Place) -> None:
+def publish(partial: Location, final: Location) -> None:
     """Give a store that is whole its final name; behind an address, where nothing is renamed, its mark."""
     root = zarr.open_group(open_store(partial), mode="r+", use_consolidated=False)
     root.attrs.put({name: value for name, value in root.attrs.items() if name != UNFINISHED})
@@ -55,26 +55,26 @@ def publish(partial: Place, final: Place) -> None:
 def put_in_place(partial: Path, final: Path) -> None:
     """Rename a folder, in place of any that is there."""
     if final.exists():
-        aside = final.with_name(final.name + ".old")
-        remove(aside)
-        final.rename(aside)
+        old = final.with_name(final.name + ".old")
+        remove(old)
+        final.rename(old)
         partial.rename(final)
-        remove(aside)
+        remove(old)
     else:
         partial.rename(final)
 
 
-def partial_of(final: Place) -> Place:
+def partial_of(final: Location) -> Location:
     """Return the name under which a store is written until it is whole."""
     return final.with_name(final.name + PARTIAL) if isinstance(final, Path) else final
 
 
-def final_of(path: Place) -> Place:
+def final_of(path: Location) -> Location:
     """Return the name that a store has when it is whole."""
     return path.with_name(path.name.removesuffix(PARTIAL)) if isinstance(path, Path) else path
 
 
-def open_store(group: Place) -> Store:
+def open_store(group: Location) -> Store:
     """Return the Zarr store of a place. Raises InputError for an address that nothing here can open."""
     if isinstance(group, Path):
         return LocalStore(group)
@@ -87,11 +87,11 @@ def open_store(group: Place) -> Store:
         ) from None
 
 
-def _in_the_making(path: Place) -> bool:
+def _in_the_making(path: Location) -> bool:
     return isinstance(path, Url) or path.name.endswith(PARTIAL)
 
 
-def _take_over(path: Place, attributes: Mapping[str, Any]) -> bool:
+def _take_over(path: Location, attributes: Mapping[str, Any]) -> bool:
     wanted = json.loads(json.dumps(attributes))
     final = final_of(path)
     if not _agrees(path, wanted):
@@ -107,7 +107,7 @@ def _take_over(path: Place, attributes: Mapping[str, Any]) -> bool:
     return True
 
 
-def _agrees(path: Place, wanted: Mapping[str, Any]) -> bool:
+def _agrees(path: Location, wanted: Mapping[str, Any]) -> bool:
     if not exists(path):
         return False
     try:

@@ -1,0 +1,364 @@
+"""Tiles run, are tried again, recorded and gone on with; one run at a time; workers of the same code."""
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from functools import partial
+from types import SimpleNamespace
+
+import gigaxas as gx
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from gigaxas.checkpoint import identity, journal
+from gigaxas.checkpoint.ledger import Ledger
+from gigaxas.checkpoint.records import unpack
+from gigaxas.config.schema import Compute
+from gigaxas.errors import DamagedError
+from gigaxas.execution import cluster, tile_tasks
+from gigaxas.execution.events import Events
+from gigaxas.execution.lock import locked
+from gigaxas.execution.runner import Runner
+from gigaxas.execution.tile_tasks import TileWork, run_tiles
+from gigaxas.stores.io import chunks, groups
+from gigaxas.tiles import flat, regular_grid
+
+GRID = regular_grid((8, 8), (4, 4))
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A Dask cluster of one worker in this process."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with LocalCluster(**options) as local, Client(local) as client:
+        yield client
+
+
+def fail_first(tile, *, folder, times):
+    """A task that fails so many times on every tile before it succeeds."""
+    for number in range(times):
+        failed = folder / f"{tile.row}-{tile.column}-{number}"
+        if not failed.exists():
+            failed.touch()
+            raise OSError(f"failure {number + 1}")
+    return tile.row, tile.column
+
+
+def run(task, client, **constants):
+    """Run a task on the grid; return what it returned, by number of the tile."""
+    found = {}
+    work = TileWork(uuid.uuid4().hex, task, flat(GRID), [], constants)
+    run_tiles(work, client, 2, found.__setitem__)
+    return found
+
+
+def test_a_task_that_fails_twice_on_a_cluster_is_tried_a_third_time(client, tmp_path):
+    found = run(fail_first, client, folder=tmp_path, times=2)
+    assert found == {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1)}
+
+
+def test_a_task_that_fails_three_times_ends_the_run_with_its_own_error(client, tmp_path):
+    with pytest.raises(OSError, match="failure 3"):
+        run(fail_first, client, folder=tmp_path, times=9)
+
+
+def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
+    with pytest.raises(OSError, match="failure 1"):
+        run(fail_first, None, folder=tmp_path, times=1)
+
+
+def test_a_worker_of_other_code_does_nothing(client, tmp_path, monkeypatch):
+    sent = tile_tasks.code_version()
+    answers = iter([sent])  # to this process; the worker, in the same, hears of another
+    monkeypatch.setattr(tile_tasks, "code_version", lambda: next(answers, "0123456789abcdef"))
+    with pytest.raises(gx.RunError, match=rf"other code of gigaxas \(0123456789abcdef\) than .* \({sent}\)"):
+        run(fail_first, client, folder=tmp_path, times=0)
+
+
+def test_a_cluster_of_other_code_is_refused_before_anything_runs(client, monkeypatch):
+    cluster._compare_versions(client)
+    monkeypatch.setattr(cluster, "code_version", partial(str, "0123456789abcdef"))
+    answer = client.run
+    monkeypatch.setattr(client, "run", lambda asked: answer(tile_tasks.code_version))
+    with pytest.raises(gx.InputError, match="run other code of gigaxas than this run"):
+        cluster._compare_versions(client)
+
+
+def test_tasks_that_a_killed_run_left_behind_are_waited_for(client, monkeypatch):
+    said = []
+    left = client.submit(time.sleep, 0.8, key="assign-of-this-output-1")
+    (worker,) = client.nthreads()
+    while not client.run(cluster._active_keys)[worker]:
+        time.sleep(0.01)
+    cluster._wait_for_strays(client, "another-output", said.append)
+    assert not said
+    cluster._wait_for_strays(client, "of-this-output", said.append)
+    assert left.done()
+    assert said == ["cluster    waiting for tasks that a killed run left behind"]
+    monkeypatch.setattr(cluster, "STRAY_SECONDS", 0.0)
+    left = client.submit(time.sleep, 0.8, key="assign-of-this-output-2")
+    while not client.run(cluster._active_keys)[worker]:
+        time.sleep(0.01)
+    with pytest.raises(gx.RunError, match="still work after"):
+        cluster._wait_for_strays(client, "of-this-output", said.append)
+
+
+def test_tasks_run_at_once_are_as_many_as_asked_for_else_the_cores_there_are(monkeypatch):
+    assert cluster.worker_count(Compute(workers=3)) == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 5, 6, 7, 9}, raising=False)
+    assert cluster.worker_count(Compute()) == 5
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert cluster.worker_count(Compute()) == 12
+
+
+PAINTED = []
+FAILS_AT = (4, 8, 0, 4)
+
+
+def paint(tile, *, store):
+    """Write the tile into a map, and take note of it."""
+    if tile.box == FAILS_AT and (store.parent / "fail").exists():
+        raise gx.RunError("stopped")
+    PAINTED.append(tuple(tile.box))
+    chunks.write(store, "map", tile.region, np.full(tile.shape, 1 + 10 * tile.y0 + tile.x0))
+    return tile.y0
+
+
+class Painting:
+    """A stage that paints a map, gone on with by one runner after another; every tile is recorded at once."""
+
+    boxes = ((0, 4, 0, 4), (0, 4, 4, 8), (4, 8, 0, 4), (4, 8, 4, 8))
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = folder / "map.zarr"
+        self.runner = None
+        groups.create_group(self.store, {"basis": "painting"})
+        layout = {"shape": (8, 8), "chunks": (4, 4), "dtype": "int64", "dims": ("y", "x")}
+        chunks.create_array(self.store, "map", **layout)
+
+    def go_on(self):
+        """Paint what is not painted; return which boxes were."""
+        PAINTED.clear()
+        self.runner = Runner(workers=1, ledger=Ledger(self.folder), events=Events(self.folder))
+        assert self.runner.over("paint", paint, GRID, store=self.store) == [[0, 0], [4, 4]]
+        y, x = np.mgrid[:8, :8] // 4 * 4
+        found = chunks.read(self.store, "map", (slice(0, 8), slice(0, 8)))
+        np.testing.assert_array_equal(found, 1 + 10 * y + x)
+        return sorted(PAINTED)
+
+    def chunk(self, number):
+        return sorted(path for path in (self.store / "map" / "c").rglob("*") if path.is_file())[number]
+
+    def records(self):
+        return sorted((self.folder / "journal").glob("paint.*/*.records"))
+
+    def last(self, event):
+        """What was last told of an event."""
+        lines = [json.loads(line) for line in (self.folder / "events.jsonl").read_text().splitlines()]
+        return [line for line in lines if line["event"] == event][-1]
+
+
+@pytest.fixture
+def painting(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "EVERY_SECONDS", 0.0)
+    painting = Painting(tmp_path)
+    assert painting.go_on() == list(painting.boxes)
+    return painting
+
+
+def flip(file, place):
+    """Change one bit of a file."""
+    data = bytearray(file.read_bytes())
+    data[place] ^= 1
+    file.write_bytes(bytes(data))
+
+
+def test_what_is_done_is_not_done_again(painting):
+    assert painting.go_on() == []
+    told = painting.last("stage goes on")
+    assert (told["tiles"], told["kept"], told["damaged_tiles"], told["damaged_records"]) == (4, 4, 0, 0)
+
+
+@pytest.mark.parametrize("place", [3, 20, -20, -4, -1])
+def test_the_tile_of_a_chunk_with_a_changed_bit_is_done_again_and_no_other(painting, place):
+    flip(painting.chunk(1), place)
+    assert painting.go_on() == [painting.boxes[1]]
+    told = painting.last("stage goes on")
+    assert (told["kept"], told["damaged_tiles"], told["damaged_records"]) == (3, 1, 0)
+    assert painting.go_on() == []
+
+
+def test_the_tile_of_a_torn_record_is_done_again_and_the_record_is_removed(painting):
+    torn = painting.records()[2]
+    (record,) = unpack(torn.read_bytes())
+    torn.write_bytes(torn.read_bytes()[:-1])
+    assert painting.go_on() == [record.tile]
+    assert painting.last("stage goes on")["damaged_records"] == 1
+    assert torn not in painting.records()
+    assert painting.go_on() == []
+
+
+def test_records_of_an_older_format_are_not_read(painting):
+    for file in painting.records():
+        file.write_bytes(file.read_bytes().replace(b"journal 2", b"journal 1"))
+    assert painting.go_on() == list(painting.boxes)
+
+
+def test_a_changed_line_of_code_has_everything_done_again(painting, monkeypatch):
+    monkeypatch.setattr(identity, "code_version", lambda: "0123456789abcdef")
+    assert painting.go_on() == list(painting.boxes)
+
+
+def test_records_that_wait_are_published_when_a_stage_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "EVERY_SECONDS", 1e9)
+    painting = Painting(tmp_path)
+    (tmp_path / "fail").touch()
+    with pytest.raises(gx.RunError, match="stopped"):
+        painting.go_on()
+    before = sorted(PAINTED)
+    (tmp_path / "fail").unlink()
+    assert painting.go_on() == [box for box in painting.boxes if box not in before]
+
+
+def test_records_wait_a_few_seconds_for_others_and_not_longer(tmp_path, monkeypatch):
+    now = iter([0.5, 1.9, 2.1, 2.1, 4.0, 4.2])  # asked for at every record, and when some are published
+    monkeypatch.setattr(journal, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    stage = journal.StageJournal(tmp_path / "paint.key", _flushed=0.0)
+    records = [Ledger(tmp_path).record(tile, None, []) for tile in flat(GRID)]
+    files = []
+    for record in records:
+        stage.add(record)
+        files.append(len(list(stage.folder.glob("*.records"))))
+    assert files == [0, 0, 1, 1]
+    stage.flush()
+    assert stage.read() == (records, [])
+
+
+def test_a_store_is_intact_while_every_chunk_is_there_and_on_suspicion_while_every_byte_is(painting):
+    runner, store = painting.runner, painting.store
+    assert runner.is_intact(store)
+    assert runner.is_intact(store, content=True)
+    flip(painting.chunk(1), 20)
+    assert runner.is_intact(store)
+    assert not runner.is_intact(store, content=True)
+    runner.suspects.add(str(store))
+    assert not runner.is_intact(store)
+    assert painting.last("damage found")["first"] == "map/c/0/1"
+    painting.go_on()
+    painting.chunk(1).unlink()
+    assert not painting.runner.is_intact(store)
+
+
+def test_no_store_is_intact_by_the_word_of_damaged_records(painting):
+    flip(painting.records()[0], -1)
+    assert not painting.runner.is_intact(painting.store)
+    assert painting.last("damage found")["damaged_records"] == 1
+    painting.go_on()
+    assert painting.runner.is_intact(painting.store)
+
+
+def test_a_suspected_store_that_no_record_tells_of_is_not_intact(painting, tmp_path):
+    other = tmp_path / "other.zarr"
+    assert painting.runner.is_intact(other)
+    painting.runner.suspects.add(str(other))
+    assert not painting.runner.is_intact(other)
+
+
+def test_work_that_finds_damage_is_done_once_more_with_the_store_suspected(painting):
+    runner, tries = painting.runner, []
+
+    def work(failures):
+        tries.append(sorted(runner.suspects))
+        if len(tries) <= failures:
+            raise DamagedError("a chunk is damaged", "cube.zarr")
+        return "done"
+
+    assert runner.mended(lambda: work(1)) == "done"
+    assert tries == [[], ["cube.zarr"]]
+    tries.clear()
+    with pytest.raises(DamagedError, match="a chunk is damaged"):
+        runner.mended(lambda: work(2))
+    assert len(tries) == 2
+
+
+HOLD = """
+import fcntl, os, signal, sys
+from pathlib import Path
+from gigaxas.execution.lock import locked
+if sys.argv[2] == "no locks":
+    def flock(*arguments): raise OSError(38, "Function not implemented")
+    fcntl.flock = flock
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("disk", ["locks", "no locks"])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_run_that_holds_a_folder_is_named_and_what_it_leaves_when_killed_is_no_hindrance(
+    tmp_path, monkeypatch, disk
+):
+    if disk == "no locks":
+        monkeypatch.setattr(fcntl, "flock", no_locks(errno.ENOSYS))
+    command = [sys.executable, "-c", HOLD, str(tmp_path), disk]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "held\n"
+        named = rf"in use by another run \(process {process.pid} on \S+ since \d{{4}}-"
+        with pytest.raises(gx.InputError, match=named):
+            locked(tmp_path).__enter__()
+        process.communicate("\n")
+    assert process.returncode == -signal.SIGKILL
+    assert str(process.pid) in (tmp_path / "run.lock.json").read_text()
+    for _ in range(2):
+        with locked(tmp_path):
+            assert json.loads((tmp_path / "run.lock.json").read_text())["pid"] == os.getpid()
+    assert not (tmp_path / "run.lock.json").exists()
+
+
+def test_a_folder_is_held_against_this_process_too_and_given_back_after_a_failure(tmp_path):
+    def stop():
+        with locked(tmp_path):
+            with pytest.raises(gx.InputError, match="in use"):
+                locked(tmp_path).__enter__()
+            raise gx.RunError("stopped")
+
+    for _ in range(2):
+        with pytest.raises(gx.RunError, match="stopped"):
+            stop()
+
+
+def test_a_holder_that_cannot_be_read_is_said_so(tmp_path):
+    with locked(tmp_path):
+        (tmp_path / "run.lock.json").write_text("{")
+        with pytest.raises(gx.InputError, match=r"in use by another run \(it does not say which\)"):
+            locked(tmp_path).__enter__()
+
+
+def no_locks(number):
+    def flock(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    return flock
+
+
+def test_a_disk_whose_locks_fail_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", no_locks(errno.ENOLCK))
+    with pytest.raises(gx.InputError, match=r"cannot be written or locked \(No locks available\)"):
+        locked(tmp_path).__enter__()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(gx.InputError, match="cannot be written or locked"):
+        locked(tmp_path / "file").__enter__()
