@@ -71,7 +71,7 @@ def window_sums(pixels, y, x, k):
 
 
 def axes(count):
-    """Directions (count, ENERGIES) of length 1, orthogonal to each other and to a constant; base[0] is smooth."""
+    """Directions (count, ENERGIES) of length 1, orthogonal to each other and to a constant."""
     grid = np.arange(ENERGIES)
     return np.stack([np.cos(np.pi * k * (grid + 0.5) / ENERGIES) for k in range(1, count + 1)]) * np.sqrt(
         2 / ENERGIES

@@ -146,7 +146,7 @@ def test_counts_come_from_the_cubes_map_or_attribute_before_the_configuration(me
     assert known(small(measured, working_point="cube", c_ref=9e4)).noise.c_ref == 1.5e4
     counts = np.full((20, 24), 2e4)
     counts[10:, :] = 3e4
-    counts[:2, :] = 4.0  # below the camera's floor: no noise is known there
+    counts[:2, :] = 4.0  # below the camera's lowest count: no noise is known there
     store.create_array("c_ref", data=counts, chunks=(16, 16))
     noise = known(small(measured, working_point="cube")).noise
     used = counts.copy()
@@ -179,8 +179,8 @@ def test_what_is_measured_is_what_the_sites_are_made_for(measured):
         ("{frames: a.npy, a: 9.0}", "do not give them as well"),
         ("{working_point: guessed}", "noise.working_point"),
         ("{mu_high: 0.36}", "mu_high = 0.36 is not above mu_low = 0.36"),
-        ("{c_ref: 6}", "below the camera's floor of 6.765"),
-        ("{mu_high: 9}", "below the camera's floor"),
+        ("{c_ref: 6}", "below the camera's lowest count of 6.765"),
+        ("{mu_high: 9}", "below the camera's lowest count"),
     ],
 )
 def test_noise_that_contradicts_itself_is_refused(tmp_path, noise, sentence):

@@ -10,7 +10,7 @@ SIGMA = 0.01
 
 
 def plain(count=4, energies=40):
-    """References (count, energies) orthogonal to each other and to a constant, and what is orthogonal to all."""
+    """References (count, energies) orthogonal to each other and a constant, and one orthogonal to all."""
     rng = np.random.default_rng(1)
     rows = np.linalg.qr(np.column_stack([np.ones(energies), rng.normal(size=(energies, count + 1))]))[0].T[1:]
     return rows[:-1], rows[-1]

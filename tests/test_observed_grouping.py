@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.observed import block_grid, merge_groups, observe_block, sample_grid, sites_of_groups, window_groups
+from gigaxas.observed import (
+    block_grid,
+    merge_groups,
+    observe_block,
+    sample_grid,
+    sites_of_groups,
+    window_groups,
+)
 from gigaxas.observed.noise_level import contrast_unit
 from gigaxas.observed.windows import standardise_pixels
 from gigaxas.tiles import flat

@@ -1,4 +1,4 @@
-"""From window groups to sites: first choice, strays, survival in the clean-up, the sweeps and their bounds."""
+"""From window groups to sites: first choice, strays, survival in the clean-up, sweeps and their bounds."""
 
 from itertools import combinations
 
@@ -121,7 +121,7 @@ def test_groups_on_a_line_become_these_sites(places, sites):
 
 
 def test_a_gradient_becomes_a_chain_as_sparse_as_a_pixel_can_tell():
-    """Twenty groups over a z of 20: sites cover 1.86 either way, so six at the least; first choice has nine."""
+    """Twenty groups over a z of 20: a site covers 1.86 either way, so six; the first choice has nine."""
     rng = np.random.default_rng(0)
     places = rng.permutation(np.linspace(0, 20, 20))
     found, _ = sites_along(places)

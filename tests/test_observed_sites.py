@@ -28,7 +28,7 @@ def recall(seeds, noise=PAPER, **varied):
     return np.mean(found)
 
 
-# The study finds 98.4 to 98.9 % of thousands of needles: of the forty here one may lie where two sites split it.
+# The study finds 98.4 to 98.9 % of its needles: of the forty here one may lie where two sites split it.
 LEAST = 39 / 40
 
 
