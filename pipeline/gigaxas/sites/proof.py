@@ -71,8 +71,8 @@ def noisy_spectra(
     ]
     if min(counts.min() for counts in noisy) < noise.lowest_count:
         raise InputError(
-            f"noise carries counts below the camera's lowest count of {noise.lowest_count:.4g}: at this working "
-            "point the pixel is too dark for its error rate to be measured"
+            f"noise carries counts below the camera's lowest count of {noise.lowest_count:.4g}: the "
+            "working point is too dark for its error rate to be measured; give more counts"
         )
     return noise.normalised(*noisy)
 

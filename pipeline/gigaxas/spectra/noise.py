@@ -1,7 +1,7 @@
 """The camera's noise: its calibration, and the noise of an absorbance and of a normalised spectrum.
 
-The variance of N counts is A N - B, that of the logarithm of N counts (A N - B) / N^2 ([I] Eq. 3, whose sign is
-a misprint). Below B / A counts the model has no value. These formulas stand here and nowhere else.
+The variance of N counts is A N - B, that of their logarithm (A N - B) / N^2 ([I] Eq. 3, whose sign is a
+misprint). Below B / A counts the model has no value. These formulas stand here and nowhere else.
 """
 
 import math
