@@ -31,8 +31,8 @@ def test_a_window_is_kept_as_the_binomial_says():
 def test_the_loss_is_what_noisy_pixels_show():
     """Monte Carlo: windows of a group among three sites, assigned pixel by pixel."""
     rng = np.random.default_rng(7)
-    sites, group = points(0.0, 2.9, (0.0, 2.8)), points((0.3, 0.2))
-    profile = np.linspace(1.8, 0.2, ENERGIES)[None] / ENERGIES
+    sites, group = points(0.0, 3.0, (0.0, 1.5)), points((0.3, 0.1))
+    profile = np.array([[2.0, 0.5, *np.ones(ENERGIES - 2)]]) / ENERGIES
     nearest, loss = loss_of(group, sites, radius=9.0, profile=profile)
     noise = np.sqrt(VARIANCE * profile[0])
     pixels = group[0] + noise * rng.normal(size=(3000, 25, ENERGIES))
