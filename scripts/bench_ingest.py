@@ -80,7 +80,7 @@ def recipe_of(acquisition: Acquisition, shifted: bool) -> Recipe:
         corners=corners,
         normaliser=make_normaliser(ENERGY, *RANGES, 7125.0, "lines"),
         camera=NOISE,
-        limits=Limits(65535, NOISE.floor),
+        limits=Limits(65535, NOISE.lowest_count),
         least_step=5.0,
         blend="feathered",
         shift=EnergyShift(acquisition.plane, (1.8, 0.3, 1.1, 0.0, 0.6), 0.0, 0) if shifted else None,

@@ -68,3 +68,45 @@ def window_sums(pixels, y, x, k):
         smooth = moment[:-2] + moment[1:-1] + moment[2:]
         contrast += (smooth**2).sum() * (full**2).sum() / (lever**2).sum()
     return (away**2).sum(), smoothed, contrast, coherence
+
+
+def axes(count):
+    """Directions (count, ENERGIES) of length 1, orthogonal to each other and to a constant."""
+    grid = np.arange(ENERGIES)
+    return np.stack([np.cos(np.pi * k * (grid + 0.5) / ENERGIES) for k in range(1, count + 1)]) * np.sqrt(
+        2 / ENERGIES
+    )
+
+
+class Patches:
+    """An image of patches whose noise cancels in every window of 5 x 5 pixels.
+
+    One pattern of noise is repeated every five pixels, so that each window holds all of it: window means are
+    the compositions themselves, and `variance` is what the scatter of every window says. Patches are given
+    row by row as (place along an axis, its axis, windows, times the noise); void pixels keep them apart.
+    """
+
+    def __init__(self, sigma=0.004, seed=0):
+        rng = np.random.default_rng(seed)
+        self.axes = axes(8)
+        noise = rng.normal(0, sigma, (ENERGIES, 5, 5))
+        noise -= noise.mean(axis=(1, 2), keepdims=True)
+        flat = noise.reshape(ENERGIES, 25)
+        flat -= flat.mean(axis=0)
+        flat -= np.outer(self.axes[0], self.axes[0] @ flat)
+        self.noise = flat.reshape(ENERGIES, 5, 5)
+        self.variance = float((flat**2).sum() / 24)
+
+    def image(self, *rows):
+        """Return the image (ENERGIES, h, w) of rows of patches."""
+        strips, width = [], max(sum(n + 5 for _, _, n, _ in row) for row in rows)
+        for row in rows:
+            strip = np.full((ENERGIES, 6, width), np.nan)
+            x = 0
+            for place, axis, windows, times in row:
+                pixels = np.tile(self.noise, (1, 1, 3 + windows // 5))[:, :, : windows + 4]
+                mean = self.axes[0] + place * np.sqrt(self.variance) * self.axes[axis]
+                strip[:, :5, x : x + windows + 4] = mean[:, None, None] + times * pixels
+                x += windows + 5
+            strips.append(strip)
+        return np.concatenate(strips, axis=1)

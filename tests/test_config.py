@@ -44,7 +44,7 @@ def test_what_is_left_out_has_the_published_values(tmp_path):
         ("clean_up: {p_num: 12}", "p_num is 12 with k_size 5; expected 22, 23, 24, 25"),
         ("clean_up: {k_size: 4}", "k_size is 4; expected an odd number"),
         ("noise: {mu_high: 0.2}", "mu_high = 0.2 is not above mu_low = 0.36"),
-        ("noise: {c_ref: 5}", "below the camera's floor of 6.765"),
+        ("noise: {c_ref: 5}", "below the camera's lowest count of 6.765"),
         ("compute: {memory: plenty}", "compute.memory"),
         ("cube: {path: a.zarr}", "give either `cube`"),
         ("title: [1, 2]", "title"),

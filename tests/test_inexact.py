@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from gigaxas.config.schema import Config
+from gigaxas.config.schema import Config, Noise
 from gigaxas.stores import cube
 from gigaxas.stores.io.codes import INVALID, quantise
 from gigaxas.stores.result import open_result
 from gigaxas.tiles import flat, regular_grid
-from gigaxas.workflow.classify import classify
+from gigaxas.workflow.classify import classify, simulate
 from small_runs import config, edges, scene, write_csv, write_cube
 
 THREADS = {"cluster": "threads", "workers": 2}
@@ -82,6 +82,21 @@ def test_codes_of_a_quantised_cube_are_multiples_of_a_share_of_the_noise(tmp_pat
         np.testing.assert_array_equal(codes, quantise(exact, info.step))
         kept, rows = cube.read_lossless(info, tile)
         np.testing.assert_array_equal(kept, exact[:, rows])
+
+
+def test_codes_are_rounded_by_the_noise_that_is_measured(tmp_path):
+    """Repeated frames tell of a camera ten times as noisy: codes are rounded more coarsely."""
+    rng = np.random.default_rng(1)
+    level = np.geomspace(2e3, 4e4, 2000).reshape(40, 50)
+    np.save(tmp_path / "frames.npy", rng.normal(level, np.sqrt(931.0 * level - 3e5), (60, 40, 50)))
+    run = simulated(tmp_path / "out", quantise=0.25, noise={"frames": tmp_path / "frames.npy"})
+    simulate(run)
+    info = cube.describe_cube(run.output / "cube.zarr")
+    counts = 2.7e4 * np.exp([0.0, -0.36])
+    sigma = np.sqrt(np.sum((931.0 * counts - 3e5) / counts**2)) / 1.2
+    assert sigma > 8 * Noise().model().sigma(np.zeros(1))[0]
+    assert info.step * info.scale <= 0.25 * sigma * 1.05
+    assert 2 * info.step * info.scale > 0.25 * sigma / 1.05
 
 
 def test_rounding_keeps_what_is_invalid_and_nothing_else_becomes_so():

@@ -49,11 +49,11 @@ def test_normalised_inverts_counts(value, c_ref):
     assert back[0] == pytest.approx(value, abs=1e-12)
 
 
-def test_the_floor_is_where_the_variance_ends():
-    assert PAPER.floor == pytest.approx(6.765, abs=1e-3)
-    at_floor = PAPER.floor * (1 + 1e-12)
-    assert np.isfinite(sigma_absorbance(2.7e4, at_floor))
-    with pytest.raises(InputError, match=r"floor of 6\.765"):
+def test_the_lowest_count_is_where_the_variance_ends():
+    assert PAPER.lowest_count == pytest.approx(6.765, abs=1e-3)
+    lowest = PAPER.lowest_count * (1 + 1e-12)
+    assert np.isfinite(sigma_absorbance(2.7e4, lowest))
+    with pytest.raises(InputError, match=r"lowest count of 6\.765"):
         sigma_absorbance(2.7e4, 6.7)
     with pytest.raises(InputError, match="reference"):
         sigma_absorbance(6.7, 2.7e4)
@@ -73,9 +73,9 @@ def test_counts_that_are_none_are_refused(count):
         ({"mu_high": 0.36}, "mu_high = 0.36 is not above mu_low = 0.36"),
         ({"mu_high": 0.1}, "edge step must be positive"),
         ({"mu_high": float("nan")}, "not finite"),
-        ({"c_ref": 5.0}, "floor"),
-        ({"c_ref": -1.0}, "floor"),
-        ({"mu_high": 9.0}, "floor"),
+        ({"c_ref": 5.0}, "lowest count"),
+        ({"c_ref": -1.0}, "lowest count"),
+        ({"mu_high": 9.0}, "lowest count"),
         ({"a": 0.0}, "calibrate"),
         ({"b": -1.0}, "calibrate"),
     ],

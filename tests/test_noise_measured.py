@@ -146,7 +146,7 @@ def test_counts_come_from_the_cubes_map_or_attribute_before_the_configuration(me
     assert known(small(measured, working_point="cube", c_ref=9e4)).noise.c_ref == 1.5e4
     counts = np.full((20, 24), 2e4)
     counts[10:, :] = 3e4
-    counts[:2, :] = 4.0  # below the camera's floor: no noise is known there
+    counts[:2, :] = 4.0  # below the camera's lowest count: no noise is known there
     store.create_array("c_ref", data=counts, chunks=(16, 16))
     noise = known(small(measured, working_point="cube")).noise
     used = counts.copy()
@@ -179,8 +179,8 @@ def test_what_is_measured_is_what_the_sites_are_made_for(measured):
         ("{frames: a.npy, a: 9.0}", "do not give them as well"),
         ("{working_point: guessed}", "noise.working_point"),
         ("{mu_high: 0.36}", "mu_high = 0.36 is not above mu_low = 0.36"),
-        ("{c_ref: 6}", "below the camera's floor of 6.765"),
-        ("{mu_high: 9}", "below the camera's floor"),
+        ("{c_ref: 6}", "below the camera's lowest count of 6.765"),
+        ("{mu_high: 9}", "below the camera's lowest count"),
     ],
 )
 def test_noise_that_contradicts_itself_is_refused(tmp_path, noise, sentence):
@@ -202,6 +202,21 @@ def test_a_simulated_cube_has_no_working_point_to_measure(tmp_path):
         load_config(path)
 
 
+def edge_noise(c_ref, mu_low, mu_high):
+    """Sigma of an edge step between means of SAMPLES energies, by hand (METHOD 1)."""
+    counts = c_ref * np.exp(-np.array([0.0, mu_low, mu_high]))
+    relative = (9.3131 * counts - 63.003) / counts**2
+    return np.sqrt((relative[0] + relative[1]) / 5 + (relative[0] + relative[2]) / 9)
+
+
+@pytest.mark.parametrize(("times", "found"), [(4.9, False), (5.1, True)])
+def test_an_edge_step_counts_from_five_times_its_noise_on(times, found):
+    step = 0.0
+    for _ in range(50):
+        step = times * edge_noise(2e3, 0.4, 0.4 + step)
+    assert has_edge([2e3], [0.4], [0.4 + step], SAMPLES).tolist() == [found]
+
+
 @given(
     st.floats(7.0, 1e5), st.floats(-0.5, 3.0), st.floats(-0.5, 4.0), st.sampled_from([0.0, 5.0, 6.0, np.nan])
 )
@@ -211,7 +226,5 @@ def test_an_edge_stands_five_times_out_of_its_noise(c_ref, mu_low, mu_high, dark
     if counts.min() < 63.003 / 9.3131:
         expected = False
     else:
-        relative = (9.3131 * counts - 63.003) / counts**2
-        variance = (relative[0] + relative[1]) / 5 + (relative[0] + relative[2]) / 9
-        expected = mu_high - mu_low >= 5 * np.sqrt(variance)
+        expected = mu_high - mu_low >= 5 * edge_noise(c_ref, mu_low, mu_high)
     assert found.tolist() == [expected, False]

@@ -16,7 +16,7 @@ UNIFORM = ((0.0099, 0.0101), (0.98, 1.02), (-0.02, 0.02))
 
 
 def windows(count, *ranges):
-    """Statistics (count, 3) of windows: variance, contrast and coherence, a value or an even range of each."""
+    """Statistics (count, 3) of windows: variance, contrast, coherence; a value or an even range of each."""
     columns = [np.linspace(*one, count) if np.size(one) == 2 else np.full(count, one) for one in ranges]
     return np.stack(columns, axis=1)
 

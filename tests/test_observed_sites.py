@@ -4,22 +4,14 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.evaluation import VerifyScene, classify_image, inset_grid, library_sites, score_needles
-from gigaxas.observed import (
-    explain,
-    level_of_samples,
-    observe_block,
-    observe_sites,
-    sample_windows,
-    sites_of_groups,
-)
-from gigaxas.observed.selection import allowed_astray
-from gigaxas.observed.survival import keeps_window, losses
+from gigaxas.evaluation.scenes import between
+from gigaxas.observed import level_of_samples, observe_block, observe_sites, sample_windows, sites_of_groups
 from gigaxas.sites import cross_distance, site_distance
 from gigaxas.tiles import Tile, chunk_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needle_fields import NOISY, PAPER, field, library, noise_field, windows
-from scipy.stats import binom, norm
+from scipy.ndimage import gaussian_filter
 
 
 def recall(seeds, noise=PAPER, **varied):
@@ -36,14 +28,18 @@ def recall(seeds, noise=PAPER, **varied):
     return np.mean(found)
 
 
-@pytest.mark.parametrize(("noise", "least"), [(PAPER, 0.95), (NOISY, 0.9)])
-def test_needles_are_found_and_the_background_stays_pure(noise, least):
-    assert recall(range(4), noise) >= least
+# The study finds 98.4 to 98.9 % of its needles: of the forty here one may lie where two sites split it.
+LEAST = 39 / 40
+
+
+@pytest.mark.parametrize("noise", [PAPER, NOISY])
+def test_needles_are_found_and_the_background_stays_pure(noise):
+    assert recall(range(4), noise) >= LEAST
 
 
 @pytest.mark.parametrize("varied", [{"thickness": 2.0}, {"light": 2.0}, {"gradient": 8.0}], ids=str)
 def test_needles_are_found_where_the_field_varies(varied):
-    assert recall(range(4), **varied) >= 0.95 - 0.05
+    assert recall(range(4), **varied) >= LEAST
 
 
 def test_the_library_alone_loses_what_lies_between_its_sites():
@@ -83,6 +79,35 @@ def test_a_needle_of_one_window_survives_with_a_dead_pixel_in_it():
     assert np.all(label[scene.needles[0].region].ravel()[label[scene.needles[0].region].ravel() > 0] == 2)
 
 
+def textured(seed, z=8.0):
+    """An image of two phases z apart in a texture of some five pixels: few windows hold one phase alone."""
+    rng = np.random.default_rng(seed)
+    phase = (gaussian_filter(rng.normal(size=(96, 96)), 2.0) > 0).astype(int)
+    pair = np.array([library()[0], between(library()[0], library()[40], z, PAPER)], np.float32)
+    return VerifyScene(phase, pair[phase], (), 2).measure(PAPER, rng, windows())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_fine_texture_of_two_phases_is_two_sites(seed):
+    assert len(observe_sites(textured(seed), PAPER).spectra) == 2
+
+
+def drifting(z, shape=(50, 140)):
+    """An image whose composition drifts along x by so much in z."""
+    start, end = library()[[0, 40]]
+    share = np.linspace(0, z / site_distance(np.stack([start, end]), PAPER)[0, 1], shape[1])
+    spectra = ((1 - share[:, None]) * start + share[:, None] * end).astype(np.float32)
+    scene = VerifyScene(np.zeros(shape, int), np.broadcast_to(spectra, (*shape, 178)), (), 1)
+    return scene.measure(PAPER, np.random.default_rng(0), windows())
+
+
+@pytest.mark.parametrize(("z", "most"), [(20.0, 6), (26.0, 7)])
+def test_a_gradient_is_no_longer_a_chain_than_a_pixel_can_tell(z, most):
+    """A site covers a z of 3.719, half of it to either side: so many sites, one more at an end."""
+    sites = observe_sites(drifting(z), PAPER).spectra
+    assert z / 3.719 - 1 <= len(sites) <= most
+
+
 def test_a_gradient_gives_a_chain_of_sites_at_the_limit_s_spacing():
     start, end = library()[0], library()[40]
     share = np.linspace(0, 1, 160)[None, :, None].repeat(60, axis=0)
@@ -120,32 +145,6 @@ def test_chunk_rows_cut_where_chunks_end():
     ]
 
 
-def test_a_window_is_kept_as_the_binomial_says():
-    for astray in (0.0, 0.01, 0.05, 0.3, 1.0):
-        assert keeps_window(astray, 25, 23) == pytest.approx(binom.cdf(2, 25, astray))
-    assert binom.cdf(2, 25, allowed_astray(25, 23)) == pytest.approx(0.9)
-
-
-def test_the_loss_is_what_noisy_pixels_show():
-    """Monte Carlo: windows of a grain between two sites, assigned pixel by pixel."""
-    rng = np.random.default_rng(7)
-    energies, sd = 48, 0.02
-    a = np.zeros(energies)
-    b = np.zeros(energies)
-    b[:10] = 4.2 * sd / np.sqrt(10)
-    grain = 0.12 * b
-    profile = np.full((1, energies), 1 / energies)
-    nearest, loss = np.empty(1, np.int64), np.empty(1)
-    sites = np.stack([a, b])
-    losses(grain[None], np.array([energies * sd**2]), sites, profile, 9.0, 25, 23, nearest, loss)
-    pixels = grain + rng.normal(0, sd, (4000, 25, energies))
-    strays = ((pixels - b) ** 2).sum(-1) < ((pixels - a) ** 2).sum(-1)
-    assert nearest[0] == 0
-    assert loss[0] == pytest.approx((strays.sum(axis=1) > 2).mean(), abs=0.02)
-    margin = (((grain - b) ** 2).sum() - (grain**2).sum()) / (2 * np.sqrt((b**2).sum()) * sd)
-    assert strays.mean() == pytest.approx(norm.sf(margin), abs=0.005)
-
-
 def test_an_image_that_shows_nothing_is_refused():
     rng = np.random.default_rng(8)
     with pytest.raises(InputError, match="found"):
@@ -162,41 +161,3 @@ def test_merging_nothing_says_what_to_do():
     nothing = observe_block([np.full((178, 20, 20), np.nan, np.float32)], (0, 0), level)
     with pytest.raises(InputError, match=r"set sites\.from: library"):
         sites_of_groups([nothing], level)
-
-
-@pytest.mark.parametrize("components", [1, 2, 3])
-def test_a_mixture_of_references_is_recognised(components):
-    rng = np.random.default_rng(components)
-    for _ in range(5):
-        chosen = rng.choice(61, components, replace=False)
-        shares = rng.dirichlet(np.full(components, 20.0))
-        spectrum = shares @ library()[chosen]
-        variance = PAPER.sigma(spectrum) ** 2 / 25
-        noisy = 1.3 * (spectrum + rng.normal(0, np.sqrt(variance))) + 0.2
-        found = explain(noisy, 1.69 * variance, library(), 1e-4)
-        assert not found.outside
-        assert found.shares.sum() == pytest.approx(1.0)
-        assert set(np.flatnonzero(found.shares)) == set(chosen.tolist())
-        np.testing.assert_allclose(found.shares[chosen], shares, atol=0.08)
-
-
-def test_what_the_library_does_not_hold_is_outside():
-    rng = np.random.default_rng(9)
-    spectrum = library()[3] + 0.08 * np.exp(-0.5 * ((np.linspace(7009.2, 7321.2, 178) - 7150) / 6) ** 2)
-    variance = PAPER.sigma(spectrum) ** 2 / 25
-    found = explain(spectrum + rng.normal(0, np.sqrt(variance)), variance, library(), 1e-4)
-    assert found.outside
-    assert found.p_value < 1e-4
-    assert found.chi_square > found.freedom
-
-
-def test_p_values_of_a_reference_are_even():
-    rng = np.random.default_rng(10)
-    spectrum = library()[7]
-    variance = PAPER.sigma(spectrum) ** 2 / 25
-    values = [
-        explain(spectrum + rng.normal(0, np.sqrt(variance)), variance, library()[[7]], 1e-4).p_value
-        for _ in range(300)
-    ]
-    assert np.mean(values) == pytest.approx(0.5, abs=0.07)
-    assert np.mean(np.array(values) < 0.1) == pytest.approx(0.1, abs=0.06)

@@ -138,7 +138,7 @@ def spoil(folder, kind):
         ("shifted", "24 energies from 7009.40 to 7321.40 eV, the cube 24 from 7009.20 to 7321.20 eV"),
         ("short", "23 energies"),
         ("not finite", "line 5"),
-        ("dark", "below the camera's floor"),
+        ("dark", "below the camera's lowest count"),
         ("binary", "cannot be read as a CSV table"),
         ("no store", "no readable Zarr array"),
     ],

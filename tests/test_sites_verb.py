@@ -203,7 +203,7 @@ def test_identical_columns_are_one_site_and_no_nan(measured, capsys):
 def test_counts_below_the_floor_are_told_before_anything_runs(measured, capsys):
     code, _, errors = gigaxas(capsys, measured, "classify", noise={"c_ref": 60, "mu_high": 2.1})
     assert code == 2
-    assert "below the camera's floor of 6.765" in errors
+    assert "below the camera's lowest count of 6.765" in errors
     assert not (measured / "out").exists()
 
 

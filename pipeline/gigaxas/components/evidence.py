@@ -7,12 +7,12 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import NoiseModel, absorbance_variance
 
 PRIOR_PIXELS = 10
 """The camera's noise counts as much as this many pixels where the spread of a cluster is estimated."""
 FEWEST_COUNTS = 2.0
-"""A sample darker than this many times the camera's floor is taken to be as dark as that."""
+"""A sample darker than this many times the camera's lowest count is taken to be as dark as that."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,5 @@ def pixel_noise(noise: NoiseModel, spectra: Any, low: Any, step: Any) -> FloatAr
     `low` is the mean absorbance of the pixel before the edge, `step` its edge step; any shapes that fit.
     """
     absorbance = np.asarray(spectra, dtype=np.float64) * step + low
-    counts = np.maximum(noise.c_ref * np.exp(-absorbance), FEWEST_COUNTS * noise.floor)
-    variance = [(noise.a * n - noise.b) / n**2 for n in (noise.c_ref, counts)]
-    return np.asarray(np.sqrt(variance[0] + variance[1]) / step)
+    counts = np.maximum(noise.c_ref * np.exp(-absorbance), FEWEST_COUNTS * noise.lowest_count)
+    return np.asarray(np.sqrt(absorbance_variance(noise.c_ref, counts, noise.a, noise.b)) / step)

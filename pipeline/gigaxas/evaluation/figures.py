@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gigaxas.arrays import LabelArray
-from gigaxas.evaluation.rows import Z_EDGES, LimitCurve, NeedleRow, SweepRow
 from gigaxas.evaluation.scenes import SIZES, VerifyScene
-from gigaxas.evaluation.study import LIMIT_SIZES
+from gigaxas.evaluation.study import LIMIT_SIZES, Z_EDGES, LimitCurve, NeedleRow, SweepRow
 from gigaxas.report.palette import cluster_colours
 
 _DPI = 140

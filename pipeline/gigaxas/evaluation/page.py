@@ -7,9 +7,17 @@ from itertools import pairwise
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gigaxas.evaluation import Maps, VerifyScene
-from gigaxas.evaluation.rows import Z_EDGES, CostRow, InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow
 from gigaxas.evaluation.scenes import SIZES
-from gigaxas.evaluation.study import LIMIT_SIZES
+from gigaxas.evaluation.study import (
+    LIMIT_SIZES,
+    Z_EDGES,
+    CostRow,
+    InsetRow,
+    LimitCurve,
+    NeedleRow,
+    NoiseOnly,
+    SweepRow,
+)
 from gigaxas.spectra.noise import NoiseModel
 
 

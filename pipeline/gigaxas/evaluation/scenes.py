@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites import cross_distance
-from gigaxas.spectra.noise import NoiseModel, check_floor, sigma_counts
+from gigaxas.spectra.noise import NoiseModel, check_counts, count_variance, sigma_counts
 
 SIZES = (5, 7, 10, 15)
 DISTANCES = (4.0, 12.0)
@@ -57,7 +57,7 @@ class VerifyScene:
         """Measure the scene: counts with camera noise, absorbance, normalised pixel by pixel; (E, h, w).
 
         `windows` are the pre- and post-edge samples. Thickness and light vary smoothly over the field by
-        these factors, their geometric means as the working point has them. A count below the camera's floor
+        these factors, their geometric means as the working point has them. A count below the camera's lowest
         makes the sample NaN.
         """
         step = noise.edge_step * _smooth_factor(self.phase.shape, thickness, rng)
@@ -76,17 +76,17 @@ def expose(
     """Return normalised absorbance (E, h, w) measured on mean spectra (h, w, E) with noise on all counts.
 
     reference (h, w) are the mean reference counts, step (h, w) the edge steps. Raises InputError where the
-    reference counts are below the camera's floor.
+    reference counts are below the camera's lowest count.
     """
-    check_floor(reference, noise.a, noise.b, "the reference image")
+    check_counts(reference, noise.a, noise.b, "the reference image")
     out = np.empty((spectra.shape[2], *spectra.shape[:2]), np.float32)
     spread = sigma_counts(reference, noise.a, noise.b)
     for e in range(out.shape[0]):
         expected = reference * np.exp(-(spectra[:, :, e] * step + noise.mu_low))
         first = np.rint(reference + spread * rng.standard_normal(step.shape))
-        width = np.sqrt(np.maximum(noise.a * expected - noise.b, 0.0))
+        width = np.sqrt(np.maximum(count_variance(expected, noise.a, noise.b), 0.0))
         second = np.rint(expected + width * rng.standard_normal(step.shape))
-        good = (np.minimum(first, second) >= noise.floor) & (expected >= noise.floor)
+        good = (np.minimum(first, second) >= noise.lowest_count) & (expected >= noise.lowest_count)
         out[e] = np.where(good, np.log(np.maximum(first, 1.0) / np.maximum(second, 1.0)), np.nan)
     low, high = (np.nanmean(out[window], axis=0) for window in windows)
     return ((out - low) / (high - low)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The verification study: one function a table, all from a library of references, a noise and a seed."""
+"""The verification study: a function and a kind of row for each table, from references, noise and seeds."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.evaluation.methods import Maps, Method, classify_image, cluster_image, join_sites, library_sites
-from gigaxas.evaluation.rows import InsetRow, LimitCurve, NeedleRow, NoiseOnly, SweepRow, needle_row
-from gigaxas.evaluation.scenes import VerifyScene, between, inset_grid, needle_scene, uniform_scene
+from gigaxas.evaluation.scenes import (
+    DISTANCES,
+    SIZES,
+    VerifyScene,
+    between,
+    inset_grid,
+    needle_scene,
+    uniform_scene,
+)
 from gigaxas.evaluation.score import Score, score_inset, score_needles
 from gigaxas.observed import observe_sites
 from gigaxas.spectra.noise import NoiseModel
@@ -25,6 +32,8 @@ LIMIT_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12)
 LIMIT_LIGHT = (1.0, 0.3, 0.2, 0.1)
 LIMIT_Z = 6.0
 """A region of this z from its surround, at full light, besides one of the second phase itself."""
+Z_EDGES = np.linspace(*DISTANCES, 5)
+"""Distances in z between which recall is told."""
 VARIANTS: dict[str, dict[str, float]] = {
     "as it is": {},
     "thickness x 2": {"thickness": 2.0},
@@ -38,15 +47,121 @@ Tell = Callable[[], None]
 
 
 @dataclass(frozen=True)
+class InsetRow:
+    """One method on the published scene."""
+
+    condition: str
+    """Name of the noise."""
+    method: str
+    """Where the sites come from, or the name of a general clustering."""
+    side: int
+    """Side of the field in pixels."""
+    before: tuple[int, float]
+    """Classes, and share of wrong pixels, before the clean-up."""
+    after: tuple[int, float] | None
+    """The same after the clean-up; None for a method without one."""
+
+
+@dataclass(frozen=True)
+class NeedleRow:
+    """One method on many needle scenes; means over the scenes."""
+
+    condition: str
+    """Name of the noise."""
+    method: str
+    """Where the sites come from, the name of a general clustering, or what varies over the field."""
+    scenes: int
+    """Number of scenes."""
+    recall: float
+    """Share of the needles found."""
+    by_size: tuple[float, ...]
+    """The same for each of SIZES."""
+    by_z: tuple[float, ...]
+    """The same between neighbouring Z_EDGES."""
+    pure: float
+    """Share of background pixels with their phase's label; NaN where composition drifts."""
+    strayed: float
+    """Share of background pixels with a needle's label."""
+    false: float
+    """Labels that are no phase's."""
+    classes: float
+    """Number of labels."""
+    seconds: float
+    """Seconds a scene takes."""
+
+
+@dataclass(frozen=True)
+class LimitCurve:
+    """How many square regions of one kind one method finds at one level of light."""
+
+    region: str
+    """What the regions are made of."""
+    method: str
+    """Where the sites come from."""
+    light: float
+    """Reference counts over those of the working point."""
+    found: tuple[float, ...]
+    """Share of regions found for each of LIMIT_SIZES."""
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """The published scene at one level of light."""
+
+    method: str
+    """Where the sites come from."""
+    light: float
+    """Reference counts over those of the working point."""
+    before: tuple[int, float]
+    """Classes, and share of wrong pixels, before the clean-up."""
+    after: tuple[int, float]
+    """The same after the clean-up."""
+
+
+@dataclass(frozen=True)
+class NoiseOnly:
+    """Scenes of noise alone."""
+
+    condition: str
+    """Name of the noise."""
+    scenes: int
+    """Number of scenes."""
+    pixels: int
+    """Number of pixels in all of them."""
+    false: int
+    """Number of false clusters in all of them."""
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """A run from a finished cube to its report."""
+
+    method: str
+    """Where the sites come from."""
+    sites: int
+    """Number of sites."""
+    seconds: float
+    """Seconds it took."""
+    right: float
+    """Share of pixels with the right label."""
+
+
+@dataclass(frozen=True)
 class Bench:
-    """What all scenes share: references (n, E), noise by name, pre- and post-edge samples, library sites."""
+    """What all scenes share."""
 
     references: FloatArray
+    """(n, E) normalised absorbance of the references."""
     conditions: dict[str, NoiseModel]
+    """Noise by name."""
     windows: tuple[slice, slice]
+    """Samples before and after the edge."""
     library: FloatArray
+    """(m, E) the library's sites."""
     library_seconds: float
+    """Seconds it took to make them."""
     done: Tell = lambda: None
+    """Is called once for every scene that is done."""
 
     @property
     def sites_noise(self) -> NoiseModel:
@@ -205,6 +320,29 @@ def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> lis
             bench.done()
         rows.append(NoiseOnly(condition, len(seeds), len(seeds) * side * side, false))
     return rows
+
+
+def needle_row(condition: str, method: str, scores: Sequence[tuple[Score, float]]) -> NeedleRow:
+    """Sum up the scores of many scenes, with the seconds that each took."""
+    found = np.concatenate([score.found for score, _ in scores])
+    sizes = np.concatenate([score.sizes for score, _ in scores])
+    z = np.concatenate([score.z for score, _ in scores])
+    bins = np.clip(np.digitize(z, Z_EDGES) - 1, 0, Z_EDGES.size - 2)
+    return NeedleRow(
+        condition,
+        method,
+        len(scores),
+        float(found.mean()),
+        tuple(float(found[sizes == size].mean()) for size in SIZES),
+        tuple(
+            float(found[bins == k].mean()) if np.any(bins == k) else np.nan for k in range(Z_EDGES.size - 1)
+        ),
+        float(np.mean([score.pure for score, _ in scores])),
+        float(np.mean([score.strayed for score, _ in scores])),
+        float(np.mean([score.false for score, _ in scores])),
+        float(np.mean([score.classes for score, _ in scores])),
+        float(np.mean([seconds for _, seconds in scores])),
+    )
 
 
 def scenes_of(seeds: int, conditions: int) -> int:

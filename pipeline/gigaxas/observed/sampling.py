@@ -1,4 +1,4 @@
-"""Where windows are looked at, whatever the tiles: blocks that cover the image, sample areas spread over it."""
+"""Where windows are looked at: blocks that cover the image, and sample areas spread over it."""
 
 import numpy as np
 

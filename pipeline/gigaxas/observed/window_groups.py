@@ -53,7 +53,7 @@ class WindowGroups:
         return WindowGroups(*(getattr(self, part.name)[which] for part in fields(self)))
 
     def merged(self, into: IntArray) -> "WindowGroups":
-        """Return the sums of the groups that `into` (k,) gives the same number, with the place of the first."""
+        """Return the sums of the groups that `into` (k,) gives one number, with the place of the first."""
         count = int(into.max()) + 1
         sums = []
         for part in fields(self):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.errors import InputError
 from gigaxas.raw.absorbance import Float32Array
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import NoiseModel, absorbance_variance
 
 Method = Literal["lines", "step"]
 Range = tuple[float, float]
@@ -170,11 +170,11 @@ def _step_noise(
     variance = np.zeros_like(c_ref)
     for mean, region in ((low, from_pre), (high, from_post)):
         share = np.float32(np.sum(normaliser.step[region] ** 2))
-        lowest = np.float32(camera.floor)
+        lowest = np.float32(camera.lowest_count)
         counts = np.maximum(c_ref * np.exp(-np.clip(mean, -8, 8)), lowest)
         open_beam = np.maximum(c_ref, lowest)
         a, b = np.float32(camera.a), np.float32(camera.b)
-        variance += share * ((a * open_beam - b) / open_beam**2 + (a * counts - b) / counts**2)
+        variance += share * absorbance_variance(open_beam, counts, a, b)
     return np.asarray(np.sqrt(variance))
 
 

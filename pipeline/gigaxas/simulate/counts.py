@@ -9,12 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import SIGNIFICANT_STEP, NoiseModel, count_variance, log_variance
 
 RESIN = 255
 """Phase number of a pixel that holds no iron."""
-SIGNIFICANT_STEP = 5.0
-"""Edge steps below this many times their own noise hold no usable iron: the pixel is void."""
 SATURATED = 65535.0
 PRE_EDGE_EV = (7009.2, 7080.0)
 POST_EDGE_EV = (7200.0, 7321.2)
@@ -127,14 +125,14 @@ def _expose(
 ) -> None:
     """Write the absorbance observed at one energy into mu (n,), NaN where a count is invalid."""
     floor = b / a
-    sigma_ref = np.sqrt(a * c_ref - b)
+    sigma_ref = np.sqrt(count_variance(c_ref, a, b))
     for j in range(rows.size):
         mu[j] = np.nan
         expected = c_ref * np.exp(-(absorbance[rows[j]] * thickness[j] + mu_low))
         if expected < floor:
             continue
         reference = np.rint(c_ref + sigma_ref * draws[0, j])
-        transmitted = np.rint(expected + np.sqrt(a * expected - b) * draws[1, j])
+        transmitted = np.rint(expected + np.sqrt(count_variance(expected, a, b)) * draws[1, j])
         if floor <= reference < SATURATED and floor <= transmitted < SATURATED:
             mu[j] = np.log(reference / transmitted)
 
@@ -143,13 +141,13 @@ def _expose(
 def _region_mean(mu: Float32Array, c_ref: float, a: float, b: float) -> tuple[Float32Array, Float32Array]:
     """Average mu (E, n) over its valid samples: the mean (n,) and the variance camera noise gives it."""
     total, variance, count = np.zeros(mu.shape[1]), np.zeros(mu.shape[1]), np.zeros(mu.shape[1])
-    from_reference = (a * c_ref - b) / c_ref**2
+    from_reference = log_variance(c_ref, a, b)
     for i in range(mu.shape[0]):
         for j in range(mu.shape[1]):
             if not np.isnan(mu[i, j]):
                 c_trans = c_ref * np.exp(-mu[i, j])
                 total[j] += mu[i, j]
-                variance[j] += from_reference + (a * c_trans - b) / c_trans**2
+                variance[j] += from_reference + log_variance(c_trans, a, b)
                 count[j] += 1
     mean = np.full(total.size, np.nan, dtype=np.float32)
     mean_variance = np.full(total.size, np.nan, dtype=np.float32)

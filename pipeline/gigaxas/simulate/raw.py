@@ -16,7 +16,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.simulate.counts import RESIN, Float32Array
 from gigaxas.simulate.scene import Scene
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import NoiseModel, count_variance
 
 DARK_COUNTS, DARK_PATTERN, DARK_NOISE = 100.0, 5.0, 3.0
 DARK_IMAGES = 4
@@ -166,7 +166,7 @@ def _beam(share: float) -> float:
 def _exposed(
     expected: Float32Array, detector: Detector, noise: NoiseModel, rng: np.random.Generator
 ) -> Counts:
-    sigma = np.sqrt(np.maximum(np.float32(noise.a) * expected - np.float32(noise.b), 0))
+    sigma = np.sqrt(np.maximum(count_variance(expected, np.float32(noise.a), np.float32(noise.b)), 0))
     counts = expected + sigma * rng.standard_normal(expected.shape, dtype=np.float32)
     return _recorded(counts + detector.pattern, detector)
 

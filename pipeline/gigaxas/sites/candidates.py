@@ -8,7 +8,7 @@ import numpy as np
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix, check_same_energies
-from gigaxas.sites.spacing import Criterion, Crowd
+from gigaxas.sites.spacing import Criterion, SpacingFilter
 from gigaxas.spectra.noise import NoiseModel
 
 Draw = Literal["standards", "candidates"]
@@ -77,17 +77,17 @@ def grow(
     check_same_energies(candidates, standards)
     again = draw == "candidates"
     check_draw(standards.shape[0], trials, draw, components)
-    crowd = Crowd(candidates, noise, trials, accept, criterion)
+    found = SpacingFilter(candidates, noise, trials, accept, criterion)
     generator = np.random.default_rng(seed)
     picks, shares = [], []
     for _ in range(trials):
-        pool = crowd.spectra[: crowd.count] if again else standards
+        pool = found.spectra[: found.count] if again else standards
         pick, share = draw_mixture(generator, pool.shape[0], components, replace=again)
-        if crowd.admit(mix(pool, pick, share)):
+        if found.admit(mix(pool, pick, share)):
             picks.append(pick)
             shares.append(share)
     return Growth(
-        crowd.spectra[candidates.shape[0] : crowd.count].copy(),
+        found.spectra[candidates.shape[0] : found.count].copy(),
         np.array(picks, dtype=np.int64).reshape(-1, components),
         np.array(shares, dtype=np.float64).reshape(-1, components),
     )

@@ -26,7 +26,7 @@ class Scaled:
 def scale(spectra: FloatArray, noise: NoiseModel) -> Scaled:
     """Return what z needs of normalised spectra (n, E).
 
-    Raises InputError for a flat or non-finite spectrum and for one below the camera's floor.
+    Raises InputError for a flat or non-finite spectrum and for one with a count below the camera's lowest.
     """
     spectra = as_matrix(spectra)
     t = standardise(spectra)

@@ -44,7 +44,7 @@ def prove_error(
 
     From normalised spectra (n, E) at most `pairs` pairs are drawn whose Eq. 1 is at least `lowest` (rarer
     mistakes need more draws); of each member `draws` spectra are made. Raises InputError when there is no
-    such pair, or when the noise carries a count below the camera's floor.
+    such pair, or when the noise carries a count below the camera's lowest.
     """
     spectra = as_matrix(spectra)
     errors = site_error(spectra, noise)
@@ -69,10 +69,10 @@ def noisy_spectra(
         counts + sigma_counts(counts, noise.a, noise.b) * generator.standard_normal(counts.shape)
         for counts in (c_ref, c_trans)
     ]
-    if min(counts.min() for counts in noisy) < noise.floor:
+    if min(counts.min() for counts in noisy) < noise.lowest_count:
         raise InputError(
-            f"noise carries counts below the camera's floor of {noise.floor:.4g} at this working point: "
-            "the pixel is too dark for its error rate to be measured"
+            f"noise carries counts below the camera's lowest count of {noise.lowest_count:.4g}: the "
+            "working point is too dark for its error rate to be measured; give more counts"
         )
     return noise.normalised(*noisy)
 

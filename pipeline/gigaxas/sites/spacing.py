@@ -1,10 +1,10 @@
-"""Whether a spectrum is far from everyone in a crowd: exact, with all but the near ones screened out.
+"""The spacing filter: whether a spectrum is far from all taken before it; exact, most of them screened out.
 
 The distance on a few principal axes is never more than the full one, and z >= |t1 - t2| / (2 max sigma/n1):
-whoever is too far by that bound needs no sum over the energies. The others are compared in full.
+a spectrum that is far by that bound needs no sum over the energies. The others are compared in full.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,52 +18,78 @@ from gigaxas.spectra.noise import NoiseModel
 Criterion = Literal["z", "error"]
 
 AXES = 16
+"""Principal axes that spectra are screened on."""
 # Rounding of axes and coordinates, of vectors of length 1, is below a tenth of the absolute slack.
 _SLACK = 1e-12
 _SPREAD = 1.0 + 1e-9
 
 
-class Crowd:
+class Taken(NamedTuple):
+    """Spectra that are compared with, in memory for n of them."""
+
+    t: FloatArray
+    """(n, E) standardised spectra."""
+    v: FloatArray
+    """(n, E) their noise variance."""
+    near: FloatArray
+    """(blocks, axes, LANES) their coordinates on the leading axes."""
+    width: FloatArray
+    """(n,) twice the largest sigma of each: z is at least |t1 - t2| over the larger width of two."""
+
+
+class Limit(NamedTuple):
+    """When two spectra are far from each other."""
+
+    z: float
+    """Mean z above which they are."""
+    accept: float
+    """Eq. 1 below which they are, where it is not 0; then `z` only screens."""
+
+
+class SpacingFilter:
     """A growing array of normalised spectra (n, E), each farther than a limit from those before, or given."""
 
     def __init__(
-        self, spectra: FloatArray, noise: NoiseModel, room: int, accept: float, criterion: Criterion
+        self, spectra: FloatArray, noise: NoiseModel, more: int, accept: float, criterion: Criterion
     ) -> None:
-        """Start with `spectra`, keep room for `room` more; InputError for a bad `accept` or `criterion`."""
+        """Start with `spectra`, with memory for `more`; InputError for a bad `accept` or `criterion`."""
         if criterion not in ("z", "error"):
             raise InputError(f"unknown criterion {criterion!r}: give 'z' (mean z) or 'error' (Eq. 1)")
-        self._z = z_limit(accept, "accept")
-        self._accept = accept if criterion == "error" else 0.0
+        self._limit = Limit(z_limit(accept, "accept"), accept if criterion == "error" else 0.0)
         self._noise = noise
         scaled = scale(spectra, noise)
-        self.count, energies = spectra.shape
         self._axes = leading_axes(scaled.t)
-        self.spectra, self._t, self._v = (np.empty((self.count + room, energies)) for _ in range(3))
-        self._near = np.zeros((-(-(self.count + room) // LANES), self._axes.shape[1], LANES))
-        self._reach = np.empty(self.count + room)
-        self.spectra[: self.count] = spectra
-        self._t[: self.count] = scaled.t
-        self._v[: self.count] = scaled.v
-        self._reach[: self.count] = reach(scaled.v)
-        pack_into(scaled.t @ self._axes, self._near)
+        self._taken = _taken(scaled, scaled.t @ self._axes, more)
+        self.count = spectra.shape[0]
+        self.spectra = np.concatenate([spectra, np.empty((more, spectra.shape[1]))])
 
     def admit(self, spectrum: FloatArray) -> bool:
         """Take a spectrum (E,) in if it is farther than the limit from all present; say whether it was."""
         scaled = scale(spectrum[None], self._noise)
-        k = self.count
+        k, taken = self.count, self._taken
         # the newcomer waits in the next free place, so that the comparison needs one set of arrays
-        self.spectra[k], self._t[k], self._v[k] = spectrum, scaled.t[0], scaled.v[0]
-        self._reach[k] = reach(scaled.v)[0]
-        self._near[k // LANES, :, k % LANES] = scaled.t[0] @ self._axes
-        far = _is_far(k, self._t, self._v, self._near, self._reach, self._z, self._accept)
+        self.spectra[k], taken.t[k], taken.v[k] = spectrum, scaled.t[0], scaled.v[0]
+        taken.width[k] = noise_width(scaled.v)[0]
+        taken.near[k // LANES, :, k % LANES] = scaled.t[0] @ self._axes
+        far = _is_far(k, taken, self._limit)
         self.count += far
         return bool(far)
 
 
 def first_come(scaled: Scaled, limit: float) -> IntArray:
     """Return the greedy maximal independent set: indices, each at mean z >= limit from those before."""
-    coordinates = scaled.t @ leading_axes(scaled.t)
-    return _independent_set(scaled.t, scaled.v, coordinates, reach(scaled.v), np.nextafter(limit, 0.0))
+    taken = _taken(scaled, scaled.t @ leading_axes(scaled.t), 0)
+    return _independent_set(taken, Limit(float(np.nextafter(limit, 0.0)), 0.0))
+
+
+def _taken(scaled: Scaled, coordinates: FloatArray, more: int) -> Taken:
+    """Return spectra with their coordinates (n, axes), copied, and memory for `more`."""
+    (n, energies), axes = scaled.t.shape, coordinates.shape[1]
+    near = np.zeros((-(-(n + more) // LANES), axes, LANES))
+    pack_into(coordinates, near)
+    empty = np.empty((more, energies))
+    width = np.concatenate([noise_width(scaled.v), np.empty(more)])
+    return Taken(np.concatenate([scaled.t, empty]), np.concatenate([scaled.v, empty]), near, width)
 
 
 def leading_axes(t: FloatArray) -> FloatArray:
@@ -73,27 +99,23 @@ def leading_axes(t: FloatArray) -> FloatArray:
     return np.ascontiguousarray(axes[:, ::-1][:, :AXES])
 
 
-def reach(v: FloatArray) -> FloatArray:
-    """Return twice the largest sigma/n1 (n,) of noise variances (n, E): z is at least |t1 - t2| / reach."""
+def noise_width(v: FloatArray) -> FloatArray:
+    """Return twice the largest sigma / n1 (n,) of noise variances (n, E): z is at least |t1 - t2| / width."""
     return np.asarray(2.0 * np.sqrt(v.max(axis=1)))
 
 
 @njit(nogil=True, cache=True)
-def _is_far(
-    who: int, t: FloatArray, v: FloatArray, near: FloatArray, reach: FloatArray, z: float, accept: float
-) -> bool:
-    """Whether spectrum `who` is farther than the limit from each before it.
-
-    Farther: mean z above `z` or, where `accept` is not 0, Eq. 1 below it.
-    """
+def _is_far(who: int, taken: Taken, limit: Limit) -> bool:
+    """Whether spectrum `who` is far from each before it."""
+    t, v, near, width = taken.t, taken.v, taken.near, taken.width
     own = near[who // LANES, :, who % LANES].copy()
     square = np.empty(LANES)
     for k in range((who + LANES - 1) // LANES):
         _squares(own, near[k], square)
         for j in range(min(who - k * LANES, LANES)):
             other = k * LANES + j
-            sure = max(reach[who], reach[other]) * z * _SPREAD + _SLACK
-            if square[j] <= sure * sure and not _pair_is_far(t[who], v[who], t[other], v[other], z, accept):
+            sure = max(width[who], width[other]) * limit.z * _SPREAD + _SLACK
+            if square[j] <= sure * sure and not _pair_is_far(t[who], v[who], t[other], v[other], limit):
                 return False
     return True
 
@@ -110,30 +132,24 @@ def _squares(own: FloatArray, block: FloatArray, square: FloatArray) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _pair_is_far(
-    t1: FloatArray, v1: FloatArray, t2: FloatArray, v2: FloatArray, z: float, accept: float
-) -> bool:
+def _pair_is_far(t1: FloatArray, v1: FloatArray, t2: FloatArray, v2: FloatArray, limit: Limit) -> bool:
     a, b, c = pair_sums(t1, v1, t2, v2)
     z12, z21 = z_of(a, b), z_of(a, c)
-    if accept > 0.0:
-        return error_of(z12, z21) < accept
-    return 0.5 * (z12 + z21) > z
+    if limit.accept > 0.0:
+        return error_of(z12, z21) < limit.accept
+    return 0.5 * (z12 + z21) > limit.z
 
 
 @njit(nogil=True, cache=True)
-def _independent_set(
-    t: FloatArray, v: FloatArray, coordinates: FloatArray, reach: FloatArray, z: float
-) -> IntArray:
-    """Return the indices of those that are farther than z from all kept before them."""
-    n, axes = coordinates.shape
-    near = np.zeros((n // LANES + 1, axes, LANES))
+def _independent_set(taken: Taken, limit: Limit) -> IntArray:
+    """Return the indices of the spectra that are far from all kept before them, moved to the front."""
+    n = taken.t.shape[0]
     kept = np.empty(n, dtype=np.int64)
-    crowd_t, crowd_v, crowd_reach = np.empty_like(t), np.empty_like(v), np.empty_like(reach)
     count = 0
     for i in range(n):
-        crowd_t[count], crowd_v[count], crowd_reach[count] = t[i], v[i], reach[i]
-        near[count // LANES, :, count % LANES] = coordinates[i]
-        if _is_far(count, crowd_t, crowd_v, near, crowd_reach, z, 0.0):
+        taken.t[count], taken.v[count], taken.width[count] = taken.t[i], taken.v[i], taken.width[i]
+        taken.near[count // LANES, :, count % LANES] = taken.near[i // LANES, :, i % LANES]
+        if _is_far(count, taken, limit):
             kept[count] = i
             count += 1
     return kept[:count].copy()

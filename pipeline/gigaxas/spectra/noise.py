@@ -1,10 +1,15 @@
-"""The camera's noise: its calibration, and the noise of an absorbance and of a normalised spectrum."""
+"""The camera's noise: its calibration, and the noise of an absorbance and of a normalised spectrum.
+
+The variance of N counts is A N - B, that of their logarithm (A N - B) / N^2 ([I] Eq. 3, whose sign is a
+misprint). Below B / A counts the model has no value. These formulas stand here and nowhere else.
+"""
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import ArrayLike
 
 from gigaxas.arrays import BoolArray, FloatArray
@@ -12,24 +17,46 @@ from gigaxas.errors import InputError
 
 CAMERA_A = 9.3131
 CAMERA_B = 63.003
+SIGNIFICANT_STEP = 5.0
+"""Times its own noise that an edge step must be; below, the pixel holds no usable element and is void."""
 _REWEIGHTINGS = 20
-_SIGNIFICANT_STEP = 5.0
+
+
+@register_jitable
+def count_variance(counts: Any, a: Any, b: Any) -> Any:
+    """Return the variance a N - b of N counts; numbers or arrays, in Python and in kernels."""
+    return a * counts - b
+
+
+@register_jitable
+def log_variance(counts: Any, a: Any, b: Any) -> Any:
+    """Return the variance (a N - b) / N^2 of the logarithm of N counts; as `count_variance`."""
+    return count_variance(counts, a, b) / counts**2
+
+
+@register_jitable
+def absorbance_variance(c_ref: Any, c_trans: Any, a: Any, b: Any) -> Any:
+    """Return the variance of mu = ln(c_ref / c_trans), that of both logarithms; as `count_variance`."""
+    return log_variance(c_ref, a, b) + log_variance(c_trans, a, b)
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Noise of a normalised spectrum at one working point ([I] Eqs. 2 and 3, METHOD's sign).
+    """Noise of a normalised spectrum at one working point.
 
-    `c_ref` is the mean reference count, `mu_low` and `mu_high` the mean absorbance of the pre- and
-    post-edge regions, `a` and `b` the camera's constants: sigma(N) = sqrt(a N - b) counts.
-    Raises InputError when no positive edge step or no count above the camera's floor is left.
+    Raises InputError when no positive edge step is left, or a count below the camera's lowest.
     """
 
     c_ref: float
+    """Mean reference count."""
     mu_low: float
+    """Mean absorbance of the pre-edge region."""
     mu_high: float
+    """Mean absorbance of the post-edge region."""
     a: float = CAMERA_A
+    """The camera's A: sigma(N) = sqrt(A N - B) counts."""
     b: float = CAMERA_B
+    """The camera's B."""
 
     def __post_init__(self) -> None:
         values = (self.c_ref, self.mu_low, self.mu_high, self.a, self.b)
@@ -46,7 +73,7 @@ class NoiseModel:
                 "step must be positive: give the mean absorbance after and before the edge, in that order"
             )
         counts = self.c_ref * np.exp([0.0, -self.mu_low, -self.mu_high])
-        check_floor(counts, self.a, self.b, "the working point")
+        check_counts(counts, self.a, self.b, "the working point")
 
     @classmethod
     def measured(
@@ -63,7 +90,7 @@ class NoiseModel:
         )
 
     @property
-    def floor(self) -> float:
+    def lowest_count(self) -> float:
         """The count B/A below which the camera model has no value."""
         return self.b / self.a
 
@@ -85,7 +112,7 @@ class NoiseModel:
     def sigma(self, spectra: FloatArray) -> FloatArray:
         """Return the standard deviation (..., E) of normalised absorbance (..., E), in its own units.
 
-        Raises InputError for a sample that is not finite or whose transmitted count is below the floor.
+        Raises InputError for a sample that is not finite or whose transmitted count is below B / A.
         """
         spectra = np.asarray(spectra, dtype=np.float64)
         bad = np.count_nonzero(~np.isfinite(spectra))
@@ -100,13 +127,13 @@ def sigma_absorbance(
 ) -> FloatArray:
     """Return the standard deviation of mu = ln(c_ref / c_trans) for counts of any matching shapes.
 
-    sigma^2 = (a c_ref - b)/c_ref^2 + (a c_trans - b)/c_trans^2. Raises InputError below the floor b/a.
+    Raises InputError below b / a counts.
     """
     reference = np.asarray(c_ref, dtype=np.float64)
     transmitted = np.asarray(c_trans, dtype=np.float64)
-    check_floor(reference, a, b, "the reference image")
-    check_floor(transmitted, a, b, "the transmitted image")
-    return np.asarray(np.sqrt((a * reference - b) / reference**2 + (a * transmitted - b) / transmitted**2))
+    check_counts(reference, a, b, "the reference image")
+    check_counts(transmitted, a, b, "the transmitted image")
+    return np.asarray(np.sqrt(absorbance_variance(reference, transmitted, a, b)))
 
 
 def has_edge(
@@ -117,10 +144,10 @@ def has_edge(
     a: float = CAMERA_A,
     b: float = CAMERA_B,
 ) -> BoolArray:
-    """Return which pixels have an edge step of at least five times its own noise (maps of matching shapes).
+    """Return which pixels have a significant edge step, SIGNIFICANT_STEP times its own noise, as a map.
 
-    `samples` energies were averaged into mu_low and into mu_high. A pixel with a value that is not finite or
-    a count below the floor b/a has none.
+    The maps have matching shapes; `samples` energies were averaged into mu_low and into mu_high. A pixel with
+    a value that is not finite or a count below b / a has none.
     """
     reference, low, high = np.broadcast_arrays(
         *(np.asarray(m, dtype=np.float64) for m in (c_ref, mu_low, mu_high))
@@ -135,36 +162,40 @@ def has_edge(
         sigma_absorbance(c, c * np.exp(-mu), a, b) ** 2 / count
         for mu, count in zip((low, high), samples, strict=True)
     )
-    edge[seen] = high - low >= _SIGNIFICANT_STEP * np.sqrt(variance)
+    edge[seen] = high - low >= SIGNIFICANT_STEP * np.sqrt(variance)
     return edge
 
 
 def sigma_counts(counts: ArrayLike, a: float = CAMERA_A, b: float = CAMERA_B) -> FloatArray:
-    """Return the camera's standard deviation sqrt(a N - b) for counts N; InputError below the floor b/a."""
+    """Return the camera's standard deviation sqrt(a N - b) for counts N; InputError below b / a."""
     values = np.asarray(counts, dtype=np.float64)
-    check_floor(values, a, b, "the image")
-    return np.asarray(np.sqrt(np.maximum(a * values - b, 0.0)))
+    check_counts(values, a, b, "the image")
+    return np.asarray(np.sqrt(np.maximum(count_variance(values, a, b), 0.0)))
 
 
-def check_floor(counts: FloatArray, a: float, b: float, where: str) -> None:
+def check_counts(counts: FloatArray, a: float, b: float, where: str) -> None:
     """Raise InputError when a count is below b/a, where the camera model has no value, or not finite."""
     bad = ~(np.isfinite(counts) & (counts > 0) & (counts >= b / a))
     if np.any(bad):
         worst = float(np.min(np.where(np.isnan(counts), -np.inf, counts)[bad]))
         raise InputError(
             f"noise: {np.count_nonzero(bad)} of {counts.size} counts of {where} are not finite or below the "
-            f"camera's floor of {b / a:.4g} (lowest {worst:.4g}); mask them or use a thinner absorber"
+            f"camera's lowest count of {b / a:.4g} (found {worst:.4g}); mask them or use a thinner absorber"
         )
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Camera constants of sigma(N) = sqrt(a N - b) with their standard errors."""
+    """Camera constants of sigma(N) = sqrt(A N - B)."""
 
     a: float
+    """A, in counts."""
     b: float
+    """B, in counts squared."""
     a_error: float
+    """Standard error of A."""
     b_error: float
+    """Standard error of B."""
 
 
 def calibrate(mean_counts: ArrayLike, std_counts: ArrayLike) -> Calibration:
@@ -191,7 +222,7 @@ def calibrate(mean_counts: ArrayLike, std_counts: ArrayLike) -> Calibration:
         level = slope * mean + offset
         if slope <= 0 or np.max(level) <= 0:
             break
-        # a level at the floor has next to no variance by the fit; it must not get all the weight
+        # a level near B / A has next to no variance by the fit; it must not get all the weight
         weight = 1.0 / np.maximum(level, 1e-3 * np.max(level)) ** 2
     if slope <= 0:
         raise InputError(

@@ -58,7 +58,7 @@ def measure_working_point(
         pixels += values.shape[1]
     if not pixels:
         raise InputError(
-            f"{info.path}: no pixel has an edge step above its noise and counts above the camera's floor; "
+            f"{info.path}: no pixel has an edge step above its noise and counts above the camera's lowest; "
             "look at mu_low, mu_high and c_ref of this cube"
         )
     mean = total / pixels

@@ -221,7 +221,7 @@ def _variance(seen: Absorbance, camera: NoiseModel) -> float:
     if not seen.valid.any():
         return float("nan")
     open_beam = float(seen.c_ref[seen.valid].mean())
-    through = max(open_beam * float(np.exp(-seen.mu[:, seen.valid].mean())), camera.floor)
+    through = max(open_beam * float(np.exp(-seen.mu[:, seen.valid].mean())), camera.lowest_count)
     return float(sigma_absorbance(np.array(open_beam), np.array(through), camera.a, camera.b)) ** 2
 
 

@@ -133,7 +133,7 @@ def _recipe(config: Config, source: Acquisition) -> Recipe:
         corners=(),
         normaliser=normaliser_of(config, source.energy),
         camera=camera,
-        limits=Limits(fields.saturation, camera.floor),
+        limits=Limits(fields.saturation, camera.lowest_count),
         least_step=fields.least_step,
         blend=fields.blend,
     )

@@ -1,8 +1,7 @@
 """Needles injected into the cube of a run: the smallest phase that would have been found in these data."""
 
-import csv
-import io
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from gigaxas.observed import NoiseLevel, observe_sites
 from gigaxas.simulate import EdgeWindows, edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, read_tile
-from gigaxas.stores.io.files import publish_file
+from gigaxas.stores.io.files import publish_file, publish_table
 from gigaxas.stores.result import read_map
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
@@ -157,13 +156,11 @@ def _limits(tried: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[int, ..
 
 def _write(folder: Path, result: InjectionResult) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["size", "z", "tried", "found"])
-    for i, size in enumerate(INJECT_SIZES):
-        for j, z in enumerate(INJECT_Z):
-            writer.writerow([size, f"{z:g}", result.tried[i, j], result.found[i, j]])
     paths = folder / "injection.csv", folder / "injection.png"
-    publish_file(paths[0], text.getvalue().encode())
+    rows = [
+        {"size": size, "z": f"{z:g}", "tried": result.tried[i, j], "found": result.found[i, j]}
+        for (i, size), (j, z) in product(enumerate(INJECT_SIZES), enumerate(INJECT_Z))
+    ]
+    publish_table(paths[0], rows)
     publish_file(paths[1], draw_injection(INJECT_SIZES, INJECT_Z, result.tried, result.found))
     return paths

@@ -1,7 +1,5 @@
 """The sites of a run with their audit, and what is written of them for people."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from gigaxas.sites import (
 )
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores.io.files import publish_file
+from gigaxas.stores.io.files import publish_table
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.site_file import read_site_file
 
@@ -75,7 +73,7 @@ def write_for_people(folder: Path, stored: StoredSites, rows: tuple[ReadRow, ...
     if stored.audit:
         write_sites_png(folder / "sites.png", stored.audit)
     if rows:
-        publish_file(folder / "references.csv", _references_csv(rows))
+        publish_table(folder / "references.csv", [_reference_cells(row) for row in rows])
     if stored.proof:
         write_proof_png(folder / "proof.png", stored.proof)
 
@@ -96,11 +94,18 @@ def _proof(spectra: FloatArray, noise: NoiseModel, seed: int) -> Proof | None:
     return Proof(sample[proof.pairs], proof.measured, proof.expected, proof.deviation, proof.draws)
 
 
-def _references_csv(rows: tuple[ReadRow, ...]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "file", "status", "shift_ev", "e0_ev", "edge_step", "reason"])
-    for row in rows:
-        found: list[Any] = ["" if value is None else f"{value:.6g}" for value in (row.e0_ev, row.edge_step)]
-        writer.writerow([row.name, row.source, row.status, f"{row.shift_ev:g}", *found, row.reason])
-    return text.getvalue().encode()
+def _reference_cells(row: ReadRow) -> dict[str, Any]:
+    """Return the row of references.csv that tells what became of a record."""
+    return {
+        "name": row.name,
+        "file": row.source,
+        "status": row.status,
+        "shift_ev": f"{row.shift_ev:g}",
+        "e0_ev": _number(row.e0_ev),
+        "edge_step": _number(row.edge_step),
+        "reason": row.reason,
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

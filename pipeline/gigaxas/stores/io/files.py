@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +32,8 @@ def publish_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
     writer.writerow(header)
     writer.writerows(rows)
     publish_file(path, text.getvalue().encode())
+
+
+def publish_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows (at least one) of the same named cells, as `publish_csv` does."""
+    publish_csv(path, list(rows[0]), [list(row.values()) for row in rows])
