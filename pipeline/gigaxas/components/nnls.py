@@ -104,20 +104,15 @@ def _solve(
         found  # in a loop, reading them off the tuple would cost as much as the work
     )
     room = min(STRETCH, -(-total.size // BLOCK) * BLOCK)
-    stretch = Stretch(
-        np.zeros((axes, room)),
-        np.empty((count, room)),
-        np.empty(room),
-        np.empty(room, np.int64),
-        np.empty(room, np.int64),
-    )
+    slack, wrong, free = np.empty(room), np.empty(room, np.int64), np.empty(room, np.int64)
+    stretch = Stretch(np.zeros((axes, room)), np.empty((count, room)), slack, wrong, free)
     inside, squares = np.empty(BLOCK), np.empty(BLOCK)
     given_up = 0
     for start in range(0, total.size, STRETCH):
         width = min(STRETCH, total.size - start)
         stretch.coordinates[:, :width] = coordinates[:, start : start + width]
-        stretch.slack[:width] = np.sqrt(total[start : start + width])
-        stretch.slack[:width] *= 10 * EPS * (axes + count)
+        for p in range(width):
+            slack[p] = np.sqrt(total[start + p]) * (10 * EPS * (axes + count))
         given_up += _fit_stretch(basis, table, stretch, width)
         weights[:, start : start + width] = stretch.weights[:, :width]
         for at in range(0, width, BLOCK):
@@ -125,7 +120,7 @@ def _solve(
             for p in range(min(BLOCK, width - at)):
                 left = max(total[start + at + p] - squares[p], 0.0)
                 residual[start + at + p] = np.sqrt(left + inside[p])
-        _write_variance(basis, table, noise, stretch.free[:width], variance, start)
+        _write_variance(basis, table, noise, free[:width], variance, start)
     return given_up
 
 

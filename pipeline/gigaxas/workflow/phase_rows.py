@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.decide import Decision
-from gigaxas.components.decisions import Decisions
+from gigaxas.components.decision_file import Decisions
 from gigaxas.components.evidence import Clusters
 from gigaxas.components.flattened import flattened
 from gigaxas.report import DIFFERS_BELOW

@@ -13,7 +13,7 @@ from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.components.composition import plan_composition
 from gigaxas.components.decide import Decision, Rules, decide
-from gigaxas.components.decisions import Decisions, read_decisions, render_decisions
+from gigaxas.components.decision_file import Decisions, read_decisions, render_decisions
 from gigaxas.components.evidence import Clusters
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
