@@ -30,7 +30,7 @@ def test_what_is_certain_of_a_tile_is_what_the_whole_image_gives(data, clean_up)
         np.testing.assert_array_equal(found.kept, expected)
 
 
-# The smallest images found, among hundreds of thousands at random, of which one tile shows a bound to be wrong.
+# The smallest images, of hundreds of thousands at random, of which one tile shows that a bound is wrong.
 TIGHT = {
     "a core of its own label by one hidden row": ("11111 11111 11111 11111 11222", (0, 5, 1, 5), (5, 22)),
     "a core of another label by as many as may miss": (
