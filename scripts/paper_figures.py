@@ -37,7 +37,7 @@ from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites, read_sites
 from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.classify import classify
-from gigaxas.workflow.phase_tables import read_phase_tables
+from gigaxas.workflow.component_tables import read_component_tables
 from gigaxas.workflow.phases import phases
 from gigaxas.workflow.pyramid import component_labels
 
@@ -171,7 +171,7 @@ def main() -> None:
         crop = busiest((opened.kept.values == 0) & (opened.state.values > 0))
         maps = {name: opened[name].values[crop] for name in ("site", "kept", "label", "state")}
         own = component_labels(paths_of(config).composition, opened.attrs["fingerprint"])[0]
-    tables = read_phase_tables(config.output, own)
+    tables = read_component_tables(config.output, own)
     if not own or tables is None:
         sys.exit(f"{config.output}: no tables of phases; run gigaxas phases {sys.argv[1]}")
     made = {"paper-sites": draw_partition(partition(config, stored))}

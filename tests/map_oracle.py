@@ -57,3 +57,14 @@ def oracle_fill_by_distance(kept, void=None):
             nearest = seeds[distance == distance.min()]
             filled[y, x] = kept[nearest[:, 0], nearest[:, 1]].min()
     return filled if void is None else np.where(void, 0, filled).astype(kept.dtype)
+
+
+def oracle_states(labels, kept, clean_up):
+    """States read off the reasons: void, border, core of another label, kept, and what is left was filled."""
+    states = np.where(oracle_interior(labels.shape, clean_up.k_size), 3, 4)
+    states[(kept == labels) & (labels > 0)] = 1
+    cores = oracle_cores(labels, *clean_up)
+    states[(cores > 0) & (cores != labels)] = 2
+    if not clean_up.fill_void:
+        states[labels == 0] = 0
+    return states

@@ -86,6 +86,14 @@ def test_loose_end_of_a_kept_line_goes_to_the_core_it_enters():
     np.testing.assert_array_equal(kept, oracle_clean_up(labels, 5, 22))
 
 
+@pytest.mark.parametrize(("y", "x"), [(0, slice(0, 2)), (4, slice(3, 5)), (slice(0, 2), 0)])
+def test_a_core_may_miss_any_pixels_of_its_window(y, x):
+    labels = np.ones((5, 5), np.uint16)
+    labels[y, x] = 2
+    assert clean_up_map(labels, CleanUp(5, 23))[2, 2] == 1
+    assert clean_up_map(labels, CleanUp(5, 24))[2, 2] == 0
+
+
 def test_a_core_over_a_void_pixel_is_kept_only_on_request():
     labels = np.full((9, 9), 7, np.uint32)
     labels[4, 4] = 0

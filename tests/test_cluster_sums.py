@@ -100,6 +100,22 @@ def test_a_pixel_with_an_invalid_sample_counts_for_nothing():
     assert cluster_spectra(sums).mean.tolist() == [[7.0, 7.0, 7.0]]
 
 
+@pytest.mark.parametrize("energy", [0, 1, 2])
+def test_a_pixel_with_an_invalid_code_counts_for_nothing(energy):
+    block = np.full((3, 1, 4), 7, np.uint16)
+    block[energy, 0, 0] = 65535
+    sums = sum_spectra(block, np.ones((1, 4), np.uint16), 65535)
+    assert sums.pixels.tolist() == [3]
+    assert sums.first.tolist() == [[21, 21, 21]]
+    assert sums.second.tolist() == [[147, 147, 147]]
+
+
+def test_equal_samples_have_no_standard_error():
+    values = np.random.default_rng(0).random((64, 1, 1))  # their squares are rounded, up or down
+    found = cluster_spectra(sum_spectra(np.repeat(values, 3, axis=2), np.ones((1, 3), np.uint16)))
+    assert (found.standard_error[0] < 1e-8).all()
+
+
 def test_one_pixel_has_a_mean_but_no_standard_error():
     sums = merge_sums([sum_spectra(np.ones((2, 1, 1), np.uint16), np.ones((1, 1), np.uint16))], 1)
     found = cluster_spectra(sums)

@@ -6,7 +6,7 @@ from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
 from gigaxas.spatial.regions import clean_up_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from map_oracle import oracle_cores, oracle_fill_by_distance, oracle_fill_by_growth, oracle_interior
+from map_oracle import oracle_fill_by_distance, oracle_fill_by_growth, oracle_states
 from map_strategies import clean_ups, label_maps, sparse_maps, tilings
 from map_tiles import fill_by_tiles, states_by_tiles
 
@@ -32,19 +32,8 @@ def test_fill_and_states_after_a_clean_up(data, clean_up):
     filled = fill_by_tiles(kept, void, *tiling)
     np.testing.assert_array_equal(filled, oracle_fill_by_growth(kept, void))
     states = states_by_tiles(labels, kept, void, *tiling, clean_up.k_size)
-    np.testing.assert_array_equal(states, expected_states(labels, kept, clean_up))
+    np.testing.assert_array_equal(states, oracle_states(labels, kept, clean_up))
     assert states.dtype == np.uint8
-
-
-def expected_states(labels, kept, clean_up):
-    """States read off the reasons: void, border, core of another label, kept, and what is left was filled."""
-    states = np.where(oracle_interior(labels.shape, clean_up.k_size), 3, 4)
-    states[(kept == labels) & (labels > 0)] = 1
-    cores = oracle_cores(labels, *clean_up)
-    states[(cores > 0) & (cores != labels)] = 2
-    if not clean_up.fill_void:
-        states[labels == 0] = 0
-    return states
 
 
 @pytest.mark.parametrize("step", [1, 3, 8, 40])

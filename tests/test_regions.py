@@ -70,6 +70,23 @@ def test_regions_that_meet_only_at_a_corner_of_four_tiles_are_one(mirrored):
     assert kept[9, 6 if mirrored else 9] == 2
 
 
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_regions_that_meet_only_diagonally_across_an_edge_are_one(turn, mirrored):
+    labels = np.ones((16, 16), np.uint16)
+    labels[3:8, 3:8] = 2
+    labels[8, 8] = labels[7, 8] = 1
+    labels[8, 3] = labels[9, 3] = 1
+    labels[8, 2] = 2
+    labels[7, 3] = 2
+    labels[8, 4:8] = 1
+    labels = np.rot90(labels[:, ::-1] if mirrored else labels, turn).copy()
+    kept = clean_up_by_tiles(labels, [8, 8], [8, 8], CleanUp(5, 25))
+    expected = oracle_clean_up(labels, 5, 25)
+    np.testing.assert_array_equal(kept, expected)
+    assert (kept == 2).sum() == 26
+
+
 @settings(deadline=None, max_examples=100)
 @given(label_maps(smallest=1))
 def test_components_are_eight_connected_areas_of_one_label_border_first(labels):

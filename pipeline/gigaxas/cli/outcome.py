@@ -9,7 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from gigaxas.locations import Location
     from gigaxas.report import ClusterRow
-    from gigaxas.workflow.phase_rows import Row
+    from gigaxas.workflow.cluster_rows import Row
     from gigaxas.workflow.phases import PhaseSummary
     from gigaxas.workflow.report import Summary
 

@@ -19,46 +19,51 @@ Float32Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Share:
-    """What the pixels of one label are made of.
-
-    `components` are the places (k,) in the frame and `weights` (k,) the ratios of the cluster as a whole.
-    Where `fitted`, every pixel has ratios of its own; `noise` (K, K) is then the covariance of a pixel's
-    coordinates, and `edge_noise` the sigma of a sample after the edge, both for the cluster's mean pixel.
-    """
+    """What the pixels of one label are made of."""
 
     components: tuple[int, ...]
+    """Indices of its k components in the order of the maps."""
     weights: FloatArray
+    """Ratios (k,) of the cluster as a whole."""
     fitted: bool
+    """Whether every pixel has ratios of its own."""
     noise: FloatArray
+    """Covariance (K, K) of the coordinates of the cluster's mean pixel."""
     edge_noise: float
+    """Sigma of a sample after the edge, for that pixel."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The components, by label, in the order of the maps; their frame; what each label is made of."""
+class CompositionPlan:
+    """What the pixels of every label are to be fitted with."""
 
     components: tuple[int, ...]
+    """Labels of the components, in the order of the maps."""
     frame: Frame
+    """The frame of their spectra."""
     shares: Mapping[int, Share]
+    """What each label is made of."""
     sum_to_one: bool
+    """Whether the ratios of a pixel add up to 1."""
 
 
 @dataclass(frozen=True)
 class Composition:
-    """Ratios and their one sigma (K, h, w), root mean square residual and label of the main component (h, w).
-
-    Sigma and residual are NaN where a pixel was not fitted; a pixel without label has ratios of 0.
-    """
+    """The composition of one tile (h, w) of K components."""
 
     ratio: Float32Array
+    """Ratios (K, h, w); 0 in a pixel without label."""
     sigma: Float32Array
+    """One sigma of the ratios (K, h, w); NaN where a pixel was not fitted."""
     residual: Float32Array
+    """Root mean square residual (h, w); NaN where a pixel was not fitted."""
     main: LabelArray
+    """Label of the component with the largest ratio (h, w)."""
 
 
 def plan_composition(
     clusters: Clusters, decisions: Sequence[Decision], noise: NoiseModel, everywhere: bool, sum_to_one: bool
-) -> Plan:
+) -> CompositionPlan:
     """Return what every pixel is to be fitted with.
 
     The pixels of a mixture are fitted with its members; those of other clusters belong to one component
@@ -70,25 +75,25 @@ def plan_composition(
     frame = make_frame(clusters.spectra[[row[label] for label in components]].T)
     shares = {}
     for decision in decisions:
-        places = tuple(components.index(member) for member in decision.members)
+        members = tuple(components.index(member) for member in decision.members)
         weights = np.array(decision.weights)
         fitted = decision.kind == "mixture"
         if everywhere and decision.kind != "flattened":
             whole = np.zeros(len(components))
-            whole[list(places)] = weights
-            places, weights, fitted = tuple(range(len(components))), whole, True
+            whole[list(members)] = weights
+            members, weights, fitted = tuple(range(len(components))), whole, True
         i = row[decision.label]
         shares[decision.label] = Share(
-            places,
+            members,
             weights,
             fitted,
             (frame.axes.T * clusters.noise[i] ** 2) @ frame.axes,
             float(pixel_noise(noise, 1.0, clusters.low[i], clusters.step[i])),
         )
-    return Plan(components, frame, shares, sum_to_one)
+    return CompositionPlan(components, frame, shares, sum_to_one)
 
 
-def wanted_pixels(label: LabelArray, plan: Plan) -> BoolArray:
+def wanted_pixels(label: LabelArray, plan: CompositionPlan) -> BoolArray:
     """Return (h, w) which pixels of a label map have to be fitted."""
     fitted = [label for label, share in plan.shares.items() if share.fitted]
     return np.isin(label, fitted)
@@ -97,7 +102,7 @@ def wanted_pixels(label: LabelArray, plan: Plan) -> BoolArray:
 def compose(
     label: LabelArray,
     samples: NDArray[Any] | None,
-    plan: Plan,
+    plan: CompositionPlan,
     scale: float = 1.0,
     offset: float = 0.0,
     invalid: int | None = None,

@@ -1,8 +1,8 @@
 """From clusters to components: which clusters others explain within the noise, and which stay (METHOD 8)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import chi2
@@ -15,22 +15,27 @@ from gigaxas.errors import InputError
 
 Kind = Literal["component", "same", "flattened", "mixture", "merged"]
 FREE = {"same": 2, "flattened": 3}
+"""Free parameters of a model with one member: scale and offset, and the leak."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """How other clusters, by label, explain one: chi-square, its degrees of freedom, its probability.
-
-    `leak` and `leak_error` are f and one sigma of a flattened cluster, else 0.
-    """
+    """How other clusters explain one."""
 
     kind: Kind
+    """What the cluster is, seen from the others."""
     members: tuple[int, ...]
+    """Labels of the clusters that explain it."""
     weights: tuple[float, ...]
+    """How much of each member the cluster holds."""
     chi_square: float
+    """Squared differences from the model over their variance, summed over the energies."""
     freedom: int
+    """Degrees of freedom of chi-square."""
     leak: float = 0.0
+    """The share f of leaked light of a flattened cluster, else 0."""
     leak_error: float = 0.0
+    """One sigma of the leak."""
 
     @property
     def probability(self) -> float:
@@ -40,23 +45,32 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one cluster: `explanation` is None for a component, or where an expert merged it."""
+    """What became of one cluster."""
 
     label: int
+    """The cluster's label."""
     kind: Kind
+    """A component, or why it is none."""
     members: tuple[int, ...]
+    """Labels of the components it belongs to, in rising order; its own where it is one."""
     weights: tuple[float, ...]
+    """How much of each member it holds."""
     explanation: Explanation | None
+    """How the members explain it; None for a component, and where an expert merged it."""
     expert: bool = False
+    """Whether an expert has overruled what would have been decided."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """When an explanation counts: probability of at least `level`, `floor` noise left unexplained."""
+    """When an explanation counts."""
 
     level: float = 1e-3
+    """The least probability of its chi-square."""
     floor: float = 0.05
+    """The share of a pixel's noise that no model explains."""
     members: int = 2
+    """The most members of a mixture, 2 or 3."""
 
 
 def decide(
@@ -65,46 +79,69 @@ def decide(
     keep: Sequence[int] = (),
     merge: Mapping[int, int] | None = None,
 ) -> list[Decision]:
-    """Return a decision for every cluster: first the components, then the others in the order they went.
+    """Return a decision for every cluster: the components, the largest first, then the others as they went.
 
     Clusters are taken up from the smallest on. One is removed when those that are left explain it, and go on
     explaining every one removed before; so each removed cluster is explained by components alone. The labels
     in `keep` stay whatever explains them; those in `merge` belong to the component of their value, which
-    stays as well. Raises InputError for an unknown label and for a merge into a merged cluster.
+    stays as well. Labels are names and decide nothing: other numbers give the same decisions, bit for bit.
+    Raises InputError for an unknown label and for a merge into a merged cluster.
     """
     merge = dict(merge or {})
     _check_overrules(clusters, keep, merge)
-    row_of = {int(label): row for row, label in enumerate(clusters.labels)}
+    ordered, labels = _in_order_of_content(clusters)
+    row_of = {int(label): row for row, label in enumerate(labels)}
     fixed = {row_of[label] for label in (*keep, *merge.values())}
-    alive = set(range(len(clusters.labels))) - {row_of[label] for label in merge}
-    judge = _Judge(clusters, rules, fit_leaks(clusters, rules.floor))
-    removed: dict[int, Explanation] = {}
-    for row in sorted(alive - fixed, key=lambda row: (clusters.pixels[row], clusters.labels[row])):
-        again = _without(row, alive - {row}, removed, judge)
-        if again is not None:
-            removed.update(again)
-            alive.discard(row)
-    decisions = [_component(clusters, row, row in fixed) for row in _by_size(clusters, alive)]
+    judge = _Judge(ordered, rules, fit_leaks(ordered, rules.floor))
+    alive, removed = _reduce(judge, set(range(len(labels))) - {row_of[label] for label in merge}, fixed)
+    decisions = [_component(int(labels[row]), row in fixed) for row in sorted(alive, reverse=True)]
     for row in removed:
         found = judge.explain(row, alive)
         assert found is not None
-        label = int(clusters.labels[row])
-        decisions.append(Decision(label, found.kind, found.members, found.weights, found))
+        decisions.append(_explained(int(labels[row]), found, labels))
     decisions += [Decision(label, "merged", (into,), (1.0,), None, True) for label, into in merge.items()]
     return decisions
+
+
+def _in_order_of_content(clusters: Clusters) -> tuple[Clusters, IntArray]:
+    """Return the clusters from the smallest on, numbered from 0, and their labels.
+
+    Of equally large ones the bytes of their spectra and then all else that is known of them decide, so that
+    whatever is computed from them is independent of their labels.
+    """
+
+    def content(row: int) -> tuple[Any, ...]:
+        arrays = (clusters.spectra, clusters.variance, clusters.noise, clusters.low, clusters.step)
+        return int(clusters.pixels[row]), *(values[row].tobytes() for values in arrays)
+
+    order = np.array(sorted(range(len(clusters.labels)), key=content), np.int64)
+    rows = {
+        name: values[order] for name, values in vars(clusters).items() if name not in ("labels", "measured")
+    }
+    return replace(clusters, labels=np.arange(order.size), **rows), clusters.labels[order]
+
+
+def _reduce(judge: "_Judge", alive: set[int], fixed: set[int]) -> tuple[set[int], dict[int, Explanation]]:
+    """Return the clusters that stay, and those that went, in that order, with what explained them last."""
+    removed: dict[int, Explanation] = {}
+    for row in sorted(alive - fixed):
+        again = _without(row, alive - {row}, removed, judge)
+        if again is not None:
+            removed.update(again)
+            alive = alive - {row}
+    return alive, removed
 
 
 def _without(
     row: int, left: set[int], removed: Mapping[int, Explanation], judge: "_Judge"
 ) -> dict[int, Explanation] | None:
     """Return how `left` explains cluster `row` and those removed by its help; None if it does not."""
-    label = int(judge.clusters.labels[row])
     found = judge.explain(row, left)
     if found is None:
         return None
     again = {}
     for other, explanation in removed.items():
-        if label in explanation.members:
+        if row in explanation.members:
             replaced = judge.explain(other, left)
             if replaced is None:
                 return None
@@ -114,6 +151,8 @@ def _without(
 
 @dataclass(frozen=True)
 class _Judge:
+    """Explains clusters by others; both are named by their rows."""
+
     clusters: Clusters
     rules: Rules
     leaks: Leaks
@@ -144,13 +183,14 @@ class _Judge:
         best = int(others[np.argmin(table[row, others])])
         freedom = self.clusters.spectra.shape[1] - FREE[kind]
         leak = float(self.leaks.share[row, best]), float(self.leaks.error[row, best])
+        no_leak = (0.0, 0.0)
         return Explanation(
             kind,
-            (int(self.clusters.labels[best]),),
+            (best,),
             (1.0,),
             float(table[row, best]),
             freedom,
-            *(leak if kind == "flattened" else (0.0, 0.0)),
+            *(leak if kind == "flattened" else no_leak),
         )
 
     def _mixtures(self, row: int, others: IntArray, size: int) -> list[Explanation]:
@@ -160,19 +200,20 @@ class _Judge:
             found = best_mixture(self.clusters, row, others, size, self.rules.floor)
         if found is None:
             return []
-        members = tuple(int(self.clusters.labels[member]) for member in found.members)
         freedom = self.clusters.spectra.shape[1] - size
         weights = tuple(float(weight) for weight in found.weights)
-        return [Explanation("mixture", members, weights, found.chi_square, freedom)]
+        return [Explanation("mixture", found.members, weights, found.chi_square, freedom)]
 
 
-def _component(clusters: Clusters, row: int, expert: bool) -> Decision:
-    label = int(clusters.labels[row])
+def _component(label: int, expert: bool) -> Decision:
     return Decision(label, "component", (label,), (1.0,), None, expert)
 
 
-def _by_size(clusters: Clusters, rows: set[int]) -> list[int]:
-    return sorted(rows, key=lambda row: (-clusters.pixels[row], clusters.labels[row]))
+def _explained(label: int, found: Explanation, labels: IntArray) -> Decision:
+    """Return the decision on a removed cluster; its members get their labels, in rising order."""
+    pairs = sorted(zip(labels[list(found.members)].tolist(), found.weights, strict=True))
+    members, weights = tuple(member for member, _ in pairs), tuple(weight for _, weight in pairs)
+    return Decision(label, found.kind, members, weights, replace(found, members=members, weights=weights))
 
 
 def _check_overrules(clusters: Clusters, keep: Sequence[int], merge: Mapping[int, int]) -> None:

@@ -17,21 +17,24 @@ FEWEST_COUNTS = 2.0
 
 @dataclass(frozen=True)
 class Clusters:
-    """Clusters in rising order of their labels (n,), with the kept pixels (n,) that they are a mean of.
-
-    `spectra` (n, E) are mean normalised spectra, `variance` (n, E) that of the means, `noise` (n, E) the
-    sigma of a single pixel. `low` and `step` (n,) are the mean absorbance before the edge and the edge step;
-    `measured` tells whether they are the cluster's own or those of the working point.
-    """
+    """Clusters, and what is known of them."""
 
     labels: IntArray
+    """Labels (n,) in rising order."""
     pixels: IntArray
+    """Kept pixels (n,) that a spectrum is the mean of."""
     spectra: FloatArray
+    """Mean normalised spectra (n, E)."""
     variance: FloatArray
+    """Variance of the means (n, E)."""
     noise: FloatArray
+    """Sigma of a single pixel (n, E)."""
     low: FloatArray
+    """Mean absorbance before the edge (n,)."""
     step: FloatArray
+    """Edge step, in units of absorbance (n,)."""
     measured: bool
+    """Whether low and step are the cluster's own, or those of the working point."""
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.labels) <= 0):

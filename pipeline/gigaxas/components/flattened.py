@@ -24,16 +24,19 @@ NARROW = 1e-7
 
 @dataclass(frozen=True)
 class Leaks:
-    """Every cluster (row) fitted with every other one (column), flattened; arrays (n, n).
+    """Every cluster (row) fitted with every other one (column); scale and offset are free.
 
-    `same` is chi-square of the other as it is, `chi_square` that of the other with the leak `share` f, known
-    to one sigma `error`; scale and offset are free in both. The diagonal is infinite.
+    The diagonals are infinite.
     """
 
     same: FloatArray
+    """Chi-square of the other as it is (n, n)."""
     chi_square: FloatArray
+    """Chi-square of the other flattened (n, n)."""
     share: FloatArray
+    """The share f of leaked light that flattens it (n, n)."""
     error: FloatArray
+    """One sigma of the share (n, n)."""
 
 
 def leaked(mu: ArrayLike, share: float) -> FloatArray:

@@ -15,11 +15,14 @@ REFITS = 3
 
 @dataclass(frozen=True)
 class Mixture:
-    """A combination: rows and weights (k,) of its members, all above 0, and its chi-square."""
+    """A combination of clusters."""
 
     members: tuple[int, ...]
+    """Rows of the k clusters."""
     weights: FloatArray
+    """Their weights (k,), all above 0."""
     chi_square: float
+    """Chi-square of the combination."""
 
 
 def best_mixture(clusters: Clusters, row: int, others: IntArray, size: int, floor: float) -> Mixture | None:
@@ -80,16 +83,16 @@ def _search(
 
 @njit(nogil=True, cache=True)
 def _enter(value: float, i: int, j: int, k: int, found: FloatArray, sets: IntArray) -> None:
-    place = found.size
-    while place > 0 and value < found[place - 1]:
-        place -= 1
-    if place == found.size:
+    rank = found.size
+    while rank > 0 and value < found[rank - 1]:
+        rank -= 1
+    if rank == found.size:
         return
-    for row in range(found.size - 1, place, -1):
+    for row in range(found.size - 1, rank, -1):
         found[row] = found[row - 1]
         sets[row] = sets[row - 1]
-    found[place] = value
-    sets[place, 0], sets[place, 1], sets[place, 2] = i, j, k
+    found[rank] = value
+    sets[rank, 0], sets[rank, 1], sets[rank, 2] = i, j, k
 
 
 @njit(nogil=True, cache=True)

@@ -17,10 +17,12 @@ ROWS = 4
 
 @dataclass(frozen=True)
 class Frame:
-    """An orthonormal frame (E, K) of some components, and their coordinates (K, n) in it."""
+    """An orthonormal frame of some components."""
 
     axes: FloatArray
+    """The K axes of the frame (E, K)."""
     components: FloatArray
+    """Coordinates of the n components (K, n)."""
 
 
 def make_frame(components: FloatArray) -> Frame:

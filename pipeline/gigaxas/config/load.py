@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gigaxas.config.schema import Compute, Config, Section
-from gigaxas.config.yaml import read_document
+from gigaxas.config.yaml import read_yaml
 from gigaxas.errors import InputError
 
 
@@ -17,7 +17,7 @@ def load_config(path: str | Path) -> Config:
     folder the command runs in. Raises InputError that lists every error, one line each.
     """
     path = Path(path)
-    document = read_document(path)
+    document = read_yaml(path)
     try:
         return Config(**{"title": path.stem, **document})
     except ValidationError as errors:

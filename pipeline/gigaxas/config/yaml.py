@@ -23,25 +23,41 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_document(path: Path) -> dict[Any, Any]:
+def read_yaml(path: Path) -> dict[Any, Any]:
     """Read a YAML file that is one mapping; `${NAME}` and `${NAME:-default}` stand for environment variables.
 
     Raises InputError for a file that is missing, unreadable, no such mapping, or beyond a megabyte.
     """
+    return parse_yaml(_expand(read_text(path, LARGEST_FILE), path), path)
+
+
+def read_text(path: Path, largest: int) -> str:
+    """Read a file of at most `largest` bytes. Raises InputError where it is missing, larger or no text."""
     try:
         size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise InputError(f"{path}: found {size} bytes, expected at most {LARGEST_FILE} of YAML")
-        document = yaml.load(_expand(path.read_text(encoding="utf-8"), path), Loader=_PlainLoader)
+        if size > largest:
+            raise InputError(f"{path}: found {size} bytes, expected at most {largest} of YAML")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; give the path of a configuration") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
+
+
+def parse_yaml(text: str, path: Path) -> dict[Any, Any]:
+    """Parse YAML that is one mapping; `path` is where the text is from.
+
+    Raises InputError for what is no such mapping, for an alias, and for text beyond a megabyte.
+    """
+    if len(text) > LARGEST_FILE:
+        raise InputError(f"{path}: found {len(text)} characters, expected at most {LARGEST_FILE} of YAML")
+    try:
+        found = yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: found {type(document).__name__}, expected a mapping of sections")
-    return document
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: found {type(found).__name__}, expected a mapping of sections")
+    return found
 
 
 def _expand(text: str, path: Path) -> str:

@@ -87,9 +87,7 @@ def merge_regions(grid: Sequence[Sequence[RegionEdges]]) -> list[list[BoolArray]
     has_core = np.concatenate([edges.has_core for row in grid for edges in row])
     kept = np.zeros(roots.size, np.bool_)
     kept[roots[has_core]] = True
-    keep = kept[roots]
-    keep[starts] = False
-    flags = np.split(keep, starts[1:])
+    flags = np.split(kept[roots], starts[1:])
     columns = len(grid[0])
     return [flags[row * columns : (row + 1) * columns] for row in range(len(grid))]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
-from gigaxas.components.composition import Plan, compose, wanted_pixels
+from gigaxas.components.composition import CompositionPlan, compose, wanted_pixels
 from gigaxas.components.evidence import pixel_noise
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
@@ -21,7 +21,7 @@ from gigaxas.stores.result import read_map
 from gigaxas.tiles import Tile
 
 
-def survey_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileExtents, Sums | None]:
+def measure_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileExtents, Sums | None]:
     """Measure the regions of one tile, and sum its absorbance about the edge where the cube tells it."""
     label = read_map(result, "label", tile.region)
     extents = find_extents(label, tile.y0, tile.x0, info.plane[1])
@@ -40,7 +40,13 @@ def gram_tile(
 
 
 def compose_tile(
-    tile: Tile, *, info: CubeInfo, result: Location, store: Location, plan: Plan, noise: NoiseModel
+    tile: Tile,
+    *,
+    info: CubeInfo,
+    result: Location,
+    store: Location,
+    plan: CompositionPlan,
+    noise: NoiseModel,
 ) -> tuple[Sums, IntArray, int]:
     """Write the composition of one tile.
 

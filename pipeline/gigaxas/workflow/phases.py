@@ -13,7 +13,7 @@ from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.components.composition import plan_composition
 from gigaxas.components.decide import Decision, Rules, decide
-from gigaxas.components.decisions import Decisions, read_decisions, render_decisions
+from gigaxas.components.decision_file import Decisions, read_decisions, render_decisions
 from gigaxas.components.evidence import Clusters
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
@@ -29,10 +29,10 @@ from gigaxas.stores.io.chunks import read
 from gigaxas.stores.io.files import publish_file
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import open_result
-from gigaxas.tasks import components as phase_tiles
-from gigaxas.workflow.phase_evidence import gather_evidence
-from gigaxas.workflow.phase_rows import Component, Row, make_components, make_rows, step_record
-from gigaxas.workflow.phase_tables import write_phase_tables
+from gigaxas.tasks import components as tasks
+from gigaxas.workflow.cluster_evidence import gather_evidence
+from gigaxas.workflow.cluster_rows import Component, Row, make_components, make_rows, step_record
+from gigaxas.workflow.component_tables import write_component_tables
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import Resolved, reopen
 from gigaxas.workflow.truth import score
@@ -86,7 +86,7 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     with runner.step("figure", 1) as advance:
         paths: list[Location] = [
             run.paths.composition,
-            *write_phase_tables(folder, info.energy, rows, components),
+            *write_component_tables(folder, info.energy, rows, components),
         ]
         paths += write_component_figure(folder / "components", _component_map(run, components))
         advance(1)
@@ -120,7 +120,7 @@ def _compose(
     create_composition(store, run.plan.plane, run.plan.tile, info.pixel_um, numbers, dtype, fingerprint, mark)
     parts = runner.over(
         "compose",
-        phase_tiles.compose_tile,
+        tasks.compose_tile,
         run.plan.grid,
         info=info,
         result=run.paths.result,

@@ -29,8 +29,8 @@ from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, read_plane
 from gigaxas.stores.result import open_result, read_map
 from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.component_tables import ComponentTables, read_component_tables
 from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
-from gigaxas.workflow.phase_tables import Phases, read_phase_tables
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
@@ -66,7 +66,7 @@ def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = F
         clusters = cluster_rows(result, sites, info.pixel_um, run.noise)
         names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
         found = component_labels(paths.composition, result.attrs["fingerprint"])[0]
-        phases = read_phase_tables(folder, found)
+        phases = read_component_tables(folder, found)
         truth = score(run, runner, names)
         data = _report_data(run, result, _as_decided(clusters, phases), truth)
         data = replace(data, components=phases.components if phases else ())
@@ -132,7 +132,7 @@ def _finding(sites: StoredSites, site: int) -> Finding | None:
     )
 
 
-def _as_decided(clusters: list[ClusterRow], phases: Phases | None) -> list[ClusterRow]:
+def _as_decided(clusters: list[ClusterRow], phases: ComponentTables | None) -> list[ClusterRow]:
     """Return the rows with the names of the phases' tables and how others explain them."""
     if phases is None:
         return clusters

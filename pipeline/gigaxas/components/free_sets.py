@@ -14,23 +14,41 @@ from gigaxas.arrays import FloatArray, IntArray
 MOST_SLOTS = 1024
 
 
-class Sets(NamedTuple):
-    """What is known of sets of free components, a slot each: its bits (-1: no set), how to try it, variances.
+class Basis(NamedTuple):
+    """Components that spectra are fitted with."""
 
-    A trial of coordinates z (K,) is trial[slot] @ z + shift[slot], (k,); variances (k,) below 0 are not
-    known yet.
-    """
+    components: FloatArray
+    """Coordinates (K, k) of k components in a frame of K axes."""
+    lengths: FloatArray
+    """Their lengths (k,)."""
+    sum_to_one: bool
+    """Whether the weights of a spectrum must add up to 1."""
+
+
+class SetTable(NamedTuple):
+    """What is known of sets of free components, a slot each."""
 
     key: IntArray
+    """The set of a slot (n,) as bits; -1 for none."""
     trial: FloatArray
+    """Matrices (n, k, K): a trial of coordinates z (K,) is trial[slot] @ z + shift[slot]."""
     shift: FloatArray
+    """What a trial adds (n, k)."""
     variance: FloatArray
+    """Variances of the weights (n, k); the first is below 0 while they are not known."""
 
 
-def make_sets(axes: int, count: int) -> Sets:
-    """Return room for the sets of `count` components with coordinates on so many axes."""
+def make_basis(components: FloatArray, sum_to_one: bool) -> Basis:
+    """Return the basis of components with these coordinates (K, k)."""
+    columns = np.ascontiguousarray(components)
+    return Basis(columns, np.sqrt(np.sum(columns * columns, axis=0)), sum_to_one)
+
+
+def make_table(basis: Basis) -> SetTable:
+    """Return room for the sets of the components of a basis."""
+    axes, count = basis.components.shape
     slots = min(MOST_SLOTS, 1 << count)
-    return Sets(
+    return SetTable(
         np.full(slots, -1, np.int64),
         np.zeros((slots, count, axes)),
         np.zeros((slots, count)),
@@ -39,46 +57,46 @@ def make_sets(axes: int, count: int) -> Sets:
 
 
 @njit(nogil=True, cache=True)
-def fill_slot(
-    components: FloatArray,
-    sum_to_one: bool,
-    free: int,
-    key: IntArray,
-    trial: FloatArray,
-    shift: FloatArray,
-    known: FloatArray,
-) -> None:
-    """Fill the slot of a set; a set that was there before gives way.
+def slot_of(basis: Basis, table: SetTable, free: int) -> int:
+    """Return the slot of a set, filled; a set that was there before gives way."""
+    slot = free & (table.key.size - 1)
+    if table.key[slot] != free:
+        table.key[slot] = free
+        table.variance[slot, 0] = -1.0
+        _fill(basis, free, table.trial[slot], table.shift[slot])
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def _fill(basis: Basis, free: int, trial: FloatArray, shift: FloatArray) -> None:
+    """Fill the trial (k, K) and shift (k,) of a set.
 
     With weights that sum to one, the first free component, `base`, takes what the others leave: these are
     fitted with their differences from it, and what one component gains, `base` loses.
     """
-    slot = free & (key.size - 1)
-    key[slot] = free
-    known[slot, 0] = -1.0
-    solver, moved = trial[slot], shift[slot]
-    solver[:] = 0.0
-    moved[:] = 0.0
+    components = basis.components
+    trial[:] = 0.0
+    shift[:] = 0.0
     members = np.array([j for j in range(components.shape[1]) if (free >> j) & 1])
     origin = np.zeros(components.shape[0])
-    based = sum_to_one and members.size > 0
+    based = basis.sum_to_one and members.size > 0
     if based:
         origin[:] = components[:, members[0]]
-        moved[members[0]] = 1.0
-    _solve_free(components, origin, members, based, solver, moved)
+        shift[members[0]] = 1.0
+    _fill_free(components, origin, members, based, trial, shift)
     for j in range(components.shape[1]):
         if not (free >> j) & 1:
-            _slope(components, origin, members, j, solver, moved)
+            _fill_slope(components, origin, members, j, trial, shift)
 
 
 @njit(nogil=True, cache=True)
-def _solve_free(
+def _fill_free(
     components: FloatArray,
     origin: FloatArray,
     members: IntArray,
     based: bool,
-    solver: FloatArray,
-    moved: FloatArray,
+    trial: FloatArray,
+    shift: FloatArray,
 ) -> None:
     """Fill the rows of the members: the pseudo-inverse of the components less the origin."""
     fitted = members[1:] if based else members
@@ -86,32 +104,32 @@ def _solve_free(
     for m in range(fitted.size):
         j = fitted[m]
         for a in range(origin.size):
-            solver[j, a] = inverse[m, a]
-            moved[j] -= inverse[m, a] * origin[a]
+            trial[j, a] = inverse[m, a]
+            shift[j] -= inverse[m, a] * origin[a]
         if based:
-            solver[members[0]] -= solver[j]
-            moved[members[0]] -= moved[j]
+            trial[members[0]] -= trial[j]
+            shift[members[0]] -= shift[j]
 
 
 @njit(nogil=True, cache=True)
-def _slope(
+def _fill_slope(
     components: FloatArray,
     origin: FloatArray,
     members: IntArray,
     j: int,
-    solver: FloatArray,
-    moved: FloatArray,
+    trial: FloatArray,
+    shift: FloatArray,
 ) -> None:
     """Fill the row of a component that is not free: what of its direction the free ones cannot reach."""
     for a in range(origin.size):
-        solver[j, a] = components[a, j] - origin[a]
+        trial[j, a] = components[a, j] - origin[a]
     for m in members:
         part = 0.0
         for a in range(origin.size):
             part += (components[a, j] - origin[a]) * components[a, m]
         for a in range(origin.size):
-            solver[j, a] -= part * solver[m, a]
-        moved[j] -= part * moved[m]
+            trial[j, a] -= part * trial[m, a]
+        shift[j] -= part * shift[m]
 
 
 @njit(nogil=True, cache=True)
@@ -151,11 +169,13 @@ def _orthogonalise(q: FloatArray, r: FloatArray, j: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def fill_variance(free: int, trial: FloatArray, noise: FloatArray, variance: FloatArray) -> None:
-    """Fill the variances (k,) of a set: of the free weights, and of each other one were it free too.
+def fill_variance(table: SetTable, slot: int, noise: FloatArray) -> None:
+    """Fill the variances of a set for coordinates with the covariance `noise` (K, K).
 
-    A component let in gets the slope towards it over that slope's squared length.
+    A free weight has that of the fit. One that is not free has what it would have if it were: a component let
+    in gets the slope towards it over that slope's squared length.
     """
+    free, trial = table.key[slot], table.trial[slot]
     count, axes = trial.shape
     for j in range(count):
         square, value = 0.0, 0.0
@@ -165,4 +185,4 @@ def fill_variance(free: int, trial: FloatArray, noise: FloatArray, variance: Flo
                 value += trial[j, a] * noise[a, b] * trial[j, b]
         if not (free >> j) & 1:
             value /= square * square
-        variance[j] = max(value, 0.0)
+        table.variance[slot, j] = max(value, 0.0)

@@ -10,8 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from gigaxas.config.load import sentence
 from gigaxas.config.schema import Section
+from gigaxas.config.yaml import parse_yaml, read_text
 from gigaxas.errors import InputError
 
+LARGEST_FILE = 64_000_000
+"""Bytes of a decision file, steps of many thousand clusters included; an expert's part is much smaller."""
 LINE = "# ---- steps: written anew by every run; what stands below this line is not read"
 TEMPLATE = """\
 # Decisions on the clusters of {title}.
@@ -24,12 +27,16 @@ overrule: {{}}
 
 
 class Overrule(Section):
-    """What an expert wants of a cluster: keep it as a component, merge it into one, its name, its colour."""
+    """What an expert wants of a cluster."""
 
     keep: bool = False
+    """Keep it as a component, whatever explains it."""
     merge: int | None = None
+    """Label of the component to merge it into."""
     name: Annotated[str, Field(min_length=1)] | None = None
+    """Its name, in place of that of the nearest reference."""
     colour: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+    """Its colour as a component, such as #3d8b7d."""
 
     @model_validator(mode="after")
     def _one_wish(self) -> "Overrule":
@@ -44,11 +51,14 @@ class _File(Section):
 
 @dataclass(frozen=True)
 class Decisions:
-    """An expert's part of a decision file, as text and as read, and the result its labels are those of."""
+    """An expert's part of a decision file."""
 
     text: str
+    """The part as it is written, comments included."""
     overrule: Mapping[int, Overrule] = field(default_factory=dict)
+    """What is wanted, by label."""
     result: str | None = None
+    """Fingerprint of the result that the labels are those of; None where no run has said it yet."""
 
     @property
     def keep(self) -> tuple[int, ...]:
@@ -67,19 +77,15 @@ def read_decisions(path: Path, title: str, result: str) -> Decisions:
     Raises InputError for what cannot be read, with a line for every error, and for overrules that were
     written for another result, whose labels mean something else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return Decisions(TEMPLATE.format(title=title))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); remove it to start afresh") from None
-    own, _, steps = text.partition(LINE)
+    own, _, steps = read_text(path, LARGEST_FILE).partition(LINE)
     try:
-        found = _File(**(_mapping(own, path)))
+        found = _File.model_validate(parse_yaml(own, path) if _says_anything(own) else {})
     except ValidationError as errors:
         lines = [sentence(error) for error in errors.errors()]
         raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
-    decisions = Decisions(own, found.overrule or {}, _result(steps))
+    decisions = Decisions(own, found.overrule or {}, _result(steps, path))
     if decisions.overrule and decisions.result not in (None, result):
         raise InputError(
             f"{path}: overrules labels of result {decisions.result}, this is {result}, whose labels differ; "
@@ -101,22 +107,19 @@ def render_decisions(decisions: Decisions, result: str, steps: Sequence[Mapping[
     return f"{own}{LINE}\n{written}"
 
 
-def _mapping(text: str, path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if document is None:
-        return {}
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise InputError(f"{path}: found {type(document).__name__}, expected `overrule`")
-    return document
+def _says_anything(text: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
-def _result(steps: str) -> str | None:
-    """Return the fingerprint of the result that the steps were written for."""
-    try:
-        document = yaml.safe_load(steps)
-        return str(document["result"])
-    except (yaml.YAMLError, TypeError, KeyError):
+def _result(steps: str, path: Path) -> str | None:
+    """Return the fingerprint of the result that the steps were written for: their first line names it."""
+    first = next((line for line in steps.splitlines() if line.strip()), None)
+    if first is None:
         return None
+    found = parse_yaml(first, path).get("result")
+    if not isinstance(found, str):
+        raise InputError(
+            f"{path}: found {first!r} below the line of dashes, expected the name of a result; "
+            "remove everything below that line"
+        )
+    return found

@@ -12,7 +12,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
 from gigaxas.stores.io.files import publish_csv, publish_file
-from gigaxas.workflow.phase_rows import NEAREST, Component, Row
+from gigaxas.workflow.cluster_rows import NEAREST, Component, Row
 
 SIDES = ("y0", "y1", "x0", "x1")
 PHASES_HEADER = [
@@ -35,15 +35,18 @@ COMPONENTS_HEADER = [
 
 
 @dataclass(frozen=True)
-class Phases:
-    """What the tables tell: by label the names of all clusters and how others explain one; the components."""
+class ComponentTables:
+    """What the tables tell."""
 
     names: Mapping[int, str]
+    """Names of all clusters, by label."""
     explained: Mapping[int, str]
+    """How others explain a cluster, in words, by label; nothing for a component."""
     components: Sequence[ComponentRow]
+    """The components, in the order of the maps."""
 
 
-def read_phase_tables(folder: Path, labels: Sequence[int]) -> Phases | None:
+def read_component_tables(folder: Path, labels: Sequence[int]) -> ComponentTables | None:
     """Read phases.csv and components.csv; None where they are not those of these components."""
     try:
         rows, own = (_read_csv(folder / f"{name}.csv") for name in ("phases", "components"))
@@ -56,7 +59,7 @@ def read_phase_tables(folder: Path, labels: Sequence[int]) -> Phases | None:
     except (OSError, KeyError, ValueError):
         return None
     found = [component.label for component in components]
-    return Phases(names, explained, components) if found == list(labels) else None
+    return ComponentTables(names, explained, components) if found == list(labels) else None
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
@@ -79,7 +82,7 @@ def _explained(row: Mapping[str, str], names: Mapping[int, str]) -> str:
     return said.format(*members)
 
 
-def write_phase_tables(
+def write_component_tables(
     folder: Path, energy: FloatArray, rows: Sequence[Row], components: Sequence[Component]
 ) -> list[Path]:
     """Write phases.csv (a row a cluster), components.csv and an XDI file for each; return their paths."""
@@ -91,7 +94,7 @@ def write_phase_tables(
     for left in set(spectra.glob("*.xdi")) - set(files):
         left.unlink()
     tables = [folder / "phases.csv", folder / "components.csv"]
-    publish_csv(tables[0], PHASES_HEADER, map(_phase_row, rows))
+    publish_csv(tables[0], PHASES_HEADER, map(_cluster_row, rows))
     publish_csv(
         tables[1],
         COMPONENTS_HEADER,
@@ -103,7 +106,7 @@ def write_phase_tables(
     return [*tables, spectra]
 
 
-def _phase_row(row: Row) -> list[Any]:
+def _cluster_row(row: Row) -> list[Any]:
     decision, found = row.decision, row.decision.explanation
     return [
         *(row.label, row.name, decision.kind, "you" if decision.expert else "gigaxas"),

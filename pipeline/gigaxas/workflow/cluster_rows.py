@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.decide import Decision
-from gigaxas.components.decisions import Decisions
+from gigaxas.components.decision_file import Decisions
 from gigaxas.components.evidence import Clusters
 from gigaxas.components.flattened import flattened
 from gigaxas.report import DIFFERS_BELOW
@@ -21,58 +21,77 @@ from gigaxas.spatial.extents import Extents
 from gigaxas.spectra import standardise
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.sites import StoredSites
+from gigaxas.tiles import Box
 
 NEAREST = 2
 
 
 @dataclass(frozen=True)
 class Near:
-    """A reference near to a spectrum: Pearson's r, and the s_error of [I] Eq. 1."""
+    """A reference near to a spectrum."""
 
     name: str
+    """Its name."""
     correlation: float
+    """Pearson's r."""
     error: float
+    """The s_error of [I] Eq. 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A cluster: its size, its reach, its spectrum (E,), the references nearest to it, its decision.
-
-    `fit_error` is the s_error between the spectrum and its explanation; NaN for a component and where an
-    expert merged it.
-    """
+    """A cluster of the result, as a row of the tables."""
 
     label: int
+    """Its label."""
     name: str
+    """That of the nearest reference, or what an expert calls it."""
     pixels: int
+    """Pixels of its final label."""
     kept_pixels: int
+    """Pixels that its spectrum is the mean of."""
     share: float
+    """Its share of all labelled pixels."""
     area_um2: float
+    """Its area, in um2."""
     spectrum: FloatArray
+    """Its spectrum (E,), normalised absorbance."""
     standard_error: FloatArray
+    """The standard error of the spectrum (E,)."""
     near: tuple[Near, ...]
+    """The references nearest to it, the nearest first."""
     regions: int
-    box: tuple[int, ...]
+    """Number of its 8-connected regions."""
+    box: Box
+    """Box round all its pixels."""
     largest: int
-    largest_box: tuple[int, ...]
+    """Pixels of its largest region."""
+    largest_box: Box
+    """Box round its largest region."""
     decision: Decision
+    """What became of it."""
     fit_error: float
+    """The s_error between its spectrum and its explanation; NaN where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """A component: its cluster, its name and colour, and how much of the field it is.
-
-    `amount` is the sum of its ratios over all pixels, `main_pixels` counts those where it is the largest.
-    """
+    """A component, and how much of the field it is."""
 
     row: Row
+    """The cluster that it is."""
     name: str
+    """Its name, distinct from those of the others."""
     colour: str
+    """Its colour in figure and report, such as #3d8b7d."""
     amount: float
+    """The sum of its ratios over all pixels."""
     share: float
+    """Its share of the amounts of all components."""
     area_um2: float
+    """Its area, in um2: of `amount` pixels."""
     main_pixels: int
+    """Pixels in which its ratio is the largest."""
 
 
 def make_rows(
@@ -91,7 +110,7 @@ def make_rows(
     rows = []
     for decision in decided:
         i = int(np.searchsorted(clusters.labels, decision.label))
-        reach = int(np.searchsorted(extents.labels, decision.label))
+        at = int(np.searchsorted(extents.labels, decision.label))
         wish = decisions.overrule.get(decision.label)
         rows.append(
             Row(
@@ -104,10 +123,10 @@ def make_rows(
                 spectrum=clusters.spectra[i],
                 standard_error=np.sqrt(clusters.variance[i]),
                 near=near[i],
-                regions=int(extents.regions[reach]),
-                box=tuple(extents.box[reach].tolist()),
-                largest=int(extents.largest[reach]),
-                largest_box=tuple(extents.largest_box[reach].tolist()),
+                regions=int(extents.regions[at]),
+                box=Box(*extents.box[at].tolist()),
+                largest=int(extents.largest[at]),
+                largest_box=Box(*extents.largest_box[at].tolist()),
                 decision=decision,
                 fit_error=_fit_error(clusters, decision, i, noise),
             )

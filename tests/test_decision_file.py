@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from gigaxas.components.decisions import LINE, read_decisions, render_decisions
+from gigaxas.components.decision_file import LINE, read_decisions, render_decisions
 from gigaxas.errors import InputError
 
 OWN = """\
@@ -61,7 +61,13 @@ def test_steps_alone_bind_nobody(tmp_path):
         ("overrule: {seventeen: {keep: true}}", "overrule.seventeen"),
         ("overrules: {}", "overrules: unknown key"),
         ("overrule: [17]", "overrule"),
-        ("- 17", "found list, expected `overrule`"),
+        ("- 17", "found list, expected a mapping of sections"),
+        ("17: {keep: true}", "17"),
+        ("overrule: &all {17: {keep: true}}\nmore: *all", "aliases"),
+        ("overrule: {17: {name: " + "a" * 1_000_000 + "}}", "expected at most 1000000 of YAML"),
+        (f"{LINE}\n- result\n", "expected a mapping of sections"),
+        (f"{LINE}\nresult: *all\n", "aliases"),
+        (f"{LINE}\nresult: [17]\n", "remove everything below that line"),
         ("overrule: {17", "not valid YAML"),
         ("\udcff", "cannot be read"),
     ],
@@ -73,5 +79,17 @@ def test_what_cannot_be_meant_is_refused_by_name(tmp_path, text, message):
         read_decisions(path, "t", "abc")
 
 
-def test_an_empty_section_overrules_nothing(tmp_path):
-    assert read_decisions(write(tmp_path, "overrule:\n"), "t", "abc").overrule == {}
+@pytest.mark.parametrize("text", ["overrule:\n", "", "# overrule: {17: {keep: true}}\n\n"])
+def test_an_empty_part_overrules_nothing(tmp_path, text):
+    assert read_decisions(write(tmp_path, text), "t", "abc").overrule == {}
+
+
+def test_a_variable_of_the_environment_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "a secret")
+    found = read_decisions(write(tmp_path, "overrule: {17: {name: '${SECRET}'}}"), "t", "abc")
+    assert found.overrule[17].name == "${SECRET}"
+
+
+def test_steps_of_many_clusters_are_no_obstacle(tmp_path):
+    text = render_decisions(read_decisions(write(tmp_path, OWN), "t", "abc"), "abc", STEPS) + 2**21 * "#"
+    assert read_decisions(write(tmp_path, text), "t", "abc").result == "abc"

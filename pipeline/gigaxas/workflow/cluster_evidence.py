@@ -10,7 +10,7 @@ from gigaxas.execution.runner import Runner
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
 from gigaxas.spatial.extents import Extents, merge_extents
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.tasks import components as phase_tiles
+from gigaxas.tasks import components as tasks
 from gigaxas.workflow.resolve import Resolved
 
 
@@ -18,10 +18,10 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     """Return how far every cluster of a result reaches, and what is known of its spectrum."""
     info = run.info
     where = {"info": info, "result": run.paths.result}
-    survey = runner.over("survey", phase_tiles.survey_tile, run.plan.spatial, **where)
-    extents = merge_extents([[extents for extents, _ in row] for row in survey])
+    measured = runner.over("measure", tasks.measure_tile, run.plan.spatial, **where)
+    extents = merge_extents([[extents for extents, _ in row] for row in measured])
     labels = result.cluster.values
-    low, step = _thickness(run.noise, labels, [sums for row in survey for _, sums in row])
+    low, step = _thickness(run.noise, labels, [sums for row in measured for _, sums in row])
     spectra, pixels = result.spectrum.values, result.kept_pixels.values
     noise = pixel_noise(run.noise, spectra, low[:, None], step[:, None])
     variance = mean_variance(result.standard_error.values, pixels, noise)
@@ -52,7 +52,7 @@ def _singular_spectra(run: Resolved, result: xr.Dataset, runner: Runner) -> Floa
     unit = 1.0 if info.dtype.kind == "u" else code_unit(raw)
     where = {"info": info, "result": run.paths.result, "labels": labels, "unit": unit}
     sums = np.zeros((len(labels), info.shape[0] + 1, info.shape[0] + 1), np.int64)
-    for row in runner.over("spectra", phase_tiles.gram_tile, run.plan.grid, **where):
+    for row in runner.over("spectra", tasks.gram_tile, run.plan.grid, **where):
         for rows, products in row:
             sums[rows] += products
     return first_spectra(sums, unit, info.scale, info.offset)
