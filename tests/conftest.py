@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import viewer_runs
 
+pytest_plugins = ("required",)
+
 
 @pytest.fixture(scope="session")
 def standards_folder() -> Path:
