@@ -15,11 +15,10 @@ then once a mutation; what fails or hangs is killed. Ends with 1 if a mutation s
 `--check` runs nothing and only tells entries that do not apply; `make lint` calls it.
 
 Neither mutmut nor cosmic-ray serves: both draw mutations from operators instead of a list, mutmut leaves out
-decorated functions (every kernel), cosmic-ray runs one command for all, and neither clears Numba's cache.
+decorated functions, so every kernel, and cosmic-ray runs one command for all mutations.
 """
 
 import argparse
-import ast
 import os
 import queue
 import shutil
@@ -119,59 +118,24 @@ def is_there(root: Path, test: str) -> bool:
     return (root / file).is_file() and f"def {function}" in (root / file).read_text(encoding="utf-8")
 
 
-def users(root: Path, file: str) -> list[Path]:
-    """Return a file of the package and all that import it, directly or not: its machine code is there."""
-    package = root / PACKAGE
-    modules = {
-        ".".join(p.relative_to(package.parent).with_suffix("").parts): p for p in package.rglob("*.py")
-    }
-    modules |= {name.removesuffix(".__init__"): path for name, path in modules.items()}
-    imports = {
-        path: {modules[name] for name in imported(path) if name in modules} for path in modules.values()
-    }
-    found = {package / file}
-    while more := {path for path, others in imports.items() if others & found} - found:
-        found |= more
-    return sorted(found)
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Yield the names of modules that a file may import, and some that are none."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def clear_machine_code(root: Path, file: str) -> None:
-    """Remove what Numba keeps of a file and of its users: it does not see a change of a callee elsewhere."""
-    for user in users(root, file):
-        for cached in (user.parent / "__pycache__").glob(f"{user.stem}.*.nb[ic]"):
-            cached.unlink()
-
-
 @contextmanager
 def broken(root: Path, mutation: Mutation) -> Iterator[None]:
     """Break a file under a root folder, and mend it at the end."""
     source = root / PACKAGE / mutation.file
-    text, status = source.read_text(encoding="utf-8"), source.stat()
-    clear_machine_code(root, mutation.file)
+    text = source.read_text(encoding="utf-8")
     source.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
     try:
         yield
     finally:
         source.write_text(text, encoding="utf-8")
-        os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
-        clear_machine_code(root, mutation.file)
 
 
 def run_tests(root: Path, tests: Sequence[str], limit: float | None) -> tuple[int | None, str]:
     """Run tests on the code under a root folder: pytest's status (None: too late), and its words."""
-    settings = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    settings.setdefault(STANDARDS, str(ROOT.parent / "shared/data/fe_k_standards"))
+    settings = {STANDARDS: str(ROOT.parent / "shared/data/fe_k_standards"), **os.environ}
     settings["PYTHONPATH"] = str(root / PACKAGE.parent)
+    settings["NUMBA_CACHE_DIR"] = str(root.parent / "machine-code")  # below it, a folder for every version
+    settings["PYTHONDONTWRITEBYTECODE"] = "1"  # its check of whole seconds would miss a quick change
     with subprocess.Popen(
         [sys.executable, *PYTEST, *tests],
         cwd=root,
@@ -201,14 +165,14 @@ def try_mutation(root: Path, mutation: Mutation, limit: float) -> Verdict:
 def try_all(mutations: Sequence[Mutation], jobs: int, limit: float) -> Iterator[Verdict]:
     """Yield what the tests say of each mutation, `jobs` at a time, each in its own copy of the tree.
 
-    Raises RuntimeError where the tests fail on the code as it is.
+    Raises SystemExit where the tests fail on the code as it is.
     """
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         first = Path(shutil.copytree(ROOT, Path(folder) / "0", ignore=LEFT_OUT))
         tests = sorted({test for mutation in mutations for test in mutation.tests})
         status, output = run_tests(first, tests, None)
         if status != 0:
-            raise RuntimeError(f"{output}\nfound tests that fail on the code as it is; mend them first")
+            raise SystemExit(f"{output}\nfound tests that fail on the code as it is; mend them first")
         copies: queue.Queue[Path] = queue.Queue()
         copies.put(first)
         for number in range(1, jobs):
