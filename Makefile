@@ -32,11 +32,14 @@ classify: $(VENV)/.installed  ## make the phase map of CONFIG (default sinter.ya
 check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before anything runs
 	@$(BIN)/gigaxas check $(CONFIG_PATH)
 
+# Tests that share a finished run go to one worker, and the longest groups start first (tests/conftest.py).
+XDIST = -n 2 --dist loadgroup --no-loadscope-reorder
+
 test: $(VENV)/.installed-dev  ## the tests, within 9 minutes on 2 cores
-	$(BIN)/python -m pytest -n 2 -m "not slow and not bench"
+	$(BIN)/python -m pytest $(XDIST) -m "not slow and not bench"
 
 test-all: $(VENV)/.installed-dev  ## the tests, long ones too
-	$(BIN)/python -m pytest -n 2 -m "not bench"
+	$(BIN)/python -m pytest $(XDIST) -m "not bench"
 
 mutate: $(VENV)/.installed-dev  ## break the code on purpose and see whether the tests notice; ROOM=spatial for one list
 	$(BIN)/python scripts/mutate.py $(if $(ROOM),--room $(ROOM)) --jobs 2

@@ -11,7 +11,7 @@ tests/mutations/<room>.toml, each with the tests that must fail of it:
     tests = ["tests/test_nearest_exact.py::test_ties"]
 
 Everything happens in copies of the tree in a temporary folder. The tests first run once on the code as it is,
-then once a mutation; what fails or hangs is killed. Ends with 1 if a mutation survives, or no longer applies.
+then once a mutation; what fails, hangs or crashes is killed. Ends with 1 if a mutation survives, or no longer applies.
 `--check` runs nothing and only tells entries that do not apply; `make lint` calls it.
 
 Neither mutmut nor cosmic-ray serves: both draw mutations from operators instead of a list, mutmut leaves out
@@ -158,7 +158,8 @@ def try_mutation(root: Path, mutation: Mutation, limit: float) -> Verdict:
     start = time.monotonic()
     with broken(root, mutation):
         status, output = run_tests(root, mutation.tests, limit)
-    word = {0: "survived", 1: "killed", None: "killed"}.get(status, "not run")
+    crashed = status is not None and status < 0
+    word = "killed" if crashed else {0: "survived", 1: "killed", None: "killed"}.get(status, "not run")
     return Verdict(mutation, word, time.monotonic() - start, output)
 
 

@@ -49,6 +49,7 @@ def test_what_fails_is_killed_and_the_rest_is_not(tree, capsys):
         tree,
         ("the smaller", "a > b", "a < b", [f"{TESTS}::test_the_larger_of_two_is_found"]),
         ("the second of two equal", "a > b", "a >= b", [TESTS]),
+        ("crashes", "return a", "import os; os.abort()\n    return a", [TESTS]),
         ("cannot be imported", "def larger", "import nothing\ndef larger", [TESTS]),
     )
     assert mutate.main(["--jobs", "2"]) == 1
@@ -57,9 +58,10 @@ def test_what_fails_is_killed_and_the_rest_is_not(tree, capsys):
     assert {name.split(": ")[1].split(" (")[0]: word for name, word in words.items()} == {
         "the smaller": "killed",
         "the second of two equal": "survived",
+        "crashes": "killed",
         "cannot be imported": "not",
     }
-    assert told.endswith("1 killed, 1 survived, 1 not run, 0 do not apply\n")
+    assert told.endswith("2 killed, 1 survived, 1 not run, 0 do not apply\n")
     assert (tree / "pipeline/gigaxas/order.py").read_text() == CODE
 
 
