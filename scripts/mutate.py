@@ -11,8 +11,8 @@ tests/mutations/<room>.toml, each with the tests that must fail of it:
     tests = ["tests/test_nearest_exact.py::test_ties"]
 
 Everything happens in copies of the tree in a temporary folder. The tests first run once on the code as it is,
-then once a mutation; what fails, hangs or crashes is killed. Ends with 1 if a mutation survives, or no longer applies.
-`--check` runs nothing and only tells entries that do not apply; `make lint` calls it.
+then once a mutation; what fails, hangs or crashes is killed. Ends with 1 if a mutation survives or no longer
+applies. `--check` runs nothing and only tells entries that do not apply; `make lint` calls it.
 
 Neither mutmut nor cosmic-ray serves: both draw mutations from operators instead of a list, mutmut leaves out
 decorated functions, so every kernel, and cosmic-ray runs one command for all mutations.

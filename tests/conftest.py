@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-import viewer_runs
 
 pytest_plugins = ("required",)
 
@@ -43,11 +42,15 @@ def standards_folder() -> Path:
 @pytest.fixture(scope="session")
 def viewer_run(tmp_path_factory):
     """A small finished run; tests write its report again, and leave its stores as they were."""
+    import viewer_runs  # not at the top: all of the workflow would be loaded for every test of a kernel
+
     return viewer_runs.finished_run(tmp_path_factory.mktemp("viewer"), viewer_runs.SHAPE)
 
 
 @pytest.fixture
 def small_tiles():
     """Tiles and blocks so small that a small map takes several passes."""
+    import viewer_runs
+
     with viewer_runs.small_tiles():
         yield
