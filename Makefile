@@ -6,7 +6,7 @@ CONFIG ?= sinter.yaml
 # A bare name is looked up in configs/, anything else is a path.
 CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
 
-.PHONY: help install classify check test test-all lint format verify bench gigapixel lock viewer-library clean
+.PHONY: help install classify check test test-all mutate lint format verify bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,16 +32,23 @@ classify: $(VENV)/.installed  ## make the phase map of CONFIG (default sinter.ya
 check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before anything runs
 	@$(BIN)/gigaxas check $(CONFIG_PATH)
 
-test: $(VENV)/.installed-dev  ## the tests, within 10 minutes on 2 cores
-	$(BIN)/python -m pytest -n 2 -m "not slow and not bench"
+# Tests that share a finished run go to one worker, and the longest groups start first (tests/conftest.py).
+XDIST = -n 2 --dist loadgroup --no-loadscope-reorder
+
+test: $(VENV)/.installed-dev  ## the tests, within 9 minutes on 2 cores
+	$(BIN)/python -m pytest $(XDIST) -m "not slow and not bench"
 
 test-all: $(VENV)/.installed-dev  ## the tests, long ones too
-	$(BIN)/python -m pytest -n 2 -m "not bench"
+	$(BIN)/python -m pytest $(XDIST) -m "not bench"
 
-lint: $(VENV)/.installed-dev  ## ruff and mypy
+mutate: $(VENV)/.installed-dev  ## break the code on purpose and see whether the tests notice; ROOM=spatial for one list
+	$(BIN)/python scripts/mutate.py $(if $(ROOM),--room $(ROOM)) --jobs 2
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy, and whether every mutation still applies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/mutate.py --check
 
 format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .

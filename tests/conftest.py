@@ -4,7 +4,30 @@ import os
 from pathlib import Path
 
 import pytest
-import viewer_runs
+
+pytest_plugins = ("required",)
+
+LONG = (
+    "test_cluster",
+    "test_docs",
+    "test_components_run",
+    "viewer_run",
+    "test_resume",
+    "test_ingest",
+    "test_cli",
+)
+"""Groups that take longest: they start first, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Give tests that share a finished run to one worker: those of a file, and those of `viewer_run`."""
+    groups = {
+        item: "viewer_run" if "viewer_run" in getattr(item, "fixturenames", ()) else item.path.stem
+        for item in items
+    }
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +42,15 @@ def standards_folder() -> Path:
 @pytest.fixture(scope="session")
 def viewer_run(tmp_path_factory):
     """A small finished run; tests write its report again, and leave its stores as they were."""
+    import viewer_runs  # not at the top: all of the workflow would be loaded for every test of a kernel
+
     return viewer_runs.finished_run(tmp_path_factory.mktemp("viewer"), viewer_runs.SHAPE)
 
 
 @pytest.fixture
 def small_tiles():
     """Tiles and blocks so small that a small map takes several passes."""
+    import viewer_runs
+
     with viewer_runs.small_tiles():
         yield

@@ -75,6 +75,8 @@ def test_ome_zarr_is_valid(exported):
         assert type(opened).__name__ == "ImageLabel"
 
 
+@pytest.mark.napari
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_napari_opens_it(exported):
     plugin = pytest.importorskip("napari_ome_zarr", reason="install napari-ome-zarr to try napari's reader")
     layers = plugin.napari_get_reader(str(exported))(str(exported))

@@ -1,6 +1,8 @@
 """What is given up for speed is measured in the run and told: approximate labels, and rounded samples."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,7 +39,25 @@ def simulated(output, **sections):
     return Config.model_validate({**settings, **sections})
 
 
-def test_the_approximate_engine_tells_its_recall(tmp_path):
+class RoughIndex:
+    """Stands for pynndescent, which compiles for a minute: the second nearest for every fifth query."""
+
+    def __init__(self, units, **settings):
+        self.units = units
+
+    def prepare(self):
+        pass
+
+    def query(self, units, k):
+        distance = np.linalg.norm(units[:, None] - self.units, axis=2)
+        order = np.argsort(distance, axis=1)
+        rank = np.arange(len(units)) % 5 // 4
+        found = order[np.arange(len(units)), rank][:, None]
+        return found, np.take_along_axis(distance, found, 1)
+
+
+def test_the_approximate_engine_tells_its_recall(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynndescent", SimpleNamespace(NNDescent=RoughIndex))
     rng = np.random.default_rng(4)
     spectra = edges(12, rng)
     write_csv(tmp_path / "references.csv", spectra)
@@ -47,10 +67,10 @@ def test_the_approximate_engine_tells_its_recall(tmp_path):
     classify(config(*arguments, output=tmp_path / "fast", engine="approximate"))
     exact, fast = site_map(tmp_path / "exact"), site_map(tmp_path / "fast")
     recall = manifest(tmp_path / "fast")["recall"]
-    assert recall["share"] > 0.9
-    assert 900 < recall["pixels"] <= 40 * 48
+    assert recall["pixels"] == np.count_nonzero(exact)
+    assert recall["share"] == pytest.approx(np.mean(fast[exact > 0] == exact[exact > 0]))
+    assert recall["share"] == pytest.approx(0.8, abs=0.01)
     np.testing.assert_array_equal(fast == 0, exact == 0)
-    assert np.mean(fast == exact) == pytest.approx(recall["share"], abs=0.05)
     assert manifest(tmp_path / "exact")["recall"] is None
     assert "recall" in (tmp_path / "fast" / "report.html").read_text(encoding="utf-8")
 

@@ -143,6 +143,7 @@ def test_a_licence_given_as_a_spectrum_is_refused(standards_folder: Path) -> Non
 STORED_SHIFTS = {"Fe.prj": {"Fe foil": 5.81162, "Lepidocrocite": 1.6598}}  # xraylarch leaves them unapplied
 
 
+@pytest.mark.larch
 def test_athena_records_as_xraylarch_reads_them(standards_folder: Path) -> None:
     io = pytest.importorskip("larch.io", reason="xraylarch is not installed")
     read = 0
@@ -160,6 +161,7 @@ def test_athena_records_as_xraylarch_reads_them(standards_folder: Path) -> None:
     assert read >= 27
 
 
+@pytest.mark.larch
 def test_edge_steps_as_xraylarch_finds_them(listed) -> None:
     larch = pytest.importorskip("larch", reason="xraylarch is not installed")
     xafs = pytest.importorskip("larch.xafs", reason="xraylarch is not installed")
