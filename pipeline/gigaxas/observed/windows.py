@@ -98,9 +98,14 @@ def whole_unit(k_size: int) -> float:
 def standardise_pixels(image: NDArray[Any], k_size: int, invalid: int | None = None) -> Pixels:
     """Standardise an image (E, h, w) of real numbers; a constant pixel or one with a bad sample is void."""
     energies, height, width = image.shape
+    square, smooth, product, mean, length = np.zeros((5, height, width))
     pixels = Pixels(
-        np.empty((energies, height, width), np.float32),
-        *np.zeros((5, height, width)),
+        samples=np.empty((energies, height, width), np.float32),
+        square=square,
+        smooth=smooth,
+        product=product,
+        mean=mean,
+        length=length,
         valid=np.zeros((height, width), np.bool_),
         unit=whole_unit(k_size),
     )
