@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 import viewer_runs
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says nothing on a machine that does other work too
+settings.register_profile("gigaxas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gigaxas")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """The sites of a run with their audit, and what is written of them for people."""
 
-import csv
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +20,7 @@ from gigaxas.sites import (
 )
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores.io.files import publish_file
+from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.site_file import read_site_file
 
@@ -75,7 +72,7 @@ def write_for_people(folder: Path, stored: StoredSites, rows: tuple[ReadRow, ...
     if stored.audit:
         write_sites_png(folder / "sites.png", stored.audit)
     if rows:
-        publish_file(folder / "references.csv", _references_csv(rows))
+        publish_table(folder / "references.csv", REFERENCE_COLUMNS, rows)
     if stored.proof:
         write_proof_png(folder / "proof.png", stored.proof)
 
@@ -96,11 +93,16 @@ def _proof(spectra: FloatArray, noise: NoiseModel, seed: int) -> Proof | None:
     return Proof(sample[proof.pairs], proof.measured, proof.expected, proof.deviation, proof.draws)
 
 
-def _references_csv(rows: tuple[ReadRow, ...]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "file", "status", "shift_ev", "e0_ev", "edge_step", "reason"])
-    for row in rows:
-        found: list[Any] = ["" if value is None else f"{value:.6g}" for value in (row.e0_ev, row.edge_step)]
-        writer.writerow([row.name, row.source, row.status, f"{row.shift_ev:g}", *found, row.reason])
-    return text.getvalue().encode()
+REFERENCE_COLUMNS: Columns[ReadRow] = {
+    "name": lambda row: row.name,
+    "file": lambda row: row.source,
+    "status": lambda row: row.status,
+    "shift_ev": lambda row: f"{row.shift_ev:g}",
+    "e0_ev": lambda row: _number(row.e0_ev),
+    "edge_step": lambda row: _number(row.edge_step),
+    "reason": lambda row: row.reason,
+}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
