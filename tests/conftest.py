@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("required",)
 
@@ -28,6 +29,11 @@ def pytest_collection_modifyitems(items):
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+
+
+# how long an example takes says nothing on a machine that does other work too
+settings.register_profile("gigaxas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gigaxas")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the registration of raw fields found: edge-step images, placement, shift of energy and drift."""
+"""How raw fields were registered: their edge steps, placement, shift of energy and drift."""
 
 from typing import Any
 
@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, write
 from gigaxas.stores.io.groups import create_group
-from gigaxas.tiles import Tile
+from gigaxas.tiles import Plane, Region, Tile
 
 STEP = "step"
 
 
-def create_registration(
-    path: Location, fields: int, plane: tuple[int, int], rows: int, fingerprint: str
-) -> None:
-    """Make an empty store of `fields` images (h, w), a chunk for every band of so many rows."""
+def create_registration(path: Location, fields: int, plane: Plane, rows: int, fingerprint: str) -> None:
+    """Make the store of `fields` images (h, w), a chunk for every band of so many rows."""
     create_group(path, {"title": "gigaxas registration", "fingerprint": fingerprint})
     create_array(
         path,
@@ -34,6 +32,6 @@ def write_step(path: Location, field: int, tile: Tile, step: NDArray[np.float32]
     write(path, STEP, (slice(field, field + 1), *tile.region), step[np.newaxis])
 
 
-def read_step(path: Location, field: int, region: tuple[slice, slice]) -> NDArray[Any]:
+def read_step(path: Location, field: int, region: Region) -> NDArray[Any]:
     """Read the edge step (h, w) of a region of one field; NaN where it has none."""
     return read(path, STEP, (slice(field, field + 1), *region))[0]

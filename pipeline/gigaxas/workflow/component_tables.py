@@ -2,36 +2,19 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from gigaxas import __version__
 from gigaxas.arrays import FloatArray
+from gigaxas.components.decide import Explanation
 from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
-from gigaxas.stores.io.files import publish_csv, publish_file
-from gigaxas.workflow.cluster_rows import NEAREST, Component, Row
-
-SIDES = ("y0", "y1", "x0", "x1")
-PHASES_HEADER = [
-    *("label", "name", "decision", "by", "members", "weights", "leak", "leak_error"),
-    *("chi_square", "freedom", "probability", "s_error"),
-    *("pixels", "share", "area_um2", "kept_pixels", "regions"),
-    *(f"box_{side}" for side in SIDES),
-    "largest_region",
-    *(f"largest_{side}" for side in SIDES),
-    *(
-        f"{what}_{i}"
-        for i in range(1, NEAREST + 1)
-        for what in ("reference", "correlation", "reference_error")
-    ),
-]
-COMPONENTS_HEADER = [
-    *("label", "name", "colour", "amount", "share", "area_um2", "main_pixels", "reference", "correlation"),
-    *("reference_error", "file"),
-]
+from gigaxas.stores.io.files import Columns, publish_file, publish_table
+from gigaxas.tiles import Box
+from gigaxas.workflow.cluster_rows import NEAREST, Component, Near, Row
 
 
 @dataclass(frozen=True)
@@ -94,44 +77,83 @@ def write_component_tables(
     for left in set(spectra.glob("*.xdi")) - set(files):
         left.unlink()
     tables = [folder / "phases.csv", folder / "components.csv"]
-    publish_csv(tables[0], PHASES_HEADER, map(_cluster_row, rows))
-    publish_csv(
-        tables[1],
-        COMPONENTS_HEADER,
-        (
-            _component_row(each, file.relative_to(folder))
-            for each, file in zip(components, files, strict=True)
-        ),
-    )
+    publish_table(tables[0], _cluster_columns(), rows)
+    named = [(each, file.relative_to(folder)) for each, file in zip(components, files, strict=True)]
+    publish_table(tables[1], COMPONENT_COLUMNS, named)
     return [*tables, spectra]
 
 
-def _cluster_row(row: Row) -> list[Any]:
-    decision, found = row.decision, row.decision.explanation
-    return [
-        *(row.label, row.name, decision.kind, "you" if decision.expert else "gigaxas"),
-        " ".join(str(member) for member in decision.members),
-        " ".join(f"{weight:.6g}" for weight in decision.weights),
-        *(
-            (f"{found.leak:.6g}", f"{found.leak_error:.3g}")
-            if found and found.kind == "flattened"
-            else ("", "")
-        ),
-        *((f"{found.chi_square:.6g}", found.freedom, f"{found.probability:.4g}") if found else ("", "", "")),
-        f"{row.fit_error:.4g}" if found else "",
-        *(row.pixels, f"{row.share:.8f}", f"{row.area_um2:.4f}", row.kept_pixels, row.regions, *row.box),
-        *(row.largest, *row.largest_box),
-        *(cell for near in row.near for cell in (near.name, f"{near.correlation:.6f}", f"{near.error:.6g}")),
-    ]
+def _cluster_columns() -> Columns[Row]:
+    """Return the columns of phases.csv; those of an explanation are empty for a cluster without one."""
+    columns: dict[str, Callable[[Row], object]] = {
+        "label": lambda row: row.label,
+        "name": lambda row: row.name,
+        "decision": lambda row: row.decision.kind,
+        "by": lambda row: "you" if row.decision.expert else "gigaxas",
+        "members": lambda row: " ".join(str(member) for member in row.decision.members),
+        "weights": lambda row: " ".join(f"{weight:.6g}" for weight in row.decision.weights),
+        "leak": _explained_cell(lambda found: f"{found.leak:.6g}", "flattened"),
+        "leak_error": _explained_cell(lambda found: f"{found.leak_error:.3g}", "flattened"),
+        "chi_square": _explained_cell(lambda found: f"{found.chi_square:.6g}"),
+        "freedom": _explained_cell(lambda found: found.freedom),
+        "probability": _explained_cell(lambda found: f"{found.probability:.4g}"),
+        "s_error": lambda row: f"{row.fit_error:.4g}" if row.decision.explanation else "",
+        "pixels": lambda row: row.pixels,
+        "share": lambda row: f"{row.share:.8f}",
+        "area_um2": lambda row: f"{row.area_um2:.4f}",
+        "kept_pixels": lambda row: row.kept_pixels,
+        "regions": lambda row: row.regions,
+    }
+    columns |= {f"box_{side}": _side(attrgetter("box"), i) for i, side in enumerate(Box._fields)}
+    columns["largest_region"] = lambda row: row.largest
+    columns |= {f"largest_{side}": _side(attrgetter("largest_box"), i) for i, side in enumerate(Box._fields)}
+    for i in range(NEAREST):
+        columns |= _near_columns(i)
+    return columns
 
 
-def _component_row(component: Component, file: Path) -> list[Any]:
-    near = component.row.near[0]
-    return [
-        *(component.row.label, component.name, component.colour, f"{component.amount:.3f}"),
-        *(f"{component.share:.8f}", f"{component.area_um2:.4f}", component.main_pixels),
-        *(near.name, f"{near.correlation:.6f}", f"{near.error:.6g}", file.as_posix()),
-    ]
+def _explained_cell(
+    cell: Callable[[Explanation], object], kind: str | None = None
+) -> Callable[[Row], object]:
+    """Return a cell told of an explanation (of one kind), empty without one."""
+
+    def value(row: Row) -> object:
+        found = row.decision.explanation
+        return cell(found) if found and kind in (None, found.kind) else ""
+
+    return value
+
+
+def _side(box: Callable[[Row], Sequence[int]], side: int) -> Callable[[Row], object]:
+    return lambda row: box(row)[side]
+
+
+def _near_columns(i: int) -> dict[str, Callable[[Row], object]]:
+    """Return the columns of the i-th nearest reference, empty where there are not so many."""
+
+    def near(cell: Callable[[Near], object]) -> Callable[[Row], object]:
+        return lambda row: cell(row.near[i]) if i < len(row.near) else ""
+
+    return {
+        f"reference_{i + 1}": near(lambda one: one.name),
+        f"correlation_{i + 1}": near(lambda one: f"{one.correlation:.6f}"),
+        f"reference_error_{i + 1}": near(lambda one: f"{one.error:.6g}"),
+    }
+
+
+COMPONENT_COLUMNS: Columns[tuple[Component, Path]] = {
+    "label": lambda each: each[0].row.label,
+    "name": lambda each: each[0].name,
+    "colour": lambda each: each[0].colour,
+    "amount": lambda each: f"{each[0].amount:.3f}",
+    "share": lambda each: f"{each[0].share:.8f}",
+    "area_um2": lambda each: f"{each[0].area_um2:.4f}",
+    "main_pixels": lambda each: each[0].main_pixels,
+    "reference": lambda each: each[0].row.near[0].name,
+    "correlation": lambda each: f"{each[0].row.near[0].correlation:.6f}",
+    "reference_error": lambda each: f"{each[0].row.near[0].error:.6g}",
+    "file": lambda each: each[1].as_posix(),
+}
 
 
 def _xdi(energy: FloatArray, component: Component) -> str:
