@@ -58,7 +58,7 @@ def test_average_linkage_equals_scipy_on_many_candidates():
     assert len(set(zip(ours.tolist(), expected.tolist(), strict=True))) == ours.max() + 1 == expected.max()
 
 
-def test_average_linkage_settles_ties_by_the_lowest_number():
+def test_average_linkage_breaks_ties_by_the_lowest_number():
     # a square: each is as near to two others, so the lowest pair joins first and the rest follows
     square = np.array([[0, 1, 9, 1], [1, 0, 1, 9], [9, 1, 0, 1], [1, 9, 1, 0]], dtype=np.float64)
     assert _members(average_groups(square, 1.0)) == [[0, 1], [2, 3]]

@@ -200,7 +200,7 @@ def test_identical_columns_are_one_site_and_no_nan(measured, capsys):
     assert "sites      1 by" in said
 
 
-def test_counts_below_the_floor_are_told_before_anything_runs(measured, capsys):
+def test_counts_below_the_camera_s_lowest_are_told_before_anything_runs(measured, capsys):
     code, _, errors = gigaxas(capsys, measured, "classify", noise={"c_ref": 60, "mu_high": 2.1})
     assert code == 2
     assert "below the camera's lowest count of 6.765" in errors

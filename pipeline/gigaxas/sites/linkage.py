@@ -1,4 +1,4 @@
-"""Average linkage on a distance matrix, cut at a height; ties are settled by candidate number."""
+"""Average linkage on a distance matrix, cut at a height; the lowest candidate breaks ties."""
 
 import numpy as np
 from numba import njit
