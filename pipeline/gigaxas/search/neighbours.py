@@ -1,7 +1,7 @@
 """The neighbours of every entry of a library in order of distance, as many as memory is given for."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,29 @@ ROWS = 512
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """For each of n entries its nearest others: `index` (n, T) uint16 or uint32, `distance` (n, T) float32.
+    """For each of n entries its nearest others, the nearest first.
 
-    Distances rise along a row and are never above the true ones. A search that comes to the end of a row of
-    fewer than n - 1 goes through the library instead.
+    A search that comes to the end of a row of fewer than n - 1 goes through the library instead.
     """
 
     index: NDArray[np.unsignedinteger[Any]]
+    """(n, T) uint16 or uint32."""
     distance: NDArray[np.float32]
+    """(n, T), rising along a row and never above the true distance."""
+
+
+class Rows(NamedTuple):
+    """A table as kernels take it."""
+
+    index: NDArray[Any]
+    """As in `Neighbours`."""
+    distance: NDArray[np.float32]
+    """As in `Neighbours`."""
+
+
+def rows_of(neighbours: Neighbours) -> Rows:
+    """Return a table as kernels take it; of one that lies in a file, only the rows asked for are read."""
+    return Rows(np.asarray(neighbours.index), np.asarray(neighbours.distance))
 
 
 def checked_neighbours(table: Neighbours | None, library: FloatArray) -> Neighbours:
