@@ -1,8 +1,8 @@
 """Time the searches that `gigaxas identify` could use, the time to make the library ready included.
 
-Run `OMP_NUM_THREADS=1 python scripts/bench_identify.py`; prints the table of docs/explanation/search.md. Times
-are processor time on one thread, the two nearest entries of every query; kernels are compiled before. What
-would take minutes is timed on some of the queries and scaled, its cost being proportional to them.
+Run `OMP_NUM_THREADS=1 python scripts/bench_identify.py`; prints the table of docs/explanation/search.md.
+Times are processor time on one thread, the two nearest entries of every query; kernels are compiled before.
+What would take minutes is timed on some of the queries and scaled, as its cost is proportional to them.
 """
 
 import time

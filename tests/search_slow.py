@@ -275,12 +275,12 @@ def _nearest_entries(slow: Slow, tree: Any, k: int, most: int) -> list[tuple[Num
 def _fine(slow: Slow, table: Any, first: int) -> None:
     tally, seen = slow.tally, {first}
     away, place = slow.best.list[0][0].sqrt(), 0
-    length = table.index.shape[1]
+    length = table.entries.shape[1]
     while place < length:
         owner = slow.best.list[0][1]
-        if tally.look_up(table.distance[owner, place]) > away + slow.best.reach:
+        if tally.look_up(table.distances[owner, place]) > away + slow.best.reach:
             return
-        n = int(tally.look_up(table.index[owner, place]).value)
+        n = int(tally.look_up(table.entries[owner, place]).value)
         place += 1
         tally.additions += 1  # whether it was seen
         if n in seen:
@@ -412,14 +412,14 @@ def slow_segments(search: Any, x: np.ndarray, k: int) -> Slow:
 
 
 def _row(slow: Slow, rows: Any, pivot: int, square: Number) -> list[tuple[int, Number]] | None:
-    tally, length, found = slow.tally, rows.index.shape[1], []
+    tally, length, found = slow.tally, rows.entries.shape[1], []
     limit = square.sqrt() + slow.best.reach
-    if length < len(slow.entries) - 1 and tally.look_up(rows.distance[pivot, -1]) <= limit:
+    if length < len(slow.entries) - 1 and tally.look_up(rows.distances[pivot, -1]) <= limit:
         return None
     for i in range(length):
-        if tally.look_up(rows.distance[pivot, i]) > limit:
+        if tally.look_up(rows.distances[pivot, i]) > limit:
             break
-        n = int(tally.look_up(rows.index[pivot, i]).value)
+        n = int(tally.look_up(rows.entries[pivot, i]).value)
         near, beyond = slow.squares(slow.y, slow.places[n], slow.best.reach2, STEP)
         if not beyond:
             found.append((n, near))

@@ -74,22 +74,22 @@ def test_a_neighbour_table_is_in_order_and_never_above_the_distance(
     length = min(length, count - 1)
     table = find_neighbours(entries, length)
     away = distances(entries, entries)
-    assert table.index.shape == table.distance.shape == (count, length)
+    assert table.entries.shape == table.distances.shape == (count, length)
     for n in range(count):
-        row = table.index[n]
+        row = table.entries[n]
         assert len({*row.tolist()}) == length
         assert n not in row
-        assert (np.diff(table.distance[n]) >= 0).all()
-        assert (table.distance[n] <= away[n, row]).all()
+        assert (np.diff(table.distances[n]) >= 0).all()
+        assert (table.distances[n] <= away[n, row]).all()
         # Whatever is not in the row is no nearer than the row's end says.
         others = np.setdiff1d(np.arange(count), [*row, n])
-        assert (away[n, others] >= table.distance[n, -1]).all()
+        assert (away[n, others] >= table.distances[n, -1]).all()
 
 
 def test_a_full_table_of_many_entries_takes_uint16_and_stays_within_its_memory() -> None:
     table = find_neighbours(np.random.default_rng(0).normal(size=(5000, 8)))
-    assert table.index.dtype == np.uint16
-    assert 0.99 * 2**26 <= table.index.nbytes + table.distance.nbytes <= 2**26
+    assert table.entries.dtype == np.uint16
+    assert 0.99 * 2**26 <= table.entries.nbytes + table.distances.nbytes <= 2**26
 
 
 @settings(max_examples=40, deadline=None)

@@ -109,8 +109,8 @@ def run_queries(
     for start in range(0, count, rows):
         some = slice(start, start + rows)
         _refuse_unusable(queries, some, "spectrum")
-        block = queries[some]
-        kernel(block, *prepare(block), *constants, Results(*(array[some] for array in results)))
+        part = Results(results.indices[some], results.squares[some], results.counts[some])
+        kernel(queries[some], *prepare(queries[some]), *constants, part)
     return Found(results.indices, np.sqrt(results.squares), *np.ascontiguousarray(results.counts.T))
 
 

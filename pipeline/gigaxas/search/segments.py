@@ -38,7 +38,7 @@ from gigaxas.search.definition import (
     run_queries,
     sum_to,
 )
-from gigaxas.search.neighbours import Neighbours, Rows, checked_neighbours, find_neighbours, rows_of
+from gigaxas.search.neighbours import Neighbours, checked_neighbours, find_neighbours
 from gigaxas.search.simd import sum_range
 from gigaxas.search.tree import (
     Tree,
@@ -93,7 +93,7 @@ class SegmentSearch:
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
         """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
         library = library_of(self.library, self.axes)
-        constants = (Segmented(library, self.tree, rows_of(self.rows), self.levels),)
+        constants = (Segmented(library, self.tree, self.rows, self.levels),)
         return run_queries(_search, spectra, self.library, k, self._transform, *constants)
 
     def _transform(self, queries: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -108,7 +108,7 @@ class Segmented(NamedTuple):
     """Entries and coordinates."""
     tree: Tree
     """Of the coordinates."""
-    rows: Rows
+    rows: Neighbours
     """The nearest of every entry."""
     levels: Levels
     """The way from samples to coordinates."""

@@ -97,8 +97,8 @@ def _fit(library: ArrayLike, components: int | None, clusters: int | None, pilot
     count = max(1, round(len(entries) ** 0.5)) if clusters is None else clusters
     if not 1 <= count <= len(entries):
         raise InputError(f"clusters = {count}; expected 1 to {len(entries)}, the number of entries")
-    clusters = make_clusters(axes.coordinates, count)
-    return ClusterSearch(entries, axes, clusters, min(pilot, axes.coordinates.shape[1]))
+    made = make_clusters(axes.coordinates, count)
+    return ClusterSearch(entries, axes, made, min(pilot, axes.coordinates.shape[1]))
 
 
 def make_clusters(coordinates: FloatArray, count: int) -> Clusters:

@@ -18,7 +18,7 @@ from gigaxas.search.definition import (
     as_library,
     run_queries,
 )
-from gigaxas.search.neighbours import Neighbours, Rows, checked_neighbours, rows_of
+from gigaxas.search.neighbours import Neighbours, checked_neighbours
 from gigaxas.search.tree import Tree, build_tree, nearest_entries, new_walk
 
 COMPONENTS, SMOOTH = 16, 11
@@ -39,7 +39,7 @@ class TreeSearch:
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
         """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
-        constants = (library_of(self.library, self.axes), self.tree, rows_of(self.neighbours))
+        constants = (library_of(self.library, self.axes), self.tree, self.neighbours)
         return run_queries(_search, spectra, self.library, k, self.axes.transform, *constants)
 
 
@@ -62,7 +62,7 @@ def fit_tree(
 
 @njit(nogil=True, cache=True)
 def walk_neighbours(
-    query: Query, library: Library, rows: Rows, seen: IntArray, mark: int, best: Best
+    query: Query, library: Library, rows: Neighbours, seen: IntArray, mark: int, best: Best
 ) -> None:
     """Walk the neighbours of the nearest so far, move on a nearer one, until the rest must be farther.
 
@@ -96,7 +96,12 @@ def walk_neighbours(
 
 @njit(nogil=True, cache=True)
 def _search(
-    queries: FloatArray, coordinates: FloatArray, library: Library, tree: Tree, rows: Rows, results: Results
+    queries: FloatArray,
+    coordinates: FloatArray,
+    library: Library,
+    tree: Tree,
+    rows: Neighbours,
+    results: Results,
 ) -> None:
     seen, radius = np.zeros(len(library.entries), np.int64), np.empty(2)
     guess, square, walk = np.empty(1, np.int64), np.empty(1), new_walk(coordinates.shape[1])

@@ -17,7 +17,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.search.axes import checked_components, longest_of, principal_axes, slack_of
 from gigaxas.search.bounds import Library, Query, Rounding, best_of, partial_distance, update
 from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, Found, Results, as_library, run_queries
-from gigaxas.search.neighbours import Neighbours, Rows, checked_neighbours, rows_of
+from gigaxas.search.neighbours import Neighbours, checked_neighbours
 from gigaxas.search.reproduction.fine import walk_neighbours
 
 COMPONENTS, WINDOW, STRIDE, CUT, RANGE = 16, 11, 5, 0.02, 128
@@ -54,7 +54,7 @@ class AxisSearch:
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
         """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
         library = Library(self.library, np.empty((1, 0)), self.rounding)
-        constants = (len(self.weights), self.coordinates, self.order, library, rows_of(self.neighbours))
+        constants = (len(self.weights), self.coordinates, self.order, library, self.neighbours)
         return run_queries(_search, spectra, self.library, k, self._transform, *constants)
 
     def _transform(self, queries: FloatArray) -> tuple[FloatArray]:
@@ -154,7 +154,7 @@ def _search(
     coordinates: FloatArray,
     order: Order,
     library: Library,
-    rows: Rows,
+    rows: Neighbours,
     results: Results,
 ) -> None:
     seen, radius = np.zeros(len(coordinates), np.int64), np.empty(2)
