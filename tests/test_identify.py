@@ -14,6 +14,7 @@ from gigaxas.sites import paired_error
 from gigaxas.stores.io.chunks import save_array
 from gigaxas.stores.io.groups import create_group
 from gigaxas.workflow.identify import Comparison, comparison, identify, write_matches
+from scipy.optimize import brentq
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NAMES, SPECTRA = modelled_library(ENERGY)
@@ -68,6 +69,25 @@ def test_what_no_entry_matches_within_the_noise_is_unknown(tmp_path: Path, libra
     half = query(tmp_path, 0.6 * SPECTRA[0] + 0.4 * SPECTRA[9])
     errors = [identify(half, library, Comparison(limit=limit)).matches[0] for limit in (1e-30, 0.4)]
     assert [match.name == "unknown" for match in errors] == [False, True]
+
+
+@pytest.mark.parametrize("limit", [1e-4, 1e-2])
+def test_unknown_begins_at_the_limit(tmp_path: Path, limit: float) -> None:
+    """Two spectra whose s_error with their entry is a hundredth above and a hundredth below the limit."""
+
+    def error(step: float) -> float:
+        pair = SPECTRA[0] + np.array([[0.0], [step]]) * (SPECTRA[9] - SPECTRA[0])
+        return float(gx.site_error(pair, NOISE)[0, 1])
+
+    steps = [brentq(lambda step, wanted=limit * part: error(step) - wanted, 0, 0.5) for part in (1.01, 0.99)]
+    spectra = SPECTRA[0] + np.array(steps)[:, None] * (SPECTRA[9] - SPECTRA[0])
+    asked = query(tmp_path, spectra)
+    store = write_table(tmp_path / "two.csv", ENERGY, [NAMES[0], NAMES[9]], SPECTRA[[0, 9]])
+    found = identify(asked, store, Comparison(limit=limit)).matches
+    assert [match.nearest for match in found] == [NAMES[0]] * 2
+    assert [match.name for match in found] == [NAMES[0], "unknown"]
+    if limit == 1e-4:
+        assert identify(asked, store).matches == found
 
 
 def test_entries_are_resampled_to_each_spectrum(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The bounds that searches leave entries out by: never above the distance, never broken by rounding."""
 
 import numpy as np
-from gigaxas.search import find_neighbours
+from gigaxas.search import find_neighbours, fit_search
 from gigaxas.search.axes import fit_axes, running_average
 from gigaxas.search.segments import fit_segments, segment_sums
 from gigaxas.search.tree import build_tree, nearest_entries, new_walk
@@ -110,3 +110,12 @@ def test_the_tree_finds_the_nearest_coordinates(seed: int, kind: str, count: int
     np.testing.assert_allclose(squares, np.sort(away)[:k], rtol=1e-12)
     np.testing.assert_allclose(away[indices], squares, rtol=1e-12)
     assert sorted(tree.members[tree.members >= 0]) == list(range(count))
+
+
+def test_a_product_measures_few_entries() -> None:
+    """The best of n in random order changes about log n times; an offset of all spectra changes nothing."""
+    rng = np.random.default_rng(7)
+    entries = 1e8 + library(rng, "noise", 2000, 50)
+    found = fit_search(entries, "product").query(entries[:20] + rng.normal(0, 0.1, (20, 50)))
+    assert found.index.ravel().tolist() == list(range(20))
+    assert found.measured.max() < 30
