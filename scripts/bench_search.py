@@ -228,17 +228,17 @@ def _times(tasks: dict[str, Callable[[FloatArray], Any]], queries: FloatArray) -
 def build_table(case: Case, setups: dict[str, dict[str, int]]) -> Iterator[str]:
     """Yield how long every method takes to make a library ready, and the size of its tables."""
     count, table = len(case.library), case.neighbours
-    held = table.index.nbytes + table.distance.nbytes
-    whole = count * (count - 1) * (table.index.itemsize + 4)
+    held = table.entries.nbytes + table.distances.nbytes
+    whole = count * (count - 1) * (table.entries.itemsize + 4)
     yield "| | seconds | table |"
     yield "|---|---:|---:|"
-    row = f"{table.index.shape[1]:,} of {count - 1:,} neighbours"
+    row = f"{table.entries.shape[1]:,} of {count - 1:,} neighbours"
     yield f"| neighbour table ({row}) | {case.seconds:.2f} | {held / 1e6:,.1f} MB of {whole / 1e6:,.0f} MB |"
     for method in METHODS:
         start = time.perf_counter()
         search = make_search(case, method, **setups[method])
         seconds, rows = time.perf_counter() - start, getattr(search, "rows", None)
-        size = f"{(rows.index.nbytes + rows.distance.nbytes) / 1e6:,.1f} MB" if rows is not None else ""
+        size = f"{(rows.entries.nbytes + rows.distances.nbytes) / 1e6:,.1f} MB" if rows is not None else ""
         yield f"| {method}{', its table apart' if method in TABLES else ''} | {seconds:.2f} | {size} |"
 
 

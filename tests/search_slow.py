@@ -171,7 +171,7 @@ def slow_full(search: Any, x: np.ndarray, k: int) -> Slow:
 
 def _with_axes(search: Any, x: np.ndarray, k: int) -> Slow:
     axes = search.axes
-    slow = Slow(search, x, k, axes.entries, axes.slack, axes.longest)
+    slow = Slow(search, x, k, axes.coordinates, axes.slack, axes.longest)
     slow.y = slow.transform(axes.weights, axes.offset, slow.x)
     return slow
 
@@ -259,7 +259,7 @@ def _in_leaf(slow: Slow, tree: Any, leaf: int, limit: Number) -> list[tuple[int,
     return [(int(tree.members[leaf, e]), sums[e]) for e in near if tree.members[leaf, e] >= 0]
 
 
-def _nearest_places(slow: Slow, tree: Any, k: int, most: int) -> list[tuple[Number, int]]:
+def _nearest_entries(slow: Slow, tree: Any, k: int, most: int) -> list[tuple[Number, int]]:
     guess, seen = Best(k, slow.tally), 0
     walk = iter(_leaves(slow, tree, lambda: guess.worst))
     while seen < most or guess.worst.value == math.inf:
@@ -275,12 +275,12 @@ def _nearest_places(slow: Slow, tree: Any, k: int, most: int) -> list[tuple[Numb
 def _fine(slow: Slow, table: Any, first: int) -> None:
     tally, seen = slow.tally, {first}
     away, place = slow.best.list[0][0].sqrt(), 0
-    length = table.index.shape[1]
+    length = table.entries.shape[1]
     while place < length:
         owner = slow.best.list[0][1]
-        if tally.look_up(table.distance[owner, place]) > away + slow.best.reach:
+        if tally.look_up(table.distances[owner, place]) > away + slow.best.reach:
             return
-        n = int(tally.look_up(table.index[owner, place]).value)
+        n = int(tally.look_up(table.entries[owner, place]).value)
         place += 1
         tally.additions += 1  # whether it was seen
         if n in seen:
@@ -297,7 +297,7 @@ def _fine(slow: Slow, table: Any, first: int) -> None:
 
 def slow_tree(search: Any, x: np.ndarray, k: int) -> Slow:
     slow = _with_axes(search, x, k)
-    first = _nearest_places(slow, search.tree, 1, len(search.tree.members))[0][1]
+    first = _nearest_entries(slow, search.tree, 1, len(search.tree.members))[0][1]
     slow.settle(first)
     _fine(slow, search.neighbours, first)
     return slow
@@ -333,12 +333,12 @@ def _voted(slow: Slow, search: Any, y: list[Number]) -> int:
         low, high = 0, len(votes)
         while low < high:
             middle = (low + high) // 2
-            if tally.look_up(search.sorted[a, middle]) < value:
+            if tally.look_up(search.order.along[a, middle]) < value:
                 low = middle + 1
             else:
                 high = middle
-        for i in range(max(0, low - search.span), min(len(votes), low + search.span)):
-            votes[int(tally.look_up(search.order[a, i]).value)] += 1
+        for i in range(max(0, low - search.order.span), min(len(votes), low + search.order.span)):
+            votes[int(tally.look_up(search.order.entries[a, i]).value)] += 1
             tally.additions += 1
     most, nearest, square = tally(0), 0, tally(math.inf)
     for n, count in enumerate(votes):
@@ -346,10 +346,29 @@ def _voted(slow: Slow, search: Any, y: list[Number]) -> int:
             continue
         if tally(count) > most:
             most, square = tally(count), tally(math.inf)
-        away, _ = slow.squares(y, search.entries[n], square, STEP)
+        away, _ = slow.squares(y, search.coordinates[n], square, STEP)
         if away < square:
             nearest, square = n, away
     return nearest
+
+
+def slow_product(search: Any, x: np.ndarray, k: int) -> Slow:
+    slow = Slow(search, x, k, np.empty((len(x), 0)), 0, 0)
+    tally, own = slow.tally, slow.tally(0)
+    centred = [value - tally(mean) for value, mean in zip(slow.x, search.mean, strict=True)]
+    for value in centred:
+        own = own + value * value
+    own = own * tally(1 - 2 * 2.0**-52 * (len(x) + 8))
+    for n, square in enumerate(search.squares):
+        product = tally(0)
+        for value, twice in zip(centred, search.twice[:, n], strict=True):
+            product = product + value * tally(twice)
+        if product + tally(square) + own > slow.best.worst:
+            continue
+        measured, beyond = slow.squares(slow.x, slow.entries[n], slow.best.worst, BLOCK)
+        if not beyond:
+            slow.best.keep(measured, n)
+    return slow
 
 
 class _Spans:
@@ -372,19 +391,19 @@ class _Spans:
 
 def slow_segments(search: Any, x: np.ndarray, k: int) -> Slow:
     axes, levels, width = search.axes, search.levels, search.width
-    slow = Slow(search, x, k, axes.entries, axes.slack, axes.longest)
+    slow = Slow(search, x, k, axes.coordinates, axes.slack, axes.longest)
     sums = slow.x
     if width > 1:
         parts = [slow.x[start : start + width] for start in range(0, len(x), width)]
         sums = [sum(part, start=slow.tally(0)) for part in parts]
     slow.y = slow.transform(axes.weights, axes.offset, sums)
-    guesses = _nearest_places(slow, search.tree, k, 1 + len(x) // LEAF_COST)
+    guesses = _nearest_entries(slow, search.tree, k, 1 + len(x) // LEAF_COST)
     pivot = guesses[0][1]
     slow.settle(pivot)
     square = slow.best.list[0][0]
     for _, n in guesses[1:]:
         slow.settle(n)
-    spans = _Spans(slow, square, guesses[0][0], levels.beside_axes, pivot)
+    spans = _Spans(slow, square, guesses[0][0], levels.axis_residual, pivot)
     found = _row(slow, search.rows, pivot, square)
     if found is None:
         found = _within(slow, search, spans)
@@ -393,14 +412,14 @@ def slow_segments(search: Any, x: np.ndarray, k: int) -> Slow:
 
 
 def _row(slow: Slow, rows: Any, pivot: int, square: Number) -> list[tuple[int, Number]] | None:
-    tally, length, found = slow.tally, rows.index.shape[1], []
+    tally, length, found = slow.tally, rows.entries.shape[1], []
     limit = square.sqrt() + slow.best.reach
-    if length < len(slow.entries) - 1 and tally.look_up(rows.distance[pivot, -1]) <= limit:
+    if length < len(slow.entries) - 1 and tally.look_up(rows.distances[pivot, -1]) <= limit:
         return None
     for i in range(length):
-        if tally.look_up(rows.distance[pivot, i]) > limit:
+        if tally.look_up(rows.distances[pivot, i]) > limit:
             break
-        n = int(tally.look_up(rows.index[pivot, i]).value)
+        n = int(tally.look_up(rows.entries[pivot, i]).value)
         near, beyond = slow.squares(slow.y, slow.places[n], slow.best.reach2, STEP)
         if not beyond:
             found.append((n, near))
@@ -410,7 +429,7 @@ def _row(slow: Slow, rows: Any, pivot: int, square: Number) -> list[tuple[int, N
 def _within(slow: Slow, search: Any, spans: _Spans) -> list[tuple[int, Number]]:
     tally, found, bests = slow.tally, [], Best(slow.k, slow.tally)
     known = tally.look_up(spans.beside[spans.pivot])
-    least = larger(tally(0), spans.least - known - tally(search.levels.longest))
+    least = larger(tally(0), spans.least - known - tally(search.levels.largest))
     room = least * least
     scale = slow.best.reach + slow.lengths
     rounding = tally(3) * slow.slack * scale * scale
@@ -443,7 +462,7 @@ def _settle_found(
             if finer is None:
                 z = [value * tally(weight) for value, weight in zip(sums, levels.scale, strict=True)]
                 inside, _ = slow.squares(z, levels.segments[spans.pivot], tally(math.inf), BLOCK)
-                finer = _Spans(slow, square, inside, levels.beside_segments, spans.pivot)
+                finer = _Spans(slow, square, inside, levels.segment_residual, spans.pivot)
             limit = slow.best.reach2 - finer.bridge(n)
             if limit < tally(0) or slow.squares(z, levels.segments[n], limit, BLOCK)[1]:
                 continue
@@ -459,4 +478,5 @@ SLOW: dict[str, Callable[[Any, np.ndarray, int], Slow]] = {
     "tree": slow_tree,
     "limited": slow_limited,
     "segments": slow_segments,
+    "product": slow_product,
 }

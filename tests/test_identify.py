@@ -9,13 +9,12 @@ from pathlib import Path
 import gigaxas as gx
 import numpy as np
 import pytest
-from gigaxas.search import find_neighbours, fit_search
 from gigaxas.simulate import modelled_library
 from gigaxas.sites import paired_error
 from gigaxas.stores.io.chunks import save_array
 from gigaxas.stores.io.groups import create_group
-from gigaxas.stores.neighbours import library_fingerprint, open_neighbours, write_neighbours
 from gigaxas.workflow.identify import Comparison, comparison, identify, write_matches
+from scipy.optimize import brentq
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
 NAMES, SPECTRA = modelled_library(ENERGY)
@@ -70,6 +69,25 @@ def test_what_no_entry_matches_within_the_noise_is_unknown(tmp_path: Path, libra
     half = query(tmp_path, 0.6 * SPECTRA[0] + 0.4 * SPECTRA[9])
     errors = [identify(half, library, Comparison(limit=limit)).matches[0] for limit in (1e-30, 0.4)]
     assert [match.name == "unknown" for match in errors] == [False, True]
+
+
+@pytest.mark.parametrize("limit", [1e-4, 1e-2])
+def test_unknown_begins_at_the_limit(tmp_path: Path, limit: float) -> None:
+    """Two spectra whose s_error with their entry is a hundredth above and a hundredth below the limit."""
+
+    def error(step: float) -> float:
+        pair = SPECTRA[0] + np.array([[0.0], [step]]) * (SPECTRA[9] - SPECTRA[0])
+        return float(gx.site_error(pair, NOISE)[0, 1])
+
+    steps = [brentq(lambda step, wanted=limit * part: error(step) - wanted, 0, 0.5) for part in (1.01, 0.99)]
+    spectra = SPECTRA[0] + np.array(steps)[:, None] * (SPECTRA[9] - SPECTRA[0])
+    asked = query(tmp_path, spectra)
+    store = write_table(tmp_path / "two.csv", ENERGY, [NAMES[0], NAMES[9]], SPECTRA[[0, 9]])
+    found = identify(asked, store, Comparison(limit=limit)).matches
+    assert [match.nearest for match in found] == [NAMES[0]] * 2
+    assert [match.name for match in found] == [NAMES[0], "unknown"]
+    if limit == 1e-4:
+        assert identify(asked, store).matches == found
 
 
 def test_entries_are_resampled_to_each_spectrum(tmp_path: Path) -> None:
@@ -247,51 +265,6 @@ def test_comparisons_refused(settings: dict[str, float], said: str) -> None:
 def test_a_range_that_leaves_nothing_is_refused(tmp_path: Path, library: Path) -> None:
     with pytest.raises(InputError, match=r"q0: 0 energies to compare, of 7009\.2 to 7321\.2 eV"):
         identify(query(tmp_path, SPECTRA[0]), library, Comparison(span=(8000, 8100)))
-
-
-def test_a_neighbour_table_is_kept_and_used_again(tmp_path: Path, library: Path) -> None:
-    asked, index = query(tmp_path, SPECTRA[[7, 8]]), tmp_path / "index"
-    first = identify(asked, library, index=index)
-    (folder,) = index.iterdir()
-    stamps = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    assert set(stamps) == {"index.npy", "distance.npy", "neighbours.json"}
-    assert identify(asked, library, index=index) == first == identify(asked, library)
-    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == stamps
-    other = write_table(tmp_path / "other.csv", ENERGY, list(NAMES), SPECTRA[::-1])
-    assert identify(asked, other, index=index).matches[0].nearest == NAMES[len(NAMES) - 8]
-    assert len(list(index.iterdir())) == 2
-    whole = (folder / "distance.npy").read_bytes()
-    for damaged in (whole[:-100], whole[:-100] + bytes(100)):
-        (folder / "distance.npy").write_bytes(damaged)
-        with pytest.raises(gx.RunError, match=r"damaged .* delete it to have it made again"):
-            identify(asked, library, index=index)
-    (folder / "distance.npy").unlink()
-    with pytest.raises(gx.RunError, match="damaged"):
-        identify(asked, library, index=index)
-
-
-def test_the_table_of_another_library_is_not_taken(tmp_path: Path) -> None:
-    table = find_neighbours(SPECTRA, 3)
-    write_neighbours(tmp_path / "table", table, "here")
-    opened = open_neighbours(tmp_path / "table", "here")
-    assert isinstance(opened.index, np.memmap)
-    np.testing.assert_array_equal(opened.index, table.index)
-    np.testing.assert_array_equal(opened.distance, table.distance)
-    assert fit_search(SPECTRA, neighbours=opened).query(SPECTRA).index.ravel().tolist() == list(range(61))
-    with pytest.raises(InputError, match=r"the table of another library \(here, expected there\)"):
-        open_neighbours(tmp_path / "table", "there")
-    with pytest.raises(InputError, match="found no neighbour table"):
-        open_neighbours(tmp_path, "here")
-    np.save(tmp_path / "table" / "index.npy", table.index[:, :2])
-    with pytest.raises(gx.RunError, match="damaged"):
-        open_neighbours(tmp_path / "table", "here")
-
-
-def test_the_fingerprint_is_that_of_every_bit() -> None:
-    same, changed = library_fingerprint(SPECTRA), SPECTRA.copy()
-    changed[60, 177] = np.nextafter(changed[60, 177], 9)
-    assert len({same, library_fingerprint(changed), library_fingerprint(SPECTRA.reshape(178, 61))}) == 3
-    assert same == library_fingerprint(np.asfortranarray(SPECTRA))
 
 
 def test_the_noise_of_a_configuration(tmp_path: Path) -> None:

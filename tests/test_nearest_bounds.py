@@ -1,9 +1,16 @@
-"""The bounds of the screening hold for every input, and labels belong to pixels, not to blocks or threads."""
+"""The bounds of the screenings hold for every input, the worst that could be thought of too.
+
+Labels belong to pixels, not to blocks or threads.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import gigaxas.nearest as pn
 import numpy as np
+import pytest
+from gigaxas.nearest import layout
+from gigaxas.nearest.definition import tie_tolerance
+from gigaxas.nearest.full import full
 from gigaxas.nearest.pixels import PLAIN, take_tile
 from gigaxas.nearest.pruned import make_scratch, start_screen
 from gigaxas.nearest.simd import BATCH, score_bounds, screen_lead
@@ -129,3 +136,91 @@ def test_scale_and_offset_of_a_pixel_do_not_matter(problem, power, offset):
     np.testing.assert_array_equal(
         pn.assign_block(moved, prepared).labels, pn.assign_block(block, prepared).labels
     )
+
+
+def _assert_exact(block: np.ndarray, prepared: pn.Prepared) -> np.ndarray:
+    found = pn.assign_block(block, prepared, want_runner_up=True)
+    labels, _ = pn.brute(block, prepared)
+    np.testing.assert_array_equal(found.labels, labels[0])
+    np.testing.assert_array_equal(found.runner_up, labels[1])
+    return found.labels
+
+
+def _orthonormal(rng: np.random.Generator, energies: int, count: int) -> np.ndarray:
+    """Random orthonormal rows (count, E) of mean 0."""
+    rows = np.vstack([np.ones(energies), rng.normal(size=(count, energies))])
+    return np.linalg.qr(rows.T)[0].T[1:]
+
+
+def _one_way_rounding(energies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sites (m, E) and pixels (E, 64) on which the float32 sum of a coordinate errs one way all along.
+
+    All but the first 24 products along the first axis are equal: within a power of two each addition is
+    rounded alike, and the scale of a pixel decides how. Site 1 lies beside the eight axes, site 3 on them,
+    and a pixel is nearer to site 1.
+    """
+    comb = np.repeat([1.0, -1.0, 1.0, -1.0], [12, 12, energies // 2 - 12, energies // 2 - 12])
+    local = np.vstack([np.ones(24), comb[:24], np.random.default_rng(1).normal(size=(8, 24))])
+    along = np.zeros((8, energies))
+    along[:, :24] = np.linalg.qr(local.T)[0].T[2:]
+    beside, strong = along[0], along[1:]
+    rows = [beside, *np.repeat(strong, 3, axis=0) * np.tile([1.0, 2.0, 4.0], 7)[:, None]]
+    comb /= energies**0.5
+    sites = np.array([comb + side * 0.3 * row for row in rows for side in (1, -1)])
+    return sites, np.outer(comb + 1e-2 * beside + 9.7e-3 * strong[0], np.geomspace(1.0, 2.0, 64))
+
+
+@pytest.mark.parametrize("energies", [200, 600])
+def test_rounding_that_adds_up_loses_no_winner(energies: int):
+    sites, block = _one_way_rounding(energies)
+    prepared = pn.prepare(sites, 8)
+    assert (_assert_exact(block, prepared) == 1).all()
+    for start in range(BATCH):
+        _assert_bounds_hold(block[:, start::BATCH].copy(), prepared)
+
+
+@pytest.mark.parametrize("lengths", [(1.0, 0.8, 1.0), (1.0, 1.0, 1.2), (0.7, 1.1, 0.9)])
+def test_axes_that_are_not_orthonormal_lose_no_winner(monkeypatch: pytest.MonkeyPatch, lengths: tuple[float]):
+    """A short axis leaks what it leaves of a site back onto itself; a long one hides what lies beside it.
+
+    The pixels lie between two sites on different axes, or one beside them, a thousandth nearer to one.
+    """
+    rows = _orthonormal(np.random.default_rng(2), 40, 9)
+    axes = np.zeros((40, 8), np.float32)
+    axes[:] = rows[:8].T
+    axes[:, :3] *= lengths
+    monkeypatch.setattr(layout, "_principal_axes", lambda *_: axes)
+    sites = np.array([rows[0] + side * row for row in rows[1:] for side in (0.3, -0.3)])
+    pairs = [(i, j) for i in range(1, 9) for j in range(1, 9) if i != j]
+    block = np.array([rows[0] + 0.2 * rows[i] + 0.1998 * rows[j] for i, j in pairs]).T.copy()
+    prepared = pn.prepare(sites, 8)
+    assert _assert_exact(block, prepared).tolist() == [2 * i - 1 for i, _ in pairs]
+    for start in range(0, len(pairs), BATCH):
+        _assert_bounds_hold(block[:, start : start + BATCH].copy(), prepared)
+
+
+@pytest.mark.parametrize("energies", [8, 178])
+def test_full_screening_keeps_what_float32_cannot_tell_apart(energies: int):
+    """Sites whose correlations differ by less than float32 resolves, and by more than a tie."""
+    rng, count = np.random.default_rng(3), 64
+    rows = _orthonormal(rng, energies, 6)
+    around = rng.normal(size=(count, 5)) @ rows[1:]
+    around /= np.linalg.norm(around, axis=1, keepdims=True)
+    for _ in range(20):
+        r = 0.5 + 10 * tie_tolerance(energies) * rng.permutation(count)
+        prepared = pn.prepare(r[:, None] * rows[0] + np.sqrt(1 - r[:, None] ** 2) * around)
+        screen = np.ascontiguousarray(prepared.sites[:, :energies].T, np.float32)
+        found = full(rows[0][:, None].copy(), prepared, screen, None, 2)
+        assert found.sites[:, 0].tolist() == (np.argsort(-r)[:2] + 1).tolist()
+
+
+@pytest.mark.parametrize("energies", [8, 178, 1000])
+def test_a_tie_is_no_wider_than_the_rounding_of_float64(energies: int):
+    """Correlations a third of the tolerance apart are equal; ten times the tolerance apart they are not."""
+    pixel, beside = _orthonormal(np.random.default_rng(4), energies, 2)
+    block = pixel[:, None].copy()
+    for gap, label in ((1 / 3, 1), (10.0, 2)):
+        away = np.sqrt(2 * gap * 4 * (energies + 8) * 2.0**-53)
+        prepared = pn.prepare([pixel + away * beside, pixel])
+        assert pn.assign_block(block, prepared).labels == [label]
+        assert pn.brute(block, prepared)[0][0] == [label]

@@ -68,6 +68,16 @@ def test_noise_of_any_size(method: str, k: int) -> None:
 
 
 @pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("apart", [1e-8, 1e-15])
+def test_entries_nearer_to_each_other_than_bounds_can_tell(method: str, apart: float) -> None:
+    """Squares of distances far below the rounding of the squared lengths that bounds are made from."""
+    rng = np.random.default_rng(9)
+    entries = np.repeat(library(rng, "smooth", 12, 40), 8, axis=0) + apart * rng.normal(size=(96, 40))
+    entries = rng.permutation(entries)
+    same_as_full(entries, entries + 0.3 * apart * rng.normal(size=(96, 40)), 3, method)
+
+
+@pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize(
     "shape",
     [

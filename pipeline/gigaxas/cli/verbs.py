@@ -190,7 +190,6 @@ def identify_verb(
     ] = None,
     sigma: Annotated[float | None, typer.Option(help="noise of a sample, of spectra of any kind")] = None,
     limit: Annotated[float, typer.Option(help="s_error below which a spectrum is unknown")] = 1e-4,
-    index: Annotated[Path | None, typer.Option(help="keep neighbour tables in this folder")] = None,
     output: Annotated[Path | None, typer.Option(help="write a CSV table")] = None,
 ) -> None:
     """Name spectra by their nearest entries in a library, as far as the noise allows a name."""
@@ -199,7 +198,7 @@ def identify_verb(
     how = comparison(
         config, normalise, sigma, standardised=not as_is, span=span, limit=limit, spectra=spectra
     )
-    found = identify(spectra, library, how, index)
+    found = identify(spectra, library, how)
     show_matches(out, found)
     if output:
         write_matches(output, found)

@@ -1,4 +1,4 @@
-"""Nearest entries of a library: every method of [P], one of our own, all as exact as full search."""
+"""Nearest entries of a library: every method of [P] and two more, all as exact as full search."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from gigaxas.errors import InputError
 from gigaxas.search.definition import Found, Search
 from gigaxas.search.neighbours import Neighbours, find_neighbours
+from gigaxas.search.product import fit_product
 from gigaxas.search.reproduction.clusters import fit_clusters, fit_pilot
 from gigaxas.search.reproduction.fine import fit_tree
 from gigaxas.search.reproduction.full import fit_full, fit_partial
@@ -24,6 +25,7 @@ METHODS: Mapping[str, Callable[..., Search]] = {
     "tree": fit_tree,
     "limited": fit_limited,
     "segments": fit_segments,
+    "product": fit_product,
 }
 
 

@@ -14,25 +14,22 @@ OVERSAMPLE, ROUNDS = 8, 3
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Coordinates y = x @ weights - offset, weights (E, r), offset (r,); `entries` (n, r) are the library's.
-
-    |y(a) - y(b)| <= |a - b| but for rounding, which `slack` times the length of a spectrum covers; `longest`
-    is the length of the longest entry.
-    """
+    """Coordinates y = x @ weights - offset: |y(a) - y(b)| <= |a - b| but for rounding."""
 
     weights: FloatArray
+    """(E, r)."""
     offset: FloatArray
-    entries: FloatArray
+    """(r,)."""
+    coordinates: FloatArray
+    """(n, r), of the entries."""
     longest: float
+    """Length of the longest entry."""
     slack: float
+    """What rounding can add to a distance of coordinates, per length of the spectra."""
 
-    def place(self, queries: FloatArray) -> FloatArray:
-        """Return the coordinates (q, r) of queries (q, E)."""
-        return np.ascontiguousarray(queries @ self.weights - self.offset)
-
-    def placed(self, queries: FloatArray) -> tuple[FloatArray]:
-        """Return the coordinates of queries as `run` takes them."""
-        return (self.place(queries),)
+    def transform(self, queries: FloatArray) -> tuple[FloatArray]:
+        """Return the coordinates (q, r) of queries (q, E), alone in a tuple, as `run_queries` takes them."""
+        return (np.ascontiguousarray(queries @ self.weights - self.offset),)
 
 
 def fit_axes(library: FloatArray, components: int, smooth: int = 1) -> Axes:
@@ -116,7 +113,7 @@ def checked_smooth(width: int | None, default: int, library: FloatArray) -> int:
 
 
 @njit(nogil=True, cache=True)
-def count_transform(samples: int, components: int, work: IntArray) -> None:
+def count_transform(samples: int, components: int, counts: IntArray) -> None:
     """Count the matrix product of one query and its offset."""
-    work[MULTIPLICATIONS] += samples * components
-    work[ADDITIONS] += (samples + 1) * components
+    counts[MULTIPLICATIONS] += samples * components
+    counts[ADDITIONS] += (samples + 1) * components

@@ -4,14 +4,14 @@ The rule of counting. A multiplication, a division and a square root count as on
 addition, a subtraction, a comparison of two numbers and a look-up of a stored distance, length, order or tree
 node count as one addition each; a sum of n terms counts n additions. So a distance over E samples counts E
 multiplications and 2 E additions, and one addition for each time its sum is compared on the way; a transform
-to r coordinates E r multiplications and, with its offset, (E + 1) r additions. Empty places of a leaf count
-as full ones do. Checks of the input, loop counters, copies and changes of sign do not count, nor does
+to r coordinates E r multiplications and, with its offset, (E + 1) r additions. Empty positions of a leaf
+count as full ones do. Checks of the input, loop counters, copies and changes of sign do not count, nor does
 anything done once for a library.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -35,26 +35,38 @@ Prepare = Callable[[FloatArray], tuple[FloatArray, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The k nearest entries of each of q queries, nearest first, equal distances by the lower index.
-
-    `index` and `distance` are (q, k), 0-based and Euclidean; (q,) each: `multiplications` and `additions` as
-    the rule of counting has them, `measured` the entries whose distance over all samples was begun, `moves`
-    how often the search left a candidate for a nearer one.
-    """
+    """The k nearest entries of each of q queries, nearest first, equal distances by the lower index."""
 
     index: IntArray
+    """(q, k), from 0."""
     distance: FloatArray
+    """(q, k), Euclidean."""
     multiplications: IntArray
+    """(q,) by the rule of counting."""
     additions: IntArray
+    """(q,) by the rule of counting."""
     measured: IntArray
+    """(q,) entries whose distance over all samples was begun."""
     moves: IntArray
+    """(q,) how often the search left a candidate for a nearer one."""
+
+
+class Results(NamedTuple):
+    """What a kernel fills for a block of queries; row q is that of query q."""
+
+    indices: IntArray
+    """(q, k) nearest entries, nearest first; NO_ENTRY where none was found yet."""
+    squares: FloatArray
+    """(q, k) their squared distances."""
+    counts: IntArray
+    """(q, 4) MULTIPLICATIONS, ADDITIONS, MEASURED, MOVES."""
 
 
 class Search(Protocol):
     """A library made ready by one method."""
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E) or (E,); InputError as `run` has it."""
+        """Return the k nearest entries of spectra (q, E) or (E,); InputError as `run_queries`."""
 
 
 def as_library(library: ArrayLike) -> FloatArray:
@@ -81,64 +93,62 @@ def _as_queries(spectra: ArrayLike, library: FloatArray, k: int) -> FloatArray:
     return queries
 
 
-def run(
+def run_queries(
     kernel: Any, spectra: ArrayLike, library: FloatArray, k: int, prepare: Prepare, *constants: Any
 ) -> Found:
-    """Return what kernel(queries, *prepare(queries), library, *plain, names, squares, work) finds.
+    """Return what kernel(queries, *prepare(queries), *constants, results) finds.
 
-    Queries are taken a few at a time, so that they stay in the cache from one step to the next. Named tuples
-    become plain ones, so that no compiled kernel on disk depends on a class of this package. InputError for
-    spectra of another length than the library's, unusable samples, or k beyond n.
+    Queries are taken a few at a time, so that they stay in the cache from one step to the next. InputError
+    for spectra of another length than the library's, unusable samples, or k beyond n.
     """
     queries = _as_queries(spectra, library, k)
-    plain = [tuple(value) if isinstance(value, tuple) else value for value in constants]
     count, rows = len(queries), max(1, CACHED // queries[:1].nbytes)
-    names = np.full((count, k), NO_ENTRY, np.int64)
-    squares = np.full((count, k), np.inf)
-    work = np.zeros((count, 4), np.int64)
+    results = Results(
+        np.full((count, k), NO_ENTRY, np.int64), np.full((count, k), np.inf), np.zeros((count, 4), np.int64)
+    )
     for start in range(0, count, rows):
         some = slice(start, start + rows)
         _refuse_unusable(queries, some, "spectrum")
-        block = queries[some]
-        kernel(block, *prepare(block), library, *plain, names[some], squares[some], work[some])
-    return Found(names, np.sqrt(squares), *np.ascontiguousarray(work.T))
+        part = Results(results.indices[some], results.squares[some], results.counts[some])
+        kernel(queries[some], *prepare(queries[some]), *constants, part)
+    return Found(results.indices, np.sqrt(results.squares), *np.ascontiguousarray(results.counts.T))
 
 
 @njit(nogil=True, cache=True)
-def measure(x: FloatArray, entries: FloatArray, n: int, limit: float, work: IntArray) -> float:
+def measure(x: FloatArray, entries: FloatArray, n: int, limit: float, counts: IntArray) -> float:
     """Return the squared distance of x (E,) to entry n, or a partial sum once it exceeds `limit`.
 
     Eight sums side by side, then added pairwise: the same bits for every method. Partial sums never exceed
     the whole, in float64 either, so a limit can be compared without any slack.
     """
-    work[MEASURED] += 1
-    return sum_to(limit, x, entries, n, work)
+    counts[MEASURED] += 1
+    return sum_to(limit, x, entries, n, counts)
 
 
 @njit(nogil=True, cache=True)
-def sum_to(limit: float, x: FloatArray, rows: FloatArray, n: int, work: IntArray) -> float:
+def sum_to(limit: float, x: FloatArray, rows: FloatArray, n: int, counts: IntArray) -> float:
     """Return the squared distance of x (m,) to row n, or a partial sum once it exceeds `limit`."""
     total, done = sum_squares(x, rows, n, limit)
-    work[MULTIPLICATIONS] += done
-    work[ADDITIONS] += 2 * done + (done + BLOCK - 1) // BLOCK
+    counts[MULTIPLICATIONS] += done
+    counts[ADDITIONS] += 2 * done + (done + BLOCK - 1) // BLOCK
     return total
 
 
 @njit(nogil=True, cache=True)
-def keep(entry: int, square: float, names: IntArray, squares: FloatArray, work: IntArray) -> int:
-    """Put an entry into the sorted list of the nearest (k,) and return its place there, k for none."""
-    place = names.size
-    while place > 0:
-        work[ADDITIONS] += 1
-        before = squares[place - 1]
-        if before < square or (before == square and names[place - 1] < entry):
+def insert(entry: int, square: float, indices: IntArray, squares: FloatArray, counts: IntArray) -> int:
+    """Put an entry into the sorted list of the nearest (k,) and return its rank, k for none."""
+    rank = indices.size
+    while rank > 0:
+        counts[ADDITIONS] += 1
+        before = squares[rank - 1]
+        if before < square or (before == square and indices[rank - 1] < entry):
             break
-        place -= 1
-    for i in range(names.size - 1, place, -1):
-        names[i], squares[i] = names[i - 1], squares[i - 1]
-    if place < names.size:
-        names[place], squares[place] = entry, square
-    return place
+        rank -= 1
+    for i in range(indices.size - 1, rank, -1):
+        indices[i], squares[i] = indices[i - 1], squares[i - 1]
+    if rank < indices.size:
+        indices[rank], squares[rank] = entry, square
+    return rank
 
 
 def _refuse_unusable(spectra: FloatArray, some: slice, what: str) -> None:

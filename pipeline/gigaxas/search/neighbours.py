@@ -1,7 +1,6 @@
 """The neighbours of every entry of a library in order of distance, as many as memory is given for."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +13,25 @@ TABLE_BYTES = 64 * 2**20
 ROWS = 512
 
 
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """For each of n entries its nearest others: `index` (n, T) uint16 or uint32, `distance` (n, T) float32.
+class Neighbours(NamedTuple):
+    """For each of n entries its nearest others, the nearest first.
 
-    Distances rise along a row and are never above the true ones. A search that comes to the end of a row of
-    fewer than n - 1 goes through the library instead.
+    A search that comes to the end of a row of fewer than n - 1 goes through the library instead.
     """
 
-    index: NDArray[np.unsignedinteger[Any]]
-    distance: NDArray[np.float32]
+    entries: NDArray[np.unsignedinteger[Any]]
+    """(n, T) uint16 or uint32."""
+    distances: NDArray[np.float32]
+    """(n, T), rising along a row and never above the true distance."""
 
 
 def checked_neighbours(table: Neighbours | None, library: FloatArray) -> Neighbours:
     """Return the table, made anew for None; InputError unless it has a row for every entry (n, E)."""
     if table is None:
         return find_neighbours(library)
-    if len(table.index) != len(library):
+    if len(table.entries) != len(library):
         raise InputError(
-            f"neighbour table of {len(table.index)} entries; expected {len(library)}, those of the library: "
+            f"neighbour table of {len(table.entries)} entries; expected {len(library)}, those of the library; "
             "make it again"
         )
     return table

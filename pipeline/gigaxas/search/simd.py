@@ -28,14 +28,13 @@ def _add_squares(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         parts = {k: array_parts(context, builder, signature.args[k], args[k]) for k in (0, 3, 6)}
         vector = ir.VectorType(ir.DoubleType(), LEAF)
-        places, kept = row_of(builder, parts[3], args[4]), parts[6][0]
+        columns, kept = row_of(builder, parts[3], args[4]), parts[6][0]
         kind = ir.FunctionType(vector, [vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LEAF}f64")
         total = cgutils.alloca_once_value(builder, load_vector(builder, kept, index_of(0), vector))
         with cgutils.for_range_slice(builder, args[1], args[2], index_of(1)) as (i, _):
-            place = spread(builder, builder.load(builder.gep(parts[0][0], [i])), LEAF)
-            here = load_vector(builder, places, builder.mul(i, index_of(LEAF)), vector)
-            gap = builder.fsub(place, here)
+            here = spread(builder, builder.load(builder.gep(parts[0][0], [i])), LEAF)
+            gap = builder.fsub(here, load_vector(builder, columns, builder.mul(i, index_of(LEAF)), vector))
             builder.store(builder.call(fused, [gap, gap, builder.load(total)]), total)
         found = builder.load(total)
         builder.store(found, builder.bitcast(kept, vector.as_pointer()), align=8)

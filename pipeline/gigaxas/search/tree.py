@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, keep
+from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, insert
 from gigaxas.search.simd import LEAF, add_squares
 from gigaxas.simd import lowest_bit
 
@@ -16,22 +16,29 @@ STACK = 128  # two for each level, and more levels than any memory holds entries
 
 
 class Tree(NamedTuple):
-    """Nodes in heap order: node i splits `axis[i]` at `value[i]` into 2 i + 1 (below) and 2 i + 2.
-
-    Leaf j holds the entries `members[j]` (16,) at `leaves[j]` (r, 16), so that one axis of a leaf is one
-    vector; empty places are infinitely far, their member is -1.
-    """
+    """Nodes in heap order: node i leads to 2 i + 1, below its value, and to 2 i + 2."""
 
     axis: IntArray
+    """(nodes,) the axis that a node splits."""
     value: FloatArray
+    """(nodes,) where it splits it."""
     members: IntArray
+    """(leaves, 16) the entries of a leaf, -1 for none."""
     leaves: FloatArray
+    """(leaves, r, 16) their coordinates, infinite for none: one axis of a leaf is one vector."""
 
 
-# A walk through a tree: cells (s, 2), a stack from row 1 on of nodes yet to see and the axis that leads to
-# each, its height in row 0; gaps (s, 2), the distance along that axis and the squared distance of the cell;
-# how far off the query is along every axis of the cell it is in (r,); squares in the last leaf (16,).
-Walk = tuple[IntArray, FloatArray, FloatArray, FloatArray]
+class Walk(NamedTuple):
+    """The memory of a walk through a tree."""
+
+    cells: IntArray
+    """(s, 2) a stack, from row 1 on, of nodes yet to see and the axis to each; its height in [0, 0]."""
+    gaps: FloatArray
+    """(s, 2) the distance of a node's cell along that axis, and its squared distance."""
+    inside: FloatArray
+    """(r,) how far off the query is along every axis of the cell it is in."""
+    sums: FloatArray
+    """(16,) squared distances in the last leaf."""
 
 
 def build_tree(coordinates: FloatArray) -> Tree:
@@ -60,8 +67,8 @@ def build_tree(coordinates: FloatArray) -> Tree:
 
 @njit(nogil=True, cache=True)
 def new_walk(components: int) -> Walk:
-    """Return room for walks through a tree of so many axes."""
-    return np.zeros((STACK, 2), np.int64), np.zeros((STACK, 2)), np.zeros(components), np.zeros(LEAF)
+    """Return memory for walks through a tree of so many axes."""
+    return Walk(np.zeros((STACK, 2), np.int64), np.zeros((STACK, 2)), np.zeros(components), np.zeros(LEAF))
 
 
 @njit(nogil=True, cache=True)
@@ -73,20 +80,13 @@ def restart(walk: Walk) -> None:
 
 
 @njit(nogil=True, cache=True)
-def next_leaf(
-    y: FloatArray,
-    limit: float,
-    axis: IntArray,
-    value: FloatArray,
-    cells: IntArray,
-    gaps: FloatArray,
-    inside: FloatArray,
-    work: IntArray,
-) -> int:
+def next_leaf(y: FloatArray, limit: float, tree: Tree, walk: Walk, counts: IntArray) -> int:
     """Return the next leaf whose cell is within a squared distance of `limit` of y (r,); -1 after the last.
 
     Near cells come first. The distance of a cell follows from its parent's by the one axis that changed.
     """
+    axis, value, _, _ = tree
+    cells, gaps, inside, _ = walk
     top, looks = cells[0, 0], 0
     while top > 0:
         node, along = cells[top, 0], cells[top, 1]
@@ -114,17 +114,17 @@ def next_leaf(
             node = 2 * node + 1 if gap < 0.0 else 2 * node + 2
             steps += 1
         cells[0, 0] = top
-        work[MULTIPLICATIONS] += 2 * steps
-        work[ADDITIONS] += 5 * steps + looks
+        counts[MULTIPLICATIONS] += 2 * steps
+        counts[ADDITIONS] += 5 * steps + looks
         return node - axis.size
     cells[0, 0] = 0
-    work[ADDITIONS] += looks
+    counts[ADDITIONS] += looks
     return -1
 
 
 @njit(nogil=True, cache=True)
 def search_leaf(
-    y: FloatArray, leaf: int, limit: float, leaves: FloatArray, sums: FloatArray, work: IntArray
+    y: FloatArray, leaf: int, limit: float, leaves: FloatArray, sums: FloatArray, counts: IntArray
 ) -> int:
     """Put the squared distances of a leaf's entries to y into `sums` (16,); say which are in `limit`.
 
@@ -137,35 +137,34 @@ def search_leaf(
         near = add_squares(y, done, stop, leaves, leaf, limit, sums)
         done = stop
         looks += 1
-    work[MULTIPLICATIONS] += LEAF * done
-    work[ADDITIONS] += LEAF * (2 * done + looks)
+    counts[MULTIPLICATIONS] += LEAF * done
+    counts[ADDITIONS] += LEAF * (2 * done + looks)
     return near
 
 
 @njit(nogil=True, cache=True)
-def nearest_places(
-    y: FloatArray, most: int, tree: Tree, walk: Walk, names: IntArray, squares: FloatArray, work: IntArray
+def nearest_entries(
+    y: FloatArray, most: int, tree: Tree, walk: Walk, indices: IntArray, squares: FloatArray, counts: IntArray
 ) -> None:
-    """Find the entries (k,) whose places are nearest to y (r,), nearest first, and their squared distances.
+    """Find the entries (k,) of the coordinates nearest to y (r,), nearest first, and their squared distances.
 
     After `most` leaves, and as many more as hold k entries, the nearest so far are taken.
     """
-    axis, value, members, leaves = tree
-    cells, gaps, inside, sums = walk
+    members, leaves, sums = tree.members, tree.leaves, walk.sums
     restart(walk)
     squares[:] = np.inf
     while most > 0 or squares[-1] == np.inf:
-        leaf = next_leaf(y, squares[-1], axis, value, cells, gaps, inside, work)
+        leaf = next_leaf(y, squares[-1], tree, walk, counts)
         if leaf < 0:
             return
         most -= 1
-        near = search_leaf(y, leaf, squares[-1], leaves, sums, work)
+        near = search_leaf(y, leaf, squares[-1], leaves, sums, counts)
         while near:
             e = lowest_bit(near)
             near &= near - 1
             if members[leaf, e] < 0:
                 continue
             if sums[e] > squares[-1]:
-                work[ADDITIONS] += 1
+                counts[ADDITIONS] += 1
             else:
-                keep(members[leaf, e], sums[e], names, squares, work)
+                insert(members[leaf, e], sums[e], indices, squares, counts)

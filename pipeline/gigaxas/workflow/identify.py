@@ -13,8 +13,7 @@ from gigaxas.config.load import load_config
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config, Noise
 from gigaxas.errors import InputError
-from gigaxas.search import Search, fit_search
-from gigaxas.search.segments import SegmentSearch, fit_segments
+from gigaxas.search.product import fit_product
 from gigaxas.sites import paired_error
 from gigaxas.sites.table import distinct_names
 from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
@@ -22,7 +21,6 @@ from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.spectrum import MIN_SAMPLES
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
-from gigaxas.stores.neighbours import holds_neighbours, library_fingerprint, open_neighbours, write_neighbours
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.resolve import describe
@@ -33,19 +31,18 @@ WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 
 @dataclass(frozen=True)
 class Comparison:
-    """How spectra and entries are compared.
-
-    `ranges` (pre-edge, post-edge, eV) normalise both, where they are measured absorbance; `standardised`
-    takes mean and length off, as [I] does; `span` (low, high, eV) is compared alone. `noise` is a working
-    point, for normalised absorbance, or the standard deviation of a sample for any other spectra. A spectrum
-    is unknown when its s_error with the nearest entry is below `limit`.
-    """
+    """How spectra and entries are compared. InputError for a value that has no meaning."""
 
     noise: NoiseModel | float = WORKING_POINT
+    """A working point, for normalised absorbance, or the standard deviation of a sample, for any other."""
     ranges: Ranges | None = None
+    """Pre-edge and post-edge, eV, to normalise both, if they are measured absorbance; None: as they are."""
     standardised: bool = True
+    """Whether mean and length are taken off, as [I] does."""
     span: tuple[float, float] | None = None
+    """Low and high, eV: what is compared; None: all energies of a spectrum."""
     limit: float = 1e-4
+    """A spectrum is unknown when its s_error with the nearest entry is below this."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.noise, NoiseModel) and not 0 < self.noise < np.inf:
@@ -60,37 +57,44 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Match:
-    """A spectrum and the entry nearest to it.
-
-    `name` is that of the entry, or "unknown"; `error` the s_error between spectrum and entry, `distance` that
-    of the spectra as compared. `runner_up` is the second nearest entry, with its correlation and distance to
-    the spectrum; `runner_up_error` the s_error between the two entries.
-    """
+    """A spectrum and the two entries nearest to it."""
 
     spectrum: str
+    """Its name."""
     source: str
+    """Where it comes from."""
     name: str
+    """That of the nearest entry, or "unknown"."""
     nearest: str
+    """That of the nearest entry."""
     correlation: float
+    """Pearson correlation of the spectrum with it."""
     distance: float
+    """Euclidean distance of the two, as compared."""
     error: float
+    """s_error of the two ([I] Eq. 1)."""
     runner_up: str
+    """The name of the second nearest entry."""
     runner_up_correlation: float
+    """Pearson correlation of the spectrum with it."""
     runner_up_distance: float
+    """Euclidean distance of the two, as compared."""
     runner_up_error: float
+    """s_error of the two entries."""
 
 
 @dataclass(frozen=True)
 class Identified:
-    """Matches in the order of the spectra, by what noise; `entries` is how many of the library took part.
-
-    `left_out` says of every entry that some spectrum was not compared with why it was not.
-    """
+    """What `identify` found."""
 
     matches: tuple[Match, ...]
+    """In the order of the spectra."""
     entries: int
+    """How many of the library took part."""
     left_out: tuple[str, ...]
+    """Why entries that some spectrum was not compared with were not."""
     noise: NoiseModel | float
+    """The noise that names were given by."""
 
 
 def comparison(
@@ -138,13 +142,11 @@ def identify(
     spectra: str | Path,
     library: str | Path,
     comparison: Comparison | None = None,
-    index: Path | None = None,
 ) -> Identified:
     """Name the spectra of a file, folder or run by the nearest entries of a library.
 
-    Entries are resampled to the energies of each spectrum. With `index`, a folder, the library's neighbour
-    tables are kept there and used again. InputError: spectra or a library that cannot be read, that do not
-    overlap, or that the noise says nothing about; every unusable spectrum is named.
+    Entries are resampled to the energies of each spectrum. InputError: spectra or a library that cannot be
+    read, that do not overlap, or that the noise says nothing about; every unusable spectrum is named.
     """
     how = comparison or Comparison()
     wanted = _all_usable(read_collection(Path(spectra), how.ranges))
@@ -157,7 +159,7 @@ def identify(
         values, kept, refused = _library_on(entries, grid, library)
         left_out = refused | left_out
         taken = max(taken, len(kept))
-        group = _match([wanted[i] for i in members], grid, values, [names[i] for i in kept], how, index)
+        group = _match([wanted[i] for i in members], grid, values, [names[i] for i in kept], how)
         matches |= dict(zip(members, group, strict=True))
     said = tuple(left_out[i] for i in sorted(left_out))
     return Identified(tuple(matches[i] for i in range(len(wanted))), taken, said, how.noise)
@@ -227,17 +229,13 @@ def _library_on(
 
 
 def _match(
-    spectra: Sequence[Spectrum],
-    grid: FloatArray,
-    entries: FloatArray,
-    names: Sequence[str],
-    how: Comparison,
-    index: Path | None,
+    spectra: Sequence[Spectrum], grid: FloatArray, entries: FloatArray, names: Sequence[str], how: Comparison
 ) -> list[Match]:
+    """Match spectra at the energies `grid` (E,) with entries (n, E) of these names."""
     values = np.array(_all_on_grid(spectra, grid))
     shapes, entry_shapes = standardise(values), standardise(entries)
     compared, library = (shapes, entry_shapes) if how.standardised else (values, entries)
-    found = _search_of(library, index).query(compared, k=2)
+    found = fit_product(library).query(compared, k=2)
     first, second = found.index.T
     near = np.einsum("qe,qe->q", shapes, entry_shapes[first])
     next_to = np.einsum("qe,qe->q", shapes, entry_shapes[second])
@@ -246,17 +244,17 @@ def _match(
     between = paired_error(entries[first], entries[second], *sigmas)
     return [
         Match(
-            spectrum.name,
-            spectrum.source,
-            names[first[q]] if with_entry[q] >= how.limit else UNKNOWN,
-            names[first[q]],
-            float(near[q]),
-            float(found.distance[q, 0]),
-            float(with_entry[q]),
-            names[second[q]],
-            float(next_to[q]),
-            float(found.distance[q, 1]),
-            float(between[q]),
+            spectrum=spectrum.name,
+            source=spectrum.source,
+            name=names[first[q]] if with_entry[q] >= how.limit else UNKNOWN,
+            nearest=names[first[q]],
+            correlation=float(near[q]),
+            distance=float(found.distance[q, 0]),
+            error=float(with_entry[q]),
+            runner_up=names[second[q]],
+            runner_up_correlation=float(next_to[q]),
+            runner_up_distance=float(found.distance[q, 1]),
+            runner_up_error=float(between[q]),
         )
         for q, spectrum in enumerate(spectra)
     ]
@@ -284,15 +282,3 @@ def _sigma(values: FloatArray, how: Comparison) -> FloatArray:
             f"{error}; spectra are taken as normalised absorbance: normalise measured ones (--normalise), "
             "give the noise of any others (--sigma)"
         ) from None
-
-
-def _search_of(library: FloatArray, index: Path | None) -> Search:
-    if index is None:
-        return fit_search(library)
-    fingerprint = library_fingerprint(library, "segments")
-    folder = index / fingerprint
-    if holds_neighbours(folder, fingerprint):
-        return fit_segments(library, neighbours=open_neighbours(folder, fingerprint))
-    search: SegmentSearch = fit_segments(library)
-    write_neighbours(folder, search.rows, fingerprint)
-    return search

@@ -10,42 +10,66 @@ from numpy.typing import ArrayLike
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.search.axes import Axes, checked_components, count_transform, fit_axes
-from gigaxas.search.bounds import Scale, apart, consider, scale_of, settle
-from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, Found, as_library, keep, run
+from gigaxas.search.bounds import (
+    Best,
+    Library,
+    Query,
+    best_of,
+    consider,
+    library_of,
+    partial_distance,
+    update,
+)
+from gigaxas.search.definition import (
+    ADDITIONS,
+    MULTIPLICATIONS,
+    Found,
+    Results,
+    as_library,
+    insert,
+    run_queries,
+)
 
 COMPONENTS, PILOT = 32, 4
-SETTLING = 10
+ITERATIONS = 10
 
 
 class Clusters(NamedTuple):
-    """Cluster j holds `members[bounds[j]:bounds[j + 1]]` in order of their `distance` to its `centre[j]`.
-
-    The centre is the member nearest to the cluster's mean; distances are those of the coordinates.
-    """
+    """Clusters of entries; the centre is the member nearest to the mean, distances are of coordinates."""
 
     bounds: IntArray
+    """(c + 1,) cluster j holds members[bounds[j] : bounds[j + 1]]."""
     members: IntArray
+    """(n,) entries, in order of their distance to the centre."""
     distance: FloatArray
+    """(n,) these distances."""
     centre: IntArray
+    """(c,) entries."""
     coordinates: FloatArray
+    """(c, r), of the centres."""
     radius: FloatArray
+    """(c,) largest distance of a member to the centre."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterSearch:
-    """Entries (n, E), their principal axes and clusters; `pilot` axes make a first guess."""
+    """A library made ready for `fit_clusters` or `fit_pilot`."""
 
     library: FloatArray
+    """(n, E)."""
     axes: Axes
+    """Its principal axes."""
     clusters: Clusters
+    """Of the coordinates."""
     pilot: int
+    """Axes that make a first guess; 0 for none."""
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
+        """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
         axes = self.axes
-        leading = np.ascontiguousarray(axes.entries[:, : self.pilot])
-        constants = (axes.entries, scale_of(axes), self.clusters, leading)
-        return run(_search, spectra, self.library, k, axes.placed, *constants)
+        leading = np.ascontiguousarray(axes.coordinates[:, : self.pilot])
+        constants = (library_of(self.library, axes), self.clusters, leading)
+        return run_queries(_search, spectra, self.library, k, axes.transform, *constants)
 
 
 def fit_clusters(
@@ -73,7 +97,8 @@ def _fit(library: ArrayLike, components: int | None, clusters: int | None, pilot
     count = max(1, round(len(entries) ** 0.5)) if clusters is None else clusters
     if not 1 <= count <= len(entries):
         raise InputError(f"clusters = {count}; expected 1 to {len(entries)}, the number of entries")
-    return ClusterSearch(entries, axes, make_clusters(axes.entries, count), min(pilot, axes.entries.shape[1]))
+    made = make_clusters(axes.coordinates, count)
+    return ClusterSearch(entries, axes, made, min(pilot, axes.coordinates.shape[1]))
 
 
 def make_clusters(coordinates: FloatArray, count: int) -> Clusters:
@@ -122,7 +147,7 @@ def _halves(coordinates: FloatArray, group: IntArray) -> tuple[IntArray, IntArra
     upper = along > along.min() + 0.5 * np.ptp(along)
     if upper.all() or not upper.any():
         upper = np.arange(len(group)) >= len(group) // 2
-    for _ in range(SETTLING):
+    for _ in range(ITERATIONS):
         away = [((inside - inside[side].mean(axis=0)) ** 2).sum(axis=1) for side in (~upper, upper)]
         moved = away[1] < away[0]
         if moved.all() or not moved.any() or (moved == upper).all():
@@ -132,59 +157,48 @@ def _halves(coordinates: FloatArray, group: IntArray) -> tuple[IntArray, IntArra
 
 
 @njit(nogil=True, cache=True)
-def _pilot(y: FloatArray, leading: FloatArray, work: IntArray) -> int:
+def _pilot(y: FloatArray, leading: FloatArray, counts: IntArray) -> int:
     """Return the entry nearest to y in its leading coordinates, by partial distortion."""
-    name, square = np.zeros(1, np.int64), np.full(1, np.inf)
+    index, square = np.zeros(1, np.int64), np.full(1, np.inf)
     for n in range(len(leading)):
-        here = apart(y[: leading.shape[1]], leading, n, square[0], work)
+        here = partial_distance(y[: leading.shape[1]], leading, n, square[0], counts)
         if here <= square[0]:
-            keep(n, here, name, square, work)
-    return name[0]
+            insert(n, here, index, square, counts)
+    return index[0]
 
 
 @njit(nogil=True, cache=True)
 def _search_cluster(
-    j: int,
-    away: float,
-    first: int,
-    x: FloatArray,
-    y: FloatArray,
-    entries: FloatArray,
-    places: FloatArray,
-    scale: Scale,
-    clusters: Clusters,
-    names: IntArray,
-    squares: FloatArray,
-    reach: FloatArray,
-    work: IntArray,
+    j: int, distance: float, first: int, query: Query, library: Library, clusters: Clusters, best: Best
 ) -> None:
-    """Look at the members of cluster j, whose centre is `away`, that the triangle inequality leaves."""
-    bounds, members, distance, _, _, radius = clusters
-    work[ADDITIONS] += 3
-    if away - radius[j] > reach[0]:
+    """Look at the members of cluster j, its centre at `distance`, that the triangle inequality leaves."""
+    bounds, members, stored, _, _, radii = clusters
+    counts, radius = best.counts, best.radius
+    counts[ADDITIONS] += 3
+    if distance - radii[j] > radius[0]:
         return
     for i in range(bounds[j], bounds[j + 1]):
-        gap = away - distance[i]
-        work[ADDITIONS] += 3
-        if gap > reach[0]:
+        gap = distance - stored[i]
+        counts[ADDITIONS] += 3
+        if gap > radius[0]:
             continue
-        work[ADDITIONS] += 1
-        if -gap > reach[0]:
+        counts[ADDITIONS] += 1
+        if -gap > radius[0]:
             return
-        work[ADDITIONS] += 2
+        counts[ADDITIONS] += 2
         if members[i] != first:
-            consider(members[i], x, y, entries, places, scale, names, squares, reach, work)
+            consider(members[i], query, library, best)
 
 
 @njit(nogil=True, cache=True)
-def _nearest_centre(y: FloatArray, clusters: Clusters, away: FloatArray, work: IntArray) -> int:
-    """Put the distances of all centres to y into `away`; return the nearest."""
-    coordinates, nearest = clusters[4], 0
-    for j in range(away.size):
-        away[j] = np.sqrt(apart(y, coordinates, j, np.inf, work))
-        work[MULTIPLICATIONS] += 1
-        work[ADDITIONS] += 1
-        if away[j] < away[nearest]:
+def _nearest_centre(y: FloatArray, centres: FloatArray, distances: FloatArray, counts: IntArray) -> int:
+    """Fill the distances (c,) of all centres (c, r) to y; return the nearest."""
+    nearest = 0
+    for j in range(distances.size):
+        distances[j] = np.sqrt(partial_distance(y, centres, j, np.inf, counts))
+        counts[MULTIPLICATIONS] += 1
+        counts[ADDITIONS] += 1
+        if distances[j] < distances[nearest]:
             nearest = j
     return nearest
 
@@ -192,29 +206,22 @@ def _nearest_centre(y: FloatArray, clusters: Clusters, away: FloatArray, work: I
 @njit(nogil=True, cache=True)
 def _search(
     queries: FloatArray,
-    places: FloatArray,
-    entries: FloatArray,
-    entry_places: FloatArray,
-    scale: Scale,
+    coordinates: FloatArray,
+    library: Library,
     clusters: Clusters,
     leading: FloatArray,
-    names: IntArray,
-    squares: FloatArray,
-    work: IntArray,
+    results: Results,
 ) -> None:
-    centre = clusters[3]
-    away, reach = np.empty(len(centre)), np.empty(2)
-    library = (entries, entry_places, scale, clusters)
+    distances, radius = np.empty(len(clusters.centre)), np.empty(2)
     for q in range(len(queries)):
-        x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
-        reach[:] = np.inf
-        count_transform(x.size, y.size, work[q])
-        nearest = _nearest_centre(y, clusters, away, work[q])
-        first = centre[nearest]
+        query, best = Query(queries[q], coordinates[q]), best_of(results, q, radius)
+        count_transform(query.x.size, query.y.size, best.counts)
+        nearest = _nearest_centre(query.y, clusters.coordinates, distances, best.counts)
+        first = clusters.centre[nearest]
         if leading.shape[1]:
-            first = _pilot(y, leading, work[q])
-        settle(first, x, entries, scale, *best)
-        _search_cluster(nearest, away[nearest], first, x, y, *library, *best)
-        for j in range(away.size):
+            first = _pilot(query.y, leading, best.counts)
+        update(first, query.x, library, best)
+        _search_cluster(nearest, distances[nearest], first, query, library, clusters, best)
+        for j in range(distances.size):
             if j != nearest:
-                _search_cluster(j, away[j], first, x, y, *library, *best)
+                _search_cluster(j, distances[j], first, query, library, clusters, best)

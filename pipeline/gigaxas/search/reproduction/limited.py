@@ -7,6 +7,7 @@ is not linear, so that these coordinates bound nothing: they name the candidate,
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,38 +15,49 @@ from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.search.axes import checked_components, longest_of, principal_axes, slack_of
-from gigaxas.search.bounds import Scale, apart, settle
-from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, Found, as_library, run
+from gigaxas.search.bounds import Library, Query, Rounding, best_of, partial_distance, update
+from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, Found, Results, as_library, run_queries
 from gigaxas.search.neighbours import Neighbours, checked_neighbours
-from gigaxas.search.reproduction.fine import Rows, rows_of, walk_neighbours
+from gigaxas.search.reproduction.fine import walk_neighbours
 
 COMPONENTS, WINDOW, STRIDE, CUT, RANGE = 16, 11, 5, 0.02, 128
 
 
+class Order(NamedTuple):
+    """The n entries in order along each of r axes."""
+
+    entries: IntArray
+    """(r, n)."""
+    along: FloatArray
+    """(r, n) their coordinates."""
+    span: int
+    """How many entries on either side of the query get a vote."""
+
+
 @dataclass(frozen=True, eq=False)
 class AxisSearch:
-    """Entries (n, E); axes (m, r) of their thinned, cut spectra; the entries in order along each axis.
-
-    `order` and `sorted` (r, n) are entries and coordinates; `entries` (n, r) the coordinates; `span` is how
-    many entries on either side of the query get a vote.
-    """
+    """A library made ready for `fit_limited`."""
 
     library: FloatArray
+    """(n, E)."""
     weights: FloatArray
-    entries: FloatArray
-    order: IntArray
-    sorted: FloatArray
-    span: int
-    scale: Scale
+    """(m, r), axes of the thinned, cut spectra."""
+    coordinates: FloatArray
+    """(n, r), of the entries."""
+    order: Order
+    """The entries along the axes."""
+    rounding: Rounding
+    """Of distances."""
     neighbours: Neighbours
+    """Those of every entry."""
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
-        axes = (self.weights.shape[0], self.entries, self.order, self.sorted, self.span)
-        constants = (self.scale, axes, rows_of(self.neighbours))
-        return run(_search, spectra, self.library, k, self._placed, *constants)
+        """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
+        library = Library(self.library, np.empty((1, 0)), self.rounding)
+        constants = (len(self.weights), self.coordinates, self.order, library, self.neighbours)
+        return run_queries(_search, spectra, self.library, k, self._transform, *constants)
 
-    def _placed(self, queries: FloatArray) -> tuple[FloatArray]:
+    def _transform(self, queries: FloatArray) -> tuple[FloatArray]:
         return (np.ascontiguousarray(thin(queries) @ self.weights),)
 
 
@@ -59,13 +71,13 @@ def fit_limited(
     spectra = as_library(library)
     thinned = thin(spectra)
     weights = principal_axes(thinned, checked_components(components, COMPONENTS, thinned))
-    entries = np.ascontiguousarray(thinned @ weights)
-    order = np.argsort(entries.T, axis=1, kind="stable")
-    along = np.take_along_axis(np.ascontiguousarray(entries.T), order, axis=1)
+    coordinates = np.ascontiguousarray(thinned @ weights)
+    order = np.argsort(coordinates.T, axis=1, kind="stable")
+    along = np.take_along_axis(np.ascontiguousarray(coordinates.T), order, axis=1)
     span = max(4, len(spectra) // RANGE)
     table = checked_neighbours(neighbours, spectra)
-    scale = Scale(3 * longest_of(spectra), slack_of(spectra.shape[1], 0))
-    return AxisSearch(spectra, weights, entries, order, along, span, scale, table)
+    rounding = Rounding(3 * longest_of(spectra), slack_of(spectra.shape[1], 0))
+    return AxisSearch(spectra, weights, coordinates, Order(order, along, span), rounding, table)
 
 
 def thin(spectra: FloatArray) -> FloatArray:
@@ -97,71 +109,61 @@ def _thin(spectra: FloatArray, thinned: FloatArray) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _count_thinning(samples: int, thinned: int, components: int, work: IntArray) -> None:
+def _count_thinning(samples: int, thinned: int, components: int, counts: IntArray) -> None:
     """Count the running sums, averages, cut and matrix product of one query."""
-    work[MULTIPLICATIONS] += thinned * (components + 1) + 1
-    work[ADDITIONS] += max(samples, 2 * samples - WINDOW // 2 - 1) + thinned * (components + 2)
+    counts[MULTIPLICATIONS] += thinned * (components + 1) + 1
+    counts[ADDITIONS] += max(samples, 2 * samples - WINDOW // 2 - 1) + thinned * (components + 2)
 
 
 @njit(nogil=True, cache=True)
-def _vote(
-    y: FloatArray,
-    entries: FloatArray,
-    order: IntArray,
-    along: FloatArray,
-    span: int,
-    votes: IntArray,
-    work: IntArray,
-) -> int:
+def _vote(y: FloatArray, coordinates: FloatArray, order: Order, votes: IntArray, counts: IntArray) -> int:
     """Return the entry with most votes of the axes, the nearest in coordinates where several have as many."""
+    entries, along, span = order
     votes[:] = 0
-    count = votes.size
     for a in range(y.size):
-        low, high = 0, count
+        low, high = 0, votes.size
         while low < high:
             middle = (low + high) // 2
-            work[ADDITIONS] += 2
+            counts[ADDITIONS] += 2
             if along[a, middle] < y[a]:
                 low = middle + 1
             else:
                 high = middle
-        for i in range(max(0, low - span), min(count, low + span)):
-            votes[order[a, i]] += 1
-            work[ADDITIONS] += 2
+        for i in range(max(0, low - span), min(votes.size, low + span)):
+            votes[entries[a, i]] += 1
+            counts[ADDITIONS] += 2
     most, nearest, square = 0, 0, np.inf
-    for n in range(count):
-        work[ADDITIONS] += 1
+    for n in range(votes.size):
+        counts[ADDITIONS] += 1
         if votes[n] >= most:
-            work[ADDITIONS] += 1
+            counts[ADDITIONS] += 1
             if votes[n] > most:
                 most, square = votes[n], np.inf
-            away = apart(y, entries, n, square, work)
-            work[ADDITIONS] += 1
-            if away < square:
-                nearest, square = n, away
+            here = partial_distance(y, coordinates, n, square, counts)
+            counts[ADDITIONS] += 1
+            if here < square:
+                nearest, square = n, here
     return nearest
 
 
 @njit(nogil=True, cache=True)
 def _search(
     queries: FloatArray,
-    places: FloatArray,
-    library: FloatArray,
-    scale: Scale,
-    axes: tuple[int, FloatArray, IntArray, FloatArray, int],
-    rows: Rows,
-    names: IntArray,
-    squares: FloatArray,
-    work: IntArray,
+    transformed: FloatArray,
+    thinned: int,
+    coordinates: FloatArray,
+    order: Order,
+    library: Library,
+    rows: Neighbours,
+    results: Results,
 ) -> None:
-    thinned, entries, order, along, span = axes
-    seen, reach = np.zeros(len(library), np.int64), np.empty(2)
-    votes, nowhere = np.zeros(len(library), np.int64), np.empty((1, 0))
+    seen, radius = np.zeros(len(coordinates), np.int64), np.empty(2)
+    votes = np.zeros(len(coordinates), np.int64)
     for q in range(len(queries)):
-        x, y, best = queries[q], places[q], (names[q], squares[q], reach, work[q])
-        reach[:] = np.inf
-        _count_thinning(x.size, thinned, y.size, work[q])
-        guess = _vote(y, entries, order, along, span, votes, work[q])
+        y, best = transformed[q], best_of(results, q, radius)
+        query = Query(queries[q], library.coordinates[0])
+        _count_thinning(query.x.size, thinned, y.size, best.counts)
+        guess = _vote(y, coordinates, order, votes, best.counts)
         seen[guess] = q + 1
-        settle(guess, x, library, scale, *best)
-        walk_neighbours(x, nowhere[0], library, nowhere, scale, rows, seen, q + 1, *best)
+        update(guess, query.x, library, best)
+        walk_neighbours(query, library, rows, seen, q + 1, best)

@@ -6,25 +6,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.arrays import FloatArray
 from gigaxas.search.axes import Axes, checked_components, count_transform, fit_axes
-from gigaxas.search.bounds import Scale, consider, scale_of
-from gigaxas.search.definition import Found, as_library, run
+from gigaxas.search.bounds import Library, Query, best_of, consider, library_of
+from gigaxas.search.definition import Found, Results, as_library, run_queries
 
 COMPONENTS = 32
 
 
 @dataclass(frozen=True, eq=False)
 class PrincipalSearch:
-    """Entries (n, E) with their principal axes."""
+    """A library made ready for `fit_principal`."""
 
     library: FloatArray
+    """(n, E)."""
     axes: Axes
+    """Its principal axes."""
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
-        """Return the k nearest entries of spectra (q, E); InputError as `run` has it."""
-        axes = self.axes
-        return run(_search, spectra, self.library, k, axes.placed, axes.entries, scale_of(axes))
+        """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
+        library = library_of(self.library, self.axes)
+        return run_queries(_search, spectra, self.library, k, self.axes.transform, library)
 
 
 def fit_principal(library: ArrayLike, components: int | None = None) -> PrincipalSearch:
@@ -34,20 +36,10 @@ def fit_principal(library: ArrayLike, components: int | None = None) -> Principa
 
 
 @njit(nogil=True, cache=True)
-def _search(
-    queries: FloatArray,
-    places: FloatArray,
-    entries: FloatArray,
-    entry_places: FloatArray,
-    scale: Scale,
-    names: IntArray,
-    squares: FloatArray,
-    work: IntArray,
-) -> None:
-    reach = np.empty(2)
+def _search(queries: FloatArray, coordinates: FloatArray, library: Library, results: Results) -> None:
+    radius = np.empty(2)
     for q in range(len(queries)):
-        x, y, name, square, count = queries[q], places[q], names[q], squares[q], work[q]
-        reach[:] = np.inf
-        count_transform(x.size, y.size, count)
-        for n in range(len(entries)):
-            consider(n, x, y, entries, entry_places, scale, name, square, reach, count)
+        query, best = Query(queries[q], coordinates[q]), best_of(results, q, radius)
+        count_transform(query.x.size, query.y.size, best.counts)
+        for n in range(len(library.entries)):
+            consider(n, query, library, best)
