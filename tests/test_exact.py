@@ -29,6 +29,12 @@ def test_sums_are_those_of_fractions(pairs):
         assert Fraction(second[slot, 0], 2**SECOND_BITS) == sum(Fraction(value * value) for value in here)
 
 
+def test_every_bit_counts_at_every_exponent():
+    values = np.array([sign * (2.0 - 2.0**-52) * 2.0**e for sign in (-1, 1) for e in range(-128, 99)])
+    first, _ = exact_sums(values[None], np.arange(values.size), values.size)
+    assert [Fraction(total, 2**FIRST_BITS) for total in first[:, 0]] == [Fraction(v) for v in values.tolist()]
+
+
 def test_the_range_of_a_sample_ends_where_it_says():
     slots = np.zeros(1, np.int64)
     for sign in (-1, 1):
