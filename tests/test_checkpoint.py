@@ -119,6 +119,7 @@ NINE = [done(y, y + 2, x, x + 2) for y in (0, 2, 4) for x in (0, 2, 4)]
         (NINE[:6], tile(0, 6, 0, 6), False),  # it ends before the tile does
         (QUARTERS, tile(0, 8, 2, 8), False),  # a record sticks out
         (QUARTERS, tile(0, 4, 0, 8), True),
+        ([*QUARTERS, done(0, 4, 4, 12)], tile(0, 8, 0, 8), True),  # one sticks out, the others cover it
         ([done(0, 8, 0, 8)], tile(0, 4, 0, 8), False),  # a part of a larger one
         ([done(0, 4, 0, 8), done(2, 8, 0, 8)], tile(0, 8, 0, 8), True),  # they overlap
         ([*QUARTERS[:3], done(4, 8, 4, 8, value=0)], tile(0, 8, 0, 8), False),  # values cannot be joined

@@ -31,8 +31,8 @@ def checked_neighbours(table: Neighbours | None, library: FloatArray) -> Neighbo
         return find_neighbours(library)
     if len(table.entries) != len(library):
         raise InputError(
-            f"neighbour table of {len(table.entries)} entries; expected {len(library)}, those of the library; "
-            "make it again"
+            f"neighbour table of {len(table.entries)} entries; expected {len(library)}, those of the "
+            "library; make it again"
         )
     return table
 
