@@ -18,7 +18,7 @@ from raw_files import C_REF, EDGE, ENERGY, POST, PRE, counts, field_mu, oracle, 
 from scipy import ndimage
 
 CAMERA = NoiseModel(c_ref=C_REF, mu_low=0.36, mu_high=1.56)
-LIMITS = CountLimits(65535, CAMERA.floor)
+LIMITS = CountLimits(65535, CAMERA.lowest_count)
 LINES = make_normaliser(ENERGY, PRE, POST, EDGE, "lines")
 GRID = np.linspace(7009.2, 7321.2, 178)
 MODELLED = (7009.2, 7080.0), (7200.0, 7321.2)
