@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from bench_page import machine
-from gigaxas.config.schema import Fields, Ingest, Stage
-from gigaxas.raw.absorbance import Limits
+from gigaxas.config.schema import Fields, Ingest, StageAxes
+from gigaxas.raw.absorbance import CountLimits
 from gigaxas.raw.blending import pieces
-from gigaxas.raw.energy_shift import EnergyShift
+from gigaxas.raw.energy_shift import ShiftMap
 from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.raw.readers.acquisition import Acquisition, describe_acquisition
 from gigaxas.raw.readers.images import read_stack
 from gigaxas.simulate import modelled_library, sinter_scene
-from gigaxas.simulate.raw import dark_images, lay_fields, make_detector, record_field
+from gigaxas.simulate.raw import Scan, dark_images, lay_out_fields, make_detector, record_field
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores import cube
 from gigaxas.stores.io import chunks
@@ -55,19 +55,19 @@ def make_fields(folder: Path) -> Acquisition:
     normaliser = make_normaliser(ENERGY, *RANGES, 7125.0, "lines")
     spectra = normalise_spectra(modelled_library(ENERGY)[1], normaliser)
     scene = sinter_scene(SCENE, seed=1)
-    shape, fields = lay_fields(SCENE, GRID, OVERLAP, 4, seed=1)
-    detector = make_detector(shape, 1.5, seed=1)
+    shape, fields = lay_out_fields(SCENE, GRID, OVERLAP, 4, seed=1)
+    scan = Scan(ENERGY, spectra, make_detector(shape, 1.5, seed=1), NOISE, drift_px=0.0)
     for number, field in enumerate(fields):
         rng = np.random.default_rng(number)
-        images = record_field(scene, field.corner, spectra, ENERGY, detector, NOISE, 0.0, rng)
+        images = record_field(scene, field.corner, scan, rng)
         stage = field.corner[0] * 0.46, field.corner[1] * 0.46
-        write_field(folder / f"{field.name}.h5", ENERGY, stage, dark_images(detector, rng), images)
+        write_field(folder / f"{field.name}.h5", ENERGY, stage, dark_images(scan.detector, rng), images)
     inside = f"{folder}/{{field}}.h5::entry"
     raw = Fields(
         transmitted=f"{inside}/data/transmitted",
         reference=f"{inside}/data/reference",
         dark=f"{inside}/data/dark",
-        positions=Stage(y=f"{inside}/stage/y", x=f"{inside}/stage/x"),
+        positions=StageAxes(y=f"{inside}/stage/y", x=f"{inside}/stage/x"),
     )
     return describe_acquisition(Ingest(energies=tuple(ENERGY), fields=raw))
 
@@ -80,10 +80,10 @@ def recipe_of(acquisition: Acquisition, shifted: bool) -> Recipe:
         corners=corners,
         normaliser=make_normaliser(ENERGY, *RANGES, 7125.0, "lines"),
         camera=NOISE,
-        limits=Limits(65535, NOISE.lowest_count),
+        limits=CountLimits(65535, NOISE.lowest_count),
         least_step=5.0,
         blend="feathered",
-        shift=EnergyShift(acquisition.plane, (1.8, 0.3, 1.1, 0.0, 0.6), 0.0, 0) if shifted else None,
+        shift=ShiftMap(acquisition.plane, (1.8, 0.3, 1.1, 0.0, 0.6), 0.0, 0) if shifted else None,
     )
 
 
@@ -93,7 +93,7 @@ def only_move(tile: Tile, recipe: Recipe, store: Path) -> None:
         field = recipe.acquisition.fields[piece.field]
         for stack in (field.transmitted, field.reference, field.dark):
             if stack is not None:
-                read_stack(stack, piece.inside)
+                read_stack(stack, piece.source.region)
     cube.write_samples(store, tile, SAMPLES[tile])
     for name in cube.MAPS:
         chunks.write(store, name, tile.region, MAPS[tile, name])

@@ -28,7 +28,8 @@ from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
 from gigaxas.stores.deferred import create_deferred
 from gigaxas.stores.result import create_result
 from gigaxas.stores.sites import read_sites
-from gigaxas.tasks import maps as stages
+from gigaxas.tasks import assign as assign_tasks
+from gigaxas.tasks import clusters as cluster_tasks
 from gigaxas.tiles import Tile, blocks_of, flat
 from gigaxas.workflow.classify import classify
 from gigaxas.workflow.plan import make_plan
@@ -105,11 +106,11 @@ def _rows(
     many = prepare(make_sites())
 
     def assign(tile: Tile, sites: Prepared = sites) -> None:
-        stages.assign_tile(tile, info=info, result=result, sites=sites)
+        assign_tasks.assign_tile(tile, info=info, result=result, sites=sites)
 
     def on_dask(client: Any, ledger: Ledger | None = None) -> list[Any]:
         once = Runner(client, 2, ledger=ledger)
-        return once.over("assign", stages.assign_tile, plan.grid, info=info, result=result, sites=sites)
+        return once.over("assign", assign_tasks.assign_tile, plan.grid, info=info, result=result, sites=sites)
 
     def recorded(client: Any) -> list[Any]:
         shutil.rmtree(folder / "journal", ignore_errors=True)
@@ -135,10 +136,18 @@ def _rows(
         THREADS_JOURNAL: lambda: recorded(None),
         CLUSTER: lambda: on_dask(client),
         CLUSTER_JOURNAL: lambda: recorded(client),
-        DEFERRED: lambda: runner.over("assign", stages.assign_tile, plan.grid, **settings, expected=expected),
+        DEFERRED: lambda: runner.over(
+            "assign", assign_tasks.assign_tile, plan.grid, **settings, expected=expected
+        ),
         CLEAN_UP: lambda: clean_up_and_fill(plan, config.clean_up.value, result, count, runner),
         SUMS: lambda: runner.over(
-            "clusters", stages.sum_tile, plan.spatial, info=info, result=result, step=plan.tile, sites=count
+            "clusters",
+            cluster_tasks.sum_tile,
+            plan.spatial,
+            info=info,
+            result=result,
+            step=plan.tile,
+            sites=count,
         ),
     }
 

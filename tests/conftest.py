@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("required",)
+
+# how long an example takes says nothing on a machine that does other work too
+settings.register_profile("gigaxas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gigaxas")
 
 LONG = (
     "test_cluster",

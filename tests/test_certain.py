@@ -5,10 +5,10 @@ import pytest
 from gigaxas.spatial.certain import certain_from_tile
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import Sums
+from gigaxas.stores import cube as cubes
 from gigaxas.stores import deferred
 from gigaxas.stores.io import groups
 from gigaxas.stores.result import open_result
-from gigaxas.tasks.maps import cube as cubes
 from gigaxas.tiles import Box, Tile, flat, tile_grid
 from gigaxas.workflow.classify import classify
 from hypothesis import given, settings

@@ -150,7 +150,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_a_sentence_and_the_next_goes
 def test_a_tile_that_kills_its_workers_ends_the_run_with_a_sentence(measured, tmp_path, monkeypatch):
     folder, _ = measured
     run = small(folder, tmp_path / "out", {"cluster": "local"})
-    monkeypatch.setattr("gigaxas.tasks.maps.assign_tile", die)
+    monkeypatch.setattr("gigaxas.tasks.assign.assign_tile", die)
     with pytest.raises(gx.RunError, match=r"workers that took this tile were lost"):
         classify(run)
 

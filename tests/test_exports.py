@@ -13,6 +13,7 @@ from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.result import open_result
 from gigaxas.stores.tiff import write_tiff
 from gigaxas.workflow.report import report
+from gigaxas.workflow.resolve import reopen
 from viewer_runs import SHAPE, SIDE, halved, whole_maps
 
 
@@ -20,13 +21,13 @@ from viewer_runs import SHAPE, SIDE, halved, whole_maps
 def exported(viewer_run):
     """The run's maps as OME-Zarr, in small tiles."""
     with viewer_runs.small_tiles():
-        report(viewer_run, Runner(), ome_zarr=True)
+        report(reopen(viewer_run), Runner(), ome_zarr=True)
     return viewer_run.output / "maps.ome.zarr"
 
 
 def test_ome_zarr_holds_every_level_of_every_map(viewer_run, small_tiles):
     for workers in (1, 3):
-        summary = report(viewer_run, Runner(workers=workers), ome_zarr=True)
+        summary = report(reopen(viewer_run), Runner(workers=workers), ome_zarr=True)
         path = viewer_run.output / "maps.ome.zarr"
         assert path in summary.paths
         group = zarr.open_group(path, mode="r")
@@ -87,7 +88,7 @@ def test_napari_opens_it(exported):
 def test_tiff_files_hold_the_maps_and_the_size_of_a_pixel(viewer_run, small_tiles):
     labels, ratios = viewer_runs.add_components(viewer_run)
     try:
-        summary = report(viewer_run, Runner(), tiff=True)
+        summary = report(reopen(viewer_run), Runner(), tiff=True)
     finally:
         shutil.rmtree(viewer_run.output / "phases.zarr")
     maps, _ = whole_maps(viewer_run)

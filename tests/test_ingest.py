@@ -18,7 +18,7 @@ from gigaxas.tasks import ingest as tasks
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
 from gigaxas.workflow.classify import ingest as run_ingest
-from gigaxas.workflow.registration import read_survey
+from gigaxas.workflow.registration import read_registration
 from gigaxas.workflow.resolve import resolve
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 from scipy import ndimage
@@ -92,7 +92,7 @@ def inside(place, corner):
 @pytest.mark.parametrize("blend", ["feathered", "nearest"])
 def test_counts_become_the_stitched_cube(raw, tmp_path, blend):
     made = run_ingest(config(raw, tmp_path / "out", energy_shift=foil(raw), blend=blend))
-    placement, shift = made.survey.placement, made.survey.shift
+    placement, shift = made.registration.placement, made.registration.shift
     away = placement.corners - CORNERS
     assert np.abs(away - away.mean(axis=0)).max() < 0.1
     assert placement.whole == tuple(map(tuple, CORNERS))
@@ -280,8 +280,8 @@ def test_simulated_fields_go_all_the_way(tmp_path):
     assert resolve(run).plan.shape == (100, 200, 200)
     summary = classify(run)
     assert summary.truth.right_share > 0.98
-    survey = read_survey(tmp_path / "out" / "survey.zarr")
-    assert len(survey.placement.pairs) == 6
+    found = read_registration(tmp_path / "out" / "registration.zarr")
+    assert len(found.placement.pairs) == 6
 
 
 def test_the_command_ingests(raw, tmp_path):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.raw.absorbance import Limits, absorbance, count_invalid
+from gigaxas.raw.absorbance import CountLimits, absorbance, count_invalid
 from gigaxas.raw.drift import margin, measure_drift, undo_drift
-from gigaxas.raw.energy_shift import EnergyShift, apply_shift, edge_position, fit_shift
+from gigaxas.raw.energy_shift import Blocks, ShiftMap, apply_shift, edge_position, fit_shift
 from gigaxas.raw.normalisation import make_normaliser, normalise_block, normalise_spectra
 from gigaxas.raw.robust_fit import robust_fit
 from gigaxas.simulate import modelled_library, sinter_scene
@@ -18,17 +18,16 @@ from raw_files import C_REF, EDGE, ENERGY, POST, PRE, counts, field_mu, oracle, 
 from scipy import ndimage
 
 CAMERA = NoiseModel(c_ref=C_REF, mu_low=0.36, mu_high=1.56)
-LIMITS = Limits(65535, CAMERA.lowest_count)
+LIMITS = CountLimits(65535, CAMERA.lowest_count)
 LINES = make_normaliser(ENERGY, PRE, POST, EDGE, "lines")
 GRID = np.linspace(7009.2, 7321.2, 178)
 MODELLED = (7009.2, 7080.0), (7200.0, 7321.2)
 
 
 def normalised(transmitted, reference, dark, normaliser=LINES, least=5.0):
-    seen = absorbance(transmitted, reference, dark, LIMITS)
-    valid = seen.valid.copy()
-    maps = normalise_block(seen.mu, seen.c_ref, valid, normaliser, CAMERA, least)
-    return seen.mu, valid, maps
+    block = absorbance(transmitted, reference, dark, LIMITS)
+    maps = normalise_block(block, normaliser, CAMERA, least)
+    return block.mu, block.valid, maps
 
 
 @settings(max_examples=25, deadline=None)
@@ -102,16 +101,18 @@ def test_maps_hold_step_and_levels_and_the_noise_is_the_scatter():
     assert maps.edge_step.std() == pytest.approx(maps.edge_step_noise.mean(), rel=0.06)
 
 
-def test_a_step_within_its_noise_is_void():
+def test_a_step_below_five_times_its_noise_is_void():
     rng = np.random.default_rng(4)
-    amount = np.repeat([[0.0], [0.05], [1.0]], 400, axis=1)
-    transmitted, reference = counts(field_mu(amount), rng, dark=0)
-    mu, valid, maps = normalised(transmitted, reference, None)
-    assert not valid[0].any()
-    assert valid[1].mean() < 0.05
-    assert valid[2].all()
-    assert np.isnan(mu[:, 0]).all()
-    assert np.isnan(maps.edge_step[0]).all()
+    steps = LINES.step @ field_mu(np.array([[0.0, 1.0]]))[:, 0]
+    _, _, maps = normalised(*counts(field_mu(np.full((20, 20), 0.02)), rng, dark=0), None, least=0.0)
+    noise = np.nanmean(maps.edge_step_noise)
+    # where the step is k times its noise, a share Phi(k - 5) of the pixels is seen above five times
+    amount = (np.array([0.0, 4.0, 6.0, 80.0]) * noise - steps[0]) / (steps[1] - steps[0])
+    images = field_mu(np.repeat(amount[:, None], 600, axis=1))
+    mu, valid, maps = normalised(*counts(images, rng, dark=0), None)
+    np.testing.assert_allclose(valid.mean(axis=1), [0, 0.16, 0.84, 1], atol=0.06)
+    np.testing.assert_array_equal(np.isnan(mu).all(axis=0), ~valid)
+    np.testing.assert_array_equal(np.isnan(maps.edge_step), ~valid)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,14 @@ def test_ranges_without_images_are_refused(pre, post, edge, said):
 def blocks(true, plane, rng, phases=None, side=16, count=12):
     """Mean spectra of blocks of pixels of a field with this shift, at the paper's noise."""
     noise = 0.045 / side
-    places, spectra = [], []
+    positions, spectra = [], []
     for y in np.linspace(side / 2, plane[0] - side / 2, count) - 0.5:
         for x in np.linspace(side / 2, plane[1] - side / 2, count) - 0.5:
             shift = float(true.at(np.array([y]), np.array([x]))[0, 0])
             one = spectrum(GRID + shift) if phases is None else phases(GRID + shift, rng)
-            places.append((y, x))
+            positions.append((y, x))
             spectra.append(0.4 + 1.2 * one + rng.normal(0, noise, GRID.size))
-    return np.array(spectra), np.array(places)
+    return Blocks(np.array(spectra), np.array(positions))
 
 
 def largest_error(found, true):
@@ -148,10 +149,11 @@ def largest_error(found, true):
 @pytest.mark.parametrize("degree", [1, 2])
 def test_a_planted_shift_is_found_on_a_foil(degree):
     terms = (1.4, -2.1, 0.9, 0.4, -0.7)[: 2 if degree == 1 else 5]
-    true = EnergyShift((300, 500), terms, 0, 0)
+    true = ShiftMap((300, 500), terms, 0, 0)
     normaliser = make_normaliser(GRID, *MODELLED, EDGE, "lines")
-    spectra, places = blocks(true, true.plane, np.random.default_rng(0))
-    found = fit_shift(normalise_spectra(spectra, normaliser), places, GRID, (7080, 7200), true.plane, degree)
+    seen = blocks(true, true.plane, np.random.default_rng(0))
+    seen = seen._replace(spectra=normalise_spectra(seen.spectra, normaliser))
+    found = fit_shift(seen, GRID, (7080, 7200), true.plane, degree)
     assert largest_error(found, true) < 0.05
     assert found.error < 0.05
     assert found.at(np.array([149.5]), np.array([249.5]))[0, 0] == pytest.approx(0, abs=1e-12)
@@ -169,12 +171,12 @@ def test_composition_is_not_taken_for_a_shift():
         some = rng.choice(present, 3)
         return rng.dirichlet([0.2] * 3) @ library(np.clip(energy, GRID[0], GRID[-1]))[some]
 
-    true = EnergyShift((300, 300), (1.4, -2.1, 0.9, 0.4, -0.7), 0, 0)
+    true = ShiftMap((300, 300), (1.4, -2.1, 0.9, 0.4, -0.7), 0, 0)
     normaliser = make_normaliser(GRID, *MODELLED, EDGE, "lines")
     parts = [blocks(true, true.plane, np.random.default_rng(seed), phases) for seed in range(9)]
-    spectra, places = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    spectra, positions = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     spectra = normalise_spectra(spectra, normaliser)
-    found = fit_shift(spectra, places, GRID, (7080, 7200), true.plane, 2)
+    found = fit_shift(Blocks(spectra, positions), GRID, (7080, 7200), true.plane, 2)
     assert np.ptp(edge_position(spectra, GRID, (7080, 7200))) > 6
     assert largest_error(found, true) < 0.05
 
@@ -182,7 +184,7 @@ def test_composition_is_not_taken_for_a_shift():
 def test_no_edge_no_shift():
     flat = np.zeros((200, GRID.size))
     with pytest.raises(InputError, match="0 of 200 blocks"):
-        fit_shift(flat, np.zeros((200, 2)), GRID, (7080, 7200), (10, 10), 1)
+        fit_shift(Blocks(flat, np.zeros((200, 2))), GRID, (7080, 7200), (10, 10), 1)
     with pytest.raises(InputError, match="images between"):
         edge_position(flat, GRID, (7080.1, 7080.2))
 

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 import zarr
 from gigaxas.errors import InputError, RunError
-from gigaxas.raw.readers.files import Found, find_files
+from gigaxas.raw.readers.files import FileSet, find_files
 from gigaxas.raw.readers.images import open_stack, read_stack
 
 IMAGES = np.arange(5 * 30 * 40, dtype=np.uint16).reshape(5, 30, 40)
@@ -144,10 +144,10 @@ def test_what_cannot_be_taken_is_refused(tmp_path, source, write, said):
         opened(tmp_path, source)
 
 
-def test_planes_of_unequal_shape_are_refused(tmp_path):
+def test_images_of_unequal_shape_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "t_1.tif", IMAGES[0])
     tifffile.imwrite(tmp_path / "t_2.tif", IMAGES[0, :20])
-    with pytest.raises(InputError, match=r"t_2.tif.*expected equal planes"):
+    with pytest.raises(InputError, match=r"t_2.tif.*expected equal images"):
         opened(tmp_path, "t_{index}.tif")
 
 
@@ -167,6 +167,6 @@ def test_a_file_that_goes_away_is_named(tmp_path):
 
 def test_one_image_alone_is_a_stack_of_one(tmp_path):
     tifffile.imwrite(tmp_path / "dark.tif", IMAGES[0])
-    stack = open_stack("dark.tif", Found((tmp_path / "dark.tif",)))
+    stack = open_stack("dark.tif", FileSet((tmp_path / "dark.tif",)))
     assert stack.shape == (1, 30, 40)
     np.testing.assert_array_equal(read_stack(stack, WINDOW), IMAGES[:1, *WINDOW])

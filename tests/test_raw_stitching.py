@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.raw.blending import add_piece, empty_mosaic, pieces, settle, weights
+from gigaxas.raw.absorbance import Absorbance
+from gigaxas.raw.blending import add_piece, empty_mosaic, normalise_weights, pieces, weights
 from gigaxas.raw.placement import place_fields
 from gigaxas.raw.registration import Pair, measure_offset, overlapping, shared
 from gigaxas.report.seams import seams
@@ -37,7 +38,7 @@ def test_planted_offsets_are_found_to_a_tenth_of_a_pixel(seed, overlap):
     stage = np.array([[0, PLANE[1] - overlap], [PLANE[0] - overlap, 0]][seed % 2], dtype=float)
     true = stage + rng.uniform(-6, 6, 2)
     first, second = cut(image, (40, 40)), cut(image, 40 + true)
-    offset, r, why = measure_offset(noisy(first, rng), noisy(second, rng), stage, NOISE, reach=10)
+    offset, r, why = measure_offset(noisy(first, rng), noisy(second, rng), stage, NOISE, shift_limit=10)
     assert why == ""
     assert np.abs(offset - true).max() < 0.1
     assert r > 0.8
@@ -51,7 +52,7 @@ def test_offsets_are_found_on_the_sinter_with_missing_pixels():
     true, stage = np.array([3.0, 158.0]), np.array([0.0, 152.0])
     first, second = image[20:220, :200], image[23:223, 158:358]
     second = np.pad(second, ((0, 0), (0, 200 - second.shape[1])), constant_values=np.nan)
-    offset, _, why = measure_offset(noisy(first, rng), noisy(second, rng), stage, NOISE, reach=10)
+    offset, _, why = measure_offset(noisy(first, rng), noisy(second, rng), stage, NOISE, shift_limit=10)
     assert why == ""
     assert np.abs(offset - true).max() < 0.1
 
@@ -74,7 +75,7 @@ def test_what_two_fields_share_is_the_same_place(offset):
     first = image[30:70, 30:70]
     second = image[30 + offset[0] : 70 + offset[0], 30 + offset[1] : 70 + offset[1]]
     a, b = shared(np.array(offset, float), (40, 40))
-    np.testing.assert_array_equal(first[a[0] : a[1], a[2] : a[3]], second[b[0] : b[1], b[2] : b[3]])
+    np.testing.assert_array_equal(first[a.region], second[b.region])
 
 
 def grid_of_fields(rows, columns, step, rng, error=4.0):
@@ -100,10 +101,10 @@ def test_all_fields_are_placed_together_and_wrong_pairs_left_out():
         pairs[i] = Pair(
             pairs[i].first, pairs[i].second, pairs[i].stage, tuple(np.add(pairs[i].offset, (6, -5))), 0.5
         )
-    placed = place_fields(names_of(stage), stage, pairs, reach=20)
+    placed = place_fields(names_of(stage), stage, pairs, shift_limit=20)
     away = placed.corners - true
     assert np.abs(away - away.mean(axis=0)).max() < 0.1
-    assert [i for i, pair in enumerate(placed.pairs) if pair.why] == [3, 40, 90]
+    assert [i for i, pair in enumerate(placed.pairs) if pair.rejected] == [3, 40, 90]
     assert "3 of" in placed.warnings[0]
     np.testing.assert_allclose((placed.corners - stage).mean(axis=0), 0, atol=1e-6)
 
@@ -115,7 +116,7 @@ def test_a_field_alone_or_without_texture_stays_where_the_stage_says():
         Pair(0, 1, (0, 80), tuple(true[1] - true[0]), 0.9),
         Pair(1, 2, (0, 80), (0, 80), 0.0, "no texture"),
     ]
-    placed = place_fields(names_of(stage), stage, pairs, reach=20)
+    placed = place_fields(names_of(stage), stage, pairs, shift_limit=20)
     np.testing.assert_allclose(placed.corners[1] - placed.corners[0], (1, 82), atol=1e-3)
     np.testing.assert_allclose(placed.corners[2:], stage[2:], atol=1e-3)
     assert any("'f2' has no texture" in line for line in placed.warnings)
@@ -128,7 +129,7 @@ def test_overlaps_that_disagree_are_refused_by_name():
     stage = np.array([[0.0, 0], [0, 80], [0, 160]])
     pairs = [Pair(0, 1, (0, 80), (0, 81), 0.9), Pair(1, 2, (0, 80), (0, 80), 0.1, "not alike")]
     with pytest.raises(InputError, match=r"'f2': its overlaps with f1 disagree.*check its position"):
-        place_fields(names_of(stage), stage, pairs, reach=20)
+        place_fields(names_of(stage), stage, pairs, shift_limit=20)
 
 
 def mosaic_oracle(images, valid, corners, plane, shape, blend):
@@ -167,9 +168,10 @@ def test_blending_is_right_for_any_tiles(seed, blend, side):
     for tile in flat(regular_grid(shape, (side, side))):
         mosaic = empty_mosaic(1, tile.shape)
         for piece in pieces(tile, tuple(corners), plane):
-            mu, good = images[piece.field][None, *piece.inside], valid[piece.field][piece.inside]
-            add_piece(mosaic, piece, mu, 2 * mu[0], good, weights(piece, plane), blend)
-        settle(mosaic)
+            part = piece.source.region
+            mu, good = images[piece.field][None, *part], valid[piece.field][part]
+            add_piece(mosaic, piece, Absorbance(mu, 2 * mu[0], good), weights(piece, plane), blend)
+        normalise_weights(mosaic)
         value[tile.region], source[tile.region] = mosaic.mu[0], mosaic.source
         np.testing.assert_allclose(mosaic.c_ref, 2 * mosaic.mu[0], atol=1e-6)
     wanted, field = mosaic_oracle(images, valid, corners, plane, shape, blend)

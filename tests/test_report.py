@@ -24,7 +24,7 @@ from gigaxas.report import (
 )
 from gigaxas.report.figure import composite
 from gigaxas.report.palette import colour_distance
-from gigaxas.report.viewer import Scene, write_viewer
+from gigaxas.report.viewer import ViewerData, write_viewer
 from PIL import Image
 
 ENERGY = np.linspace(7009.2, 7321.2, 178)
@@ -209,7 +209,7 @@ def outsiders():
     """The scene with one cluster no mixture explains, one beyond the noise, and two that are explained."""
     data = scene()
     large, middle, needle = data.clusters
-    found = Finding("Hematite", 900.0, 170.0, 1e-9, outside=True, place=(3, 4))
+    found = Finding("Hematite", 900.0, 170.0, 1e-9, outside=True, position=(3, 4))
     explained = replace(middle, label=5, error=1e-9, explained="mixture: 0.50 Hematite + 0.50 Needle phase")
     mixed = replace(middle, label=6, error=1e-9, finding=replace(found, outside=False))
     return replace(
@@ -232,7 +232,7 @@ def test_clusters_outside_the_library_are_needles_whatever_their_size(tmp_path):
         (8, "no mixture of references explains it (p 1.0\u202f×\u202f10⁻⁹)"),
     ]
     assert [view.row.label for view in minor] == [41]
-    page = write_viewer(tmp_path, Scene(data, data.label.shape, [])).read_text()
+    page = write_viewer(tmp_path, ViewerData(data, data.label.shape, [])).read_text()
     assert re.findall(r'<tr data-label="(\d+)">', page) == ["3", "8", "41", "5", "6"]
     text = Page(page).text
     assert (
@@ -255,7 +255,7 @@ def test_components_have_one_name_and_one_colour_everywhere(tmp_path):
     assert (colours[3], colours[41]) == ("#123456", "#ff00aa")
     assert colour_distance(list(colours.values()))[np.triu_indices(3, 1)].min() > 0.1
     assert tuple(composite(replace(data, density=None))[30, 50]) == (0x12, 0x34, 0x56)
-    page = write_viewer(tmp_path, Scene(data, data.label.shape, [])).read_text()
+    page = write_viewer(tmp_path, ViewerData(data, data.label.shape, [])).read_text()
     assert re.search(r'id="components".*#123456"></span>lodestone 60\.00\u202f%', page, re.DOTALL)
     scripts = (tmp_path / "scene.js").read_text()
     assert '"name":"lodestone","colour":"#123456"' in scripts

@@ -6,7 +6,7 @@ from gigaxas.simulate import edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores import cube, deferred, truth
 from gigaxas.stores.result import open_result
-from gigaxas.tasks.maps import simulate_tile
+from gigaxas.tasks.simulate import simulate_tile
 from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.classify import classify
 from small_runs import ENERGY, config, edges, scene, write_csv, write_cube

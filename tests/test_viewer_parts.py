@@ -1,4 +1,4 @@
-"""What the report folder is made of: scripts that carry tiles, codes of values, places of clusters."""
+"""What the report folder is made of: scripts that carry tiles, codes of values, boxes of clusters."""
 
 import base64
 import json
@@ -10,11 +10,12 @@ from gigaxas.report.viewer import (
     ValueLayer,
     boxes_script,
     encode_values,
-    join_boxes,
+    label_boxes,
     tile_script,
     value_layer,
 )
 from gigaxas.spatial.pyramid import find_boxes
+from gigaxas.tiles import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -70,15 +71,15 @@ def test_what_is_not_known_is_code_0_and_has_no_layer():
     hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 2)),
     st.integers(1, 6),
 )
-def test_boxes_hold_every_pixel_and_touch_no_other(labels, side):
-    found = join_boxes(find_boxes(labels, 2, side), side)
+def test_boxes_hold_every_pixel_and_touch_no_other_part(labels, side):
+    found = label_boxes(find_boxes(labels, 2, side), side)
     assert set(found) == set(np.unique(labels).tolist()) - {0}
     for label, (whole, *boxes) in found.items():
         y, x = np.nonzero(labels == label)
-        assert whole == (y.min(), y.max() + 1, x.min(), x.max() + 1)
+        assert whole == Box(y0=y.min(), y1=y.max() + 1, x0=x.min(), x1=x.max() + 1)
         held = np.zeros(labels.shape, bool)
         for box in boxes:
-            held[box.y0 : box.y1, box.x0 : box.x1] = True
+            held[box.region] = True
         assert held[y, x].all()
         cells = {(int(v) // side, int(u) // side) for v, u in zip(y, x, strict=True)}
         assert len(boxes) == islands(cells)
@@ -96,13 +97,13 @@ def islands(cells):
     return count
 
 
-def test_of_many_parts_the_largest_are_given():
+def test_of_many_parts_the_largest_are_told_apart():
     rows = np.array([[4, 8 * n, 8 * n + 1, 0, n % 5 + 1, n % 5 + 1] for n in range(0, 200, 2)])
-    boxes = join_boxes(rows, 4)[4]
+    boxes = label_boxes(rows, 4)[4]
     assert len(boxes) == 61
     assert boxes[1].x1 == 5
-    assert boxes_script({4: boxes[:1]}) == b'gx.places={"4":[[0,0,5,1585]]}\n'
+    assert boxes_script({4: boxes[:1]}) == b'gx.boxes={"4":[[0,0,5,1585]]}\n'
 
 
 def test_no_cluster_has_no_box():
-    assert join_boxes(np.empty((0, 6), np.int64), 4) == {}
+    assert label_boxes(np.empty((0, 6), np.int64), 4) == {}

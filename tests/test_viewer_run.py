@@ -13,6 +13,7 @@ from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io import chunks, groups
 from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
+from gigaxas.workflow.resolve import reopen
 from test_viewer_parts import unpack
 from viewer_runs import SHAPE, SIDE, halved, whole_maps
 
@@ -37,7 +38,7 @@ def level_of(folder, group, level, shape, types):
 
 
 def test_tiles_of_every_level_are_the_whole_map_halved(viewer_run, small_tiles):
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     folder = viewer_run.output / "report"
     scene = scene_of(folder)
     maps, ranks = whole_maps(viewer_run)
@@ -61,18 +62,30 @@ def test_tiles_of_every_level_are_the_whole_map_halved(viewer_run, small_tiles):
     assert not list(folder.glob("*.partial"))
 
 
+def test_boxes_are_those_of_the_whole_map(viewer_run, small_tiles):
+    folder = viewer_run.output / "report"
+    shutil.rmtree(folder, ignore_errors=True)
+    report(reopen(viewer_run), Runner())
+    boxes = json.loads((folder / "tiles" / "boxes.js").read_text().removeprefix("gx.boxes="))
+    label = whole_maps(viewer_run)[0]["label"]
+    assert set(boxes) == {str(one) for one in np.unique(label) if one}
+    for one, (whole, *_) in boxes.items():
+        y, x = np.nonzero(label == int(one))
+        assert whole == [x.min(), y.min(), x.max() + 1, y.max() + 1]
+
+
 def test_tiles_are_the_same_for_any_number_of_workers_and_made_once(viewer_run, small_tiles):
     folder = viewer_run.output / "report"
     shutil.rmtree(folder)
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     first = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    stamp = (folder / "tiles" / "places.js").stat().st_mtime_ns
+    stamp = (folder / "tiles" / "boxes.js").stat().st_mtime_ns
     runner = Runner()
-    report(viewer_run, runner)
+    report(reopen(viewer_run), runner)
     assert "map tiles" not in runner.seconds
-    assert (folder / "tiles" / "places.js").stat().st_mtime_ns == stamp
+    assert (folder / "tiles" / "boxes.js").stat().st_mtime_ns == stamp
     shutil.rmtree(folder)
-    report(viewer_run, Runner(workers=3))
+    report(reopen(viewer_run), Runner(workers=3))
     again = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert first == again
 
@@ -81,7 +94,7 @@ def test_components_become_a_layer_and_renew_the_tiles(viewer_run, small_tiles):
     folder = viewer_run.output / "report"
     labels, ratios = viewer_runs.add_components(viewer_run)
     try:
-        report(viewer_run, Runner())
+        report(reopen(viewer_run), Runner())
         scene = scene_of(folder)
         layers = [layer for layer in scene["values"] if layer["group"] == "components"]
         assert [layer["label"] for layer in layers] == labels.tolist()
@@ -94,12 +107,12 @@ def test_components_become_a_layer_and_renew_the_tiles(viewer_run, small_tiles):
             assert not plane[~there].any()
         assert 'value="components"' in (folder / "index.html").read_text()
         _, others = viewer_runs.add_components(viewer_run, seed=4)
-        report(viewer_run, Runner())
+        report(reopen(viewer_run), Runner())
         first, _ = level_of(folder, "components", 0, SHAPE, (np.uint8, np.uint8))
         np.testing.assert_array_equal(first[there], 1 + np.rint(254 * others[0][there]))
     finally:
         shutil.rmtree(viewer_run.output / "phases.zarr")
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     assert 'value="components"' not in (folder / "index.html").read_text()
     assert not (folder / "tiles" / "components").exists()
 
@@ -110,7 +123,7 @@ def test_any_other_measured_map_of_the_result_becomes_a_layer(viewer_run, small_
     meaning = "probability that the runner-up is the right site"
     chunks.save_array(store, "runner_up", odds, ("y", "x"), long_name=meaning)
     try:
-        report(viewer_run, Runner())
+        report(reopen(viewer_run), Runner())
         layer = next(layer for layer in scene_of(folder)["values"] if layer["name"] == "runner_up")
         assert (layer["title"], layer["meaning"]) == ("Runner up", meaning)
         assert 0 <= layer["low"] < 0.01
@@ -126,14 +139,14 @@ def test_components_of_another_result_are_left_out(viewer_run, small_tiles):
     viewer_runs.add_components(viewer_run)
     try:
         groups.create_group(viewer_run.output / "phases.zarr", {"result": "another", "fingerprint": "1"})
-        report(viewer_run, Runner())
+        report(reopen(viewer_run), Runner())
         assert 'value="components"' not in (viewer_run.output / "report" / "index.html").read_text()
     finally:
         shutil.rmtree(viewer_run.output / "phases.zarr")
 
 
 def test_the_page_holds_what_it_needs_and_asks_for_nothing_else(viewer_run, small_tiles):
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     folder = viewer_run.output / "report"
     html = (folder / "index.html").read_text()
     assert "Small &amp; &lt;round&gt;" in html
@@ -150,7 +163,7 @@ def test_the_page_holds_what_it_needs_and_asks_for_nothing_else(viewer_run, smal
 def test_a_tile_that_cannot_be_written_ends_the_run_and_keeps_what_was_there(
     viewer_run, small_tiles, monkeypatch
 ):
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     tiles = viewer_run.output / "report" / "tiles"
     before = sorted(path.name for path in (tiles / "map" / "0").iterdir())
     (tiles / "made.json").write_text("{}")
@@ -161,7 +174,7 @@ def test_a_tile_that_cannot_be_written_ends_the_run_and_keeps_what_was_there(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(RunError, match=r"No space left on device.*free the disk"):
-            report(viewer_run, Runner())
+            report(reopen(viewer_run), Runner())
     assert sorted(path.name for path in (tiles / "map" / "0").iterdir()) == before
-    report(viewer_run, Runner())
+    report(reopen(viewer_run), Runner())
     assert not (viewer_run.output / "report" / "tiles.partial").exists()

@@ -11,6 +11,7 @@ from gigaxas.spatial.pyramid import halve_labels, halve_values, rank_labels
 from gigaxas.stores import cube
 from gigaxas.stores.io import chunks, groups
 from gigaxas.stores.result import open_result
+from gigaxas.tasks import viewer as viewer_tasks
 from gigaxas.tiles import flat, tile_grid
 from gigaxas.workflow import exports, viewer
 from gigaxas.workflow.classify import classify
@@ -27,7 +28,7 @@ def small_tiles():
     with pytest.MonkeyPatch.context() as patch:
         for room in (viewer, exports):
             patch.setattr(room, "BLOCK", 4 * SIDE)
-        for room in (viewer, exports, page):
+        for room in (viewer, viewer_tasks, exports, page):
             patch.setattr(room, "TILE", SIDE)
         yield
 

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
 LabelArray = NDArray[np.unsignedinteger[Any]]
 IntArray = NDArray[np.int64]
+CountArray = NDArray[np.uint16]
+"""Counts of a detector of 16 bits."""
 BoolArray = NDArray[np.bool_]
 
 

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+Plane = tuple[int, int]
+"""Rows and columns of an image or a part of one, in pixels."""
+Region = tuple[slice, slice]
+"""The slices (y, x) that cut a part out of an image."""
+
 
 class Box(NamedTuple):
     """Rows y0 to y1 and columns x0 to x1, in pixels, the ends not included."""
@@ -13,6 +18,29 @@ class Box(NamedTuple):
     y1: int
     x0: int
     x1: int
+
+    @property
+    def shape(self) -> Plane:
+        """Rows and columns, in pixels."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def region(self) -> Region:
+        """The slices (y, x) that cut this box out of the image."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def widened(self, margin: int, plane: Plane) -> "Box":
+        """Return the box with a margin on every side, cut at the edge of the image."""
+        return Box(
+            max(self.y0 - margin, 0),
+            min(self.y1 + margin, plane[0]),
+            max(self.x0 - margin, 0),
+            min(self.x1 + margin, plane[1]),
+        )
+
+    def seen_from(self, y: int, x: int) -> "Box":
+        """Return the box in coordinates whose origin is the pixel (y, x)."""
+        return Box(self.y0 - y, self.y1 - y, self.x0 - x, self.x1 - x)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
         out.print()
         out.print(f"{len(found)} outside the library:")
     for row, finding in found:
-        y, x = finding.place
+        y, x = finding.position
         out.print(
             f"  label {row.label}, {row.pixels:,} pixels, at row {y}, column {x}: chi-square "
             f"{finding.chi_square:.0f} on {finding.freedom:.0f} from {finding.made_of}, "

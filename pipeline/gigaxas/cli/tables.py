@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gigaxas.workflow.inject import InjectionResult
     from gigaxas.workflow.plan import Plan
     from gigaxas.workflow.products import Product, Stage
-    from gigaxas.workflow.registration import Survey
+    from gigaxas.workflow.registration import Registration
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
 LONGEST = 32
@@ -83,15 +83,15 @@ def show_stages(out: Console, products: Sequence["Product"], last: Sequence["Sta
     out.print(table)
 
 
-def show_survey(out: Console, survey: "Survey") -> None:
+def show_registration(out: Console, found: "Registration") -> None:
     """Print how fields were placed, and their shift of energy."""
-    pairs = survey.placement.pairs
-    used = [pair for pair in pairs if not pair.why]
-    out.print(f"stitched   {len(survey.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
-    if survey.shift:
+    pairs = found.placement.pairs
+    used = [pair for pair in pairs if not pair.rejected]
+    out.print(f"stitched   {len(found.placement.corners)} fields by {len(used)} of {len(pairs)} overlaps")
+    if found.shift:
         out.print(
-            f"           energy shift up to {survey.shift.largest:.3f} eV, known to "
-            f"{survey.shift.error:.3f} eV (from {survey.shift.blocks} blocks)"
+            f"           energy shift up to {found.shift.largest:.3f} eV, known to "
+            f"{found.shift.error:.3f} eV (from {found.shift.blocks} blocks)"
         )
 
 

@@ -26,10 +26,10 @@ from gigaxas.cli.tables import (
     show_matches,
     show_plan,
     show_references,
+    show_registration,
     show_sites,
     show_stages,
     show_study,
-    show_survey,
 )
 from gigaxas.errors import InputError, RunError
 
@@ -122,8 +122,8 @@ def ingest_verb(config: ConfigPath) -> None:
     from gigaxas.workflow.classify import ingest
 
     made = ingest(load_config(config), _bar, out.print)
-    if made.survey:
-        show_survey(out, made.survey)
+    if made.registration:
+        show_registration(out, made.registration)
     show_paths(out, [made.cube, *made.paths])
 
 

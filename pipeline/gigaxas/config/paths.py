@@ -38,7 +38,7 @@ class Paths:
     @property
     def registration(self) -> Path:
         """The store of where raw fields lie, and of their shift of energy and drift."""
-        return self.output / "survey.zarr"
+        return self.output / "registration.zarr"
 
     @property
     def composition(self) -> Path:

@@ -99,7 +99,7 @@ class EnergyShift(Section):
         return self
 
 
-class Stage(Section):
+class StageAxes(Section):
     """Where files keep the stage coordinates of a field, the top left corner of its image."""
 
     y: str
@@ -116,7 +116,7 @@ class Fields(Section):
     transmitted: str
     reference: str
     dark: str | None = None
-    positions: Literal["metadata"] | Path | Stage
+    positions: Literal["metadata"] | Path | StageAxes
     saturation: Annotated[float, Field(gt=0)] = 65535
     normalise: Literal["lines", "step"] = "lines"
     edge: float = 7125.0

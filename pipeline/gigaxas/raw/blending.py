@@ -7,34 +7,39 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray
-from gigaxas.raw.absorbance import Float32Array
-from gigaxas.tiles import Tile
+from gigaxas.arrays import BoolArray, Float32Array
+from gigaxas.raw.absorbance import Absorbance
+from gigaxas.tiles import Box, Plane, Tile
 
 Blend = Literal["feathered", "nearest"]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """The part of a field that lies in a tile: rows and columns of the field, and of the tile."""
+    """The part of a field that lies in a tile."""
 
     field: int
-    inside: tuple[slice, slice]
-    target: tuple[slice, slice]
+    """Number of the field, from 0."""
+    source: Box
+    """The part in pixels of the field."""
+    target: Box
+    """The same part in pixels of the tile."""
 
 
 @dataclass(eq=False)
 class Mosaic:
-    """Sums over the fields seen so far of one tile: absorbance (E, h, w), counts (h, w), and weights.
-
-    `best` (h, w) is the largest weight of a valid pixel so far, `source` the number of its field from 1.
-    """
+    """Weighted sums over the fields added so far to one tile of (h, w) pixels."""
 
     mu: Float32Array
+    """Absorbance (E, h, w)."""
     c_ref: Float32Array
+    """Mean counts of the open beam (h, w)."""
     total: Float32Array
+    """Sum of the weights (h, w)."""
     best: Float32Array
+    """The largest weight of a valid pixel (h, w)."""
     source: NDArray[np.uint16]
+    """Number, from 1, of the field that has the largest weight (h, w); 0 where none is valid."""
 
     @property
     def valid(self) -> BoolArray:
@@ -42,29 +47,26 @@ class Mosaic:
         return self.source > 0
 
 
-def pieces(tile: Tile, corners: tuple[tuple[int, int], ...], plane: tuple[int, int]) -> list[Piece]:
+def pieces(tile: Tile, corners: tuple[tuple[int, int], ...], plane: Plane) -> list[Piece]:
     """Return the parts of the fields at `corners` (whole pixels of the mosaic) that lie in a tile."""
     found = []
     for number, (y, x) in enumerate(corners):
-        y0, y1 = max(tile.y0, y), min(tile.y1, y + plane[0])
-        x0, x1 = max(tile.x0, x), min(tile.x1, x + plane[1])
-        if y0 < y1 and x0 < x1:
-            inside = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
-            target = slice(y0 - tile.y0, y1 - tile.y0), slice(x0 - tile.x0, x1 - tile.x0)
-            found.append(Piece(number, inside, target))
+        part = Box(max(tile.y0, y), min(tile.y1, y + plane[0]), max(tile.x0, x), min(tile.x1, x + plane[1]))
+        if min(part.shape) > 0:
+            found.append(Piece(number, part.seen_from(y, x), part.seen_from(tile.y0, tile.x0)))
     return found
 
 
-def weights(piece: Piece, plane: tuple[int, int]) -> Float32Array:
+def weights(piece: Piece, plane: Plane) -> Float32Array:
     """Return the weight (h, w) of a field's pixels: their distance from its border, 1 on the border."""
     along = [
         np.minimum(np.arange(part.start, part.stop) + 1, size - np.arange(part.start, part.stop))
-        for part, size in zip(piece.inside, plane, strict=True)
+        for part, size in zip(piece.source.region, plane, strict=True)
     ]
     return np.minimum.outer(*along).astype(np.float32)
 
 
-def empty_mosaic(energies: int, shape: tuple[int, int]) -> Mosaic:
+def empty_mosaic(energies: int, shape: Plane) -> Mosaic:
     """Return a mosaic without any field."""
     return Mosaic(
         mu=np.zeros((energies, *shape), dtype=np.float32),
@@ -75,37 +77,30 @@ def empty_mosaic(energies: int, shape: tuple[int, int]) -> Mosaic:
     )
 
 
-def add_piece(
-    mosaic: Mosaic,
-    piece: Piece,
-    mu: Float32Array,
-    c_ref: Float32Array,
-    valid: BoolArray,
-    weight: Float32Array,
-    blend: Blend,
-) -> None:
-    """Add the absorbance mu (E, h, w) of one field's piece to the mosaic, where it is valid (h, w).
+def add_piece(mosaic: Mosaic, piece: Piece, measured: Absorbance, weight: Float32Array, blend: Blend) -> None:
+    """Add the absorbance of one field's piece to the mosaic, where it is valid.
 
-    `nearest` takes every pixel from the field in which it lies deepest, `feathered` the mean weighted by
-    that depth; a pixel that is not valid in one field is left to the others.
+    `nearest` takes every pixel from the field in which it has the largest weight (h, w), `feathered` the mean
+    with these weights; a pixel that is not valid in one field is left to the others.
     """
-    target = piece.target
-    share = np.where(valid, weight, np.float32(0))
-    better = share > mosaic.best[target]
+    target = piece.target.region
+    depth = np.where(measured.valid, weight, np.float32(0))
+    better = depth > mosaic.best[target]
+    share = depth
     if blend == "nearest":
         share = np.where(better, np.float32(1), np.float32(0))
-        _forget(mosaic.mu[(slice(None), *target)], better)
+        _clear(mosaic.mu[(slice(None), *target)], better)
         mosaic.c_ref[target][better] = 0
         mosaic.total[target][better] = 0
-    _add(mosaic.mu[(slice(None), *target)], mu, share)
-    mosaic.c_ref[target] += share * c_ref
+    _add(mosaic.mu[(slice(None), *target)], measured.mu, share)
+    mosaic.c_ref[target] += share * measured.c_ref
     mosaic.total[target] += share
-    mosaic.best[target][better] = np.where(valid, weight, np.float32(0))[better]
+    mosaic.best[target][better] = depth[better]
     mosaic.source[target][better] = piece.field + 1
 
 
-def settle(mosaic: Mosaic) -> None:
-    """Turn the sums into means; pixels without a valid spectrum hold 0."""
+def normalise_weights(mosaic: Mosaic) -> None:
+    """Turn the sums into means, in place; pixels without a valid spectrum hold 0."""
     scale = np.where(mosaic.total > 0, 1 / np.maximum(mosaic.total, np.float32(1e-6)), np.float32(0))
     mosaic.mu *= scale
     mosaic.c_ref *= scale
@@ -120,7 +115,7 @@ def _add(total: Float32Array, mu: Float32Array, share: Float32Array) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _forget(total: Float32Array, where: BoolArray) -> None:
+def _clear(total: Float32Array, where: BoolArray) -> None:
     for i in range(total.shape[0]):
         for y in range(total.shape[1]):
             for x in range(total.shape[2]):

@@ -5,38 +5,58 @@ E + s(y, x) where the file says E. s is a polynomial of degree 1 or 2 that is ze
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import Float32Array, FloatArray
 from gigaxas.errors import InputError
-from gigaxas.raw.absorbance import Float32Array
 from gigaxas.raw.robust_fit import robust_fit
+from gigaxas.spectra.spectrum import EnergyRange
+from gigaxas.tiles import Plane
 
 HALF = 0.5
-FINE = 16  # points of the spline between two energies where the half rise is looked for
-AROUND = (-25.0, 60.0)  # eV about the edge in which a spectrum's shape tells what it is made of
-SHAPES, PRODUCTS = 16, 5
-BLOCKS_A_TERM = 20
+"""Share of the edge step at which an edge is said to lie."""
+POINTS_AN_INTERVAL = 16
+"""Points of the spline between two energies where the half rise is looked for."""
+SHAPE_RANGE = (-25.0, 60.0)
+"""eV about the edge in which a spectrum's shape tells what it is made of."""
+MOST_SHAPES = 16
+"""Components of the shapes that are fitted along with the shift, where the blocks allow it."""
+MOST_MULTIPLIED = 5
+"""The first components, of which the products are fitted too."""
+BLOCKS_A_SHAPE = 20
+"""Blocks that each of these terms needs."""
+BLOCKS_A_TERM = 4
+"""Blocks that each term of the polynomial, and the constant, needs."""
 RUN = 128
+"""Neighbouring pixels that are interpolated at once where they lie between the same two energies."""
+
+
+class Blocks(NamedTuple):
+    """Blocks of pixels spread over a field."""
+
+    spectra: FloatArray
+    """Their normalised mean spectra (n, E)."""
+    positions: FloatArray
+    """Their centres (n, 2) in the field, y and x, in pixels."""
 
 
 @dataclass(frozen=True)
-class EnergyShift:
-    """s(y, x) in eV as a polynomial in v = y/height - 1/2 and u = x/width - 1/2, zero at the middle.
+class ShiftMap:
+    """s(y, x) in eV as a polynomial in v = y/height - 1/2 and u = x/width - 1/2, zero at the middle."""
 
-    `terms` (k,) belong to v, u and, for degree 2, v^2, v u, u^2. `error` is the largest standard error of s
-    over the field in eV, from the scatter of the blocks; `blocks` is how many were used.
-    """
-
-    plane: tuple[int, int]
+    plane: Plane
+    """Rows and columns of the field."""
     terms: tuple[float, ...]
+    """Coefficients (k,) of v, u and, for degree 2, v^2, v u, u^2, in eV."""
     error: float
+    """The largest standard error of s over the field in eV, from the scatter of the blocks."""
     blocks: int
+    """How many blocks were used."""
 
     def at(self, ys: NDArray[Any], xs: NDArray[Any]) -> FloatArray:
         """Return s (h, w) in eV for rows ys (h,) and columns xs (w,) of the field."""
@@ -52,7 +72,7 @@ class EnergyShift:
         return float(np.abs(grid).max())
 
 
-def edge_position(spectra: FloatArray, energy: FloatArray, within: tuple[float, float]) -> FloatArray:
+def edge_position(spectra: FloatArray, energy: FloatArray, within: EnergyRange) -> FloatArray:
     """Return the energy (n,) in eV at which normalised spectra (n, E) first rise through one half.
 
     Looked for on a cubic spline in the range `within`; NaN where a spectrum does not rise through it.
@@ -65,7 +85,11 @@ def edge_position(spectra: FloatArray, energy: FloatArray, within: tuple[float, 
             "where the edge is looked for; expected many; measure there, or leave energy_shift out"
         )
     first, last = inside[[0, -1]]
-    fine = np.interp(np.arange(first * FINE, last * FINE + 1) / FINE, np.arange(len(energy)), energy)
+    fine = np.interp(
+        np.arange(first * POINTS_AN_INTERVAL, last * POINTS_AN_INTERVAL + 1) / POINTS_AN_INTERVAL,
+        np.arange(len(energy)),
+        energy,
+    )
     values = CubicSpline(energy, spectra, axis=1)(fine)
     up = (values[:, :-1] < HALF) & (values[:, 1:] >= HALF)
     at = up.argmax(axis=1)
@@ -77,38 +101,32 @@ def edge_position(spectra: FloatArray, energy: FloatArray, within: tuple[float, 
 
 
 def fit_shift(
-    spectra: FloatArray,
-    places: FloatArray,
-    energy: FloatArray,
-    within: tuple[float, float],
-    plane: tuple[int, int],
-    degree: int,
-) -> EnergyShift:
-    """Fit the shift to normalised mean spectra (n, E) of blocks of pixels at places (n, 2), y and x.
+    blocks: Blocks, energy: FloatArray, within: EnergyRange, plane: Plane, degree: Literal[1, 2]
+) -> ShiftMap:
+    """Fit the shift over a field of `plane` pixels to the edges of blocks, looked for `within` a range of eV.
 
     Edges move with composition too. What a block is made of shows in the shape of its spectrum about its own
     edge, which no shift changes: the first components of these shapes are fitted along with the polynomial
     and thereby taken out of it. Large residuals count less (Huber). Raises InputError below 4 blocks a term.
     """
-    position = edge_position(spectra, energy, within)
+    position = edge_position(blocks.spectra, energy, within)
     use = np.isfinite(position)
-    v, u = _scaled(places[use, 0], plane[0]), _scaled(places[use, 1], plane[1])
+    v, u = (_scaled(blocks.positions[use, axis], plane[axis]) for axis in (0, 1))
     basis = _basis(v, u, degree)
-    count = int(use.sum())
-    if count < 4 * (basis.shape[1] + 1):
+    count, terms = basis.shape
+    if count < BLOCKS_A_TERM * (terms + 1):
         raise InputError(
-            f"ingest.fields.energy_shift: {count} of {len(spectra)} blocks of pixels show an edge, expected "
-            f"at least {4 * (basis.shape[1] + 1)}; measure a foil, or leave energy_shift out"
+            f"ingest.fields.energy_shift: {count} of {len(use)} blocks of pixels show an edge, expected "
+            f"at least {BLOCKS_A_TERM * (terms + 1)}; measure a foil, or leave energy_shift out"
         )
-    shapes = _shapes(spectra[use], position[use], energy, count)
+    shapes = _shapes(blocks.spectra[use], position[use], energy)
     design = np.column_stack([basis, shapes, np.ones(count)])
     found, covariance = robust_fit(design, position[use])
-    terms = basis.shape[1]
     ends = np.array([(v, u) for v in (-0.5, 0.0, 0.5) for u in (-0.5, 0.0, 0.5)])
     corners = _basis(ends[:, 0], ends[:, 1], degree)
     error = np.sqrt(np.einsum("ij,jk,ik->i", corners, covariance[:terms, :terms], corners).max())
     # an edge found at a lower energy as the file counts it is a pixel that sees a higher one
-    return EnergyShift(plane, tuple(float(-term) for term in found[:terms]), float(error), count)
+    return ShiftMap(plane, tuple(float(-term) for term in found[:terms]), float(error), count)
 
 
 def apply_shift(mu: Float32Array, shift: FloatArray, energy: FloatArray) -> Float32Array:
@@ -133,25 +151,26 @@ def _basis(v: FloatArray, u: FloatArray, degree: int) -> FloatArray:
     return np.stack(terms, axis=-1)
 
 
-def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray, count: int) -> FloatArray:
+def _shapes(spectra: FloatArray, position: FloatArray, energy: FloatArray) -> FloatArray:
     """Return (n, k) scores of the aligned spectra's first components, and products of the first few.
 
     As many as the number of blocks allows: half the height of a mixture is not linear in its parts.
     """
-    low = max(AROUND[0], float(energy[0] - position.min()))
-    high = min(AROUND[1], float(energy[-1] - position.max()))
+    low = max(SHAPE_RANGE[0], float(energy[0] - position.min()))
+    high = min(SHAPE_RANGE[1], float(energy[-1] - position.max()))
     away = np.arange(low, high, float(np.median(np.diff(energy))))
     splines = CubicSpline(energy, spectra, axis=1)
     aligned = np.array([splines(at + away)[i] for i, at in enumerate(position)])
     aligned -= aligned.mean(axis=0)
     left, scale, _ = np.linalg.svd(aligned, full_matrices=False)
-    terms = count // BLOCKS_A_TERM
-    shapes = min(SHAPES, terms)
+    count = len(spectra)
+    most = count // BLOCKS_A_SHAPE
+    shapes = min(MOST_SHAPES, most)
     scores = left[:, :shapes] * scale[:shapes]
-    squared = max(
-        (n for n in range(min(PRODUCTS, shapes) + 1) if shapes + n * (n + 1) // 2 <= terms), default=0
+    multiplied = max(
+        (n for n in range(min(MOST_MULTIPLIED, shapes) + 1) if shapes + n * (n + 1) // 2 <= most), default=0
     )
-    one, other = np.triu_indices(squared)
+    one, other = np.triu_indices(multiplied)
     return np.column_stack([scores, left[:, one] * left[:, other] * count])
 
 
@@ -163,6 +182,25 @@ def _slopes(energy: FloatArray) -> Float32Array:
     weights[1:, 0], weights[1:, 1] = width[1:] ** 2 / (width[:-1] * both), width[:-1] / both
     weights[:-1, 2], weights[:-1, 3] = width[1:] / both, width[:-1] ** 2 / (width[1:] * both)
     return weights.astype(np.float32)
+
+
+class Interval(NamedTuple):
+    """Four neighbouring energies of a run of pixels, and where between the middle two a value is wanted."""
+
+    before: Float32Array
+    """Samples (n,) at the energy before the interval, or at its lower end where there is none."""
+    low: Float32Array
+    """Samples (n,) at the lower end of the interval."""
+    high: Float32Array
+    """Samples (n,) at the upper end of the interval."""
+    after: Float32Array
+    """Samples (n,) at the energy after the interval, or at its upper end where there is none."""
+    slopes: Float32Array
+    """Weights (4,) of the three differences in the slopes at the two ends, as `_slopes` gives them."""
+    at: np.float32
+    """How far from the lower to the upper end the wanted energy lies without a shift."""
+    per_ev: np.float32
+    """One over the width of the interval in eV."""
 
 
 @njit(nogil=True, cache=True)
@@ -186,10 +224,17 @@ def _interpolate(
                 while end < stop and _below(energy, i, energy[i] - shift[end]) == k:
                     end += 1
                 part = slice(first, end)
-                rows = mu[max(k - 1, 0), part], mu[k, part], mu[k + 1, part], mu[min(k + 2, last), part]
                 width = energy[k + 1] - energy[k]
-                at = np.float32((energy[i] - energy[k]) / width)
-                _cubic(*rows, slopes[k], shift[part], at, np.float32(1 / width), out[i, part])
+                interval = Interval(
+                    mu[max(k - 1, 0), part],
+                    mu[k, part],
+                    mu[k + 1, part],
+                    mu[min(k + 2, last), part],
+                    slopes[k],
+                    np.float32((energy[i] - energy[k]) / width),
+                    np.float32(1 / width),
+                )
+                _cubic(interval, shift[part], out[i, part])
                 first = end
 
 
@@ -205,18 +250,9 @@ def _below(energy: FloatArray, guess: int, at: float) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _cubic(
-    before: Float32Array,
-    low: Float32Array,
-    high: Float32Array,
-    after: Float32Array,
-    slopes: Float32Array,
-    shift: Float32Array,
-    at: np.float32,
-    per_ev: np.float32,
-    out: Float32Array,
-) -> None:
+def _cubic(interval: Interval, shift: Float32Array, out: Float32Array) -> None:
     """Write the cubic through four neighbours, at - shift * per_ev of the way from low to high, into out."""
+    before, low, high, after, slopes, at, per_ev = interval
     zero, one, two, three = np.float32(0), np.float32(1), np.float32(2), np.float32(3)
     a, b, c, d = slopes[0], slopes[1], slopes[2], slopes[3]
     for j in range(out.size):

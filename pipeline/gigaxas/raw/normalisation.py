@@ -1,41 +1,45 @@
 """Pre- and post-edge of every pixel, and its spectrum brought to 0 before and 1 after the edge (METHOD 1)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
-from gigaxas.raw.absorbance import Float32Array
+from gigaxas.raw.absorbance import BLOCK, Absorbance
 from gigaxas.spectra.noise import NoiseModel, absorbance_variance
+from gigaxas.spectra.spectrum import EnergyRange
 
-Method = Literal["lines", "step"]
-Range = tuple[float, float]
-BLOCK = 4096
+NormaliseBy = Literal["lines", "step"]
+"""Divide by the post-edge line, or by the edge step (Athena)."""
 LEAST_ENERGIES = 3
+"""Energies that a line is fitted to at least."""
 
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
-    """Weights (E,) that turn the spectrum of a pixel into its lines; everything is linear in the spectrum.
-
-    `pre` and `post` (2, E) give the value of a line at its centre and its slope; `away_pre` and `away_post`
-    (E,) are the distances in eV from the centres, held constant outside the two ranges. `low` and `high`
-    (E,) give mu_low and mu_high. `edge_pre` and `edge_post` are the distances from the centres to the edge.
-    """
+    """Weights that turn the spectrum (E,) of a pixel into its lines; everything is linear in the spectrum."""
 
     pre: FloatArray
+    """Weights (2, E) of the pre-edge line's value at the centre of its range, and of its slope."""
     post: FloatArray
+    """Weights (2, E) of the post-edge line's value at the centre of its range, and of its slope."""
     away_pre: FloatArray
+    """Distances (E,) in eV from the centre of the pre-edge, constant outside the two ranges."""
     away_post: FloatArray
+    """Distances (E,) in eV from the centre of the post-edge, constant outside the two ranges."""
     low: FloatArray
+    """Weights (E,) of mu_low, the mean before the edge."""
     high: FloatArray
+    """Weights (E,) of mu_high, the mean after the edge."""
     edge_pre: float
+    """Distance in eV from the centre of the pre-edge to the edge."""
     edge_post: float
+    """Distance in eV from the centre of the post-edge to the edge; negative."""
     constant: bool
+    """Whether spectra are divided by the edge step instead of the post-edge line."""
 
     @property
     def step(self) -> FloatArray:
@@ -45,16 +49,33 @@ class Normaliser:
 
 @dataclass(frozen=True)
 class EdgeMaps:
-    """Maps (h, w) of a block: mean absorbance before and after the edge, the edge step and its noise."""
+    """Maps (h, w) of a block of pixels; NaN where a pixel is void."""
 
     mu_low: Float32Array
+    """Mean absorbance before the edge."""
     mu_high: Float32Array
+    """Mean absorbance after the edge."""
     edge_step: Float32Array
+    """Post-edge line less pre-edge line, at the edge."""
     edge_step_noise: Float32Array
+    """Standard deviation that the camera's noise gives the edge step."""
+
+
+class Lines(NamedTuple):
+    """Pre- and post-edge lines of pixels, each (n,)."""
+
+    pre: Float32Array
+    """Value at the centre of the pre-edge."""
+    pre_slope: Float32Array
+    """Slope of the pre-edge line, a eV."""
+    post: Float32Array
+    """Value, above the pre-edge line, at the centre of the post-edge."""
+    post_slope: Float32Array
+    """Slope of the post-edge line, above that of the pre-edge line, a eV."""
 
 
 def make_normaliser(
-    energy: FloatArray, pre_edge: Range, post_edge: Range, edge: float, method: Method
+    energy: FloatArray, pre_edge: EnergyRange, post_edge: EnergyRange, edge: float, method: NormaliseBy
 ) -> Normaliser:
     """Prepare the normalisation on the energies (E,) in eV.
 
@@ -90,47 +111,38 @@ def normalise_spectra(spectra: FloatArray, normaliser: Normaliser) -> FloatArray
 
 
 def normalise_block(
-    mu: Float32Array,
-    c_ref: Float32Array,
-    valid: BoolArray,
-    normaliser: Normaliser,
-    camera: NoiseModel,
-    least_step: float,
+    block: Absorbance, normaliser: Normaliser, camera: NoiseModel, least_step: float
 ) -> EdgeMaps:
-    """Normalise the spectra mu (E, h, w) of a block, in place, and return its maps.
+    """Normalise the spectra of a block of pixels, in place, and return its maps.
 
-    Pixels that are not valid (h, w), whose edge step is below `least_step` times its own noise, or whose
-    post-edge line falls to zero become NaN in mu; `valid` is False for them afterwards. The noise is that of
-    the camera's counts (METHOD 1) at c_ref (h, w) and at the mean absorbance of the two ranges.
+    Pixels that are not valid, whose edge step is below `least_step` times its own noise, or whose post-edge
+    line falls to zero become NaN in block.mu; block.valid is False for them afterwards. The noise is that of
+    the camera's counts (METHOD 1) at block.c_ref and at the mean absorbance of the two ranges.
     """
-    energies, height, width = mu.shape
+    energies, height, width = block.mu.shape
     weights = np.stack([normaliser.low, normaliser.high, *normaliser.pre, *normaliser.post])
-    sums = weights.astype(np.float32) @ mu.reshape(energies, -1)
+    sums = weights.astype(np.float32) @ block.mu.reshape(energies, -1)
     low, high, pre0, pre1, post0, post1 = sums
     # the post-edge line is that of what lies above the pre-edge line
     between = np.float32(normaliser.edge_post - normaliser.edge_pre)
     post0 = post0 - (pre0 - pre1 * between)
     post1 = post1 - pre1
     step = post0 + np.float32(normaliser.edge_post) * post1
-    noise = _step_noise(normaliser, c_ref.reshape(-1), low, high, camera)
-    ok = valid.reshape(-1)
+    noise = _step_noise(normaliser, block.c_ref.reshape(-1), low, high, camera)
+    ok = block.valid.reshape(-1)
     with np.errstate(invalid="ignore"):
         ok &= (step >= np.float32(least_step) * noise) & (step > 0)
     if normaliser.constant:
         post0, post1 = step, np.zeros_like(step)
     ok &= _lowest(normaliser.away_post, post0, post1) > 0
-    _apply(
-        mu.reshape(energies, -1),
-        ok,
-        normaliser.away_pre.astype(np.float32),
-        normaliser.away_post.astype(np.float32),
-        np.stack([pre0, pre1, post0, post1]),
+    away = np.stack([normaliser.away_pre, normaliser.away_post]).astype(np.float32)
+    _apply(block.mu.reshape(energies, -1), ok, away, Lines(pre0, pre1, post0, post1))
+    return EdgeMaps(
+        *(
+            np.where(ok, values, np.nan).astype(np.float32).reshape(height, width)
+            for values in (low, high, step, noise)
+        )
     )
-    maps = (
-        np.where(valid_pixels, values, np.nan).astype(np.float32).reshape(height, width)
-        for values, valid_pixels in ((low, ok), (high, ok), (step, ok), (noise, ok))
-    )
-    return EdgeMaps(*maps)
 
 
 def _normalised(spectrum: FloatArray, normaliser: Normaliser) -> FloatArray:
@@ -142,7 +154,7 @@ def _normalised(spectrum: FloatArray, normaliser: Normaliser) -> FloatArray:
     return above / (post[0] + post[1] * normaliser.away_post)
 
 
-def _line(energy: FloatArray, spacing: FloatArray, span: Range, name: str) -> tuple[FloatArray, float]:
+def _line(energy: FloatArray, spacing: FloatArray, span: EnergyRange, name: str) -> tuple[FloatArray, float]:
     """Return the weights (2, E) of a line's value and slope at its centre, and the centre in eV."""
     inside = (energy >= span[0]) & (energy <= span[1])
     if inside.sum() < LEAST_ENERGIES:
@@ -157,7 +169,7 @@ def _line(energy: FloatArray, spacing: FloatArray, span: Range, name: str) -> tu
     return np.stack([weight, weight * away / (weight @ away**2)]), centre
 
 
-def _mean(energy: FloatArray, span: Range) -> FloatArray:
+def _mean(energy: FloatArray, span: EnergyRange) -> FloatArray:
     inside = (energy >= span[0]) & (energy <= span[1])
     return inside / inside.sum()
 
@@ -184,33 +196,24 @@ def _lowest(away: FloatArray, value: Float32Array, slope: Float32Array) -> Float
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _apply(
-    mu: Float32Array,
-    ok: BoolArray,
-    away_pre: Float32Array,
-    away_post: Float32Array,
-    lines: NDArray[np.float32],
-) -> None:
-    """Subtract the pre-edge line from mu (E, n) and divide by the post-edge line; NaN where not ok (n,)."""
+def _apply(mu: Float32Array, ok: BoolArray, away: Float32Array, lines: Lines) -> None:
+    """Subtract the pre-edge line from mu (E, n) and divide by the post-edge line; NaN where not ok (n,).
+
+    `away` (2, E) are the distances in eV from the centres of the pre- and of the post-edge.
+    """
     for start in range(0, mu.shape[1], BLOCK):
         part = slice(start, min(start + BLOCK, mu.shape[1]))
-        pre0, pre1, post0, post1 = lines[0, part], lines[1, part], lines[2, part], lines[3, part]
+        own = Lines(lines.pre[part], lines.pre_slope[part], lines.post[part], lines.post_slope[part])
         for i in range(mu.shape[0]):
-            _apply_row(mu[i, part], ok[part], away_pre[i], away_post[i], pre0, pre1, post0, post1)
+            _apply_row(mu[i, part], ok[part], away[0, i], away[1, i], own)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _apply_row(
-    mu: Float32Array,
-    ok: BoolArray,
-    from_pre: np.float32,
-    from_post: np.float32,
-    pre0: Float32Array,
-    pre1: Float32Array,
-    post0: Float32Array,
-    post1: Float32Array,
+    mu: Float32Array, ok: BoolArray, away_pre: np.float32, away_post: np.float32, lines: Lines
 ) -> None:
     nan = np.float32(np.nan)
+    pre, pre_slope, post, post_slope = lines
     for j in range(mu.size):
-        above = mu[j] - (pre0[j] + pre1[j] * from_pre)
-        mu[j] = above / (post0[j] + post1[j] * from_post) if ok[j] else nan
+        above = mu[j] - (pre[j] + pre_slope[j] * away_pre)
+        mu[j] = above / (post[j] + post_slope[j] * away_post) if ok[j] else nan

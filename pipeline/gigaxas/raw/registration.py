@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,36 +11,46 @@ from scipy.signal.windows import tukey
 from skimage.registration import phase_cross_correlation
 
 from gigaxas.arrays import FloatArray
-from gigaxas.tiles import Box
+from gigaxas.tiles import Box, Plane
 
 LEAST_SIDE = 12
 """Pixels that an overlap must measure at least, in both directions, to be compared."""
 LEAST_CORRELATION = 0.3
+"""Pearson's r of the shared part below which two images do not show the same."""
 LEAST_CONTRAST = 1.0
 """Variance of the specimen over that of the noise, in the details, below which an overlap has no texture."""
 UPSAMPLE = 50
-REFINEMENTS = 10
-SETTLED = 0.02
+"""Steps to a pixel in which phase correlation finds an offset."""
+ROUNDS = 10
+"""How often the shared part is cut anew at most."""
+CONVERGED = 0.02
+"""Pixels by which the offset changes no more: one step of UPSAMPLE."""
 FINE, COARSE = 0.7, 4.0
+"""Standard deviations, in pixels, of the Gaussians between which details lie."""
+Offset = tuple[float, float]
+Rejection = Literal["", "no texture", "not alike", "outlier"]
+"""Why a pair of fields does not count; empty for one that does."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two fields that overlap: where the second lies as seen from the first (y, x in pixels).
-
-    `offset` is measured, `stage` what the stage says. `correlation` is Pearson's r of the shared part.
-    `why` is empty for a pair that counts, else `no texture`, `not alike` or `outlier`.
-    """
+    """Two fields that overlap: where the second lies as seen from the first."""
 
     first: int
+    """Number of the first field, from 0."""
     second: int
-    stage: tuple[float, float]
-    offset: tuple[float, float]
+    """Number of the second field."""
+    stage: Offset
+    """The offset (y, x) by the stage, in pixels."""
+    offset: Offset
+    """The measured offset (y, x), in pixels; that of the stage for a pair that was rejected."""
     correlation: float
-    why: str = ""
+    """Pearson's r of the shared part."""
+    rejected: Rejection = ""
+    """Why the pair does not count."""
 
 
-def overlapping(stage: FloatArray, plane: tuple[int, int]) -> list[tuple[int, int]]:
+def overlapping(stage: FloatArray, plane: Plane) -> list[tuple[int, int]]:
     """Return the pairs of fields at stage (n, 2) in pixels that share enough of their images (h, w)."""
     return [
         (a, b)
@@ -48,14 +59,12 @@ def overlapping(stage: FloatArray, plane: tuple[int, int]) -> list[tuple[int, in
     ]
 
 
-def shared(offset: FloatArray, plane: tuple[int, int]) -> tuple[Box, Box]:
-    """Return the box of the shared part in the first and in the second field, for a rounded offset."""
-    first: list[int] = []
-    second: list[int] = []
-    for move, size in zip(np.rint(offset).astype(int), plane, strict=True):
-        first += [int(max(move, 0)), int(min(size, size + move))]
-        second += [int(max(-move, 0)), int(min(size, size - move))]
-    return Box(*first), Box(*second)
+def shared(offset: FloatArray, plane: Plane) -> tuple[Box, Box]:
+    """Return the shared part in the first and in the second field, for an offset rounded to whole pixels."""
+    y, x = (int(move) for move in np.rint(offset))
+    height, width = plane
+    first = Box(max(y, 0), min(height, height + y), max(x, 0), min(width, width + x))
+    return first, first.seen_from(y, x)
 
 
 def measure_offset(
@@ -63,19 +72,19 @@ def measure_offset(
     second: NDArray[np.float32],
     stage: FloatArray,
     noise: float,
-    reach: float,
-) -> tuple[FloatArray, float, str]:
-    """Return the offset (2,) of the second image (h, w) from the first, Pearson's r, and why it fails or "".
+    shift_limit: float,
+) -> tuple[FloatArray, float, Rejection]:
+    """Return the offset (2,) of the second image (h, w) from the first, Pearson's r, and why it is rejected.
 
-    `stage` is the offset to start from, `reach` how many pixels it may be wrong by, `noise` the standard
-    deviation of the images' noise. NaN in the images is left out. The offset is found on the part that the
-    two share, which is cut anew with every better offset.
+    `stage` is the offset to start from, `shift_limit` how many pixels it may be wrong by, `noise` the
+    standard deviation of the images' noise. NaN in the images is left out. The offset is found on the part
+    that the two share, which is cut anew with every better offset.
     """
     start = np.asarray(stage, dtype=np.float64)
     offset, r = start, 0.0
-    for _ in range(REFINEMENTS):
+    for _ in range(ROUNDS):
         boxes = shared(offset, (first.shape[0], first.shape[1]))
-        if min(boxes[0].y1 - boxes[0].y0, boxes[0].x1 - boxes[0].x0) < LEAST_SIDE:
+        if min(boxes[0].shape) < LEAST_SIDE:
             return start, 0.0, "not alike"
         a, b = (_cut(image, box) for image, box in zip((first, second), boxes, strict=True))
         b = ndimage.shift(b, offset - np.rint(offset), order=3, mode="nearest")
@@ -83,16 +92,16 @@ def measure_offset(
             return start, 0.0, "no texture"
         move = move_between(a, b)
         offset = offset + move
-        if np.abs(offset - start).max() > reach:
+        if np.abs(offset - start).max() > shift_limit:
             return start, 0.0, "not alike"
-        r = alike(a, b, move)
-        if np.abs(move).max() <= SETTLED:
+        r = overlap_correlation(a, b, move)
+        if np.abs(move).max() <= CONVERGED:
             break
     return (offset, r, "") if r >= LEAST_CORRELATION else (start, r, "not alike")
 
 
 def _cut(image: NDArray[np.float32], box: Box) -> FloatArray:
-    part = image[box.y0 : box.y1, box.x0 : box.x1].astype(np.float64)
+    part = image[box.region].astype(np.float64)
     known = np.isfinite(part)
     return np.where(known, part, part[known].mean() if known.any() else 0.0)
 
@@ -105,11 +114,10 @@ def move_between(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(move, dtype=np.float64)
 
 
-def alike(a: FloatArray, b: FloatArray, move: FloatArray) -> float:
-    """Return Pearson's r of the details of a and b, b moved by whole pixels."""
+def overlap_correlation(a: FloatArray, b: FloatArray, move: FloatArray) -> float:
+    """Return Pearson's r of the details of a and b, b moved by whole pixels; 0 where too little is shared."""
     boxes = shared(move, (a.shape[0], a.shape[1]))
-    pair = zip((a, b), boxes, strict=True)
-    one, two = (detail(image)[box.y0 : box.y1, box.x0 : box.x1] for image, box in pair)
+    one, two = (detail(image)[box.region] for image, box in zip((a, b), boxes, strict=True))
     if one.size < LEAST_SIDE or not one.std() or not two.std():
         return 0.0
     return float(np.corrcoef(one.ravel(), two.ravel())[0, 1])

@@ -7,6 +7,7 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 
 WIDTH, HEIGHT = 340.0, 214.0
+"""Size of a chart in the units of its paths."""
 _LEFT, _RIGHT, _TOP = 32.0, 334.0, 8.0
 _SPECTRUM_FOOT, _REST_TOP, _REST_FOOT = 142.0, 154.0, 194.0
 _MOST_POINTS = 600
@@ -14,22 +15,36 @@ _MOST_POINTS = 600
 
 @dataclass(frozen=True)
 class Chart:
-    """Paths and ticks of a chart in its own WIDTH x HEIGHT units, y downward; ticks are (place, text)."""
+    """Paths and ticks of a chart in its own WIDTH x HEIGHT units, y downward."""
 
     spectrum: str
+    """Path of the spectrum."""
     reference: str
+    """Path of the fitted reference."""
     rest: str
+    """Path of what the reference leaves."""
     band: str
+    """Path of two standard errors to both sides of zero; empty where there are none."""
     rest_zero: float
+    """Where zero of the lower chart lies."""
     rest_range: str
+    """The ends of the lower chart, in words."""
     energy_ticks: list[tuple[float, str]]
+    """Position and text of every energy tick."""
     mu_ticks: list[tuple[float, str]]
+    """Position and text of every tick of the absorbance."""
     left: float = _LEFT
+    """Left border of both charts."""
     right: float = _RIGHT
+    """Right border of both charts."""
     top: float = _TOP
+    """Upper border of the upper chart."""
     spectrum_foot: float = _SPECTRUM_FOOT
+    """Lower border of the upper chart."""
     rest_top: float = _REST_TOP
+    """Upper border of the lower chart."""
     rest_foot: float = _REST_FOOT
+    """Lower border of the lower chart."""
 
 
 def spectrum_chart(
@@ -43,17 +58,17 @@ def spectrum_chart(
     spread = np.where(np.isfinite(standard_error), 2.0 * standard_error, 0.0)
 
     low, high = _padded(min(spectrum.min(), fitted.min()), max(spectrum.max(), fitted.max()))
-    reach = 1.05 * max(float(np.abs(rest).max()), float(spread.max()), 1e-12)
-    x = _place(energy, energy.min(), energy.max(), _LEFT, _RIGHT)
-    band_high = _place(np.minimum(spread, reach), -reach, reach, _REST_FOOT, _REST_TOP)
-    band_low = _place(np.maximum(-spread, -reach), -reach, reach, _REST_FOOT, _REST_TOP)
+    largest = 1.05 * max(float(np.abs(rest).max()), float(spread.max()), 1e-12)
+    x = _scaled(energy, energy.min(), energy.max(), _LEFT, _RIGHT)
+    band_high = _scaled(np.minimum(spread, largest), -largest, largest, _REST_FOOT, _REST_TOP)
+    band_low = _scaled(np.maximum(-spread, -largest), -largest, largest, _REST_FOOT, _REST_TOP)
     return Chart(
-        spectrum=_path(x, _place(spectrum, low, high, _SPECTRUM_FOOT, _TOP)),
-        reference=_path(x, _place(fitted, low, high, _SPECTRUM_FOOT, _TOP)),
-        rest=_path(x, _place(rest, -reach, reach, _REST_FOOT, _REST_TOP)),
+        spectrum=_path(x, _scaled(spectrum, low, high, _SPECTRUM_FOOT, _TOP)),
+        reference=_path(x, _scaled(fitted, low, high, _SPECTRUM_FOOT, _TOP)),
+        rest=_path(x, _scaled(rest, -largest, largest, _REST_FOOT, _REST_TOP)),
         band=_path(np.r_[x, x[::-1]], np.r_[band_high, band_low[::-1]]) + "Z" if spread.any() else "",
         rest_zero=(_REST_FOOT + _REST_TOP) / 2,
-        rest_range=f"±{reach:.2g}",
+        rest_range=f"±{largest:.2g}",
         energy_ticks=_ticks(float(energy.min()), float(energy.max()), 4, _LEFT, _RIGHT),
         mu_ticks=_ticks(low, high, 4, _SPECTRUM_FOOT, _TOP),
     )
@@ -78,14 +93,14 @@ def nice_step(span: float, most: int) -> float:
 
 
 def _ticks(low: float, high: float, most: int, start: float, end: float) -> list[tuple[float, str]]:
-    """Return round values between low and high with their places between start and end."""
+    """Return round values between low and high with their positions between start and end."""
     if high <= low:
         return []
     step = nice_step(high - low, most)
     values = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
     digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
-    places = _place(values, low, high, start, end)
-    return [(round(float(p), 1), f"{v + 0.0:.{digits}f}") for p, v in zip(places, values, strict=True)]
+    positions = _scaled(values, low, high, start, end)
+    return [(round(float(p), 1), f"{v + 0.0:.{digits}f}") for p, v in zip(positions, values, strict=True)]
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -94,11 +109,11 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def _place(values: FloatArray, low: float, high: float, start: float, end: float) -> FloatArray:
+def _scaled(values: FloatArray, low: float, high: float, start: float, end: float) -> FloatArray:
     """Map low..high to start..end."""
     span = high - low if high > low else 1.0
-    placed: FloatArray = start + (values - low) * ((end - start) / span)
-    return placed
+    scaled: FloatArray = start + (values - low) * ((end - start) / span)
+    return scaled
 
 
 def _path(x: FloatArray, y: FloatArray) -> str:

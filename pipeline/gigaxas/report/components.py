@@ -19,36 +19,43 @@ from gigaxas.report.palette import as_rgb
 from gigaxas.stores.io.files import publish_file
 
 MM_PER_INCH = 25.4
-POINT = 72.0
+POINTS_PER_INCH = 72.0
 PALEST = 0.3
 """How much of a component's colour is left where its ratio is lowest."""
 VOID = "#ffffff"
 INK = "#22262b"
 GAP_MM, BAR_MM, TEXT_POINT, LINE_MM = 3.0, 1.0, 8.0, 5.0
+"""Gaps, thickness of the scale bar, size of the text, and distance of the lines of the legend."""
 SWATCHES = 24
+"""Steps of a shade in the legend."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComponentMap:
-    """What the figure shows, at its own resolution.
-
-    `main` (y, x) holds the label of the component with the largest ratio, 0 for void; `ratio` (K, y, x) all
-    ratios; `density` (y, x) mu_high - mu_low; `pixel_um` is the size of one of these pixels. Labels, names,
-    '#rrggbb' colours and shares (0 to 1) are those of the K components. `width_mm` is the longer side of the
-    map on paper.
-    """
+    """What the figure shows of K components, at its own resolution."""
 
     title: str
+    """Title in the metadata of the files."""
     main: LabelArray
+    """Label (y, x) of the component with the largest ratio, 0 for void."""
     ratio: NDArray[np.float32]
+    """Ratios (K, y, x) of all components."""
     density: FloatArray | None
+    """Iron density mu_high - mu_low (y, x), where the cube tells it."""
     labels: Sequence[int]
+    """Labels (K,) of the components."""
     names: Sequence[str]
+    """Names (K,) of the components."""
     colours: Sequence[str]
+    """Colours (K,) of the components as '#rrggbb'."""
     shares: Sequence[float]
+    """Shares (K,) of all labelled pixels, 0 to 1."""
     pixel_um: float
+    """Size of one of these pixels in um."""
     width_mm: float
+    """Longer side of the map on paper."""
     dpi: int
+    """Dots an inch of the PNG."""
 
 
 def write_component_figure(path: Path, data: ComponentMap) -> list[Path]:
@@ -69,10 +76,10 @@ def composite(data: ComponentMap) -> NDArray[np.uint8]:
 
     The colour of the main component turns paler the less of it there is, and darker the less iron.
     """
-    places = layers.cluster_ranks(data.main, list(data.labels))
+    ranks = layers.cluster_ranks(data.main, list(data.labels))
     palette = as_rgb([VOID, *data.colours]).astype(np.float64)
-    colour = palette[places]
-    void = places == 0
+    colour = palette[ranks]
+    void = ranks == 0
     largest = np.clip(np.where(void, 1.0, data.ratio.max(axis=0, initial=0.0)), 0.0, 1.0)
     strength = PALEST + (1 - PALEST) * _above_least(largest, len(data.labels))
     colour = 255.0 - (255.0 - colour) * strength[..., None]
@@ -121,7 +128,7 @@ def _legend_width(data: ComponentMap) -> float:
     """Return how many mm the longest line of the legend may take."""
     lines = [_line(name, share) for name, share in zip(data.names, data.shares, strict=True)]
     longest = max([len(line) for line in lines] + [34])
-    return 10.0 + longest * 0.55 * TEXT_POINT / POINT * MM_PER_INCH
+    return 10.0 + longest * 0.55 * TEXT_POINT / POINTS_PER_INCH * MM_PER_INCH
 
 
 def _line(name: str, share: float) -> str:

@@ -11,51 +11,60 @@ from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.report import wording
 
-DIFFERS_BELOW = 1e-4  # s_error of the site spacing: below it, noise does not explain the difference
+DIFFERS_BELOW = 1e-4
+"""s_error of the site spacing: below it, noise does not explain the difference."""
 STATE_NAMES = ("void", "kept", "core", "filled", "border")
+"""Names of the states 0 to 4 of a pixel."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What explains a cluster whose site was observed in the data: `made_of` references, or `outside` them.
-
-    chi_square, with `freedom` degrees of freedom, and p_value are of that explanation, None without a
-    library; place is (y, x) of a uniform window of it, in pixels.
-    """
+    """What explains a cluster whose site was observed in the data."""
 
     made_of: str
+    """The references that explain it best, with their shares."""
     chi_square: float | None
+    """Chi-square of that explanation; None without a library."""
     freedom: float | None
+    """Its degrees of freedom; None without a library."""
     p_value: float | None
+    """Its tail probability; None without a library."""
     outside: bool
-    place: tuple[int, int]
+    """Whether no mixture of references explains it within the noise."""
+    position: tuple[int, int]
+    """Row and column of a uniform window of it, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterRow:
-    """One cluster: its size, its spectrum and the reference nearest to it.
-
-    `correlation` is Pearson's r to that reference, `error` the s_error of [I] Eq. 1 between the two
-    (0 to 0.5), `share` the part of all labelled pixels (0 to 1), `area_um2` in um2; `spectrum`,
-    `standard_error` and `reference` are (E,). A standard error that is not finite (one pixel alone) is
-    drawn as none. `finding` is there where the cluster's site was observed in the data. Where components
-    were decided, `given` is the name that the cluster then has and `explained` how others explain it, empty
-    for a component.
-    """
+    """One cluster: its size, its spectrum and the reference nearest to it."""
 
     label: int
+    """Its label in the maps."""
     name: str
+    """Name of the nearest reference."""
     correlation: float
+    """Pearson's r with that reference."""
     error: float | None
+    """s_error of [I] Eq. 1 with that reference, 0 to 0.5; None where it is not known."""
     pixels: int
+    """Pixels with its label."""
     share: float
+    """Its part of all labelled pixels, 0 to 1."""
     area_um2: float
+    """Its area in um2."""
     spectrum: FloatArray
+    """Mean spectrum (E,) of its kept pixels."""
     standard_error: FloatArray
+    """Standard error (E,) of that mean; where it is not finite (one pixel alone) none is drawn."""
     reference: FloatArray
+    """Spectrum (E,) of the nearest reference."""
     finding: Finding | None = None
+    """What explains it, where its site was observed in the data."""
     given: str = ""
+    """The name it has where components were decided."""
     explained: str = ""
+    """How other clusters explain it, where components were decided; empty for a component."""
 
     @property
     def differs(self) -> bool:
@@ -81,80 +90,107 @@ class ClusterRow:
 
 @dataclass(frozen=True)
 class ComponentRow:
-    """A component: the label of its cluster, its name, '#rrggbb' colour and share of the field (0 to 1)."""
+    """A component that the clusters came down to."""
 
     label: int
+    """Label of its cluster."""
     name: str
+    """What it is called."""
     colour: str
+    """Its colour as '#rrggbb'."""
     share: float
+    """Its share of the field, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class TruthRow:
-    """How one true phase was found: `recall` of its pixels, `precision` of the pixels given its name.
-
-    Both run from 0 to 1; NaN says that there was nothing to measure on.
-    """
+    """How one true phase was found."""
 
     phase: str
+    """What it is called."""
     pixels: int
+    """Pixels that are truly of it."""
     recall: float
+    """Share of these that were given its name, 0 to 1; NaN where there are none."""
     precision: float
+    """Share of the pixels given its name that are of it, 0 to 1; NaN where there are none."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The result against a known truth; `minority` names the phase that must not be lost."""
+    """The result against a known truth."""
 
     rows: Sequence[TruthRow]
+    """The true phases, the largest first."""
     right_share: float
+    """Share of all pixels that were named rightly, 0 to 1."""
     minority: str | None = None
+    """Name of the phase that must not be lost."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page as PNG for light and dark surroundings, told in words by `alt`."""
+    """A figure of the page."""
 
     title: str
+    """Its heading."""
     alt: str
+    """What it shows, in words."""
     note: str
+    """What stands under it."""
     light: bytes
+    """PNG for a light page."""
     dark: bytes
+    """PNG for a dark page."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """Everything one report shows.
+    """Everything one report shows; its maps are (y, x), whole or every `step`-th pixel in both directions.
 
-    The maps are (y, x), whole or every `step`-th pixel in both directions: `label` the final labels
-    (0 none), `state` 0 to 4 in the order of STATE_NAMES, `density` the iron density mu_high - mu_low,
-    `correlation` Pearson's r of each pixel with its site. `energy` is (E,) in eV, `pixel_um` the size of a
-    whole-map pixel in um, `states` the pixel count of each state of the *whole* map, `parameters` rows of
-    (name, value, meaning), `timings` rows of (stage, seconds), `components` those that the clusters came
-    down to, none before that was decided.
     Raises InputError where shapes, labels or states contradict each other.
     """
 
     title: str
+    """Heading of the report."""
     source: str
+    """Where the cube lies."""
     energy: FloatArray
+    """Energies (E,) in eV."""
     pixel_um: float
+    """Size of a pixel of the whole map in um."""
     label: LabelArray
+    """Final labels; 0 where there is none."""
     state: NDArray[np.integer[Any]]
+    """States 0 to 4 in the order of STATE_NAMES."""
     clusters: Sequence[ClusterRow]
+    """A row for every label of the map."""
     states: Mapping[str, int]
+    """Pixels of each state in the whole map."""
     density: FloatArray | None = None
+    """Iron density mu_high - mu_low, where the cube tells it."""
     correlation: FloatArray | None = None
+    """Pearson's r of each pixel with its site."""
     site_names: Sequence[str] = ()
+    """Names of all sites, by label from 1."""
     parameters: Sequence[tuple[str, str, str]] = ()
+    """Name, value and meaning of what the run was told."""
     noise: Mapping[str, float | str] | None = None
+    """Parameters of the noise by name."""
     timings: Sequence[tuple[str, float]] = ()
+    """Every stage with its seconds."""
     truth: Truth | None = None
+    """The result against the truth of a simulated cube."""
     warnings: Sequence[str] = ()
+    """Sentences that stand at the top of the page."""
     site_pictures: Sequence[Picture] = ()
+    """Figures of the sites."""
     components: Sequence[ComponentRow] = ()
+    """The components that the clusters came down to; none before they were decided."""
     version: str = ""
+    """Version of gigaxas."""
     step: int = 1
+    """Pixels of the whole map from one pixel of these maps to the next."""
 
     def __post_init__(self) -> None:
         _check_maps(self)

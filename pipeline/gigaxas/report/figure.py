@@ -69,7 +69,7 @@ def composite(data: ReportData) -> NDArray[np.uint8]:
 
 
 def _map_inches(rows: int, columns: int) -> tuple[float, float]:
-    """Return height and width of the drawn map: its longer side fills the room, a thin one stays visible."""
+    """Return height and width of the drawn map: its longer side is fixed, a thin one stays visible."""
     scale = _MAP_INCHES / max(rows, columns)
     return max(rows * scale, 0.1), max(columns * scale, 0.1)
 

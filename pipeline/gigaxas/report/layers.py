@@ -11,10 +11,14 @@ from PIL import Image
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.report.palette import as_rgb, state_colours
 
-LONGEST_LABEL = 2048  # longest side of the embedded label picture, in pixels
-LONGEST_SHADE = 1024  # the same for noisy layers, which compress badly
+LONGEST_LABEL = 2048
+"""Longest side of the embedded label picture, in pixels."""
+LONGEST_SHADE = 1024
+"""Longest side of noisy layers, which compress badly."""
 SHADES = 16
+"""Steps of iron density."""
 DARKEST = 0.5
+"""Share of the colour that is taken away where the iron is thinnest."""
 
 Bytes = NDArray[np.uint8]
 
@@ -31,7 +35,7 @@ def scale_bar(width_um: float) -> float:
 
 
 def cluster_ranks(label: LabelArray, order: list[int]) -> NDArray[np.intp]:
-    """Return for each pixel 1 + the place of its label in `order`, 0 for no label; (y, x)."""
+    """Return for each pixel 1 + the index of its label in `order`, 0 for no label; (y, x)."""
     sites = np.array([0, *order], dtype=np.int64)
     by_site = np.argsort(sites)
     return by_site[np.searchsorted(sites, label, sorter=by_site)]

@@ -32,6 +32,7 @@ _NOISE_MEANINGS = {
 }
 
 _LEGEND_LARGEST = 8
+"""Clusters in the legend over the map."""
 
 
 def write_report(path_html: Path, data: ReportData, map_page: str | None = None) -> None:

@@ -70,10 +70,10 @@ def hue_colours(count: int) -> list[str]:
         stride = next(
             step for step in range(max(1, round(0.382 * size)), size + 1) if np.gcd(step, size) == 1
         )
-        place = np.arange(size) * stride % size
-        angle = _FIRST_HUE + 2 * np.pi * (place + 0.382 * ring % 1) / size
+        hue = np.arange(size) * stride % size
+        angle = _FIRST_HUE + 2 * np.pi * (hue + 0.382 * ring % 1) / size
         chroma = _HUE_CHROMA[ring % len(_HUE_CHROMA)]
-        lightness = np.array(_HUE_LIGHTNESS)[place % 2]
+        lightness = np.array(_HUE_LIGHTNESS)[hue % 2]
         colours.extend(np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1))
     lms = (np.array(colours).reshape(-1, 3) @ np.linalg.inv(_LMS_TO_LAB).T) ** 3
     linear = np.clip(lms @ np.linalg.inv(_LINEAR_TO_LMS).T, 0.0, 1.0)

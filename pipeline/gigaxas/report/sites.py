@@ -1,4 +1,4 @@
-"""Figures of the sites: their spacing and place, and Eq. 1 against counted mistakes."""
+"""Figures of the sites: their spacing and principal components, and Eq. 1 against counted mistakes."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,8 @@ from gigaxas.stores.io.files import publish_file
 
 _DPI = 200
 _PAGE_DPI = 110
-_LOWEST = 1e-8  # errors below it are drawn at the left end
+_LOWEST = 1e-8
+"""Errors below it are drawn at the left end."""
 _BINS = 48
 _PAPERS = {
     "white": ("#ffffff", "#22262b", "#3f78ad", "#b4552d"),
@@ -33,7 +34,7 @@ def write_sites_png(path: Path, audit: SiteAudit) -> None:
     figure = _figure(9.6, 3.9, "white")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
     _draw_spacing(left, audit, "white")
-    _draw_places(right, audit, "white")
+    _draw_components(right, audit, "white")
     publish_file(path, _png(figure, _DPI))
 
 
@@ -45,7 +46,7 @@ def write_proof_png(path: Path, proof: Proof) -> None:
 
 
 def site_pictures(audit: SiteAudit, proof: Proof | None) -> list[Picture]:
-    """Return the figures of the page: spacing, places and, where it was tried, the proof."""
+    """Return the figures of the page: spacing, principal components and, where it was tried, the proof."""
     near = np.mean(audit.spacing_error > audit.limit)
     pictures = [
         Picture(
@@ -56,10 +57,10 @@ def site_pictures(audit: SiteAudit, proof: Proof | None) -> list[Picture]:
             *(_spacing_png(audit, theme) for theme in _PAGE),
         ),
         Picture(
-            "Places",
+            "Principal components",
             "The sites on the first two principal components of their standardised spectra.",
             "The sites on the first two principal components of their standardised spectra.",
-            *(_places_png(audit, theme) for theme in _PAGE),
+            *(_components_png(audit, theme) for theme in _PAGE),
         ),
     ]
     if proof:
@@ -82,9 +83,9 @@ def _spacing_png(audit: SiteAudit, theme: str) -> bytes:
     return _png(figure, _PAGE_DPI)
 
 
-def _places_png(audit: SiteAudit, theme: str) -> bytes:
+def _components_png(audit: SiteAudit, theme: str) -> bytes:
     figure = _figure(4.6, 3.3, theme)
-    _draw_places(figure.subplots(), audit, theme)
+    _draw_components(figure.subplots(), audit, theme)
     return _png(figure, _PAGE_DPI)
 
 
@@ -114,7 +115,7 @@ def _draw_spacing(axes: Axes, audit: SiteAudit, theme: str) -> None:
     _label(axes, "$s_\\mathrm{error}$ with the nearest site", f"sites (of {errors.size:,})", ink)
 
 
-def _draw_places(axes: Axes, audit: SiteAudit, theme: str) -> None:
+def _draw_components(axes: Axes, audit: SiteAudit, theme: str) -> None:
     _, ink, colour, warm = _PAPERS[theme]
     near = audit.spacing_error > audit.limit
     for chosen, shade, text in ((~near, colour, "apart"), (near, warm, "nearer than the limit")):
@@ -137,10 +138,17 @@ def _draw_proof(axes: Axes, proof: Proof, theme: str) -> None:
     _, ink, colour, warm = _PAPERS[theme]
     span = np.array([proof.expected.min() / 1.6, min(0.5, proof.expected.max() * 1.6)])
     axes.plot(span, span, color=warm, lw=1.2)
-    reach = 2.0 * proof.deviation
-    floor: FloatArray = np.minimum(reach, proof.measured * (1 - 1e-3))
+    two_sigma = 2.0 * proof.deviation
+    downward: FloatArray = np.minimum(two_sigma, proof.measured * (1 - 1e-3))
     axes.errorbar(
-        proof.expected, proof.measured, yerr=[floor, reach], fmt="o", ms=3.5, lw=0.9, color=colour, capsize=0
+        proof.expected,
+        proof.measured,
+        yerr=[downward, two_sigma],
+        fmt="o",
+        ms=3.5,
+        lw=0.9,
+        color=colour,
+        capsize=0,
     )
     axes.set_xscale("log")
     axes.set_yscale("log", nonpositive="clip")

@@ -12,9 +12,12 @@ from gigaxas.report.chart import Chart, spectrum_chart
 from gigaxas.report.data import STATE_NAMES, ClusterRow, ReportData
 from gigaxas.report.palette import cluster_colours, state_colours
 
-MINOR_SHARE = 0.01  # below it a cluster is named among the minor ones
-MOST_CHARTS = (100, 50)  # spectra drawn: of the largest and of the smallest clusters
+MINOR_SHARE = 0.01
+"""Share of the labelled pixels below which a cluster is named among the minor ones."""
+MOST_CHARTS = (100, 50)
+"""Spectra that are drawn: of the largest and of the smallest clusters."""
 _LEVELS = 32
+"""Bins of the correlation's histogram."""
 
 STATE_MEANINGS = {
     "void": "no signal; stays without a label",
@@ -27,12 +30,16 @@ STATE_MEANINGS = {
 
 @dataclass(frozen=True, eq=False)
 class ClusterView:
-    """A cluster row with its colour; `chart` is None where too many would be drawn."""
+    """A cluster as the page shows it."""
 
     row: ClusterRow
+    """The cluster."""
     colour: str
+    """Its colour as '#rrggbb'."""
     minor: bool
+    """Whether it is named among the minor ones."""
     chart: Chart | None
+    """Its spectrum; None where too many would be drawn."""
 
 
 @dataclass(frozen=True)
@@ -40,35 +47,53 @@ class MapView:
     """The label picture with its shade, and how to read its size."""
 
     label_uri: str
+    """Address that holds the picture of the labels."""
     shade_uri: str | None
+    """Address that holds the shade of iron density; None without a density."""
     width: int
+    """Columns of the picture."""
     height: int
+    """Rows of the picture."""
     um_per_pixel: float
+    """Size of a pixel of the picture in um."""
     bar_um: float
+    """Length of the scale bar in um."""
     bar_share: float
+    """Length of the scale bar as a share of the picture's width."""
     step: int
+    """Pixels of the whole map from one pixel of the picture to the next."""
 
 
 @dataclass(frozen=True)
 class StateView:
-    """One state: its pixel count and share of the whole map."""
+    """One state of a pixel."""
 
     name: str
+    """What it is called."""
     meaning: str
+    """What it says."""
     colour: str
+    """Its colour as '#rrggbb'."""
     pixels: int
+    """Pixels of it in the whole map."""
     share: float
+    """Its share of the whole map, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class CorrelationView:
-    """The correlation picture; `bars` are (height 0 to 1, colour) of its histogram, low to high."""
+    """The picture of the best correlation of every pixel, with its histogram."""
 
     uri: str
+    """Address that holds the picture."""
     low: float
+    """1st percentile, the first colour."""
     median: float
+    """Median."""
     high: float
+    """99th percentile, the last colour."""
     bars: list[tuple[float, str]]
+    """Height, 0 to 1, and colour of every bar, low to high."""
 
 
 def by_size(rows: Sequence[ClusterRow]) -> list[ClusterRow]:
@@ -97,10 +122,10 @@ def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_C
             colours[row.label],
             minor=0 < row.share < MINOR_SHARE,
             chart=spectrum_chart(data.energy, row.spectrum, row.standard_error, row.reference)
-            if place < first or place >= len(rows) - last
+            if number < first or number >= len(rows) - last
             else None,
         )
-        for place, row in enumerate(rows)
+        for number, row in enumerate(rows)
     ]
 
 

@@ -7,40 +7,65 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.noise import SIGNIFICANT_STEP, NoiseModel, count_variance, log_variance
 
 RESIN = 255
 """Phase number of a pixel that holds no iron."""
 SATURATED = 65535.0
+"""Counts of this size and above are invalid."""
 PRE_EDGE_EV = (7009.2, 7080.0)
+"""The pre-edge region of a simulated cube."""
 POST_EDGE_EV = (7200.0, 7321.2)
-
-Float32Array = NDArray[np.float32]
+"""The post-edge region of a simulated cube."""
 
 
 class EdgeWindows(NamedTuple):
-    """Index ranges of the pre- and post-edge regions on one energy axis of `energies` points."""
+    """The pre- and post-edge regions on one energy axis."""
 
     pre: slice
+    """Indices of the pre-edge region."""
     post: slice
+    """Indices of the post-edge region."""
     energies: int
+    """Energies of the whole axis."""
 
 
 @dataclass(frozen=True)
 class SimulatedBlock:
-    """What one block of the camera gives.
-
-    mu (E, h, w) is the normalised absorbance, NaN for a void pixel and for an invalid sample; mu_low and
-    mu_high (h, w) are the mean absorbances of the pre- and post-edge regions; valid (h, w) marks the pixels
-    with a whole spectrum.
-    """
+    """What one block of the camera gives."""
 
     mu: Float32Array
+    """Normalised absorbance (E, h, w), NaN for a void pixel and for an invalid sample."""
     mu_low: Float32Array
+    """Mean absorbance (h, w) of the pre-edge region."""
     mu_high: Float32Array
+    """Mean absorbance (h, w) of the post-edge region."""
     valid: BoolArray
+    """Pixels (h, w) with a whole spectrum."""
+
+
+class Contents(NamedTuple):
+    """What n pixels hold."""
+
+    rows: NDArray[np.intp]
+    """Row (n,) of each pixel's phase."""
+    thickness: Float32Array
+    """Thickness (n,) relative to the working point."""
+
+
+class Camera(NamedTuple):
+    """A camera at its working point; sigma(N) = sqrt(a N - b) for N counts (METHOD 1)."""
+
+    a: float
+    """Variance a count."""
+    b: float
+    """What is taken off the variance."""
+    c_ref: float
+    """Mean counts of the open beam."""
+    mu_low: float
+    """Absorbance before the edge."""
 
 
 def edge_windows(
@@ -92,7 +117,7 @@ def simulate_block(
     _check_block(phase, thickness, spectra, windows)
     height, width = phase.shape
     energies = spectra.shape[1]
-    camera = (float(noise.c_ref), float(noise.a), float(noise.b))
+    camera = Camera(float(noise.a), float(noise.b), float(noise.c_ref), float(noise.mu_low))
     absorbance = np.vstack([spectra, np.zeros((1, energies))]) * (noise.mu_high - noise.mu_low)
     rows = np.where(phase == RESIN, spectra.shape[0], phase).astype(np.intp).ravel()
     thick = np.ascontiguousarray(thickness, dtype=np.float32).ravel()
@@ -100,9 +125,9 @@ def simulate_block(
     draws = np.empty((2, rows.size), dtype=np.float32)
     for i in range(energies):
         rng.standard_normal(dtype=np.float32, out=draws)
-        _expose(absorbance[:, i].copy(), rows, thick, draws, noise.mu_low, *camera, mu[i])
-    mu_low, low_variance = _region_mean(mu[windows.pre], *camera)
-    mu_high, high_variance = _region_mean(mu[windows.post], *camera)
+        _expose(absorbance[:, i].copy(), Contents(rows, thick), draws, camera, mu[i])
+    mu_low, low_variance = _region_mean(mu[windows.pre], camera)
+    mu_high, high_variance = _region_mean(mu[windows.post], camera)
     significant = mu_high - mu_low >= SIGNIFICANT_STEP * np.sqrt(low_variance + high_variance)
     valid = _normalise(mu, mu_low, mu_high, significant)
     shape = (height, width)
@@ -113,33 +138,30 @@ def simulate_block(
 
 @njit(nogil=True, cache=True)
 def _expose(
-    absorbance: FloatArray,
-    rows: NDArray[np.intp],
-    thickness: Float32Array,
-    draws: Float32Array,
-    mu_low: float,
-    c_ref: float,
-    a: float,
-    b: float,
-    mu: Float32Array,
+    absorbance: FloatArray, pixels: Contents, draws: Float32Array, camera: Camera, mu: Float32Array
 ) -> None:
-    """Write the absorbance observed at one energy into mu (n,), NaN where a count is invalid."""
-    floor = b / a
+    """Write the absorbance observed at one energy into mu (n,), NaN where a count is invalid.
+
+    `absorbance` is that of every phase at this energy, `draws` (2, n) are normal numbers.
+    """
+    a, b, c_ref, mu_low = camera
+    lowest = b / a
     sigma_ref = np.sqrt(count_variance(c_ref, a, b))
-    for j in range(rows.size):
+    for j in range(mu.size):
         mu[j] = np.nan
-        expected = c_ref * np.exp(-(absorbance[rows[j]] * thickness[j] + mu_low))
-        if expected < floor:
+        expected = c_ref * np.exp(-(absorbance[pixels.rows[j]] * pixels.thickness[j] + mu_low))
+        if expected < lowest:
             continue
         reference = np.rint(c_ref + sigma_ref * draws[0, j])
         transmitted = np.rint(expected + np.sqrt(count_variance(expected, a, b)) * draws[1, j])
-        if floor <= reference < SATURATED and floor <= transmitted < SATURATED:
+        if lowest <= reference < SATURATED and lowest <= transmitted < SATURATED:
             mu[j] = np.log(reference / transmitted)
 
 
 @njit(nogil=True, cache=True)
-def _region_mean(mu: Float32Array, c_ref: float, a: float, b: float) -> tuple[Float32Array, Float32Array]:
+def _region_mean(mu: Float32Array, camera: Camera) -> tuple[Float32Array, Float32Array]:
     """Average mu (E, n) over its valid samples: the mean (n,) and the variance camera noise gives it."""
+    a, b, c_ref, _ = camera
     total, variance, count = np.zeros(mu.shape[1]), np.zeros(mu.shape[1]), np.zeros(mu.shape[1])
     from_reference = log_variance(c_ref, a, b)
     for i in range(mu.shape[0]):

@@ -29,29 +29,43 @@ from gigaxas.simulate.counts import edge_windows
 WAVENUMBER_PER_EV = 0.2625
 """k^2 in 1/A^2 of a photoelectron of 1 eV."""
 ORIGIN_BELOW_EDGE_EV = 6.0
+"""How far below the edge the photoelectron's energy is counted from."""
 MEAN_FREE_PATH = 5.0
+"""Mean free path of the photoelectron in A."""
 CENTRAL_PHASE_SLOPE = 1.08
+"""What the absorbing atom's phase shift takes off twice the distance, in A."""
 ONSET_WAVENUMBER = 2.8
+"""Wavenumber in 1/A at which the EXAFS has set in."""
 PRE_EDGE_WIDTH_EV = 1.4
+"""Standard deviation of the pre-edge peak."""
 WHITE_LINE_ASYMMETRY = 1.8
+"""How much wider a white line is above its peak than below."""
 
 
 class Shell(NamedTuple):
-    """Neighbours at one distance: element, how many, distance in A, mean-square disorder in A^2."""
+    """Neighbours of the absorbing atom at one distance."""
 
     element: str
+    """What they are."""
     number: float
+    """How many they are."""
     distance: float
+    """Their distance in A."""
     disorder: float
+    """The mean square of its variation in A^2."""
 
 
 class Scattering(NamedTuple):
-    """Backscattering of one kind of neighbour: bell-shaped amplitude over k (1/A) and a phase offset."""
+    """Backscattering of one kind of neighbour: a bell-shaped amplitude over the wavenumber k."""
 
     amplitude: float
+    """Its height."""
     centre: float
+    """Its centre in 1/A."""
     width: float
+    """Its standard deviation in 1/A."""
     phase: float
+    """Phase offset in radians."""
 
 
 LIGHT = Scattering(1.32, 2.3, 2.0, -5.2)
@@ -66,21 +80,34 @@ SCATTERING = {
 
 @dataclass(frozen=True)
 class Phase:
-    """One row of `phases.csv`; energies and widths in eV, heights as a share of the edge step."""
+    """One row of `phases.csv`."""
 
     name: str
+    """What the phase is called."""
     formula: str
+    """Its chemical formula."""
     valence: float
+    """Mean valence of its iron."""
     coordination: float
+    """Mean coordination number of its iron."""
     edge_ev: float
+    """Energy of the edge."""
     edge_width_ev: float
+    """Standard deviation of the edge's rise."""
     pre_edge_ev: float
+    """Energy of the pre-edge peak."""
     pre_edge_height: float
+    """Height of the pre-edge peak as a share of the edge step."""
     white_line_offset_ev: float
+    """How far above the edge the white line peaks."""
     white_line_height: float
+    """Height of the white line as a share of the edge step."""
     white_line_width_ev: float
+    """Standard deviation of the white line below its peak."""
     shells: tuple[Shell, ...]
+    """Its neighbours, the nearest first."""
     distances_from: str
+    """The published structure that the distances are rounded from."""
 
 
 @cache

@@ -7,10 +7,15 @@ from gigaxas.arrays import FloatArray
 RANGE = (200.0, 1200.0)
 """Wavenumbers in 1/cm."""
 BANDS = 400
+"""Positions that the peaks of all substances are taken from."""
 FAMILY = 6
+"""Mean size of a family of substances."""
 PEAKS = (3, 25)
+"""Fewest and most peaks of a substance."""
 HALF_WIDTHS = (2.0, 14.0)
+"""Smallest and largest half width at half height, in 1/cm."""
 BASELINE = 0.15
+"""Largest height of the baseline, as a share of the highest peak."""
 
 
 def peak_library(count: int, points: int = 3300, seed: int = 0) -> FloatArray:

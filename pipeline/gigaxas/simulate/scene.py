@@ -8,19 +8,25 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
-from gigaxas.simulate.counts import RESIN, Float32Array
+from gigaxas.simulate.counts import RESIN
 from gigaxas.simulate.library import read_phases
 
 MINORITY_SHARE = 0.005
+"""Share of the field that the minority phase covers."""
 RIM_PIXELS = 9.0
+"""Width of its rims."""
 RIM_GRAINS = 3
+"""Grains that carry a rim, at the least."""
 SMALLEST_ARC = 400
 """Pixels of rim on one grain at least, so that windows of 5 x 5 pixels lie inside it."""
 PORE_SHARE = 0.2
+"""Share of the field that the large pores take."""
 RELICT_SHARE = 0.34
+"""Share of the grains that did not melt."""
 MINORITY = "wustite"
+"""The phase of the rims."""
 SMALLEST_SIDE = 128
 """Below this a field holds no grain large enough for the rim of the minority phase."""
 
@@ -30,17 +36,16 @@ PhaseMap = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Scene:
-    """The truth of a simulated field.
-
-    phase (y, x) numbers the spectra of the library from 0, 255 is resin; thickness (y, x) is the iron
-    thickness relative to the working point; names are the phases present, in the order of their numbers;
-    minority is the number of the phase whose recall is the test.
-    """
+    """The truth of a simulated field."""
 
     phase: PhaseMap
+    """Number (y, x), from 0, of the spectrum of every pixel in the library; 255 is resin."""
     thickness: Float32Array
+    """Thickness (y, x) of the iron relative to the working point."""
     names: tuple[str, ...]
+    """The phases present, in the order of their numbers."""
     minority: int
+    """Number of the phase that must not be lost."""
 
 
 def inset_scene(shape: tuple[int, int] = (400, 400), inset: tuple[int, int] = (10, 10)) -> Scene:

@@ -7,8 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray, LabelArray
-
-Plane = tuple[int, int]
+from gigaxas.tiles import Plane
 
 
 def level_shapes(shape: Plane, side: int) -> list[Plane]:

@@ -15,7 +15,6 @@ from gigaxas.errors import InputError
 from gigaxas.spectra.normalisation import (
     POST_EDGE,
     PRE_EDGE,
-    Range,
     check_ranges,
     edge_step,
     find_e0,
@@ -24,52 +23,64 @@ from gigaxas.spectra.normalisation import (
 from gigaxas.spectra.quality import refuse_cut_out, refuse_noise
 from gigaxas.spectra.readers.formats import read_file, spectrum_files
 from gigaxas.spectra.resampling import checked_grid, missing_ends, resample
-from gigaxas.spectra.spectrum import Spectrum, described
+from gigaxas.spectra.spectrum import EnergyRange, Spectrum, described
 
 Status = Literal["read", "refused", "duplicate"]
 
-SAME = 1e-3  # of the edge step: repeats of a measurement differ by 6 times that, copies of a file by 1e-11
+SAME = 1e-3
+"""Share of the edge step: repeats of a measurement differ by 6 times that, copies of a file by 1e-11."""
 
 
 @dataclass(frozen=True)
 class ReadRow:
-    """What became of a record: its shift, E0 (shifted) in eV, edge step in mu, and why it is not used.
-
-    `brief` is the reason in a few words, without the record's name: equal for records refused alike.
-    """
+    """What became of one record of the files."""
 
     name: str
+    """Name of the record, made unique."""
     source: str
+    """Path of its file in the folder."""
     status: Status
+    """Whether it was read, refused, or holds the same data as an earlier one."""
     shift_ev: float
+    """What was added to its energies, in eV."""
     e0_ev: float | None
+    """Energy of the steepest rise in eV, shifted; None where none was found."""
     edge_step: float | None
+    """Edge step as measured, in mu; None where none was found."""
     reason: str
+    """Why it was not used, or what was held at an end of the grid; empty where there is nothing to say."""
     brief: str = ""
+    """The reason in a few words without the record's name, equal for records refused alike."""
 
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Normalised references `spectra` (n, E) on the grid, their `names` (n,), a row of every record."""
+    """Reference spectra on one grid of energies."""
 
     names: tuple[str, ...]
+    """Unique names (n,)."""
     spectra: FloatArray
+    """Normalised absorbance (n, E)."""
     table: list[ReadRow]
+    """A row of every record that was found."""
 
 
 @dataclass(frozen=True)
 class _Record:
     name: str
+    """Its own name or that of its file, made unique."""
     source: str
+    """Path of its file in the folder."""
     found: Spectrum | InputError
+    """What was read, or why nothing was."""
 
 
 def read_library(
     path: Path | str,
     grid: ArrayLike,
     *,
-    pre_edge: Range = PRE_EDGE,
-    post_edge: Range = POST_EDGE,
+    pre_edge: EnergyRange = PRE_EDGE,
+    post_edge: EnergyRange = POST_EDGE,
     shifts: Mapping[str, float] | None = None,
     select: Sequence[str] | None = None,
     extrapolate: bool = False,
@@ -88,12 +99,12 @@ def read_library(
     records = _records(Path(path))
     if select is not None:
         records = _selected(records, select)
-    moves = _moves(records, shifts or {})
+    shifts_ev = _shifts_of(records, shifts or {})
     names: list[str] = []
     kept: list[FloatArray] = []
     table: list[ReadRow] = []
-    for record, move in zip(records, moves, strict=True):
-        row, values = _prepared(record, move, energies, pre_edge, post_edge, extrapolate)
+    for record, shift in zip(records, shifts_ev, strict=True):
+        row, values = _prepared(record, shift, energies, pre_edge, post_edge, extrapolate)
         if values is not None:
             same = next((i for i, other in enumerate(kept) if np.abs(other - values).max() <= SAME), None)
             if same is None:
@@ -145,12 +156,12 @@ def _names(pattern: str, record: _Record) -> bool:
     )
 
 
-def _refuse_idle(patterns: Sequence[str], records: list[_Record], purpose: str) -> None:
-    idle = [pattern for pattern in patterns if not any(_names(pattern, record) for record in records)]
-    if idle:
+def _refuse_unmatched(patterns: Sequence[str], records: list[_Record], purpose: str) -> None:
+    unmatched = [pattern for pattern in patterns if not any(_names(pattern, record) for record in records)]
+    if unmatched:
         raise InputError(
-            f"{purpose} {', '.join(map(repr, idle))} names no reference; expected a folder, or a glob of a "
-            f"file's path or a record's name, such as {records[0].source!r} or {records[0].name!r}"
+            f"{purpose} {', '.join(map(repr, unmatched))} names no reference; expected a folder, or a glob "
+            f"of a file's path or a record's name, such as {records[0].source!r} or {records[0].name!r}"
         )
 
 
@@ -159,16 +170,16 @@ def _selected(records: list[_Record], select: Sequence[str]) -> list[_Record]:
         raise InputError(
             "select is empty; expected at least one pattern, or none at all to take every reference"
         )
-    _refuse_idle(select, records, "select pattern")
+    _refuse_unmatched(select, records, "select pattern")
     return [record for record in records if any(_names(pattern, record) for pattern in select)]
 
 
-def _moves(records: list[_Record], shifts: Mapping[str, float]) -> list[float]:
-    _refuse_idle(tuple(shifts), records, "energy shift pattern")
+def _shifts_of(records: list[_Record], shifts: Mapping[str, float]) -> list[float]:
+    _refuse_unmatched(tuple(shifts), records, "energy shift pattern")
     unfit = [pattern for pattern, shift in shifts.items() if not np.isfinite(shift)]
     if unfit:
         raise InputError(f"energy shift of {unfit[0]!r} is {shifts[unfit[0]]}; expected a number of eV")
-    moves: list[float] = []
+    chosen: list[float] = []
     for record in records:
         found = {pattern: shift for pattern, shift in shifts.items() if _names(pattern, record)}
         if len(set(found.values())) > 1:
@@ -176,17 +187,22 @@ def _moves(records: list[_Record], shifts: Mapping[str, float]) -> list[float]:
                 f"{record.source}: energy shifts {found} all name {record.name!r}; expected one; make the "
                 "patterns narrower"
             )
-        moves.append(float(next(iter(found.values()), 0.0)))
-    return moves
+        chosen.append(float(next(iter(found.values()), 0.0)))
+    return chosen
 
 
 def _prepared(
-    record: _Record, move: float, grid: FloatArray, pre_edge: Range, post_edge: Range, extrapolate: bool
+    record: _Record,
+    shift: float,
+    grid: FloatArray,
+    pre_edge: EnergyRange,
+    post_edge: EnergyRange,
+    extrapolate: bool,
 ) -> tuple[ReadRow, FloatArray | None]:
-    row = ReadRow(record.name, record.source, "refused", move, None, None, "")
+    row = ReadRow(record.name, record.source, "refused", shift, None, None, "")
     if isinstance(record.found, InputError):
         return _with_reason(row, "refused", str(record.found)), None
-    spectrum = replace(record.found, energy=record.found.energy + move)
+    spectrum = replace(record.found, energy=record.found.energy + shift)
     try:
         e0 = find_e0(spectrum, (pre_edge[1], post_edge[0]))
         step = edge_step(spectrum, pre_edge, post_edge, e0)

@@ -1,25 +1,46 @@
 """Pre-edge and post-edge lines, the edge's position and its step."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.spectrum import Spectrum, described, in_order
+from gigaxas.spectra.spectrum import EnergyRange, Spectrum, described, in_order
 
-PRE_EDGE = (7009.0, 7095.0)  # eV, Fe K: below the pre-edge peak
-POST_EDGE = (7170.0, 7321.2)  # eV, Fe K: past the white line, to the end of the paper's grid
-SLOPE_WINDOW = 0.6  # eV to either side: half the Fe K core-hole width, so that noise makes no edge
+PRE_EDGE = (7009.0, 7095.0)
+"""eV, Fe K: below the pre-edge peak."""
+POST_EDGE = (7170.0, 7321.2)
+"""eV, Fe K: past the white line, to the end of the paper's grid."""
+SLOPE_WINDOW = 0.6
+"""eV to either side: half the Fe K core-hole width, so that noise makes no edge."""
 MIN_POINTS = 3
-STEP_OVER_NOISE = 5.0  # an edge step below this many rms of the pre-edge about its line is no edge
+"""Energies that a range holds at least."""
+STEP_OVER_NOISE = 5.0
+"""An edge step below this many rms of the pre-edge about its line is no edge."""
 ROUNDING = 1e-12
-
-Range = tuple[float, float]
-Line = tuple[float, float, float]  # value at the centre, slope, centre
+"""Share of the largest absorbance below which a difference is rounding."""
 
 
-def normalise(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None = None) -> Spectrum:
+class Line(NamedTuple):
+    """A straight line over energy."""
+
+    value: float
+    """Absorbance at the centre."""
+    slope: float
+    """Absorbance a eV."""
+    centre: float
+    """Energy in eV at which `value` is taken: the mean of the range that was fitted."""
+
+    def at(self, energy: FloatArray) -> FloatArray:
+        """Return the absorbance (n,) of the line at energies (n,) in eV."""
+        return self.value + self.slope * (energy - self.centre)
+
+
+def normalise(
+    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None = None
+) -> Spectrum:
     """Return the spectrum less its pre-edge line, divided by its post-edge line (METHOD 1), near 0 to near 1.
 
     The ranges are (low, high) in eV. Lines are fitted uniformly in energy, so that a densely sampled foot of
@@ -30,21 +51,23 @@ def normalise(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float |
     spectrum = in_order(spectrum)
     pre, post, _ = _lines(spectrum, pre_edge, post_edge, e0)
     energy = np.clip(spectrum.energy, pre_edge[0], post_edge[1])
-    scale = _at(post, energy)
+    scale = post.at(energy)
     if scale.min() <= 0:
         raise InputError(
             f"{described(spectrum)}: the post-edge line falls to {scale.min():.3g} within the spectrum; "
             "expected it above zero; move the post-edge range or look for a sloping background"
         )
-    return replace(spectrum, mu=(spectrum.mu - _at(pre, energy)) / scale)
+    return replace(spectrum, mu=(spectrum.mu - pre.at(energy)) / scale)
 
 
-def edge_step(spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None = None) -> float:
+def edge_step(
+    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None = None
+) -> float:
     """Return the height of the post-edge line over the pre-edge line at E0, in mu; errors as `normalise`."""
     return _lines(in_order(spectrum), pre_edge, post_edge, e0)[2]
 
 
-def check_ranges(pre_edge: Range, post_edge: Range) -> None:
+def check_ranges(pre_edge: EnergyRange, post_edge: EnergyRange) -> None:
     """Raise InputError unless the ranges are four rising energies."""
     if not pre_edge[0] < pre_edge[1] < post_edge[0] < post_edge[1]:
         raise InputError(
@@ -52,7 +75,7 @@ def check_ranges(pre_edge: Range, post_edge: Range) -> None:
         )
 
 
-def find_e0(spectrum: Spectrum, within: Range) -> float:
+def find_e0(spectrum: Spectrum, within: EnergyRange) -> float:
     """Return the energy in eV of the steepest rise within a range, the usual measure of the edge's position.
 
     Slopes are those of lines fitted over 0.6 eV to either side, or to the neighbouring samples where they lie
@@ -95,7 +118,7 @@ def _slopes(energy: FloatArray, mu: FloatArray) -> FloatArray:
 
 
 def _lines(
-    spectrum: Spectrum, pre_edge: Range, post_edge: Range, e0: float | None
+    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None
 ) -> tuple[Line, Line, float]:
     check_ranges(pre_edge, post_edge)
     span = float(np.ptp(spectrum.mu))
@@ -104,7 +127,7 @@ def _lines(
             f"{described(spectrum)}: mu is the same at every energy; expected an absorption edge"
         )
     pre, noise = _fit(spectrum, pre_edge, "pre-edge")
-    above = replace(spectrum, mu=spectrum.mu - _at(pre, spectrum.energy))
+    above = replace(spectrum, mu=spectrum.mu - pre.at(spectrum.energy))
     post, _ = _fit(above, post_edge, "post-edge")
     edge = find_e0(spectrum, (pre_edge[1], post_edge[0])) if e0 is None else e0
     if not pre_edge[1] <= edge <= post_edge[0]:
@@ -112,7 +135,7 @@ def _lines(
             f"{described(spectrum)}: E0 = {edge:g} eV; expected it between the ranges, from "
             f"{pre_edge[1]:g} to {post_edge[0]:g} eV"
         )
-    step = float(_at(post, np.array([edge]))[0])
+    step = float(post.at(np.array([edge]))[0])
     if step < 0:
         raise InputError(
             f"{described(spectrum)}: the edge step is {step:.4g}, negative; expected mu to rise at the edge; "
@@ -126,7 +149,7 @@ def _lines(
     return pre, post, step
 
 
-def _fit(spectrum: Spectrum, span: Range, name: str) -> tuple[Line, float]:
+def _fit(spectrum: Spectrum, span: EnergyRange, name: str) -> tuple[Line, float]:
     inside = (spectrum.energy >= span[0]) & (spectrum.energy <= span[1])
     if inside.sum() < MIN_POINTS:
         raise InputError(
@@ -141,8 +164,4 @@ def _fit(spectrum: Spectrum, span: Range, name: str) -> tuple[Line, float]:
     away = energy - centre
     slope = float((weight * away) @ (mu - level) / ((weight * away) @ away))
     rest = mu - level - slope * away
-    return (level, slope, centre), float(np.sqrt(weight @ rest**2))
-
-
-def _at(line: Line, energy: FloatArray) -> FloatArray:
-    return line[0] + line[1] * (energy - line[2])
+    return Line(level, slope, centre), float(np.sqrt(weight @ rest**2))

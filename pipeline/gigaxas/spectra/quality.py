@@ -3,15 +3,18 @@
 import numpy as np
 
 from gigaxas.errors import InputError
-from gigaxas.spectra.normalisation import Range
-from gigaxas.spectra.spectrum import Spectrum, described
+from gigaxas.spectra.spectrum import EnergyRange, Spectrum, described
 
-NOISE_LIMIT = (
-    0.02  # of the edge step: half a pixel's noise at the paper's working point, where a site would blur
-)
-COMB = 1.75  # eV; EXAFS is smooth on it, and it is near the paper's grid
-DEAD_RUN = 8  # equal samples in a row; counts of a live detector never repeat so
-DEAD_JUMP = 0.1  # of the edge step, after such a run; a modelled flat pre-edge rises from it smoothly
+NOISE_LIMIT = 0.02
+"""Share of the edge step: half a pixel's noise at the paper's working point, where a site would blur."""
+SPACING = 1.75
+"""eV between the samples of a difference; EXAFS is smooth on it, and it is near the paper's grid."""
+FEWEST_SAMPLES = 4
+"""Samples that a third difference takes."""
+DEAD_RUN = 8
+"""Equal samples in a row; counts of a live detector never repeat so."""
+DEAD_JUMP = 0.1
+"""Share of the edge step by which mu jumps after such a run; a modelled flat pre-edge rises smoothly."""
 
 
 def refuse_cut_out(spectrum: Spectrum, step: float) -> None:
@@ -31,7 +34,7 @@ def refuse_cut_out(spectrum: Spectrum, step: float) -> None:
         run = run + 1 if rise[at] == 0 else 0
 
 
-def refuse_noise(normal: Spectrum, pre_edge: Range, post_edge: Range) -> None:
+def refuse_noise(normal: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange) -> None:
     """Raise InputError where a normalised spectrum is too noisy for a reference."""
     noise = max(noise_of(normal, pre_edge), noise_of(normal, post_edge))
     if noise > NOISE_LIMIT:
@@ -41,17 +44,17 @@ def refuse_noise(normal: Spectrum, pre_edge: Range, post_edge: Range) -> None:
         )
 
 
-def noise_of(spectrum: Spectrum, span: Range) -> float:
+def noise_of(spectrum: Spectrum, span: EnergyRange) -> float:
     """Return the standard deviation of the noise in a range (low, high) of eV, from third differences.
 
     They are taken 1.75 eV apart, or as far as the samples lie: lines and slow structure vanish in them,
     independent noise of variance v leaves 20 v. A range of under four such steps tells nothing and gives 0.
     """
     inside = spectrum.energy[(spectrum.energy >= span[0]) & (spectrum.energy <= span[1])]
-    if inside.size < 4:
+    if inside.size < FEWEST_SAMPLES:
         return 0.0
-    comb = np.arange(inside[0], inside[-1], max(COMB, float(np.median(np.diff(inside)))))
-    if comb.size < 4:
+    at = np.arange(inside[0], inside[-1], max(SPACING, float(np.median(np.diff(inside)))))
+    if at.size < FEWEST_SAMPLES:
         return 0.0
-    third = np.diff(np.interp(comb, spectrum.energy, spectrum.mu), 3)
+    third = np.diff(np.interp(at, spectrum.energy, spectrum.mu), 3)
     return float(np.sqrt(np.mean(third**2) / 20.0))

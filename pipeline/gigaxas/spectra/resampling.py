@@ -7,8 +7,10 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.spectrum import Spectrum, described, in_order
 
-END_SLACK = 0.01  # share of the grid's span; on the paper's grid 3.1 eV of pre-edge or post-edge line
-KEV_BELOW = 200.0  # no absorption edge of a mapped element lies below 200 eV or above 200 keV
+END_SLACK = 0.01
+"""Share of the grid's span that a spectrum may lack; on the paper's grid 3.1 eV of a line."""
+KEV_BELOW = 200.0
+"""No absorption edge of a mapped element lies below 200 eV or above 200 keV."""
 
 
 def resample(spectrum: Spectrum, grid: ArrayLike, extrapolate: bool = False) -> FloatArray:

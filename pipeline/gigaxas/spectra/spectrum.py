@@ -7,18 +7,26 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 
+EnergyRange = tuple[float, float]
+"""The lower and the upper end of a range of energies, in eV."""
 MIN_SAMPLES = 8
-ENCODER_JITTER = 1.0  # eV; continuous scans step back by a fraction of it, glued scans by a hundred times it
+"""Energies that a spectrum has at least."""
+ENCODER_JITTER = 1.0
+"""eV; continuous scans step back by a fraction of it, glued scans by a hundred times it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Absorbance `mu` (n,), without unit, at the energies `energy` (n,) in eV; `source` names its file."""
+    """One measured spectrum."""
 
     name: str
+    """What the spectrum is called in messages and tables."""
     energy: FloatArray
+    """Energies (n,) in eV."""
     mu: FloatArray
+    """Absorbance (n,), without unit."""
     source: str = ""
+    """The file it comes from; empty where there is none."""
 
 
 def described(spectrum: Spectrum) -> str:

@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.errors import InputError
 
-FLAT = 4 * float(np.finfo(np.float64).eps)  # below this share of the largest value a difference is rounding
+FLAT = 4 * float(np.finfo(np.float64).eps)
+"""Share of the largest value below which a difference is rounding."""
 
 
 def standardise(spectra: ArrayLike) -> FloatArray:

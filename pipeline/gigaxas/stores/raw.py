@@ -4,12 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import CountArray, FloatArray
 
-Counts = NDArray[np.uint16]
 IMAGES = ("transmitted", "reference")
 
 
@@ -17,8 +14,8 @@ def write_field(
     path: Path,
     energy: FloatArray,
     stage_um: tuple[float, float],
-    dark: Counts,
-    images: Iterable[tuple[Counts, Counts]],
+    dark: CountArray,
+    images: Iterable[tuple[CountArray, CountArray]],
 ) -> None:
     """Write a field: dark images (n, h, w), and the image pairs (h, w) of every energy (E,) as they come."""
     shape = (len(energy), *dark.shape[1:])

@@ -2,36 +2,17 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gigaxas import __version__
 from gigaxas.arrays import FloatArray
+from gigaxas.components.decide import Explanation
 from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
-from gigaxas.stores.io.files import publish_csv, publish_file
-from gigaxas.workflow.cluster_rows import NEAREST, Component, Row
-
-SIDES = ("y0", "y1", "x0", "x1")
-PHASES_HEADER = [
-    *("label", "name", "decision", "by", "members", "weights", "leak", "leak_error"),
-    *("chi_square", "freedom", "probability", "s_error"),
-    *("pixels", "share", "area_um2", "kept_pixels", "regions"),
-    *(f"box_{side}" for side in SIDES),
-    "largest_region",
-    *(f"largest_{side}" for side in SIDES),
-    *(
-        f"{what}_{i}"
-        for i in range(1, NEAREST + 1)
-        for what in ("reference", "correlation", "reference_error")
-    ),
-]
-COMPONENTS_HEADER = [
-    *("label", "name", "colour", "amount", "share", "area_um2", "main_pixels", "reference", "correlation"),
-    *("reference_error", "file"),
-]
+from gigaxas.stores.io.files import Columns, publish_file, publish_table
+from gigaxas.workflow.cluster_rows import NEAREST, Component, Near, Row
 
 
 @dataclass(frozen=True)
@@ -94,44 +75,81 @@ def write_component_tables(
     for left in set(spectra.glob("*.xdi")) - set(files):
         left.unlink()
     tables = [folder / "phases.csv", folder / "components.csv"]
-    publish_csv(tables[0], PHASES_HEADER, map(_cluster_row, rows))
-    publish_csv(
-        tables[1],
-        COMPONENTS_HEADER,
-        (
-            _component_row(each, file.relative_to(folder))
-            for each, file in zip(components, files, strict=True)
-        ),
-    )
+    publish_table(tables[0], {**CLUSTER_COLUMNS, **_near_columns()}, rows)
+    own = [(component, file.relative_to(folder)) for component, file in zip(components, files, strict=True)]
+    publish_table(tables[1], COMPONENT_COLUMNS, own)
     return [*tables, spectra]
 
 
-def _cluster_row(row: Row) -> list[Any]:
-    decision, found = row.decision, row.decision.explanation
-    return [
-        *(row.label, row.name, decision.kind, "you" if decision.expert else "gigaxas"),
-        " ".join(str(member) for member in decision.members),
-        " ".join(f"{weight:.6g}" for weight in decision.weights),
-        *(
-            (f"{found.leak:.6g}", f"{found.leak_error:.3g}")
-            if found and found.kind == "flattened"
-            else ("", "")
-        ),
-        *((f"{found.chi_square:.6g}", found.freedom, f"{found.probability:.4g}") if found else ("", "", "")),
-        f"{row.fit_error:.4g}" if found else "",
-        *(row.pixels, f"{row.share:.8f}", f"{row.area_um2:.4f}", row.kept_pixels, row.regions, *row.box),
-        *(row.largest, *row.largest_box),
-        *(cell for near in row.near for cell in (near.name, f"{near.correlation:.6f}", f"{near.error:.6g}")),
-    ]
+def _leak(row: Row, cell: Callable[[Explanation], str]) -> str:
+    """Return a cell of a flattened cluster, nothing for others."""
+    found = row.decision.explanation
+    return cell(found) if found and found.kind == "flattened" else ""
 
 
-def _component_row(component: Component, file: Path) -> list[Any]:
-    near = component.row.near[0]
-    return [
-        *(component.row.label, component.name, component.colour, f"{component.amount:.3f}"),
-        *(f"{component.share:.8f}", f"{component.area_um2:.4f}", component.main_pixels),
-        *(near.name, f"{near.correlation:.6f}", f"{near.error:.6g}", file.as_posix()),
-    ]
+def _explanation(row: Row, cell: Callable[[Explanation], object]) -> object:
+    """Return a cell of a cluster that was explained, nothing for others."""
+    found = row.decision.explanation
+    return cell(found) if found else ""
+
+
+CLUSTER_COLUMNS: Columns[Row] = {
+    "label": lambda row: row.label,
+    "name": lambda row: row.name,
+    "decision": lambda row: row.decision.kind,
+    "by": lambda row: "you" if row.decision.expert else "gigaxas",
+    "members": lambda row: " ".join(str(member) for member in row.decision.members),
+    "weights": lambda row: " ".join(f"{weight:.6g}" for weight in row.decision.weights),
+    "leak": lambda row: _leak(row, lambda found: f"{found.leak:.6g}"),
+    "leak_error": lambda row: _leak(row, lambda found: f"{found.leak_error:.3g}"),
+    "chi_square": lambda row: _explanation(row, lambda found: f"{found.chi_square:.6g}"),
+    "freedom": lambda row: _explanation(row, lambda found: found.freedom),
+    "probability": lambda row: _explanation(row, lambda found: f"{found.probability:.4g}"),
+    "s_error": lambda row: _explanation(row, lambda _: f"{row.fit_error:.4g}"),
+    "pixels": lambda row: row.pixels,
+    "share": lambda row: f"{row.share:.8f}",
+    "area_um2": lambda row: f"{row.area_um2:.4f}",
+    "kept_pixels": lambda row: row.kept_pixels,
+    "regions": lambda row: row.regions,
+    "box_y0": lambda row: row.box.y0,
+    "box_y1": lambda row: row.box.y1,
+    "box_x0": lambda row: row.box.x0,
+    "box_x1": lambda row: row.box.x1,
+    "largest_region": lambda row: row.largest,
+    "largest_y0": lambda row: row.largest_box.y0,
+    "largest_y1": lambda row: row.largest_box.y1,
+    "largest_x0": lambda row: row.largest_box.x0,
+    "largest_x1": lambda row: row.largest_box.x1,
+}
+
+
+def _near_columns() -> Columns[Row]:
+    """Return the columns of the nearest references, empty where there are fewer."""
+
+    def cell(i: int, text: Callable[[Near], str]) -> Callable[[Row], str]:
+        return lambda row: text(row.near[i]) if i < len(row.near) else ""
+
+    columns: dict[str, Callable[[Row], object]] = {}
+    for i in range(NEAREST):
+        columns[f"reference_{i + 1}"] = cell(i, lambda near: near.name)
+        columns[f"correlation_{i + 1}"] = cell(i, lambda near: f"{near.correlation:.6f}")
+        columns[f"reference_error_{i + 1}"] = cell(i, lambda near: f"{near.error:.6g}")
+    return columns
+
+
+COMPONENT_COLUMNS: Columns[tuple[Component, Path]] = {
+    "label": lambda row: row[0].row.label,
+    "name": lambda row: row[0].name,
+    "colour": lambda row: row[0].colour,
+    "amount": lambda row: f"{row[0].amount:.3f}",
+    "share": lambda row: f"{row[0].share:.8f}",
+    "area_um2": lambda row: f"{row[0].area_um2:.4f}",
+    "main_pixels": lambda row: row[0].main_pixels,
+    "reference": lambda row: row[0].row.near[0].name,
+    "correlation": lambda row: f"{row[0].row.near[0].correlation:.6f}",
+    "reference_error": lambda row: f"{row[0].row.near[0].error:.6g}",
+    "file": lambda row: row[1].as_posix(),
+}
 
 
 def _xdi(energy: FloatArray, component: Component) -> str:

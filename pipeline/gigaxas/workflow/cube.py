@@ -11,7 +11,7 @@ from gigaxas.simulate import Scene, edge_windows, inset_scene, sinter_scene
 from gigaxas.stores.cube import create_cube
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.truth import write_truth
-from gigaxas.tasks.maps import simulate_tile
+from gigaxas.tasks.simulate import simulate_tile
 from gigaxas.tiles import regular_grid
 from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
 from gigaxas.workflow.references import ReferenceSet

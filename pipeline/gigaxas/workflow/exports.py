@@ -1,6 +1,6 @@
 """The maps of a finished result in the formats of other programs: OME-Zarr and TIFF."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,18 @@ from gigaxas.report.views import by_size, colours_by_label
 from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.groups import partial_of, publish
-from gigaxas.stores.ome_zarr import (
-    Channel,
-    LabelImage,
-    create_ome_zarr,
-    read_channel,
-    read_label,
-    write_level,
-)
+from gigaxas.stores.ome_zarr import Channel, LabelImage, create_ome_zarr
 from gigaxas.stores.result import MAPS, read_map
 from gigaxas.stores.tiff import write_tiff
-from gigaxas.tiles import Tile, regular_grid
-from gigaxas.workflow.pyramid import (
-    BLOCK,
-    CLIMB,
-    LABELS,
-    Layers,
-    Maps,
-    climb,
-    find_layers,
-    part_of,
-    read_layers,
-    read_values,
-)
+from gigaxas.tasks import exports as tasks
+from gigaxas.tasks.pyramid import BLOCK, CLIMB, LABELS, Layers, read_values
+from gigaxas.tiles import Region, regular_grid
+from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.viewer import value_layers
 
-KEPT_STATES = (1, 2)
 OTHER_SITE = "#a8a49c"
+"""Colour of a site that names no cluster."""
 
 
 def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> Path:
@@ -57,7 +41,7 @@ def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: 
     for level in range(0, max(1, len(shapes) - 1), CLIMB):
         runner.over(
             "ome-zarr",
-            export_block,
+            tasks.export_block,
             regular_grid(shapes[level], (BLOCK, BLOCK)),
             layers=layers,
             channels=tuple(channel.name for channel in channels),
@@ -67,19 +51,6 @@ def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: 
         )
     publish(store, final)
     return final
-
-
-def export_block(
-    tile: Tile, *, layers: Layers, channels: tuple[str, ...], store: Path, level: int, levels: int
-) -> None:
-    """Write one block of its level (in the first pass) and of the two above."""
-    maps = _stored(store, level, tile, channels) if level else read_layers(layers, tile.region, channels)
-    for above, part in climb(layers, maps, level, levels):
-        if above == level and level:
-            continue
-        kept = np.where(np.isin(part["state"], KEPT_STATES), part["label"], 0).astype(part["label"].dtype)
-        labels = {name: part[name] for name in LABELS} | {"kept": kept}
-        write_level(store, above, part_of(tile, level, above), [part[name] for name in channels], labels)
 
 
 def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> list[Path]:
@@ -99,23 +70,16 @@ def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Run
     return [folder / f"{name}.tif" for name in (maps | meanings)]
 
 
-def _map_reader(layers: Layers, name: str) -> Callable[[tuple[slice, slice]], NDArray[Any]]:
+def _map_reader(layers: Layers, name: str) -> Callable[[Region], NDArray[Any]]:
     return lambda region: read_map(layers.result, name, region)
 
 
-def _value_reader(layers: Layers, name: str) -> Callable[[tuple[slice, slice]], NDArray[Any]]:
-    def read(region: tuple[slice, slice]) -> NDArray[Any]:
+def _value_reader(layers: Layers, name: str) -> Callable[[Region], NDArray[Any]]:
+    def read(region: Region) -> NDArray[Any]:
         void = read_map(layers.result, "state", region) == 0
         return np.where(void, np.float32(np.nan), read_values(layers, name, region))
 
     return read
-
-
-def _stored(store: Path, level: int, tile: Tile, channels: Sequence[str]) -> Maps:
-    maps: Maps = {name: read_label(store, name, level, tile.region) for name in LABELS}
-    return maps | {
-        name: read_channel(store, level, number, tile.region) for number, name in enumerate(channels)
-    }
 
 
 def _label_images(layers: Layers, data: ReportData) -> list[LabelImage]:

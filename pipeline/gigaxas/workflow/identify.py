@@ -20,7 +20,7 @@ from gigaxas.sites.table import distinct_names
 from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.spectrum import MIN_SAMPLES
-from gigaxas.stores.io.files import publish_csv
+from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
 from gigaxas.stores.neighbours import holds_neighbours, library_fingerprint, open_neighbours, write_neighbours
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
@@ -29,10 +29,6 @@ from gigaxas.workflow.resolve import describe
 
 UNKNOWN = "unknown"
 WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
-HEADER = (
-    *("spectrum", "source", "name", "nearest", "correlation", "distance", "s_error"),
-    *("runner_up", "runner_up_correlation", "runner_up_distance", "runner_up_s_error"),
-)
 
 
 @dataclass(frozen=True)
@@ -171,16 +167,22 @@ def write_matches(path: Path, found: Identified) -> None:
     """Write a CSV table, a row a spectrum. RunError: it cannot be written."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    publish_csv(path, HEADER, map(_row, found.matches))
+    publish_table(path, MATCH_COLUMNS, found.matches)
 
 
-def _row(match: Match) -> Sequence[object]:
-    return (
-        *(match.spectrum, match.source, match.name, match.nearest),
-        *(f"{match.correlation:.6f}", f"{match.distance:.6g}", f"{match.error:.6g}"),
-        *(match.runner_up, f"{match.runner_up_correlation:.6f}"),
-        *(f"{match.runner_up_distance:.6g}", f"{match.runner_up_error:.6g}"),
-    )
+MATCH_COLUMNS: Columns[Match] = {
+    "spectrum": lambda match: match.spectrum,
+    "source": lambda match: match.source,
+    "name": lambda match: match.name,
+    "nearest": lambda match: match.nearest,
+    "correlation": lambda match: f"{match.correlation:.6f}",
+    "distance": lambda match: f"{match.distance:.6g}",
+    "s_error": lambda match: f"{match.error:.6g}",
+    "runner_up": lambda match: match.runner_up,
+    "runner_up_correlation": lambda match: f"{match.runner_up_correlation:.6f}",
+    "runner_up_distance": lambda match: f"{match.runner_up_distance:.6g}",
+    "runner_up_s_error": lambda match: f"{match.runner_up_error:.6g}",
+}
 
 
 def _all_usable(items: Sequence[Item]) -> list[Spectrum]:

@@ -9,7 +9,7 @@ from gigaxas.checkpoint.owner import is_made
 from gigaxas.config.schema import Config, Fields
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
-from gigaxas.raw.absorbance import Limits
+from gigaxas.raw.absorbance import CountLimits
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.stores.cube import MAPS, create_cube
@@ -21,10 +21,11 @@ from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
 from gigaxas.workflow.mosaic import mosaic_paths, write_mosaic
 from gigaxas.workflow.raw import place_truth
 from gigaxas.workflow.references import normaliser_of
-from gigaxas.workflow.registration import Survey, make_survey
+from gigaxas.workflow.registration import Registration, make_registration
 from gigaxas.workflow.resolve import Resolved, Source
 
 PACKED_TIMES = 4
+"""How often an image may be unpacked before the user is told."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class Ingested:
     """What was made of raw fields or of a stack."""
 
     cube: Location
+    """The cube."""
     paths: tuple[Path, ...] = ()
     """Tables and pictures beside the cube."""
     warnings: tuple[str, ...] = ()
     """What the user should know."""
-    survey: Survey | None = None
-    """Where raw fields lie."""
+    registration: Registration | None = None
+    """How raw fields were registered; None for a stack."""
 
 
 def ingest_cube(run: Resolved, runner: Runner) -> Ingested:
@@ -50,8 +52,8 @@ def ingest_cube(run: Resolved, runner: Runner) -> Ingested:
         made = Ingested(run.paths.cube)
     else:
         made = _ingest_fields(run, source, runner)
-        if run.config.simulate and made.survey:
-            place_truth(run, source, made.survey.placement)
+        if run.config.simulate and made.registration:
+            place_truth(run, source, made.registration.placement)
     return replace(made, warnings=(*_packed(source, ingest.chunk), *made.warnings))
 
 
@@ -78,10 +80,10 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
     made = _is_made(run, fingerprint, runner)
     recipe = _recipe(config, source)
     edge = config.references.pre_edge[1], config.references.post_edge[0]
-    survey = make_survey(run.paths.registration, _fields(config), recipe, edge, fingerprint, runner)
+    found = make_registration(run.paths.registration, _fields(config), recipe, edge, fingerprint, runner)
     if not made:
-        placement = survey.placement
-        recipe = replace(recipe, corners=placement.whole, shift=survey.shift, drifts=survey.drifts)
+        placement = found.placement
+        recipe = replace(recipe, corners=placement.whole, shift=found.shift, drifts=found.drifts)
         store, plane, chunk = partial_of(path), placement.shape(source.plane), ingest.chunk
         step = quantised_step(config)
         create_cube(
@@ -90,9 +92,9 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
         grid = regular_grid(plane, (chunk, chunk))
         counts = runner.over("ingest", tasks.ingest_tile, grid, recipe=recipe, store=store)
         lost = np.sum([part for row in counts for part in row], axis=0)
-        write_mosaic(run.paths.output, source, survey, lost, store)
+        write_mosaic(run.paths.output, source, found, lost, store)
         publish(store, path)
-    return Ingested(path, mosaic_paths(run.paths.output), survey.warnings, survey)
+    return Ingested(path, mosaic_paths(run.paths.output), found.warnings, found)
 
 
 def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> None:
@@ -119,7 +121,7 @@ def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> None:
         tasks.copy_tile,
         grid,
         stack=source.stack,
-        mark=source.identity,
+        identity=source.identity,
         sample=source.sample.str,
         store=store,
     )
@@ -130,10 +132,9 @@ def _recipe(config: Config, source: Acquisition) -> Recipe:
     fields, camera = _fields(config), config.noise.model()
     return Recipe(
         acquisition=source,
-        corners=(),
         normaliser=normaliser_of(config, source.energy),
         camera=camera,
-        limits=Limits(fields.saturation, camera.lowest_count),
+        limits=CountLimits(fields.saturation, camera.lowest_count),
         least_step=fields.least_step,
         blend=fields.blend,
     )

@@ -1,7 +1,6 @@
 """Needles injected into the cube of a run: the smallest phase that would have been found in these data."""
 
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from gigaxas.observed import NoiseLevel, observe_sites
 from gigaxas.simulate import EdgeWindows, edge_windows
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, read_tile
-from gigaxas.stores.io.files import publish_file, publish_table
+from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.stores.result import read_map
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
@@ -157,10 +156,12 @@ def _limits(tried: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[int, ..
 def _write(folder: Path, result: InjectionResult) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "injection.csv", folder / "injection.png"
-    rows = [
-        {"size": size, "z": f"{z:g}", "tried": result.tried[i, j], "found": result.found[i, j]}
-        for (i, size), (j, z) in product(enumerate(INJECT_SIZES), enumerate(INJECT_Z))
-    ]
-    publish_table(paths[0], rows)
+    columns: Columns[tuple[int, int]] = {
+        "size": lambda cell: INJECT_SIZES[cell[0]],
+        "z": lambda cell: f"{INJECT_Z[cell[1]]:g}",
+        "tried": lambda cell: result.tried[cell],
+        "found": lambda cell: result.found[cell],
+    }
+    publish_table(paths[0], columns, np.ndindex(result.tried.shape))
     publish_file(paths[1], draw_injection(INJECT_SIZES, INJECT_Z, result.tried, result.found))
     return paths

@@ -28,7 +28,7 @@ from gigaxas.sites import (
     z_limit,
 )
 from gigaxas.stores.sites import StoredSites
-from gigaxas.tasks import maps as stages
+from gigaxas.tasks import observe as tasks
 from gigaxas.workflow.resolve import Resolved
 
 OUTSIDE = "outside the library"
@@ -70,7 +70,7 @@ def _audit(run: Resolved, table: SiteTable) -> SiteAudit | None:
 def find_level(run: Resolved, runner: Runner) -> NoiseLevel:
     """Return the level of the noise by sample areas all over the cube; InputError where it shows nothing."""
     info, k_size, p_num = run.info, run.config.clean_up.k_size, run.config.clean_up.p_num
-    samples = runner.over("sample", stages.sample_tile, sample_grid(info.plane), info=info, k_size=k_size)
+    samples = runner.over("sample", tasks.sample_tile, sample_grid(info.plane), info=info, k_size=k_size)
     return level_of_samples(
         [one for row in samples for one in row],
         run.noise,
@@ -86,7 +86,7 @@ def find_sites(run: Resolved, runner: Runner) -> ObservedSites:
     """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
     info, level = run.info, find_level(run, runner)
     grid = block_grid(info.plane, run.config.clean_up.k_size)
-    parts = runner.over("observe", stages.observe_tile, grid, info=info, level=level)
+    parts = runner.over("observe", tasks.observe_tile, grid, info=info, level=level)
     return sites_of_groups([one for row in parts for one in row], level, info.scale, info.offset)
 
 

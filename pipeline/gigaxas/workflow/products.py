@@ -17,14 +17,14 @@ from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.folders import exists
 from gigaxas.stores.io.groups import partial_of
 from gigaxas.stores.sites import StoredSites
+from gigaxas.tasks.pyramid import BLOCK, CLIMB
 from gigaxas.tiles import cut, regular_grid
 from gigaxas.workflow.cube import simulate_cube
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.ingest import Ingested, ingest_cube
 from gigaxas.workflow.noise import Announce
 from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE
-from gigaxas.workflow.pyramid import BLOCK, CLIMB
-from gigaxas.workflow.raw import laid, record_fields
+from gigaxas.workflow.raw import field_layout, record_fields
 from gigaxas.workflow.registration import BAND
 from gigaxas.workflow.resolve import Resolved, describe_source, outline_of, result_fingerprint, with_cube
 from gigaxas.workflow.result import make_result
@@ -126,7 +126,7 @@ def _raw_fields(run: Resolved) -> Product:
         record_fields(run, runner)
         return replace(run, source=describe_source(run.config))
 
-    fields, outline = laid(wanted)[1], outline_of(run.config, None)
+    fields, outline = field_layout(wanted)[1], outline_of(run.config, None)
     stages = [Stage("simulate", len(fields), 0, outline.written if outline else 0)]
     made = raw_is_made(run.config, run.paths, run.references)
     return Product("raw fields", run.paths.raw, made, make, stages)
@@ -166,14 +166,14 @@ def _ingest_stages(run: Resolved) -> list[Stage]:
         pairs = len(overlapping(run.source.stage_px, plane))
     else:
         assert run.config.simulate is not None
-        plane, found = laid(run.config.simulate)
+        plane, found = field_layout(run.config.simulate)
         fields, pairs = len(found), len(overlapping(np.array([one.stage for one in found], float), plane))
-    looks = [Stage("look", fields * len(cut(plane[0], BAND))), Stage("compare", pairs)]
+    first = [Stage("edge steps", fields * len(cut(plane[0], BAND))), Stage("overlaps", pairs)]
     if ingest.fields.energy_shift:
-        looks.append(Stage("shift", 1 if ingest.fields.energy_shift.foil else fields))
+        first.append(Stage("energy shift", 1 if ingest.fields.energy_shift.foil else fields))
     if ingest.fields.drift:
-        looks.append(Stage("drift", fields))
-    return [*looks, last]
+        first.append(Stage("drift", fields))
+    return [*first, last]
 
 
 def _sites(run: Resolved) -> Product:

@@ -1,25 +1,21 @@
 """Simulated raw fields of view, and their truth on the grid of the cube that is made of them."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray
 from gigaxas.checkpoint.owner import RAW_SCENE
-from gigaxas.config.schema import RawScan, Simulate
+from gigaxas.config.schema import Simulate
 from gigaxas.execution.runner import Runner
 from gigaxas.raw.placement import Placement
 from gigaxas.raw.readers.acquisition import Acquisition
-from gigaxas.simulate import Scene
-from gigaxas.simulate.raw import Detector, RawField, dark_images, lay_fields, make_detector, record_field
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.simulate.raw import Scan, SimulatedField, lay_out_fields, make_detector
 from gigaxas.stores.io.groups import partial_of, publish, put_in_place
-from gigaxas.stores.raw import write_field
 from gigaxas.stores.truth import UNSEEN, describe_truth, read_whole, write_truth
-from gigaxas.tiles import Tile
+from gigaxas.tasks.simulate import record_tile
+from gigaxas.tiles import Plane
 from gigaxas.workflow.cube import draw_scene
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made, scene_fingerprint
 from gigaxas.workflow.registration import field_grid
@@ -36,7 +32,7 @@ def record_fields(run: Resolved, runner: Runner) -> None:
     scene, rows = draw_scene(wanted, run.references)
     store = path.with_name(f"{path.name}.partial")
     names = tuple(run.references.names[row] for row in rows)
-    shape, fields = laid(wanted)
+    shape, fields = field_layout(wanted)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     store.mkdir(parents=True, exist_ok=True)
     fingerprint = scene_fingerprint(config, run.references)
@@ -49,44 +45,24 @@ def record_fields(run: Resolved, runner: Runner) -> None:
         [[field] for field in fields],
         folder=store,
         scene=scene,
-        spectra=run.references.spectra[rows],
-        energy=run.energy,
-        detector=make_detector(shape, wanted.raw.energy_shift_ev, wanted.seed),
-        noise=config.acquisition,
-        scan=wanted.raw,
+        scan=Scan(
+            energy=run.energy,
+            spectra=run.references.spectra[rows],
+            detector=make_detector(shape, wanted.raw.energy_shift_ev, wanted.seed),
+            noise=config.acquisition,
+            drift_px=wanted.raw.drift_px,
+        ),
         pixel_um=wanted.pixel_um,
         seed=wanted.seed,
     )
     put_in_place(store, path)
 
 
-def laid(wanted: Simulate) -> tuple[tuple[int, int], list[RawField]]:
+def field_layout(wanted: Simulate) -> tuple[Plane, list[SimulatedField]]:
     """Return the shape of the simulated fields and where they lie."""
     raw = wanted.raw
     assert raw is not None
-    return lay_fields(wanted.shape, raw.fields, raw.overlap, raw.stage_error_px, wanted.seed)
-
-
-def record_tile(
-    tile: Tile,
-    field: RawField,
-    *,
-    folder: Path,
-    scene: Scene,
-    spectra: FloatArray,
-    energy: FloatArray,
-    detector: Detector,
-    noise: NoiseModel,
-    scan: RawScan,
-    pixel_um: float,
-    seed: int,
-) -> None:
-    """Record one field of the scene into a file of its name; `tile` is the number of the field."""
-    rng = np.random.default_rng([seed, 3, tile.row])
-    dark = dark_images(detector, rng)
-    images = record_field(scene, field.corner, spectra, energy, detector, noise, scan.drift_px, rng)
-    stage = field.stage[0] * pixel_um, field.stage[1] * pixel_um
-    write_field(folder / f"{field.name}.h5", energy, stage, dark, images)
+    return lay_out_fields(wanted.shape, raw.fields, raw.overlap, raw.stage_error_px, wanted.seed)
 
 
 def place_truth(run: Resolved, source: Acquisition, placement: Placement) -> None:
@@ -96,11 +72,11 @@ def place_truth(run: Resolved, source: Acquisition, placement: Placement) -> Non
     """
     wanted, plane = run.config.simulate, source.plane
     assert wanted is not None
-    corners = {field.name: field.corner for field in laid(wanted)[1]}
+    corners = {field.name: field.corner for field in field_layout(wanted)[1]}
     whole = np.array(placement.whole)
     move = np.rint(np.mean(whole - [corners[field.name] for field in source.fields], axis=0)).astype(int)
     scene = run.paths.raw / RAW_SCENE
-    told = describe_truth(scene)
+    truth = describe_truth(scene)
     height, width = placement.shape(plane)
     maps = {}
     for name, nothing in (("phase", UNSEEN), ("thickness", 0)):
@@ -111,5 +87,5 @@ def place_truth(run: Resolved, source: Acquisition, placement: Placement) -> Non
             seen[y:y1, x:x1] = values[y - move[0] : y1 - move[0], x - move[1] : x1 - move[1]]
         maps[name] = seen
     store, fingerprint = partial_of(run.paths.truth), cube_fingerprint(run.config, run.references, source)
-    write_truth(store, maps, wanted.chunk, told.names, told.minority, fingerprint)
+    write_truth(store, maps, wanted.chunk, truth.names, truth.minority, fingerprint)
     publish(store, run.paths.truth)

@@ -128,7 +128,7 @@ def _finding(sites: StoredSites, site: int) -> Finding | None:
         freedom=float(evidence.freedom[site]) if explained else None,
         p_value=float(evidence.p_value[site]) if explained else None,
         outside=bool(evidence.outside[site]),
-        place=(y, x),
+        position=(y, x),
     )
 
 

@@ -18,7 +18,9 @@ from gigaxas.spatial.regions import merge_regions
 from gigaxas.stores.deferred import create_deferred, remove_deferred
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import clusters_are_whole, create_result, write_clusters
-from gigaxas.tasks import maps as stages
+from gigaxas.tasks import assign as assign_tasks
+from gigaxas.tasks import clean_up as clean_up_tasks
+from gigaxas.tasks import clusters as cluster_tasks
 from gigaxas.workflow.plan import Plan
 from gigaxas.workflow.resolve import Resolved, result_basis, result_fingerprint
 
@@ -37,7 +39,7 @@ def make_result(run: Resolved, runner: Runner) -> None:
     shares = _assign(run, store, runner)
     states, pixels = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
-    parts = runner.over("clusters", stages.sum_tile, plan.spatial, **settings)
+    parts = runner.over("clusters", cluster_tasks.sum_tile, plan.spatial, **settings)
     sums = merge_sums((part for row in parts for part in row), count)
     means = cluster_spectra(sums, info.scale, info.offset)
     remove_deferred(store)
@@ -57,13 +59,13 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
     if config.engine == "approximate":
         index = build_index(sites)
         counts = runner.over(
-            "assign", stages.assign_tile_approximately, grid, **settings, index=index, **more
+            "assign", assign_tasks.assign_tile_approximately, grid, **settings, index=index, **more
         )
         shares["right"] = _added(counts)
     else:
-        runner.over("assign", stages.assign_tile, grid, **settings, **more)
+        runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
     if info.step > 1:
-        shares["changed"] = _added(runner.over("compare", stages.compare_tile, grid, **settings))
+        shares["changed"] = _added(runner.over("compare", assign_tasks.compare_tile, grid, **settings))
     return shares
 
 
@@ -91,10 +93,12 @@ def clean_up_and_fill(
     run from 0 to `count`.
     """
     settings = {"result": store, "plane": plan.plane, "clean_up": clean_up}
-    edges = runner.over("regions", stages.find_tile_regions, plan.spatial, **settings)
+    edges = runner.over("regions", clean_up_tasks.find_tile_regions, plan.spatial, **settings)
     keep = merge_regions(edges)
-    rings = runner.over("clean-up", stages.keep_tile, plan.spatial, keep, **settings)
+    rings = runner.over("clean-up", clean_up_tasks.keep_tile, plan.spatial, keep, **settings)
     merged = merge_fill(rings)
-    counts = runner.over("fill", stages.fill_tile_holes, plan.spatial, merged, **settings, sites=count)
+    counts = runner.over(
+        "fill", clean_up_tasks.fill_tile_holes, plan.spatial, merged, **settings, sites=count
+    )
     states, labels = zip(*(pair for row in counts for pair in row), strict=True)
     return np.sum(states, axis=0), np.sum(labels, axis=0)

@@ -1,7 +1,6 @@
 """The sites of a run with their audit, and what is written of them for people."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from gigaxas.sites import (
 )
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores.io.files import publish_table
+from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.site_file import read_site_file
 
@@ -73,7 +72,7 @@ def write_for_people(folder: Path, stored: StoredSites, rows: tuple[ReadRow, ...
     if stored.audit:
         write_sites_png(folder / "sites.png", stored.audit)
     if rows:
-        publish_table(folder / "references.csv", [_reference_cells(row) for row in rows])
+        publish_table(folder / "references.csv", REFERENCE_COLUMNS, rows)
     if stored.proof:
         write_proof_png(folder / "proof.png", stored.proof)
 
@@ -94,17 +93,15 @@ def _proof(spectra: FloatArray, noise: NoiseModel, seed: int) -> Proof | None:
     return Proof(sample[proof.pairs], proof.measured, proof.expected, proof.deviation, proof.draws)
 
 
-def _reference_cells(row: ReadRow) -> dict[str, Any]:
-    """Return the row of references.csv that tells what became of a record."""
-    return {
-        "name": row.name,
-        "file": row.source,
-        "status": row.status,
-        "shift_ev": f"{row.shift_ev:g}",
-        "e0_ev": _number(row.e0_ev),
-        "edge_step": _number(row.edge_step),
-        "reason": row.reason,
-    }
+REFERENCE_COLUMNS: Columns[ReadRow] = {
+    "name": lambda row: row.name,
+    "file": lambda row: row.source,
+    "status": lambda row: row.status,
+    "shift_ev": lambda row: f"{row.shift_ev:g}",
+    "e0_ev": lambda row: _number(row.e0_ev),
+    "edge_step": lambda row: _number(row.edge_step),
+    "reason": lambda row: row.reason,
+}
 
 
 def _number(value: float | None) -> str:

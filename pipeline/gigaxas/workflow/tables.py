@@ -2,17 +2,16 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from gigaxas.arrays import FloatArray
 from gigaxas.execution.runner import Runner
-from gigaxas.report import ClusterRow, ReportData
-from gigaxas.stores.io.files import publish_csv, publish_file
+from gigaxas.report import ClusterRow, Finding, ReportData
+from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.resolve import Resolved
 
@@ -20,43 +19,51 @@ PACKAGES = ("gigaxas", "dask", "distributed", "numba", "numcodecs", "numpy", "sc
 
 
 def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Path]:
-    """Write clusters.csv (a row a cluster) and spectra.csv (a column a cluster); return their paths."""
-    clusters = folder / "clusters.csv"
-    header = ["label", "name", "correlation", "s_error", "pixels", "share", "area_um2", "site"]
-    header += ["outside", "chi_square", "freedom", "p_value", "y", "x"]
-    rows = [
-        [
-            row.label,
-            row.name,
-            f"{row.correlation:.6f}",
-            f"{row.error:.6g}",
-            row.pixels,
-            f"{row.share:.8f}",
-            f"{row.area_um2:.4f}",
-            sites.table.names[row.label - 1],
-            *_finding(row),
-        ]
-        for row in data.clusters
-    ]
-    publish_csv(clusters, header, rows)
-    spectra = folder / "spectra.csv"
-    columns = [
-        data.energy,
-        *(values for row in data.clusters for values in (row.spectrum, row.standard_error)),
-    ]
-    header = ["energy_ev", *(f"{kind}{row.label}" for row in data.clusters for kind in ("label_", "error_"))]
-    publish_csv(spectra, header, [[f"{value:.8g}" for value in line] for line in np.column_stack(columns)])
+    """Write clusters.csv (a row a cluster) and spectra.csv (a row an energy); return their paths."""
+    clusters, spectra = folder / "clusters.csv", folder / "spectra.csv"
+    publish_table(clusters, _cluster_columns(sites.table.names), data.clusters)
+    publish_table(spectra, _spectrum_columns(data), range(len(data.energy)))
     return [clusters, spectra]
 
 
-def _finding(row: ClusterRow) -> list[Any]:
-    """Return the cells of a cluster whose site was observed; empty ones for others."""
-    found = row.finding
-    if found is None:
-        return [""] * 6
-    numbers = (found.chi_square, found.freedom, found.p_value)
-    cells = ["" if number is None else f"{number:.6g}" for number in numbers]
-    return ["yes" if found.outside else "no", *cells, *found.place]
+def _cluster_columns(site_names: Sequence[str]) -> Columns[ClusterRow]:
+    """Return the columns of clusters.csv; the last six are empty where the site was not observed."""
+
+    def found(cell: Callable[[Finding], object]) -> Callable[[ClusterRow], object]:
+        return lambda row: "" if row.finding is None else cell(row.finding)
+
+    return {
+        "label": lambda row: row.label,
+        "name": lambda row: row.name,
+        "correlation": lambda row: f"{row.correlation:.6f}",
+        "s_error": lambda row: f"{row.error:.6g}",
+        "pixels": lambda row: row.pixels,
+        "share": lambda row: f"{row.share:.8f}",
+        "area_um2": lambda row: f"{row.area_um2:.4f}",
+        "site": lambda row: site_names[row.label - 1],
+        "outside": found(lambda finding: "yes" if finding.outside else "no"),
+        "chi_square": found(lambda finding: _number(finding.chi_square)),
+        "freedom": found(lambda finding: _number(finding.freedom)),
+        "p_value": found(lambda finding: _number(finding.p_value)),
+        "y": found(lambda finding: finding.position[0]),
+        "x": found(lambda finding: finding.position[1]),
+    }
+
+
+def _spectrum_columns(data: ReportData) -> Columns[int]:
+    """Return the columns of spectra.csv: the energy, and the mean and standard error of every cluster."""
+    curves = {"energy_ev": data.energy}
+    for row in data.clusters:
+        curves |= {f"label_{row.label}": row.spectrum, f"error_{row.label}": row.standard_error}
+
+    def cell(values: FloatArray) -> Callable[[int], str]:
+        return lambda i: f"{values[i]:.8g}"
+
+    return {name: cell(values) for name, values in curves.items()}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
 
 
 def write_manifest(run: Resolved, marks: Mapping[Any, Any], data: ReportData, runner: Runner) -> Path:

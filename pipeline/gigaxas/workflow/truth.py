@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gigaxas.arrays import IntArray
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
 from gigaxas.report import Truth, TruthRow
-from gigaxas.stores.result import read_map
-from gigaxas.stores.truth import UNSEEN, describe_truth, read_tile
-from gigaxas.tiles import Tile, regular_grid
+from gigaxas.stores.truth import describe_truth
+from gigaxas.tasks import truth as tasks
+from gigaxas.tiles import regular_grid
 from gigaxas.workflow.plan import SPATIAL_SIDE
 from gigaxas.workflow.resolve import Resolved
-
-Counts = NDArray[np.int64]
 
 
 def score(
@@ -33,7 +31,7 @@ def score(
     truth = describe_truth(run.paths.truth)
     parts = runner.over(
         "truth",
-        count_tile,
+        tasks.count_tile,
         regular_grid(truth.plane, (SPATIAL_SIDE, SPATIAL_SIDE)),
         labels=labels or (run.paths.result, "label"),
         truth=truth.path,
@@ -44,18 +42,7 @@ def score(
     return _truth(counts, truth.names, truth.minority, names)
 
 
-def count_tile(
-    tile: Tile, *, labels: tuple[Location, str], truth: Location, phases: int, count: int
-) -> Counts:
-    """Count the pixels of one tile by true phase (the last row: no iron) and final label."""
-    phase, _ = read_tile(truth, tile)
-    label = read_map(*labels, tile.region)
-    row = np.minimum(phase, phases).astype(np.int64)
-    cells = (row * count + label)[phase != UNSEEN]
-    return np.bincount(cells, minlength=(phases + 1) * count).reshape(-1, count)
-
-
-def _truth(counts: Counts, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:
+def _truth(counts: IntArray, phases: tuple[str, ...], minority: str, names: Mapping[int, str]) -> Truth:
     rows, right = [], int(counts[-1, 0])
     for number, phase in enumerate(phases):
         same = [label for label, name in names.items() if name == phase]

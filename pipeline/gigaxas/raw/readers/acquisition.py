@@ -9,42 +9,59 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Fields, Ingest
 from gigaxas.errors import InputError, RunError
-from gigaxas.raw.readers.axes import check_positions, checked_energies, read_energies, read_positions
-from gigaxas.raw.readers.files import Found, files_identity, find_files, has_field, key_of
+from gigaxas.raw.readers.axes import (
+    Position,
+    check_positions,
+    checked_energies,
+    read_energies,
+    read_positions,
+)
+from gigaxas.raw.readers.files import FileSet, files_identity, find_files, has_field, key_of
 from gigaxas.raw.readers.images import Stack, open_stack, read_stack
+from gigaxas.tiles import Plane
 
 MOST_ZEROS = 0.05
-# Rows of an image that are unpacked at once, above which only a few images are looked at.
-PACKED = 64
+"""Share of zeros in a row of a reference image above which it was taken without light."""
+PACKED_ROWS = 64
+"""Rows of an image that are unpacked at once, above which only a few images are read."""
+MOST_NAMED = 10
+"""Images without light that one error names."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RawField:
-    """One field of view: images of counts (E, h, w), dark images (n, h, w), stage position in um."""
+    """One field of view, as it was measured."""
 
     name: str
+    """What its files are called."""
     transmitted: Stack
+    """Images (E, h, w) of counts behind the specimen."""
     reference: Stack
+    """Images (E, h, w) of counts of the open beam."""
     dark: Stack | None
-    stage_um: tuple[float, float]
+    """Images (n, h, w) without light, where there are any."""
+    stage_um: Position
+    """Where the stage says that its top left corner lies, y and x, in um."""
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """All fields of a measurement on one energy axis (E,) in eV, and the foil for the shift of energy.
-
-    `identity` tells these files, with these positions, from others.
-    """
+    """All fields of a measurement, on one energy axis."""
 
     fields: tuple[RawField, ...]
+    """The fields of view, all of one shape."""
     energy: FloatArray
+    """Energies (E,) in eV, rising."""
     pixel_um: float
+    """Size of a pixel in um."""
     foil: RawField | None
+    """A foil that was measured as the fields are, for the shift of energy; None where there is none."""
     identity: str
+    """What tells these files, with these positions and energies, from others."""
 
     @property
-    def plane(self) -> tuple[int, int]:
+    def plane(self) -> Plane:
         """Rows and columns of every field, in pixels."""
         return self.fields[0].transmitted.plane
 
@@ -62,51 +79,47 @@ class Acquisition:
 
 
 def describe_acquisition(ingest: Ingest) -> Acquisition:
-    """Look at all files of the raw fields. Raises InputError with a line for everything that is wrong."""
+    """Describe the raw fields by their files. Raises InputError with a line for everything that is wrong."""
     wanted = ingest.fields
     assert wanted is not None
     errors: list[str] = []
-
-    def attempt(step: Callable[..., T], *arguments: Any) -> T | None:
-        try:
-            return step(*arguments)
-        except InputError as error:
-            errors.append(str(error))
-            return None
-
-    sources = {"transmitted": wanted.transmitted, "reference": wanted.reference, "dark": wanted.dark}
+    given = {"transmitted": wanted.transmitted, "reference": wanted.reference, "dark": wanted.dark}
+    sources = {name: text for name, text in given.items() if text is not None}
     found = {
-        name: attempt(find_files, text, f"ingest.fields.{name}")
+        name: _attempt(errors, find_files, text, f"ingest.fields.{name}") or {}
         for name, text in sources.items()
-        if text is not None
     }
-    images = found["transmitted"] or {}
-    energy = attempt(_energies, ingest, images) if images else None
-    positions = attempt(read_positions, wanted.positions, wanted.transmitted, list(images))
-    errors += [line for name in found for line in _missing(name, sources[name], found[name] or {}, images)]
+    images = found["transmitted"]
+    energy = _attempt(errors, _energies, ingest, images) if images else None
+    positions = _attempt(errors, read_positions, wanted.positions, wanted.transmitted, list(images))
+    errors += [line for name, text in sources.items() for line in _missing(name, text, found[name], images)]
     if errors or energy is None or positions is None:
         raise InputError("\n".join(errors))
     stacks = {
         name: {
-            field: attempt(open_stack, sources[name], files, ingest.axes)
-            for field, files in (found[name] or {}).items()
+            field: _attempt(errors, open_stack, sources[name], files, ingest.axes)
+            for field, files in files_of.items()
         }
-        for name in found
+        for name, files_of in found.items()
     }
     errors += _mixed(stacks, len(energy))
-    foil = attempt(_foil, ingest, wanted) if wanted.energy_shift else None
+    foil = _attempt(errors, _foil, ingest, wanted)
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     fields = tuple(_field(name, stacks, positions[name]) for name in images)
-    acquisition = Acquisition(fields, energy, ingest.pixel_um, foil, _identity(fields, foil, energy))
-    height, width = acquisition.plane
+    height, width = fields[0].transmitted.plane
     check_positions(positions, (height * ingest.pixel_um, width * ingest.pixel_um))
-    if foil and (foil.transmitted.shape != fields[0].transmitted.shape):
-        raise InputError(
-            f"ingest.fields.energy_shift.foil: its shape is {foil.transmitted.shape}, that of the fields "
-            f"{fields[0].transmitted.shape} (energy, y, x); measure the foil as the fields"
-        )
-    return acquisition
+    _check_foil(foil, fields[0])
+    return Acquisition(fields, energy, ingest.pixel_um, foil, _identity(fields, foil, energy))
+
+
+def _attempt(errors: list[str], step: Callable[..., T], *arguments: Any) -> T | None:
+    """Return what a step gives; where it raises InputError, note that and return None."""
+    try:
+        return step(*arguments)
+    except InputError as error:
+        errors.append(str(error))
+        return None
 
 
 def check_references(acquisition: Acquisition) -> None:
@@ -125,8 +138,9 @@ def check_references(acquisition: Acquisition) -> None:
         except RunError as error:
             wrong.append(str(error))
     if wrong:
-        more = f"\nand {len(wrong) - 10} more images without light" if len(wrong) > 10 else ""
-        raise InputError("\n".join(wrong[:10]) + more)
+        unnamed = len(wrong) - MOST_NAMED
+        more = f"\nand {unnamed} more images without light" if unnamed > 0 else ""
+        raise InputError("\n".join(wrong[:MOST_NAMED]) + more)
 
 
 def _identity(fields: tuple[RawField, ...], foil: RawField | None, energy: FloatArray) -> str:
@@ -141,7 +155,7 @@ def _stacks(field: RawField) -> Iterator[Stack]:
         yield field.dark
 
 
-def _energies(ingest: Ingest, images: dict[str, Found]) -> FloatArray:
+def _energies(ingest: Ingest, images: dict[str, FileSet]) -> FloatArray:
     assert ingest.fields is not None
     if key_of(ingest.fields.transmitted) != "energy":
         if ingest.energies is None:
@@ -153,9 +167,9 @@ def _energies(ingest: Ingest, images: dict[str, Found]) -> FloatArray:
     return checked_energies(every, "ingest.fields.transmitted", ingest.unit)
 
 
-def _missing(name: str, text: str | None, found: dict[str, Found], images: dict[str, Found]) -> list[str]:
+def _missing(name: str, text: str, found: dict[str, FileSet], images: dict[str, FileSet]) -> list[str]:
     """Name fields without files, and fields without some of the energies that others have."""
-    if text is None or not found:
+    if not found:
         return []
     lines = []
     if has_field(text):
@@ -226,7 +240,15 @@ def _foil(ingest: Ingest, wanted: Fields) -> RawField | None:
     return RawField("foil", opened[0], opened[1], dark, (0.0, 0.0))
 
 
-def _field(name: str, stacks: dict[str, dict[str, Stack | None]], stage: tuple[float, float]) -> RawField:
+def _check_foil(foil: RawField | None, field: RawField) -> None:
+    if foil is not None and foil.transmitted.shape != field.transmitted.shape:
+        raise InputError(
+            f"ingest.fields.energy_shift.foil: its shape is {foil.transmitted.shape}, that of the fields "
+            f"{field.transmitted.shape} (energy, y, x); measure the foil as the fields"
+        )
+
+
+def _field(name: str, stacks: dict[str, dict[str, Stack | None]], stage: Position) -> RawField:
     def of(kind: str) -> Stack | None:
         return stacks[kind].get(name) or stacks[kind].get("") if kind in stacks else None
 
@@ -241,7 +263,7 @@ def _dark_images(field: RawField, energy: FloatArray) -> Iterator[str]:
     height, width = stack.plane
     row = slice(height // 2, height // 2 + 1)
     count = len(energy)
-    packed = stack.piece[0] * stack.piece[1] > PACKED * width
+    packed = stack.piece[0] * stack.piece[1] > PACKED_ROWS * width
     for i in (0, count // 2, count - 1) if packed else range(count):
         line = read_stack(stack, (row, slice(0, width)), slice(i, i + 1))
         zeros = float(np.mean(~(line > 0)))

@@ -14,17 +14,23 @@ import tifffile
 import zarr
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Stage
+from gigaxas.config.schema import StageAxes
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.files import INSIDE, find_files, split_source
-from gigaxas.raw.readers.images import KINDS
+from gigaxas.raw.readers.images import FORMATS
 
 UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "mm": 1e3, "m": 1e6}
+"""Micrometres in each unit of a stage."""
 EV = {"ev": 1.0, "kev": 1e3}
+"""Electronvolts in each unit of an energy."""
 KEV_LOOKS = 100.0
-TOO_NEAR = 0.02
-TOO_FAR = 20.0
+"""An axis that ends below this looks like keV."""
+TOO_NEAR, TOO_FAR = 0.02, 20.0
+"""Distances of neighbouring fields, in sizes of a field, between which positions are taken for um."""
+MOST_NAMED = 5
+"""Names that one message lists."""
 Position = tuple[float, float]
+"""y and x of the top left corner of a field, in um."""
 
 
 def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
@@ -36,8 +42,8 @@ def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
         return checked_energies(np.array(given, dtype=np.float64), "ingest.energies", unit)
     if INSIDE in given:
         path, inner = split_source(given)
-        values, said = _stored(Path(path), inner)
-        factor = EV.get(said.lower(), 1.0) if unit == "eV" else 1.0
+        values, stored_unit = _stored(Path(path), inner)
+        factor = EV.get(stored_unit.lower(), 1.0) if unit == "eV" else 1.0
         return checked_energies(np.atleast_1d(values) * factor, given, unit)
     return checked_energies(_first_column(Path(given)), given, unit)
 
@@ -45,7 +51,7 @@ def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
 def checked_energies(energy: FloatArray, where: str, unit: str) -> FloatArray:
     """Return energies (E,) that rise strictly; InputError that names the first that does not."""
     if energy.ndim != 1 or energy.size < 1 or not np.all(np.isfinite(energy)):
-        raise InputError(f"{where}: found {energy.size} energies, not all numbers; expected one a plane")
+        raise InputError(f"{where}: found {energy.size} energies, not all numbers; expected one an image")
     wrong = np.flatnonzero(np.diff(energy) <= 0)
     if wrong.size:
         i = int(wrong[0])
@@ -59,21 +65,23 @@ def checked_energies(energy: FloatArray, where: str, unit: str) -> FloatArray:
     return energy
 
 
-def read_positions(given: str | Path | Stage, transmitted: str, names: Sequence[str]) -> dict[str, Position]:
+def read_positions(
+    given: str | Path | StageAxes, transmitted: str, names: Sequence[str]
+) -> dict[str, Position]:
     """Return (y, x) in um of the top left corner of every field: a CSV, stage arrays, or OME metadata.
 
     InputError names fields without a position, positions without a field, and what cannot be read.
     """
-    if isinstance(given, Stage):
+    if isinstance(given, StageAxes):
         along = [_stage(source, axis, names) for axis, source in (("y", given.y), ("x", given.x))]
         return {name: (along[0][name], along[1][name]) for name in names}
     found = _ome_positions(transmitted) if given == "metadata" else _table(Path(given))
     without = [name for name in names if name not in found]
     extra = [name for name in found if name not in names]
     if without or extra:
-        said = [f"no position for {_list(without)}"] if without else []
-        said += [f"no images of {_list(extra)}"] if extra else []
-        raise InputError(f"ingest.fields.positions: {given}: {'; '.join(said)}; expected one of each")
+        wrong = [f"no position for {_list(without)}"] if without else []
+        wrong += [f"no images of {_list(extra)}"] if extra else []
+        raise InputError(f"ingest.fields.positions: {given}: {'; '.join(wrong)}; expected one of each")
     return {name: found[name] for name in names}
 
 
@@ -146,7 +154,7 @@ def _ome_positions(transmitted: str) -> dict[str, Position]:
 
 def _ome_position(path: Path) -> Position:
     plane: Mapping[str, str] = {}
-    if KINDS.get(path.suffix.lower()) == "tiff":
+    if FORMATS.get(path.suffix.lower()) == "tiff":
         with tifffile.TiffFile(path) as file:
             document = file.ome_metadata
         found = ElementTree.fromstring(document).find(".//{*}Plane") if document else None
@@ -163,7 +171,7 @@ def _ome_position(path: Path) -> Position:
 
 def _stored(path: Path, inner: str) -> tuple[FloatArray, str]:
     try:
-        if KINDS.get(path.suffix.lower()) == "zarr":
+        if FORMATS.get(path.suffix.lower()) == "zarr":
             array: Any = zarr.open_array(path, path=inner, mode="r")
             return np.asarray(array[...], dtype=np.float64), str(array.attrs.get("units", ""))
         with h5py.File(path, "r", locking=False) as file:
@@ -196,4 +204,5 @@ def _numbers(lines: list[str]) -> Iterator[float]:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"
+    unnamed = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {unnamed} more" if unnamed > 0 else "") or "none"

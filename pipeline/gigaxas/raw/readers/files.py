@@ -12,19 +12,20 @@ from gigaxas.errors import InputError
 from gigaxas.stores.io.folders import stamps
 
 INSIDE = "::"
-PLACES = {"field": r"[^/]+?", "energy": r"\d+(?:\.\d+)?", "index": r"\d+"}
-_PLACE = re.compile(r"\{(\w+)\}")
+"""What stands between the names of files and the array inside them."""
+PLACEHOLDERS = {"field": r"[^/]+?", "energy": r"\d+(?:\.\d+)?", "index": r"\d+"}
+"""What may stand in a pattern of file names in braces, and the text that each fits."""
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
-class Found:
-    """The files of one stack: one file, or one for every plane in the order of `keys`.
-
-    `keys` are the energies (from `{energy}`) or numbers (from `{index}`) in the file names, else empty.
-    """
+class FileSet:
+    """The files of one stack."""
 
     files: tuple[Path, ...]
+    """One file, or one for every image in the order of `keys`."""
     keys: tuple[float, ...] = ()
+    """The energies (from `{energy}`) or numbers (from `{index}`) in the file names, else empty."""
 
 
 def split_source(text: str) -> tuple[str, str]:
@@ -39,24 +40,24 @@ def has_field(text: str) -> bool:
 
 
 def key_of(text: str) -> str | None:
-    """Return `energy` or `index` where the file names of a source count its planes, else None."""
+    """Return `energy` or `index` where the file names of a source count its images, else None."""
     return next((key for key in ("energy", "index") if f"{{{key}}}" in text), None)
 
 
-def find_files(text: str, name: str) -> dict[str, Found]:
+def find_files(text: str, name: str) -> dict[str, FileSet]:
     """Return the files of a source by field, fields in natural order (f2 before f10).
 
     `{field}` in the pattern stands for the name of a field, `{energy}` for an energy, `{index}` for a number;
-    a source without `{field}` has the one field "". InputError (about `name`): an unknown place, no file.
+    a source without `{field}` has the one field "". InputError (about `name`): unknown placeholder, no file.
     """
     pattern, _ = split_source(text)
-    unknown = set(_PLACE.findall(pattern)) - set(PLACES)
+    unknown = set(_PLACEHOLDER.findall(pattern)) - set(PLACEHOLDERS)
     if unknown:
         raise InputError(f"{name}: found {{{unknown.pop()}}}; use {{field}}, {{energy}} or {{index}}")
     if "{energy}" in pattern and "{index}" in pattern:
         raise InputError(f"{name}: {pattern} counts by {{energy}} and by {{index}}; keep one of them")
     expression = re.compile(_expression(pattern))
-    parts = _PLACE.split(pattern)
+    parts = _PLACEHOLDER.split(pattern)
     wanted = "".join(escape(part) if i % 2 == 0 else "*" for i, part in enumerate(parts))
     files = glob(wanted)  # noqa: PTH207 - absolute and relative patterns alike
     matches = [(match, path) for path in files if (match := expression.fullmatch(path))]
@@ -83,18 +84,18 @@ def files_identity(files: Iterable[str], *numbers: FloatArray) -> str:
     return mark.hexdigest()
 
 
-def _found(files: list[tuple[float, Path]], key: str | None) -> Found:
+def _found(files: list[tuple[float, Path]], key: str | None) -> FileSet:
     ordered = sorted(files)
-    return Found(tuple(path for _, path in ordered), tuple(value for value, _ in ordered) if key else ())
+    return FileSet(tuple(path for _, path in ordered), tuple(value for value, _ in ordered) if key else ())
 
 
 def _expression(pattern: str) -> str:
     seen: set[str] = set()
-    parts = _PLACE.split(pattern)
+    parts = _PLACEHOLDER.split(pattern)
     for i in range(1, len(parts), 2):
-        place = parts[i]
-        parts[i] = f"(?P={place})" if place in seen else f"(?P<{place}>{PLACES[place]})"
-        seen.add(place)
+        name = parts[i]
+        parts[i] = f"(?P={name})" if name in seen else f"(?P<{name}>{PLACEHOLDERS[name]})"
+        seen.add(name)
     return "".join(re.escape(part) if i % 2 == 0 else part for i, part in enumerate(parts))
 
 

@@ -12,10 +12,11 @@ import zarr
 from numpy.typing import NDArray
 
 from gigaxas.errors import InputError, RunError
-from gigaxas.raw.readers.files import Found, split_source
+from gigaxas.raw.readers.files import FileSet, split_source
+from gigaxas.tiles import Plane, Region
 
-Kind = Literal["tiff", "hdf5", "zarr"]
-KINDS: dict[str, Kind] = {
+FileFormat = Literal["tiff", "hdf5", "zarr"]
+FORMATS: dict[str, FileFormat] = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".btf": "tiff",
@@ -26,59 +27,67 @@ KINDS: dict[str, Kind] = {
     ".hdf": "hdf5",
     ".zarr": "zarr",
 }
+"""The format of a file by its ending, in lower case."""
 AXES = "EYX"
+"""The axes of a stack in their order: energy, y, x."""
 OPEN_FILES = 512
+"""Files of each format that are kept open."""
 _DAMAGED = (OSError, ValueError, RuntimeError, KeyError, tifffile.TiffFileError)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack of images of shape (E, h, w): one array, or a file for every plane; one image is a stack too.
-
-    `order` transposes what a file holds, its axes of length 1 left out, to (E, y, x) or, for a file of one
-    plane, (y, x). `piece` (h, w) is what is unpacked at once to read a pixel of it, (1, 1) where nothing is.
-    """
+    """A stack of images: one array, or a file for every image; one image is a stack too."""
 
     files: tuple[str, ...]
+    """One file, or one for every image."""
     inner: str
-    kind: Kind
+    """The array inside the files; empty where they hold one only."""
+    file_format: FileFormat
+    """What the files are."""
     order: tuple[int, ...]
+    """Transposes what a file holds, without its axes of length 1, to (E, y, x); (y, x) for one image."""
     shape: tuple[int, int, int]
+    """Images, rows and columns."""
     dtype: str
-    piece: tuple[int, int]
+    """Type of the samples in the machine's byte order, as NumPy writes it."""
+    piece: Plane
+    """Pixels (h, w) that are unpacked at once to read one of them; (1, 1) where nothing is packed."""
 
     @property
-    def plane(self) -> tuple[int, int]:
+    def plane(self) -> Plane:
         """Rows and columns, in pixels."""
         return self.shape[1], self.shape[2]
 
 
-def open_stack(source: str, found: Found, axes: str = AXES) -> Stack:
-    """Look at a stack without reading it. `axes` is the order of the axes in its files.
+def open_stack(source: str, found: FileSet, axes: str = AXES) -> Stack:
+    """Describe a stack without reading its images. `axes` is the order of the axes in its files.
 
     Raises InputError: a format, an array, axes or numbers that cannot be taken, files of unequal shape.
     """
     _, inner = split_source(source)
-    kind = KINDS.get(found.files[0].suffix.lower())
-    if kind is None:
+    file_format = FORMATS.get(found.files[0].suffix.lower())
+    if file_format is None:
         raise InputError(f"{found.files[0]}: {found.files[0].suffix or 'no suffix'}; expected {_known()}")
-    looks = [_look(path, inner, kind, axes, bool(found.keys)) for path in found.files]
-    first = looks[0]
-    for path, look in zip(found.files, looks, strict=True):
-        if (look.shape, look.dtype) != (first.shape, first.dtype):
+    layouts = [_layout(path, inner, file_format, axes, bool(found.keys)) for path in found.files]
+    first = layouts[0]
+    for path, layout in zip(found.files, layouts, strict=True):
+        if (layout.shape, layout.dtype) != (first.shape, first.dtype):
             raise InputError(
-                f"{path}: holds {look.dtype} of shape {look.shape}, {found.files[0].name} {first.dtype} of "
-                f"{first.shape}; expected equal planes"
+                f"{path}: holds {layout.dtype} of shape {layout.shape}, {found.files[0].name} {first.dtype} "
+                f"of {first.shape}; expected equal images"
             )
-    _probe(found.files[0], inner, kind)
+    _try_to_unpack(found.files[0], inner, file_format)
     height, width = first.shape[-2:]
     planes = len(found.files) if len(first.shape) == 2 else first.shape[0]
     shape = (planes, height, width)
-    return Stack(tuple(map(str, found.files)), inner, kind, first.order, shape, first.dtype, first.piece)
+    return Stack(
+        tuple(map(str, found.files)), inner, file_format, first.order, shape, first.dtype, first.piece
+    )
 
 
-def read_stack(stack: Stack, region: tuple[slice, slice], energies: slice = slice(None)) -> NDArray[Any]:
-    """Read the planes `energies` of the region (y, x): (e, h, w), in the numbers of the file.
+def read_stack(stack: Stack, region: Region, energies: slice = slice(None)) -> NDArray[Any]:
+    """Read the images `energies` of the region (y, x): (e, h, w), in the numbers of the file.
 
     Raises RunError that names the file that cannot be read.
     """
@@ -88,19 +97,22 @@ def read_stack(stack: Stack, region: tuple[slice, slice], energies: slice = slic
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Layout:
+    """How the images lie in one file; `order`, `dtype` and `piece` are those of Stack."""
+
     shape: tuple[int, ...]
+    """Shape (E, h, w), or (h, w) for one image."""
     dtype: str
     order: tuple[int, ...]
-    piece: tuple[int, int]
+    piece: Plane
 
 
-def _look(path: Path, inner: str, kind: Kind, axes: str, single: bool) -> _Look:
+def _layout(path: Path, inner: str, file_format: FileFormat, axes: str, single: bool) -> _Layout:
     try:
-        array = _open(path, inner, kind)
+        array = _open(path, inner, file_format)
     except _DAMAGED as error:
-        said = f"{_said(error)}){_datasets(path, kind)}"
-        raise InputError(f"{path}: cannot be read as {kind} ({said}") from None
+        reason = f"({_first_words(error)}){_datasets(path, file_format)}"
+        raise InputError(f"{path}: cannot be read as {file_format} {reason}") from None
     dtype = np.dtype(array.dtype)
     if dtype.kind not in "uif":
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
@@ -108,7 +120,7 @@ def _look(path: Path, inner: str, kind: Kind, axes: str, single: bool) -> _Look:
     kept = _kept_axes(array.shape, len(wanted))
     if sum(kept) == 2:
         wanted = axes.replace("E", "")
-    named = "".join(name for name, keep in zip(_axis_names(path, kind), kept, strict=False) if keep)
+    named = "".join(name for name, keep in zip(_axis_names(path, file_format), kept, strict=False) if keep)
     if sum(kept) != len(wanted) or any(named.find(axis) != wanted.index(axis) for axis in "YX" if named):
         raise InputError(
             f"{path}: holds the axes {named or 'without names'} of shape {tuple(array.shape)}, expected "
@@ -118,18 +130,18 @@ def _look(path: Path, inner: str, kind: Kind, axes: str, single: bool) -> _Look:
     shape = [size for size, keep in zip(array.shape, kept, strict=True) if keep]
     pieces = [size for size, keep in zip(_pieces(array), kept, strict=True) if keep]
     shape, pieces = [shape[axis] for axis in order], [pieces[axis] for axis in order]
-    return _Look(tuple(shape), dtype.newbyteorder("=").str, order, (pieces[-2], pieces[-1]))
+    return _Layout(tuple(shape), dtype.newbyteorder("=").str, order, (pieces[-2], pieces[-1]))
 
 
-def _probe(path: Path, inner: str, kind: Kind) -> None:
-    """Unpack one sample, so that a missing decoder or a broken file is told before any work."""
+def _try_to_unpack(path: Path, inner: str, file_format: FileFormat) -> None:
+    """Unpack one sample, so that a missing decoder or a broken file is found before any work."""
     try:
-        array = _open(path, inner, kind)
+        array = _open(path, inner, file_format)
         np.asarray(array[tuple(slice(0, 1) for _ in array.shape)])
     except _DAMAGED as error:
         raise InputError(
-            f"{path}: its images cannot be unpacked ({_said(error)}); store them uncompressed, or compressed "
-            "with deflate"
+            f"{path}: its images cannot be unpacked ({_first_words(error)}); store them uncompressed, "
+            "or compressed with deflate"
         ) from None
 
 
@@ -145,29 +157,29 @@ def _pieces(array: Any) -> tuple[int, ...]:
 
 def _read(stack: Stack, path: Path, region: tuple[slice, ...]) -> NDArray[Any]:
     try:
-        array = _open(path, stack.inner, stack.kind)
+        array = _open(path, stack.inner, stack.file_format)
         inside = iter(np.argsort(stack.order))
         kept = _kept_axes(array.shape, len(stack.order))
         values = np.asarray(array[tuple(region[next(inside)] if keep else 0 for keep in kept)])
     except _DAMAGED as error:
         raise RunError(
-            f"{path}: cannot be read any further ({_said(error)}); put back a good copy of it and run the "
-            "same command again"
+            f"{path}: cannot be read any further ({_first_words(error)}); put back a good copy of it and "
+            "run the same command again"
         ) from None
     return np.ascontiguousarray(np.transpose(values, stack.order), dtype=stack.dtype)
 
 
-def _open(path: Path, inner: str, kind: Kind) -> Any:
+def _open(path: Path, inner: str, file_format: FileFormat) -> Any:
     """Return the array of a file, open from before unless the file has changed since."""
     stamp = path.stat().st_mtime_ns
-    if kind == "tiff":
+    if file_format == "tiff":
         return _tiff(path, stamp)[0]
-    return _hdf5(path, inner, stamp) if kind == "hdf5" else _zarr(path, inner, stamp)
+    return _hdf5(path, inner, stamp) if file_format == "hdf5" else _zarr(path, inner, stamp)
 
 
-def _axis_names(path: Path, kind: Kind) -> str:
+def _axis_names(path: Path, file_format: FileFormat) -> str:
     """Return the axes that a microscope's TIFF names; other files carry guesses of the writer, or none."""
-    return _tiff(path, path.stat().st_mtime_ns)[1] if kind == "tiff" else ""
+    return _tiff(path, path.stat().st_mtime_ns)[1] if file_format == "tiff" else ""
 
 
 @lru_cache(OPEN_FILES)
@@ -197,8 +209,8 @@ def _zarr(path: Path, inner: str, stamp: int) -> Any:
     return zarr.open_array(path, path=inner, mode="r")
 
 
-def _datasets(path: Path, kind: Kind) -> str:
-    if kind != "hdf5":
+def _datasets(path: Path, file_format: FileFormat) -> str:
+    if file_format != "hdf5":
         return ""
     names: list[str] = []
     try:
@@ -215,8 +227,8 @@ def _note(names: list[str], name: str, item: Any) -> None:
 
 
 def _known() -> str:
-    return f"TIFF, HDF5 or Zarr ({', '.join(KINDS)})"
+    return f"TIFF, HDF5 or Zarr ({', '.join(FORMATS)})"
 
 
-def _said(error: Exception) -> str:
+def _first_words(error: Exception) -> str:
     return " ".join(str(error).split())[:160].rstrip(".")

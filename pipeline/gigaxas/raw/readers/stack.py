@@ -15,16 +15,20 @@ from gigaxas.raw.readers.images import Stack, open_stack
 
 @dataclass(frozen=True)
 class StackSource:
-    """A stack, its energies (E,), and the type its samples are stored in, what tells it from others."""
+    """A stack that becomes a cube as it is."""
 
     stack: Stack
+    """Its images."""
     energy: FloatArray
+    """Their energies (E,), in eV or in the unit of `ingest.unit`."""
     sample: np.dtype[Any]
+    """Type that the samples of the cube have."""
     identity: str
+    """What tells these files, with these energies, from others."""
 
 
 def describe_stack(ingest: Ingest) -> StackSource:
-    """Look at a stack. Raises InputError where it is none, or its energies do not fit it."""
+    """Describe a stack by its files. Raises InputError where it is none, or its energies do not fit it."""
     text = ingest.stack
     assert text is not None
     if has_field(text):

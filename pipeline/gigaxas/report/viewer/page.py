@@ -16,55 +16,59 @@ from gigaxas.report.data import STATE_NAMES, ReportData
 from gigaxas.report.page import environment
 from gigaxas.report.palette import state_colours
 from gigaxas.report.viewer.tiles import LEVELS, TILE, ValueLayer
-from gigaxas.spatial.pyramid import Plane, level_shapes
+from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.files import publish_file
+from gigaxas.tiles import Plane
 
 _SCRIPTS = ("tiles.js", "colours.js", "map.js", "marks.js", "panel.js", "start.js")
 _LIBRARY = ("openseadragon.min.js", "LICENSE.txt")
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What the report folder shows: the data of the report, the whole map's (rows, columns), its layers."""
+class ViewerData:
+    """What the report folder shows."""
 
     data: ReportData
+    """What the report shows."""
     shape: Plane
+    """Rows and columns of the whole map, in pixels."""
     values: Sequence[ValueLayer]
+    """The measured maps."""
 
 
-def write_viewer(folder: Path, scene: Scene) -> Path:
+def write_viewer(folder: Path, content: ViewerData) -> Path:
     """Write the page, its scripts and the card of every cluster; return the page. Raises RunError."""
     (folder / "cards").mkdir(parents=True, exist_ok=True)
-    clusters = views.cluster_views(scene.data, most_charts=None)
+    clusters = views.cluster_views(content.data, most_charts=None)
     outside, minor = views.needles(clusters)
     templates = environment()
     context = {
-        "data": scene.data,
+        "data": content.data,
         "outside": outside,
         "needles": minor,
         "others": [view for view in clusters if not view.minor and not view.row.reason],
-        "components": scene.data.components,
-        "layers": _layer_choices(scene),
-        "states": views.state_views(scene.data),
-        "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/places.js", *_SCRIPTS[1:]),
+        "components": content.data.components,
+        "layers": _layer_choices(content),
+        "states": views.state_views(content.data),
+        "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/boxes.js", *_SCRIPTS[1:]),
     }
     card = templates.get_template("card.html")
     for view in clusters:
         publish_file(
             folder / "cards" / f"{view.row.label}.js", _put(f"cards/{view.row.label}", card.render(view=view))
         )
-    publish_file(folder / "scene.js", f"gx.scene={_json(_scene(scene, clusters))}\n".encode())
+    publish_file(folder / "scene.js", f"gx.scene={_json(_scene(content, clusters))}\n".encode())
     publish_file(folder / "viewer.css", templates.get_template("viewer/viewer.css").render().encode())
     for name in _SCRIPTS:
         publish_file(folder / name, (files("gigaxas.report") / "template" / "viewer" / name).read_bytes())
     for name in _LIBRARY:
-        content = (files("gigaxas.report") / "vendor" / "openseadragon" / name).read_bytes()
-        publish_file(folder / name.replace("LICENSE", "openseadragon-LICENSE"), content)
+        body = (files("gigaxas.report") / "vendor" / "openseadragon" / name).read_bytes()
+        publish_file(folder / name.replace("LICENSE", "openseadragon-LICENSE"), body)
     publish_file(folder / "index.html", templates.get_template("viewer/index.html").render(context).encode())
     return folder / "index.html"
 
 
-def _layer_choices(scene: Scene) -> list[tuple[str, str, str]]:
+def _layer_choices(content: ViewerData) -> list[tuple[str, str, str]]:
     """Return (name, title, meaning) of every layer that can be chosen."""
     fixed = [
         ("label", "Label", "final label of every pixel"),
@@ -76,24 +80,24 @@ def _layer_choices(scene: Scene) -> list[tuple[str, str, str]]:
         ),
         ("state", "State", "how each pixel got its label"),
     ]
-    measured = [(layer.name, layer.title, layer.meaning) for layer in scene.values if not layer.label]
-    if any(layer.label for layer in scene.values):
+    measured = [(layer.name, layer.title, layer.meaning) for layer in content.values if not layer.label]
+    if any(layer.label for layer in content.values):
         fixed.append(("components", "Components", "colours of the components of each pixel, by their shares"))
     return fixed + measured
 
 
-def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any]:
+def _scene(content: ViewerData, clusters: Sequence[views.ClusterView]) -> dict[str, Any]:
     """Return what the page's scripts know of the map."""
-    shapes = level_shapes(scene.shape, TILE)
+    shapes = level_shapes(content.shape, TILE)
     ramp = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, LEVELS + 1))[:, :3]).astype(np.uint8)
     return {
-        "width": scene.shape[1],
-        "height": scene.shape[0],
+        "width": content.shape[1],
+        "height": content.shape[0],
         "tile": TILE,
         "levels": len(shapes),
-        "um": scene.data.pixel_um,
-        "bytes": np.dtype(label_dtype(len(scene.data.site_names))).itemsize,
-        "sites": list(scene.data.site_names),
+        "um": content.data.pixel_um,
+        "bytes": np.dtype(label_dtype(len(content.data.site_names))).itemsize,
+        "sites": list(content.data.site_names),
         "clusters": [
             {"label": view.row.label, "name": view.row.title, "colour": view.colour, "share": view.row.share}
             for view in clusters
@@ -102,17 +106,17 @@ def _scene(scene: Scene, clusters: Sequence[views.ClusterView]) -> dict[str, Any
             {"name": name, "meaning": views.STATE_MEANINGS[name], "colour": colour}
             for name, colour in zip(STATE_NAMES, state_colours(), strict=True)
         ],
-        "values": _values(scene.values),
+        "values": _values(content.values),
         "ramp": ["#" + bytes(colour).hex() for colour in ramp],
-        "shade": _shade(scene.data),
+        "shade": _shade(content.data),
         "darkest": layers.DARKEST,
     }
 
 
 def _values(values: Sequence[ValueLayer]) -> list[dict[str, Any]]:
-    """Return the layers with the place of each in the tiles of its group."""
+    """Return the layers, each with its number in the tiles of its group."""
     groups = [layer.group for layer in values]
-    return [vars(layer) | {"plane": groups[:place].count(layer.group)} for place, layer in enumerate(values)]
+    return [vars(layer) | {"plane": groups[:i].count(layer.group)} for i, layer in enumerate(values)]
 
 
 def _shade(data: ReportData) -> list[float] | None:

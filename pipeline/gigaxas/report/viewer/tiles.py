@@ -14,24 +14,29 @@ TILE = 512
 """Side of a tile, in pixels."""
 
 LEVELS = 254
-_FAST = 4  # zlib's level: noise hardly shrinks at a higher one, and takes thrice the time
+"""Steps from the lowest to the highest code of a value; code 0 is unknown."""
+_FAST = 4
+"""zlib's level: noise hardly shrinks at a higher one, and takes thrice the time."""
 
 
 @dataclass(frozen=True)
 class ValueLayer:
-    """A measured map shown in colours from `low` to `high`; values beyond take the end colours.
-
-    The tiles of the layers of one `group` are the planes of one script. `label` is the cluster whose share
-    the map tells, 0 where it tells something else.
-    """
+    """A measured map that is shown in colours; values beyond the ends take the end colours."""
 
     name: str
+    """Name of the map in its store."""
     title: str
+    """What the map is called on the page."""
     meaning: str
+    """What its values are."""
     low: float
+    """Value of the first colour."""
     high: float
+    """Value of the last colour."""
     group: str
+    """The tiles of the layers of one group are the planes of one script."""
     label: int = 0
+    """The cluster whose share the map tells, 0 where it tells something else."""
 
 
 def value_layer(name: str, title: str, meaning: str, sample: NDArray[np.floating[Any]]) -> ValueLayer | None:

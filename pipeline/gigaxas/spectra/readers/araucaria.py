@@ -9,8 +9,10 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.spectrum import Spectrum
 
-SIGNALS = ("mu", "fluo", "mu_ref")  # a reference foil's group holds mu_ref alone
+SIGNALS = ("mu", "fluo", "mu_ref")
+"""Arrays that hold the absorbance, the first first; a reference foil's group holds mu_ref alone."""
 MAX_SAMPLES = 1_000_000
+"""Samples that a spectrum may claim."""
 
 
 def read_hdf5(path: Path) -> list[Spectrum | InputError]:

@@ -16,10 +16,13 @@ from gigaxas.spectra.readers.columns import MAX_BYTES, decode, read_text
 from gigaxas.spectra.spectrum import Spectrum
 
 GZIP_MAGIC = b"\x1f\x8b"
+"""The first two bytes of a gzipped file."""
 PERL_TOKEN = re.compile(r"'((?:[^'\\]|\\.)*)'|([\[\]{}])|([^\s,()'\[\]{}]+)")
 NOT_ABSORBANCE = ("is_chi", "is_rsp", "is_qsp", "is_bkg", "is_diff", "is_pixel")
+"""Flags of records that hold something else than mu against energy."""
 
-Record = dict[str, Any]
+ProjectRecord = dict[str, Any]
+"""One record of a project: `args`, and the lists `x` and `y`."""
 
 
 def read_athena(path: Path) -> list[Spectrum | InputError]:
@@ -50,8 +53,8 @@ def _project_text(path: Path) -> str:
     return decode(raw, path)
 
 
-def _perl_records(text: str) -> Iterator[Record]:
-    record: Record = {}
+def _perl_records(text: str) -> Iterator[ProjectRecord]:
+    record: ProjectRecord = {}
     for line in text.split("\n"):
         match = re.match(r"@(\w+)\s*=\s*\((.*)\)\s*;", line)
         if match and match[1] in ("args", "x", "y"):
@@ -80,7 +83,7 @@ def _perl_items(text: str) -> list[str]:
     return items
 
 
-def _json_records(text: str, path: Path) -> Iterator[Record]:
+def _json_records(text: str, path: Path) -> Iterator[ProjectRecord]:
     try:
         project = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -95,7 +98,7 @@ def _json_records(text: str, path: Path) -> Iterator[Record]:
             yield record
 
 
-def _spectrum(record: Record, path: Path, number: int) -> Spectrum | InputError:
+def _spectrum(record: ProjectRecord, path: Path, number: int) -> Spectrum | InputError:
     args = _arguments(record.get("args"))
     name = str(args.get("label", "")).strip() or f"{path.stem} {number}"
     where = f"{path}: record {number} ({name})"
@@ -111,7 +114,7 @@ def _spectrum(record: Record, path: Path, number: int) -> Spectrum | InputError:
     return Spectrum(name, energy + shift[0], mu)
 
 
-def _arguments(args: Any) -> Record:
+def _arguments(args: Any) -> ProjectRecord:
     if isinstance(args, list):
         return dict(zip(args[0::2], args[1::2], strict=False))
     return args if isinstance(args, dict) else {}

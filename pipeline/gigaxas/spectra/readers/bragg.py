@@ -4,7 +4,8 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 
-HC = 12398.419843320026  # eV Angstrom, exact in the 2019 SI
+HC = 12398.419843320026
+"""Planck's constant times the speed of light, eV Angstrom, exact in the 2019 SI."""
 
 
 def bragg_energy(angle: FloatArray, spacing: float) -> FloatArray:

@@ -10,8 +10,10 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.spectrum import Spectrum
 
-MAX_BYTES = 64 * 2**20  # the largest measured file of this kind has 0.3 MB; more is not a spectrum
+MAX_BYTES = 64 * 2**20
+"""The largest measured file of this kind has 0.3 MB; more is not a spectrum."""
 COMMENT = ("#", "%", ";", "!", "*")
+"""What a line of comment starts with."""
 ENERGY_NAMES = ("energy", "e", "ev", "e(ev)", "energy(ev)", "energy_ev", "enc", "en", "mono_energy")
 MU_NAMES = (
     "mu",
@@ -30,6 +32,7 @@ TRANSMITTED_NAMES = ("itrans", "i1", "it", "itransmission")
 FLUORESCENCE_NAMES = ("ifluor", "if", "fluo", "ifluo")
 
 Table = tuple[list[str], FloatArray]
+"""The names of the columns, and their values (rows, columns)."""
 
 
 def read_text(path: Path) -> str:

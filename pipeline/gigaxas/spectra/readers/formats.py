@@ -18,6 +18,7 @@ from gigaxas.spectra.readers.xdi import read_xdi
 from gigaxas.spectra.spectrum import Spectrum, in_order
 
 HEAD_BYTES = 8192
+"""Bytes from the start of a file by which it is recognised."""
 NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBER_ROW = re.compile(rb"^[ \t]*" + NUMBER + rb"[ \t]*[,; \t][ \t]*" + NUMBER, re.MULTILINE)
 ENERGY_HEADER = re.compile(
@@ -29,11 +30,14 @@ Reader = Callable[[Path], Sequence[Spectrum | InputError]]
 
 @dataclass(frozen=True)
 class Format:
-    """A family of files: what its content starts with, and the reader of it."""
+    """A family of files."""
 
     name: str
+    """What it is called."""
     recognises: Callable[[bytes, str], bool]
+    """Whether a file belongs to it, by its first bytes and its ending in lower case."""
     read: Reader
+    """What reads such a file."""
 
 
 def _is_csv(head: bytes, suffix: str) -> bool:

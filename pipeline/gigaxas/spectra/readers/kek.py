@@ -11,8 +11,10 @@ from gigaxas.spectra.readers.bragg import bragg_energy
 from gigaxas.spectra.readers.columns import absorbance, numbers, ratio, read_text
 from gigaxas.spectra.spectrum import Spectrum
 
-INCOMING, TRANSMITTED, FLUORESCENCE = 1, 2, 3  # the numbers of the line `Mode`
-DETECTORS_FROM = 3  # columns before the detectors: angle set, angle observed, time
+INCOMING, TRANSMITTED, FLUORESCENCE = 1, 2, 3
+"""The numbers of the line `Mode`."""
+DETECTORS_FROM = 3
+"""Columns before the detectors: angle set, angle observed, time."""
 
 
 def read_kek(path: Path) -> list[Spectrum]:

@@ -3,11 +3,15 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from gigaxas.errors import unwritable
+
+Row = TypeVar("Row")
+Columns = Mapping[str, Callable[[Row], object]]
+"""The columns of a table in their order: the name of each, and the cell that a row has in it."""
 
 
 def publish_file(path: Path, content: bytes) -> None:
@@ -25,15 +29,10 @@ def publish_file(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def publish_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with a line of names and a line for each row, as `publish_file` does."""
+def publish_table(path: Path, columns: Columns[Row], rows: Iterable[Row]) -> None:
+    """Write `rows` as CSV under a line of the columns' names, as `publish_file` does. Raises RunError."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(columns)
+    writer.writerows([cell(row) for cell in columns.values()] for row in rows)
     publish_file(path, text.getvalue().encode())
-
-
-def publish_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows (at least one) of the same named cells, as `publish_csv` does."""
-    publish_csv(path, list(rows[0]), [list(row.values()) for row in rows])

@@ -16,7 +16,7 @@
     for (const [colour, width] of [["#111", 4], ["#fff", 1.6]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = width;
-      for (const place of (gx.places[gx.view.selected] || []).slice(1)) ring(pen, place);
+      for (const box of (gx.boxes[gx.view.selected] || []).slice(1)) ring(pen, box);
       if (gx.pinned) cross(pen, gx.pinned);
     }
     drawScale();

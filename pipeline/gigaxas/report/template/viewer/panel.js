@@ -115,16 +115,16 @@
   }
 
   function tellPlaces() {
-    const places = (gx.places[gx.view.selected] || []).length - 1;
+    const places = (gx.boxes[gx.view.selected] || []).length - 1;
     $("#travel").hidden = places < 1;
     $("#next").hidden = places < 2;
     $("#where").textContent = placeShown ? `place ${placeShown} of ${places}` : "";
   }
 
   function travel(step) {
-    const places = gx.places[gx.view.selected];
-    placeShown = step ? (placeShown % (places.length - 1)) + 1 : 0;
-    gx.fly(places[placeShown]);
+    const boxes = gx.boxes[gx.view.selected];
+    placeShown = step ? (placeShown % (boxes.length - 1)) + 1 : 0;
+    gx.fly(boxes[placeShown]);
     tellPlaces();
   }
 
