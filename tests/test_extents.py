@@ -61,8 +61,8 @@ def test_of_equal_regions_the_first_in_reading_order_is_the_largest():
 
 
 def test_of_equal_regions_in_tiles_below_each_other_the_upper_is_the_largest():
-    label = np.array([[0, 0, 5], [0, 0, 0], [5, 0, 0]], np.uint16)
-    assert measured(label, [1, 2], [2, 1])[5] == (2, [0, 3, 0, 3], 1, [0, 1, 2, 3])
+    label = np.array([[0, 0, 0], [5, 0, 0], [0, 0, 5]], np.uint16)
+    assert measured(label, [2, 1], [3])[5] == (2, [1, 3, 0, 3], 1, [1, 2, 0, 1])
 
 
 def test_a_map_without_labels_has_no_extents():
