@@ -211,12 +211,12 @@ def test_parts_in_any_division_merge_to_the_same():
 
 
 def test_more_groups_than_there_is_time_for_merge_at_a_coarser_resolution(monkeypatch):
-    monkeypatch.setattr(window_groups, "MOST_GROUPS", 6)
-    places = np.arange(12) * 1.2
+    monkeypatch.setattr(window_groups, "MOST_GROUPS", 4)
+    places = np.arange(12) * 1.1
     found = merge_groups([groups(points(*places), [10**7] * 12)], level())
     expected = next(
         one
         for power in range(9)
-        if len(one := merged(points(*places), [10**7] * 12, level(), resolution=1.25**power)) <= 6
+        if len(one := merged(points(*places), [10**7] * 12, level(), resolution=1.25**power)) <= 4
     )
     assert found.windows.tolist() == sorted((10**7 * len(group) for group in expected), reverse=True)

@@ -120,6 +120,12 @@ def test_groups_on_a_line_become_these_sites(places, sites):
     assert loss.max() < 0.2
 
 
+def test_a_chain_of_thirteen_is_covered_by_five():
+    """At a z of 1.7 a site covers one neighbour on either side; one sweep alone leaves six, none nine."""
+    found, _ = sites_along(1.7 * np.arange(13))
+    assert len(found) == 5
+
+
 def test_a_gradient_becomes_a_chain_as_sparse_as_a_pixel_can_tell():
     """Twenty groups over a z of 20: a site covers 1.86 either way, so six; the first choice has nine."""
     rng = np.random.default_rng(0)
