@@ -32,8 +32,8 @@ classify: $(VENV)/.installed  ## make the phase map of CONFIG (default sinter.ya
 check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before anything runs
 	@$(BIN)/gigaxas check $(CONFIG_PATH)
 
-# Tests that share a finished run go to one worker, and the longest groups start first (tests/conftest.py).
-XDIST = -n 2 --dist loadgroup --no-loadscope-reorder
+# A file goes to one worker, since its tests share finished runs, and the longest start first (tests/conftest.py).
+XDIST = -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-dev  ## the tests, within 9 minutes on 2 cores
 	$(BIN)/python -m pytest $(XDIST) -m "not slow and not bench"

@@ -12,23 +12,18 @@ LONG = (
     "test_cluster",
     "test_docs",
     "test_components_run",
-    "viewer_run",
     "test_resume",
     "test_ingest",
     "test_cli",
+    "test_viewer_browser",
+    "test_memory",
 )
-"""Groups that take longest: they start first, so that no worker is left with one at the end."""
+"""Files that take longest: they start first, so that no worker is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items):
-    """Give tests that share a finished run to one worker: those of a file, and those of `viewer_run`."""
-    groups = {
-        item: "viewer_run" if "viewer_run" in getattr(item, "fixturenames", ()) else item.path.stem
-        for item in items
-    }
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
 # how long an example takes says nothing on a machine that does other work too
