@@ -208,7 +208,7 @@ def test_full_screening_keeps_what_float32_cannot_tell_apart(energies: int):
     rows = _orthonormal(rng, energies, 6)
     around = rng.normal(size=(count, 5)) @ rows[1:]
     around /= np.linalg.norm(around, axis=1, keepdims=True)
-    for _ in range(20):
+    for _ in range(8):
         r = 0.5 + 10 * tie_tolerance(energies) * rng.permutation(count)
         prepared = pn.prepare(r[:, None] * rows[0] + np.sqrt(1 - r[:, None] ** 2) * around)
         screen = np.ascontiguousarray(prepared.sites[:, :energies].T, np.float32)

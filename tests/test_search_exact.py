@@ -81,7 +81,7 @@ def test_an_entry_that_shares_what_the_axes_do_not_hold() -> None:
     """The first entry has the query's coordinates, the second what the query has beside the axes."""
     entries = np.zeros((40, 20))
     entries[2:, :2] = np.random.default_rng(10).normal(0, 10, (38, 2))
-    entries[1, [0, 5]] = 0.1, 1.0
+    entries[1, [0, 5]] = 0.5, 1.0
     query = np.zeros(20)
     query[5] = 1.0
     search = fit_search(entries, "segments", components=2)
