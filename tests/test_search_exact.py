@@ -77,6 +77,18 @@ def test_entries_nearer_to_each_other_than_bounds_can_tell(method: str, apart: f
     same_as_full(entries, entries + 0.3 * apart * rng.normal(size=(96, 40)), 3, method)
 
 
+def test_an_entry_that_shares_what_the_axes_do_not_hold() -> None:
+    """The first entry has the query's coordinates, the second what the query has beside the axes."""
+    entries = np.zeros((40, 20))
+    entries[2:, :2] = np.random.default_rng(10).normal(0, 10, (38, 2))
+    entries[1, [0, 5]] = 0.5, 1.0
+    query = np.zeros(20)
+    query[5] = 1.0
+    search = fit_search(entries, "segments", components=2)
+    assert search.query(query).index.tolist() == [[1]]
+    assert fit_search(entries, "full").query(query).index.tolist() == [[1]]
+
+
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize(
     "shape",
