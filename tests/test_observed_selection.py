@@ -171,6 +171,25 @@ def test_sweeps_lose_no_more_than_the_best_subsets_do_altogether():
     assert np.sum(ours) <= np.sum([least_loss(spectra) for spectra in scenes])
 
 
+def test_no_group_is_left_that_a_site_of_its_own_would_save():
+    """Sweeps end where one site more, at any group that is lost, loses more elsewhere than it gains."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        spectra = rng.uniform(2, 4) * rng.normal(size=(16, 2)) @ np.eye(2, ENERGIES)
+        found = select_sites(groups(spectra), level())
+        least = found.loss.sum() - 0.02
+        for group in np.flatnonzero(found.loss > 0.02):
+            assert loss_of(spectra, [*found.spectra, spectra[group]])[1].sum() >= least
+
+
+def test_a_group_out_of_reach_gets_a_site_whatever_its_neighbours_lose():
+    """Twenty groups, so near each other that the last one's site costs more of them than it saves."""
+    hundredths = "-122 81 164 -83 124 -166 -61 267 2 -142 108 60 129 -51 -2 -119 43 -6 72 -134"
+    places = np.array([int(place) for place in hundredths.split()]) / 100
+    found, _ = sites_along(places)
+    assert np.abs(places[:, None] - np.array(found)).min(axis=1).max() <= 1.86
+
+
 def test_the_commonest_site_comes_first():
     found = select_sites(groups(points(0.0, 9.0, 9.5), [40, 30, 30]), level())
     assert found.site.tolist() == [1, 0, 0]

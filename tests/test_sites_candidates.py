@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import site_oracle
 from gigaxas.errors import InputError
-from gigaxas.sites import grow_candidates, mix_pairs, site_distance, site_error
+from gigaxas.sites import cross_distance, grow_candidates, mix_pairs, site_distance, site_error
 from gigaxas.sites.candidates import draw_mixture, grow, mix
+from gigaxas.sites.spacing import SpacingFilter
 from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,18 @@ def test_the_criterion_error_compares_eq_1():
     assert error[len(start) :].max() < 0.01
     # the error function is convex: a pair at mean z just past the limit can still have Eq. 1 above it
     assert by_error.shape[0] <= by_z.shape[0]
+
+
+@pytest.mark.parametrize(("criterion", "admitted"), [("z", True), ("error", False)])
+def test_the_criteria_differ_where_one_of_two_spectra_is_darker(criterion, admitted):
+    """A mean z of 2.4 passes 0.01, but half of it is the much nearer direction of the noisier spectrum."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = 0.5 * (low + high)
+        darker = 1.0 + (1 - share) * EDGES[0] + share * EDGES[3]
+        there, back = cross_distance(EDGES[:1], darker[None], NOISE)
+        low, high = (share, high) if 0.5 * (there + back)[0, 0] < 2.4 else (low, share)
+    assert SpacingFilter(EDGES[:1], NOISE, 1, 0.01, criterion).admit(darker) == admitted
 
 
 @pytest.mark.parametrize("draw", ["standards", "candidates"])
