@@ -58,19 +58,24 @@ def run(task, client, **constants):
     return found
 
 
+def outcome(client, folder, times):
+    """What tasks that fail so many times return in the end, or the error that they end with."""
+    try:
+        return run(fail_first, client, folder=folder, times=times)
+    except OSError as error:
+        return str(error)
+
+
 def test_a_task_that_fails_twice_on_a_cluster_is_tried_a_third_time(client, tmp_path):
-    found = run(fail_first, client, folder=tmp_path, times=2)
-    assert found == {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1)}
+    assert outcome(client, tmp_path, 2) == {0: (0, 0), 1: (0, 1), 2: (1, 0), 3: (1, 1)}
 
 
 def test_a_task_that_fails_three_times_ends_the_run_with_its_own_error(client, tmp_path):
-    with pytest.raises(OSError, match="failure 3"):
-        run(fail_first, client, folder=tmp_path, times=9)
+    assert outcome(client, tmp_path, 9) == "failure 3"
 
 
 def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
-    with pytest.raises(OSError, match="failure 1"):
-        run(fail_first, None, folder=tmp_path, times=1)
+    assert outcome(None, tmp_path, 1) == "failure 1"
 
 
 def test_a_worker_of_other_code_does_nothing(client, tmp_path, monkeypatch):
