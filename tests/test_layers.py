@@ -33,7 +33,7 @@ KNOWS = {
     "typer": {"cli"},
     "rich": {"cli"},
     "matplotlib": {"report", "evaluation"},
-    "pydantic": {"config", "components"},
+    "pydantic": {"config", "components", "stores"},
     "yaml": {"config", "components"},
     "tifffile": {"stores", "raw"},
     "h5py": {"stores", "raw", "spectra"},
