@@ -17,8 +17,9 @@ ENERGY = np.linspace(7009.2, 7321.2, 178)
 # The overview in the report grows up to a fixed size; here it has it from the start.
 MEASURED_RUN = """
 import resource, sys
-import gigaxas.workflow, gigaxas.cli.verbs
-sys.modules["gigaxas.workflow.report"].OVERVIEW_SIDE = 256
+import gigaxas.cli.verbs
+import gigaxas.workflow.report
+gigaxas.workflow.report.OVERVIEW_SIDE = 256
 sys.argv = ["gigaxas", "classify", sys.argv[1]]
 try:
     gigaxas.cli.verbs.main()

@@ -71,7 +71,7 @@ def test_the_default_finds_the_needles_and_says_what_they_are(finished, needles)
     assert np.all(np.diff(stored.evidence.windows) <= 0)
     for row in summary.clusters:
         assert row.finding is not None
-        y, x = row.finding.place
+        y, x = row.finding.position
         assert 0 <= y < 112
         assert 0 <= x < 112
 

@@ -82,7 +82,7 @@ def test_raw_fields_and_observed_sites_are_listed_before_there_is_a_cube(tmp_pat
     assert names == ["raw fields", "cube", "sites", "result"]
     stages = listed(raw)
     assert stages["simulate"] == (9, 0)
-    assert stages["compare"] == (20, 0)
+    assert stages["overlaps"] == (20, 0)
     assert stages["ingest"] == (16, 0)
     observed = Config.model_validate(
         {

@@ -15,6 +15,7 @@ from gigaxas.execution.runner import Runner
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
+from gigaxas.workflow.resolve import reopen
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -28,7 +29,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("viewed")
     config = viewer_runs.finished_run(folder, SHAPE)
     viewer_runs.add_components(config)
-    report(config, Runner())
+    report(reopen(config), Runner())
     return config
 
 
