@@ -59,6 +59,27 @@ def killed_after(config, stage, seconds, work=classify):
         return alive
 
 
+def killed_at(config, stage, records, work=classify):
+    """Classify, or do other work, in a process that kills itself as so many tiles of a stage are recorded."""
+    process = FORK.Process(target=run_to_a_record, args=(config, stage, records, work))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def run_to_a_record(config, stage, records, work):
+    """Classify, or do other work; SIGKILL this process when the journal has so many files of a stage."""
+    publish = journal.StageJournal.flush
+
+    def publish_and_die(self):
+        publish(self)
+        if self.folder.name.startswith(f"{stage}.") and len(list(self.folder.iterdir())) >= records:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    journal.StageJournal.flush = publish_and_die
+    run_to_its_end(config, None, work)
+
+
 def maps_of(config):
     """The maps of a finished run, and its clusters."""
     with gx.open_result(config.output) as result:

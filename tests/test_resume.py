@@ -8,7 +8,7 @@ import shutil
 import gigaxas as gx
 import numpy as np
 import pytest
-from faults import assert_same, killed_after, maps_of, running
+from faults import assert_same, killed_after, killed_at, maps_of, running
 from gigaxas.execution.runner import silent
 from gigaxas.workflow.classify import classify
 from small_runs import config, edges, scene, write_csv, write_cube
@@ -41,10 +41,7 @@ def small(folder, output, compute=None, **sections):
 def killed(measured, tmp_path_factory):
     """The output of a run killed while it assigned, with most of its tiles done."""
     run = small(measured[0], tmp_path_factory.mktemp("killed") / "out")
-    seconds = 0.05
-    while len(list((run.output / "journal").glob("assign.*/*.records"))) < 30:
-        assert killed_after(run, "assign", seconds)
-        seconds *= 1.5
+    killed_at(run, "assign", 30)
     return run.output
 
 
