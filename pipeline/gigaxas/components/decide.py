@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.evidence import Clusters
@@ -40,7 +40,7 @@ class Explanation:
     @property
     def probability(self) -> float:
         """How often noise alone gives a chi-square as large as this."""
-        return float(chi2.sf(self.chi_square, self.freedom))
+        return float(chdtrc(self.freedom, self.chi_square))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 from gigaxas.arrays import FloatArray, IntArray
 
@@ -40,7 +40,7 @@ def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, 
     flat = weight / np.linalg.norm(weight)
     measured, design = _without(spectrum * weight, flat), _without(references * weight, flat)
     problem = _Problem(design @ design.T, design @ measured, float(measured @ measured))
-    gain = float(chi2.isf(error, 1))
+    gain = float(chdtri(1, error))
     best, pool = problem.best(_subsets(np.arange(len(references)), 1)), np.arange(len(references))
     for count in range(2, MOST_COMPONENTS + 1):
         if count > 2:
@@ -53,7 +53,7 @@ def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, 
     if best.chosen.size:
         shares[best.chosen] = best.amounts / best.amounts.sum()
     freedom = float(spectrum.size - 1 - best.chosen.size)
-    p_value = float(chi2.sf(best.chi_square, freedom))
+    p_value = float(chdtrc(freedom, best.chi_square))
     return Explanation(shares, best.chi_square, freedom, p_value, p_value < error)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import chdtri, ndtri
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
@@ -155,7 +154,7 @@ def find_level(
         variance=mode(uniform[:, 0]),
         model=model,
         contrast=contrast,
-        contrast_limit=contrast * float(chi2.isf(error, freedom)) / freedom,
+        contrast_limit=contrast * float(chdtri(freedom, error)) / freedom,
         coherence=coherence,
         coherence_limit=coherence - float(ndtri(error)) * coherence_spread,
         windows=len(telling),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
@@ -110,7 +110,7 @@ def _known(groups: WindowGroups, level: NoiseLevel) -> _Known:
     spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     # noise alone, at an error shared among all windows: a multiple of what it does in the mean
-    tail = float(chi2.isf(level.error / max(1, int(groups.windows.sum())), level.freedom)) / level.freedom
+    tail = float(chdtri(level.freedom, level.error / max(1, int(groups.windows.sum())))) / level.freedom
     share = level.spread / own_pixels(groups.windows, level)
     return _Known(spectra, groups.variance, share, profile, tail)
 

@@ -7,8 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal.windows import tukey
-from skimage.registration import phase_cross_correlation
 
 from gigaxas.arrays import FloatArray
 from gigaxas.tiles import Box, Plane
@@ -108,6 +106,10 @@ def _cut(image: NDArray[np.float32], box: Box) -> FloatArray:
 
 def move_between(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return how far b's content lies from a's: what is at p in a is at p - move in b."""
+    # not at the top: every start would wait for a third of a second for packages that raw fields alone need
+    from scipy.signal.windows import tukey
+    from skimage.registration import phase_cross_correlation
+
     window = np.outer(tukey(a.shape[0], 0.5), tukey(a.shape[1], 0.5))
     details = [detail(image) * window for image in (a, b)]
     move, _, _ = phase_cross_correlation(*details, upsample_factor=UPSAMPLE, normalization=None)
