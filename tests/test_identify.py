@@ -161,7 +161,9 @@ def test_a_run_may_be_named_by_its_tables_and_brings_its_noise(tmp_path: Path, l
     plain = comparison(None, False, None)
     for path in (run, run / "clusters.csv", run / "spectra.csv"):
         assert identify(path, library).matches[0].name == NAMES[2]
-        assert comparison(None, False, None, spectra=path) == plain
+        with pytest.raises(gx.InputError, match="does not tell the noise of this run"):
+            comparison(None, False, None, spectra=path)
+        assert comparison(None, False, 0.5, spectra=path).noise == 0.5
     noise = {"c_ref": 1e5, "mu_low": 0.2, "mu_high": 1.1}
     (run / "manifest.json").write_text(json.dumps({"config": {"noise": noise}}))
     for path in (run, run / "clusters.csv"):

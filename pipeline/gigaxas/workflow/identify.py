@@ -112,11 +112,13 @@ def comparison(
     Spectra of a run bring their own noise. `normalised` says that both are to be; `sigma` stands in place of
     a camera. InputError as `load_config`.
     """
-    noise: NoiseModel | float = (spectra and noise_of_run(spectra)) or WORKING_POINT
     ranges: Ranges = (PRE_EDGE, POST_EDGE)
+    noise: NoiseModel | float = WORKING_POINT
     if config is not None:
         settings = _with_noise(load_config(config))
         noise, ranges = settings.noise.model(), (settings.references.pre_edge, settings.references.post_edge)
+    elif sigma is None and spectra is not None:
+        noise = noise_of_run(spectra) or WORKING_POINT
     return Comparison(
         noise if sigma is None else sigma, ranges if normalised else None, standardised, span, limit
     )
@@ -125,17 +127,32 @@ def comparison(
 def _with_noise(config: Config) -> Config:
     """Return a configuration with the numbers of its noise, measured on its cube where it says so."""
     paths = paths_of(config)
-    return resolve_noise(config, describe(config, paths) if exists(paths.cube) else None)
+    known = resolve_noise(config, describe(config, paths) if exists(paths.cube) else None)
+    if not known.noise.is_given:
+        raise InputError(
+            f"noise.working_point: cube is measured on {paths.cube}, which is not made yet; run gigaxas "
+            "classify first, or give the noise of a sample (--sigma)"
+        )
+    return known
 
 
 def noise_of_run(path: Path) -> NoiseModel | None:
-    """Return the noise that the run at `path` was made with, None where `path` is no run that says so."""
+    """Return the noise that the run at `path` was made with, None where `path` is no run.
+
+    Raises InputError for a run whose manifest does not say.
+    """
     run = run_of(path)
-    try:
-        said = json.loads((run / "manifest.json").read_text(encoding="utf-8")) if run else {}
-        return Noise(**said["config"]["noise"]).model()
-    except (OSError, ValueError, KeyError, TypeError):
+    if run is None:
         return None
+    manifest = run / "manifest.json"
+    try:
+        settings = json.loads(manifest.read_text(encoding="utf-8"))["config"]["noise"]
+        return Noise(**settings).model()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{manifest}: does not tell the noise of this run ({error!r}); run gigaxas report on it, or give "
+            "the noise (--config or --sigma)"
+        ) from None
 
 
 def identify(
