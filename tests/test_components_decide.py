@@ -88,6 +88,17 @@ def test_a_chain_of_mixtures_is_explained_by_its_ends():
     assert all(d.members == (1, 12) for d in found if d.kind == "mixture")
 
 
+def test_a_cluster_that_another_one_needs_stays_although_others_explain_it():
+    pure = [spectrum(name) for name in PURE[:3]]
+    half = (pure[0] + pure[1]) / 2
+    clusters = make_clusters([*pure, half, (half + pure[2]) / 2], [9000, 8000, 7000, 6000, 5000])
+    found = {d.label: d for d in decide(clusters, Rules())}
+    assert (found[5].kind, found[5].members) == ("mixture", (3, 4))
+    assert found[4].kind == "component"
+    alone = {d.label: d for d in decide(clusters, Rules(), keep=[5])}
+    assert (alone[4].kind, alone[4].members) == ("mixture", (1, 2))
+
+
 def renumbered(clusters, order, labels):
     """The same clusters in another order, under other labels."""
     rows = {

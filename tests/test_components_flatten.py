@@ -43,6 +43,13 @@ def test_a_sharper_spectrum_is_no_leak_of_a_flatter_one():
     assert np.isinf(leaks.chi_square.diagonal()).all()
 
 
+def test_a_spectrum_upside_down_is_no_fit():
+    proper = spectrum("hematite")
+    leaks = fit_leaks(make_clusters([proper, 1.0 - proper], [5000, 5000]), 0.05)
+    assert np.isinf(leaks.same).all()
+    assert np.isinf(leaks.chi_square).all()
+
+
 def test_the_spread_of_few_pixels_leans_on_the_camera():
     noise = np.full((3, 4), 0.05)
     error = np.array([[np.nan] * 4, [0.03] * 4, [0.001] * 4])

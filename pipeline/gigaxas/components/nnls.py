@@ -2,7 +2,8 @@
 
 Which components are free, that is above 0, is found for every pixel by block principal pivoting with the
 backup rule of Judice and Pires (Kim & Park, SIAM J. Sci. Comput. 33, 2011), started with all components free.
-The first exchanges are made for many pixels at once: those that try the same set share its matrix.
+The first exchanges are made for many pixels at once: those that try the same set share its matrix. Weights
+that sum to one are never all wrong, so that one component at least stays free.
 """
 
 from typing import NamedTuple
@@ -152,18 +153,9 @@ def _find_negative(weights: FloatArray, wrong: IntArray) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _exchange(free: int, wrong: int, count: int, sum_to_one: bool) -> int:
-    """Return the set with all that was wrong on the other side; weights that sum to one need a free one."""
-    after = free ^ wrong
-    if sum_to_one and after == 0:
-        after = (1 << count) - 1 if wrong & (wrong - 1) else 1 << (count - 1)
-    return after
-
-
-@njit(nogil=True, cache=True)
 def _exchange_together(basis: Basis, table: SetTable, stretch: Stretch, pixels: IntArray) -> IntArray:
     """Make ROUNDS exchanges in pixels with something wrong; return those that still have."""
-    components, lengths, one = basis
+    components, lengths, _ = basis
     key, trial, shift, _ = table
     z, v, slack, wrong, free = stretch
     axes, count = components.shape
@@ -171,7 +163,7 @@ def _exchange_together(basis: Basis, table: SetTable, stretch: Stretch, pixels: 
     near, out = np.zeros((axes, LANES)), np.empty((count, LANES))
     close, bad = np.zeros(LANES), np.zeros(LANES, np.int64)
     for p in pixels:
-        free[p] = _exchange((1 << count) - 1, wrong[p], count, one)
+        free[p] = ((1 << count) - 1) ^ wrong[p]
     left = pixels.size
     for _ in range(ROUNDS):
         _sort_by_set(pixels[:left], free, ends, order)
@@ -193,7 +185,7 @@ def _exchange_together(basis: Basis, table: SetTable, stretch: Stretch, pixels: 
                 if bad[lane]:
                     pixels[left] = p
                     left += 1
-                    free[p] = _exchange(slot, bad[lane], count, one)
+                    free[p] = slot ^ bad[lane]
                 else:
                     for j in range(count):
                         v[j, p] = max(out[j, lane], 0.0) if (slot >> j) & 1 else 0.0
@@ -282,7 +274,7 @@ def _pivot(
         else:  # the highest one alone: this cannot go round in circles
             while wrong & (wrong - 1):
                 wrong &= wrong - 1
-        free = _exchange(free, wrong, count, basis.sum_to_one)
+        free ^= wrong
         slot = slot_of(basis, table, free)
         wrong, wrongs = _try_one(basis, table, slot, z, found, slack)
         if wrongs == 0:
