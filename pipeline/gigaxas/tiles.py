@@ -15,9 +15,13 @@ class Box(NamedTuple):
     """Rows y0 to y1 and columns x0 to x1, in pixels, the ends not included."""
 
     y0: int
+    """First row."""
     y1: int
+    """Row after the last."""
     x0: int
+    """First column."""
     x1: int
+    """Column after the last."""
 
     @property
     def shape(self) -> Plane:
@@ -48,11 +52,17 @@ class Tile:
     """A rectangle of the image: rows y0 to y1, columns x0 to x1, at (row, column) of its grid."""
 
     row: int
+    """Row in the grid of tiles."""
     column: int
+    """Column in the grid of tiles."""
     y0: int
+    """First row, in pixels."""
     y1: int
+    """Row after the last."""
     x0: int
+    """First column."""
     x1: int
+    """Column after the last."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -33,16 +33,28 @@ class Sites(Section):
     """Where site spectra come from (the references, the data, both, or a `file`) and how they are made."""
 
     source: Literal["library", "observed", "both"] | None = Field(default=None, alias="from")
+    """Where sites come from: the references, the data, or both; left out, the data, or the references
+    where a key tells how to build a library."""
     file: Path | None = None
+    """A CSV table or a sites.zarr to take the sites from."""
     mixtures: Literal["pairs", "none"] = "pairs"
+    """Candidates: the references and their half-and-half mixtures, or the references alone."""
     trials: Annotated[int, Field(ge=0)] = 0
+    """Random mixtures tried as further candidates."""
     components: Annotated[int, Field(ge=2)] = 3
+    """Spectra in each of these mixtures."""
     draw: Literal["standards", "candidates"] = "standards"
+    """What these mix: references, or candidates found so far."""
     criterion: Literal["z", "error"] = "z"
+    """What is held against `accept`: mean z, or Eq. 1 of [I]."""
     accept: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    """Error below which a trial is far enough from every candidate."""
     limit: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
+    """Error at which candidates count as one site."""
     method: Literal["average", "net"] = "average"
+    """Reduction: average linkage (published), or a net of guaranteed spacing."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the trials."""
 
     @model_validator(mode="after")
     def _built_or_given(self) -> "Sites":
@@ -89,8 +101,11 @@ class EnergyShift(Section):
     """The energy that varies over the field, fitted on a foil, or on the edges of the data themselves."""
 
     foil: str | None = None
+    """Source of counts through a foil; left out, the edges of the specimen are taken."""
     foil_reference: str | None = None
+    """Source of the counts without the foil."""
     degree: Literal[1, 2] = 2
+    """Degree of the polynomial over the field."""
 
     @model_validator(mode="after")
     def _foil_is_whole(self) -> "EnergyShift":
@@ -103,7 +118,9 @@ class StageAxes(Section):
     """Where files keep the stage coordinates of a field, the top left corner of its image."""
 
     y: str
+    """Source of the row coordinate."""
     x: str
+    """Source of the column coordinate."""
 
 
 class Fields(Section):
@@ -114,29 +131,48 @@ class Fields(Section):
     """
 
     transmitted: str
+    """Source of the images with the specimen."""
     reference: str
+    """Source of the images without it."""
     dark: str | None = None
+    """Source of dark images, which are averaged."""
     positions: Literal["metadata"] | Path | StageAxes
+    """Where the stage coordinates are: OME metadata, a CSV table, or sources."""
     saturation: Annotated[float, Field(gt=0)] = 65535
+    """Counts from which a sample is invalid."""
     normalise: Literal["lines", "step"] = "lines"
+    """Divide by the post-edge line, or by the edge step."""
     edge: float = 7125.0
+    """Energy in eV at which the edge step is taken."""
     least_step: Annotated[float, Field(ge=0)] = 5.0
+    """Edge step, in its own noise, below which a pixel is void."""
     energy_shift: EnergyShift | None = None
+    """How the shift of energy over the field is fitted; left out, it is not."""
     drift: bool = False
+    """Whether the specimen's drift is taken out."""
     blend: Literal["feathered", "nearest"] = "feathered"
+    """Whether fields are averaged where they overlap."""
     stage_error_um: Annotated[float, Field(gt=0)] = 10.0
+    """How far the stage may be wrong between two fields."""
 
 
 class Ingest(Section):
     """What the cube is made of: raw fields of view, or a stack (energy, y, x) taken as it is."""
 
     stack: str | None = None
+    """Source of a stack of images, taken as it is."""
     fields: Fields | None = None
+    """Raw counts of fields of view."""
     energies: str | tuple[float, ...] | None = None
+    """The energies, or where they are; left out, they are in the names of the files."""
     unit: Literal["eV", "1/cm"] = "eV"
+    """Unit of the energies."""
     axes: Literal["EYX", "EXY", "YXE", "XYE", "YEX", "XEY"] = "EYX"
+    """Order of the axes in the files."""
     pixel_um: Annotated[float, Field(gt=0)] = 0.46
+    """Size of a pixel."""
     chunk: Annotated[int, Field(ge=8)] = 256
+    """Side of a chunk of the cube, in pixels."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Ingest":
@@ -155,10 +191,15 @@ class RawScan(Section):
     """
 
     fields: tuple[Pixels, Pixels] = (3, 3)
+    """Rows and columns of fields."""
     overlap: Annotated[int, Field(ge=0)] = 48
+    """Pixels that neighbours share."""
     stage_error_px: Annotated[int, Field(ge=0)] = 4
+    """How far the stage may be off."""
     energy_shift_ev: float = 1.5
+    """Largest shift of energy, in the corners of a field."""
     drift_px: Annotated[float, Field(ge=0)] = 0.0
+    """How far the specimen moves during the scan of a field."""
 
 
 StoreLocation = Annotated[Location, PlainValidator(location), PlainSerializer(str)]
@@ -169,7 +210,9 @@ class Cube(Section):
     """The measured cube of a user; left out, the cube is simulated into the output folder."""
 
     path: StoreLocation
+    """A Zarr group with the array `mu`."""
     missing_chunks: Literal["error", "void"] = "error"
+    """Whether pixels of chunks that are not there are an error or void."""
 
 
 class Noise(Section):
@@ -180,13 +223,21 @@ class Noise(Section):
     """
 
     working_point: Literal["given", "cube"] = "given"
+    """Whether the three numbers are given or are means of the cube's own maps."""
     frames: Path | None = None
+    """Repeated frames of one field that `a` and `b` are fitted to."""
     note: str = ""
+    """Where the numbers come from."""
     c_ref: float = 2.7e4
+    """Mean reference counts."""
     mu_low: float = 0.36
+    """Mean absorbance before the edge."""
     mu_high: float = 1.56
+    """Mean absorbance after the edge."""
     a: float = 9.3131
+    """The camera's A: sigma(N) = sqrt(A N - B) counts."""
     b: float = 63.003
+    """The camera's B."""
 
     @model_validator(mode="after")
     def _has_a_value(self) -> "Noise":
@@ -215,16 +266,27 @@ class Simulate(Section):
     """
 
     scene: Literal["sinter", "inset"] = "sinter"
+    """A section of iron-ore sinter, or a rectangle of one reference in another."""
     shape: tuple[Pixels, Pixels] = (1024, 1024)
+    """Rows and columns."""
     inset: tuple[Pixels, Pixels] = (10, 10)
+    """Rows and columns of the rectangle."""
     phases: tuple[str, str] | None = None
+    """Names of the two references of an inset, the background first."""
     energies: Annotated[int, Field(ge=8, le=4000)] = 178
+    """Number of energies."""
     energy_range: Range = (7009.2, 7321.2)
+    """First and last energy, in eV."""
     pixel_um: Annotated[float, Field(gt=0)] = 0.46
+    """Size of a pixel."""
     chunk: Annotated[int, Field(ge=8)] = 256
+    """Side of a chunk of the cube, in pixels."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed makes another scene and other noise."""
     noise: Noise | None = None
+    """Working point of the acquisition; left out, that of the sites."""
     raw: RawScan | None = None
+    """Raw fields of view to make instead of the cube."""
 
     @model_validator(mode="after")
     def _scene_is_whole(self) -> "Simulate":
@@ -244,12 +306,19 @@ class References(Section):
     """Reference spectra: the modelled library that comes with gigaxas, or files."""
 
     path: Path | None = None
+    """A file or folder of spectra."""
     modelled: bool = False
+    """Whether the modelled library is taken."""
     select: tuple[str, ...] | None = None
+    """Patterns of the files or records to use."""
     shifts: dict[str, float] = Field(default_factory=dict)
+    """Energy shift in eV for each pattern."""
     extrapolate: bool = False
+    """Whether the end values of a spectrum stand for energies that it does not cover."""
     pre_edge: Range = (7009.2, 7080.0)
+    """Range of the pre-edge line, in eV."""
     post_edge: Range = (7200.0, 7321.2)
+    """Range of the post-edge line, in eV."""
 
     @model_validator(mode="after")
     def _files_are_named(self) -> "References":
@@ -268,8 +337,11 @@ class CleanUpSection(Section):
     """The spatial clean-up: P_num equal labels in a K_size x K_size window make a core."""
 
     k_size: int = 5
+    """Side of the window, in pixels; odd."""
     p_num: int = 23
+    """Equal labels in a window that make a core."""
     fill_void: bool = False
+    """Whether pixels without signal take their neighbours' label."""
 
     @model_validator(mode="after")
     def _inside_the_gate(self) -> "CleanUpSection":
@@ -290,47 +362,79 @@ class Phases(Section):
     """
 
     spectrum: Literal["mean", "pca"] = "mean"
+    """Spectrum of a cluster: the mean of its pixels, or their first singular vector."""
     level: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    """Probability from which on an explanation counts."""
     floor: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of a pixel's noise that no model explains."""
     members: Literal[2, 3] = 2
+    """Clusters that a mixture has at most."""
     composition: Literal["mixtures", "all"] = "mixtures"
+    """Which pixels are fitted: those of mixtures, or all."""
     sum_to_one: bool = False
+    """Whether the weights of a pixel sum to one."""
     decisions: Path | None = None
+    """The file of the decisions; left out, it lies in the output."""
     figure_mm: Annotated[float, Field(ge=20, le=2000)] = 180
+    """Width of the figure."""
     figure_dpi: Annotated[int, Field(ge=50, le=1200)] = 300
+    """Dots per inch of the figure."""
 
 
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
     cluster: Literal["local", "threads", "slurm", "pbs", "sge", "lsf", "oar", "htcondor"] = "local"
+    """Worker processes of this machine, its threads, or a batch system."""
     scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://.+")] | None = None
+    """Address of a running Dask scheduler."""
     workers: Annotated[int, Field(ge=1)] | None = None
+    """Tasks that run at once; left out, one a core."""
     adaptive: bool = False
+    """Whether a batch system's workers come and go with the work."""
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")] | None = None
+    """What the run, or a worker of a batch system, may take."""
     tile: Annotated[int, Field(ge=1)] | None = None
+    """Side of a tile of the cube, in pixels."""
     dashboard: str = "127.0.0.1:8787"
+    """Address of the Dask dashboard."""
     performance_report: bool = False
+    """Whether Dask's performance.html is written."""
 
 
 class Config(Section):
     """A whole run."""
 
     title: str
+    """Title of the report; an output folder belongs to one title."""
     output: Path
+    """The folder that the run makes and owns."""
     result: StoreLocation | None = None
+    """Another store for the maps."""
     sites: Sites = Sites()
+    """Where the sites come from."""
     references: Annotated[References, Field(validate_default=True)] = References()
+    """The reference spectra."""
     cube: Cube | None = None
+    """A measured cube."""
     simulate: Simulate | None = None
+    """A simulated scene."""
     ingest: Ingest | None = None
+    """Raw counts or a stack."""
     noise: Noise = Noise()
+    """The camera and the working point."""
     clean_up: CleanUpSection = CleanUpSection()
+    """The spatial clean-up."""
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
+    """Maps of certainty to make."""
     engine: Literal["exact", "approximate"] = "exact"
+    """Exact assignment, or a neighbour graph."""
     quantise: Annotated[float, Field(gt=0, le=2)] | None = None
+    """Share of the noise that absorbance is rounded to as a cube is made."""
     phases: Phases = Phases()
+    """From clusters to components."""
     compute: Compute = Compute()
+    """Where the run happens."""
 
     @field_validator("references")
     @classmethod

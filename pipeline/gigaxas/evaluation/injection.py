@@ -25,29 +25,38 @@ OWN = 1.0
 
 @dataclass(frozen=True)
 class InjectionPlan:
-    """Squares for needles in one image: first pixels (n, 2), sizes, distances z and directions (n,)."""
+    """Squares for needles in one image."""
 
     first: IntArray
+    """(n, 2) first pixel of each square."""
     sizes: IntArray
+    """(n,) pixels of each needle."""
     z: FloatArray
+    """(n,) distance from the spectrum of the pixels around it."""
     towards: IntArray
+    """(n,) the direction it goes."""
 
 
 @dataclass(frozen=True)
 class Injected:
-    """Sizes and z (n,) of needles that were put in, and whether they were found."""
+    """Needles that were put in."""
 
     sizes: IntArray
+    """(n,) pixels."""
     z: FloatArray
+    """(n,) distance from the spectrum around it."""
     found: BoolArray
+    """(n,) whether it was found."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a run's sites come from: the data, if `observing`, and those given (m, E), none or more."""
+    """Where a run's sites come from."""
 
     observing: bool
+    """Whether sites are observed in the data."""
     given: FloatArray
+    """(m, E) sites that are given, none or more."""
 
     def sites(self, observe: Callable[[], ObservedSites], noise: NoiseModel, limit: float) -> FloatArray:
         """Return the sites; `observe` is asked for those of the data only where these are wanted."""

@@ -24,11 +24,14 @@ Method = Literal["K-means", "DBSCAN", "HDBSCAN"]
 
 @dataclass(frozen=True)
 class Maps:
-    """Labels (h, w) as assigned, after the clean-up, and filled."""
+    """Labels of one image."""
 
     site: LabelArray
+    """(h, w) as assigned."""
     kept: LabelArray
+    """(h, w) after the clean-up."""
     label: LabelArray
+    """(h, w) filled."""
 
 
 def library_sites(references: FloatArray, noise: NoiseModel, trials: int = 10_000) -> FloatArray:

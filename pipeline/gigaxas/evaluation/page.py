@@ -26,20 +26,35 @@ class StudyResult:
     """Everything one study has found."""
 
     references: tuple[str, ...]
+    """Names of the library."""
     pair: tuple[str, str]
+    """Background and inset of the published scene."""
     conditions: dict[str, NoiseModel]
+    """Noise by the name of its condition."""
     library: int
+    """Sites of the library."""
     library_seconds: float
+    """Time to build them."""
     inset: list[InsetRow]
+    """The published scene."""
     sweep: list[SweepRow]
+    """Classes and mistakes against the light."""
     limit: list[LimitCurve]
+    """The smallest region found against the light."""
     needles: list[NeedleRow]
+    """Planted needles, by condition and source of sites."""
     others: list[NeedleRow]
+    """General clustering on some of these scenes."""
     variants: list[NeedleRow]
+    """Thickness, light and gradients."""
     noise_only: list[NoiseOnly]
+    """Fields of one phase."""
     scene: VerifyScene
+    """The scene that is drawn."""
     maps: dict[str, Maps]
+    """Its maps, by source of sites."""
     cost: list[CostRow]
+    """Time of whole runs."""
 
 
 def study_page(title: str, found: StudyResult, images: str) -> str:

@@ -27,41 +27,50 @@ NEAR_EDGE = (-20.0, 60.0)
 
 @dataclass(frozen=True)
 class Partition:
-    """Sites in the space of spectra.
-
-    `candidates` (n, 2) and `sites` (m, 2) on the first two principal components, `references` (r, 2) of
-    them. `cells` (side, side) numbers the site nearest to each mixture of three references, `corners`, from
-    1, 0 outside the triangle; `inside` (k, 2) are the sites made of these alone. Errors are Eq. 1 with the
-    nearest neighbour, of candidates (n,) and of sites (m,), and `limit` the one asked for.
-    """
+    """Sites in the space of spectra; errors are Eq. 1 of [I]."""
 
     candidates: FloatArray
+    """(n, 2) on the first two principal components."""
     sites: FloatArray
+    """(m, 2) on the same."""
     references: FloatArray
+    """(r, 2) on the same."""
     corners: Sequence[str]
+    """Names of the three references of the triangle."""
     cells: LabelArray
+    """(side, side) number of the site nearest to each mixture of the three, from 1; 0 outside."""
     inside: FloatArray
+    """(k, 2) sites made of the three alone."""
     candidate_error: FloatArray
+    """(n,) Eq. 1 with the nearest neighbour."""
     site_error: FloatArray
+    """(m,) the same."""
     limit: float
+    """The error asked for."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A map (y, x) of labels to draw, and what it shows; 0 is void or was removed."""
+    """A map of labels to draw."""
 
     title: str
+    """What the map shows."""
     label: LabelArray
+    """(y, x) labels; 0 is void or was removed."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A spectrum (E,) to draw, its name and colour, and the reference nearest to it, if one is drawn."""
+    """A spectrum to draw."""
 
     name: str
+    """What the curve is."""
     colour: str
+    """As #rrggbb."""
     spectrum: FloatArray
+    """(E,) normalised absorbance."""
     reference: FloatArray | None = None
+    """(E,) the reference nearest to it, if one is drawn."""
 
 
 def draw_partition(found: Partition) -> bytes:

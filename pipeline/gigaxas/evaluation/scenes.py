@@ -22,14 +22,20 @@ _COMPOSITIONS = 2_000
 
 @dataclass(frozen=True)
 class Needle:
-    """A square of `size` pixels from (y, x) on, of phase `number`, `z` from the background `host`."""
+    """A small square of a phase of its own."""
 
     number: int
+    """Its phase."""
     y: int
+    """First row."""
     x: int
+    """First column."""
     size: int
+    """Pixels a side."""
     z: float
+    """Distance from its background."""
     host: int
+    """Phase of the background."""
 
     @property
     def region(self) -> tuple[slice, slice]:
@@ -39,12 +45,16 @@ class Needle:
 
 @dataclass(frozen=True)
 class VerifyScene:
-    """The truth of a scene: phase (h, w) from 0, the backgrounds first, and the mean spectra (h, w, E)."""
+    """The truth of a scene."""
 
     phase: IntArray
+    """(h, w) phase of each pixel, from 0, the backgrounds first."""
     spectra: NDArray[np.float32]
+    """(h, w, E) mean spectra."""
     needles: tuple[Needle, ...]
+    """What is planted."""
     backgrounds: int
+    """How many phases are backgrounds."""
 
     def measure(
         self,

@@ -14,20 +14,22 @@ RING = 2
 
 @dataclass(frozen=True)
 class Score:
-    """How a needle scene was labelled.
-
-    found (n,) of each needle; pure the share of background pixels with the label that most of their phase
-    have; strayed the share that carry a label of a found needle and of no background; false the number of
-    labels that are no phase's; classes the number of labels.
-    """
+    """How a needle scene was labelled."""
 
     found: BoolArray
+    """(n,) whether each needle was found."""
     sizes: IntArray
+    """(n,) pixels a side."""
     z: FloatArray
+    """(n,) distance from the background."""
     pure: float
+    """Share of background pixels with the label that most of their phase have."""
     strayed: float
+    """Share that carry a label of a found needle and of no background."""
     false: int
+    """Labels that are no phase's."""
     classes: int
+    """Labels."""
 
 
 def score_needles(scene: VerifyScene, label: LabelArray) -> Score:

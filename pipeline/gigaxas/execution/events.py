@@ -20,6 +20,7 @@ class Events:
     """
 
     folder: Path | None = None
+    """The output folder; None tells nobody."""
 
     def tell(self, event: str, **facts: Any) -> None:
         """Note an event with its facts and the time."""

@@ -19,25 +19,27 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 @dataclass(frozen=True)
 class SiteAudit:
-    """What a user should know of a site matrix; every error is Eq. 1 of [I].
-
-    `spacing_error` (m,) of each site with its nearest site: above `limit` the two are closer than asked;
-    `candidate_error` (n,) of each candidate with its nearest site: below `limit` it is not covered, empty
-    where the candidates are not known; `uncovered` the share of `mixtures` random mixtures, by their number
-    of standards, that no site covers;
-    `dimension` of the standards by `intrinsic_dimension` with these `neighbours` and `share`, 0 for too few;
-    `coordinates` (m, 2) of the standardised sites on their first two principal components.
-    """
+    """What a user should know of a site matrix; every error is Eq. 1 of [I]."""
 
     spacing_error: FloatArray
+    """(m,) of each site with its nearest site; above `limit` the two are closer than asked."""
     candidate_error: FloatArray
+    """(n,) of each candidate with its nearest site; below `limit` it is not covered. Empty where
+    candidates are not known."""
     uncovered: dict[int, float]
+    """Share of random mixtures that no site covers, by their number of standards."""
     dimension: int
+    """Of the standards, by `intrinsic_dimension`; 0 for too few."""
     coordinates: FloatArray
+    """(m, 2) standardised sites on their first two principal components."""
     limit: float
+    """The discrimination error asked for."""
     mixtures: int
+    """Random mixtures of each number of standards."""
     neighbours: int
+    """Neighbourhood of the dimension."""
     share: float
+    """Share of the largest eigenvalue that counts for the dimension."""
 
 
 def audit_sites(

@@ -16,15 +16,18 @@ Draw = Literal["standards", "candidates"]
 
 @dataclass(frozen=True)
 class Growth:
-    """Mixtures that were accepted: `spectra` (g, E), made of `picks` with `shares` (both (g, components)).
+    """Mixtures that were accepted.
 
     Picks count from 0 in the standards or, when the draw was from the candidates, in the array of candidates
     with the accepted mixtures behind them.
     """
 
     spectra: FloatArray
+    """(g, E) accepted mixtures."""
     picks: IntArray
+    """(g, components) what each is made of."""
     shares: FloatArray
+    """(g, components) and how much of it."""
 
 
 def mix_pairs(standards: FloatArray) -> FloatArray:

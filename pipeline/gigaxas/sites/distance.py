@@ -17,10 +17,12 @@ MEMORY_LIMIT = 3 * 2**30
 
 @dataclass(frozen=True)
 class Scaled:
-    """Standardised spectra `t` (n, E) and the variance `v` (n, E) that noise gives them, (sigma / n1)^2."""
+    """Standardised spectra with the variance of their noise."""
 
     t: FloatArray
+    """(n, E) standardised spectra."""
     v: FloatArray
+    """(n, E) variance that noise gives them, (sigma / n1)^2."""
 
 
 def scale(spectra: FloatArray, noise: NoiseModel) -> Scaled:

@@ -13,17 +13,18 @@ from gigaxas.spectra.standardisation import standardise
 
 @dataclass(frozen=True)
 class Proof:
-    """Measured against expected error rates of pairs: `pairs` (p, 2) indices, the rest (p,).
-
-    `deviation` is one standard deviation of the measured rate, were the expected one true; `draws` spectra
-    were made of each member of a pair.
-    """
+    """Measured against expected error rates of pairs of spectra."""
 
     pairs: IntArray
+    """(p, 2) indices of the spectra of each pair."""
     measured: FloatArray
+    """(p,) share of noisy spectra that were taken for the other one."""
     expected: FloatArray
+    """(p,) Eq. 1 of [I]."""
     deviation: FloatArray
+    """(p,) one standard deviation of the measured share, were the expected one true."""
     draws: int
+    """Noisy spectra of each member of a pair."""
 
     @property
     def pulls(self) -> FloatArray:

@@ -21,25 +21,26 @@ _NAMED_MOST = 5
 
 @dataclass(frozen=True)
 class Mixtures:
-    """Spectra (n, E) and the weights (n, n_standards), rows summing to 1, that make them from standards."""
+    """Spectra and the weights that make them from standards."""
 
     spectra: FloatArray
+    """(n, E) normalised absorbance."""
     weights: FloatArray
+    """(n, n_standards) shares of the standards, rows summing to 1."""
 
 
 @dataclass(frozen=True)
 class SiteTable:
-    """The site matrix: site k + 1 is row k.
-
-    `spectra` (m, E) normalised absorbance, `weights` (m, n_standards) with rows that sum to 1, `names` (m,)
-    what each site is made of ("Hematite", "0.50 Hematite + 0.50 Magnetite"), `standards` the names of the
-    columns of `weights`. Where nothing tells what sites are made of, `weights` is (m, 0).
-    """
+    """The site matrix: site k + 1 is row k."""
 
     spectra: FloatArray
+    """(m, E) normalised absorbance."""
     weights: FloatArray
+    """(m, n_standards) rows that sum to 1; (m, 0) where nothing tells what sites are made of."""
     names: tuple[str, ...]
+    """(m,) what each site is made of, such as "0.50 Hematite + 0.50 Magnetite"."""
     standards: tuple[str, ...]
+    """Names of the columns of `weights`."""
 
 
 def build_sites(

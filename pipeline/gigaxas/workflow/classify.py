@@ -33,6 +33,7 @@ class SitesMade:
     references: tuple[ReadRow, ...]
     """What became of every record of the references."""
     stored: StoredSites
+    """The sites."""
     paths: tuple[Path, ...]
     """The store, and tables and pictures for people."""
 

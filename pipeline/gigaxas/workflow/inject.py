@@ -43,17 +43,20 @@ NOISE_SIDE = 256
 
 @dataclass(frozen=True)
 class InjectionResult:
-    """What became of injected needles: tried and found (sizes, z); false clusters in simulated `pixels`.
-
-    limit (z,) is the smallest size from which on a share of SURE is found, 0 where none is.
-    """
+    """What became of injected needles."""
 
     tried: NDArray[np.int64]
+    """(sizes, z) needles that were put in."""
     found: NDArray[np.int64]
+    """(sizes, z) needles that were found."""
     limit: tuple[int, ...]
+    """(z,) the smallest size from which on a share of SURE is found, 0 where none is."""
     false: int
+    """Clusters too many in simulated fields."""
     pixels: int
+    """Pixels of these fields."""
     paths: tuple[Path, ...]
+    """Tables and pictures."""
 
 
 def inject_needles(

@@ -42,12 +42,16 @@ MM_PER_INCH = 25.4
 
 @dataclass(frozen=True)
 class PhaseSummary:
-    """What the phases of a run have to say: the decided clusters, the components, the truth, the paths."""
+    """What the phases of a run have to say."""
 
     rows: Sequence[Row]
+    """The clusters, as decided."""
     components: Sequence[Component]
+    """The components, in the order of the maps."""
     truth: Truth | None
+    """How much is right, of a simulated cube."""
     paths: Sequence[Location]
+    """What was written."""
 
 
 def phases(config: Config, progress: Progress = silent) -> PhaseSummary:

@@ -48,6 +48,7 @@ class Plan:
     spectrum_bytes: int
     """Of one pixel of the cube."""
     bytes_read: int
+    """By all stages."""
     bytes_written: int
     """At most, without compression."""
     memory: int

@@ -53,7 +53,9 @@ class Stage:
     name: str
     """As progress bars, timings and the log have it."""
     tiles: int
+    """Tasks."""
     bytes_read: int = 0
+    """Without compression."""
     bytes_written: int = 0
     """At most, without compression."""
     done: int = 0
@@ -65,12 +67,15 @@ class Product:
     """A store or folder that a run makes."""
 
     name: str
+    """As `gigaxas check` lists it."""
     path: Location
+    """Where it lies."""
     is_made: bool
     """Whether these settings have made it before."""
     make: Callable[[Resolved, Runner, Listener], Resolved]
     """Makes it where it is not made, and returns the run that knows it."""
     stages: Sequence[Stage] = field(default_factory=list)
+    """In the order they run."""
 
 
 def products_of(run: Resolved) -> list[Product]:

@@ -18,6 +18,7 @@ class ReferenceSet:
     """Named reference spectra on the energies of the cube."""
 
     names: tuple[str, ...]
+    """(n,), all different."""
     spectra: FloatArray
     """Normalised absorbance, (n, E)."""
     table: tuple[ReadRow, ...] = ()

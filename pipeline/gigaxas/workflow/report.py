@@ -44,15 +44,16 @@ SHARING_SLACK = 0.25
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run has to say: its clusters, largest first, its truth if known, the paths written.
-
-    `inexact` are rows (name, share, meaning) on labels that are not exact.
-    """
+    """What a finished run has to say."""
 
     clusters: Sequence[ClusterRow]
+    """Largest first."""
     truth: Truth | None
+    """How much is right, of a simulated cube."""
     paths: Sequence[Location]
+    """What was written."""
     inexact: Sequence[tuple[str, str, str]] = ()
+    """Rows (name, share, meaning) on labels that are not exact."""
 
 
 def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:

@@ -40,11 +40,13 @@ class Resolved:
     config: Config
     """The settings, the noise in numbers; its working point is open until a cube that tells it is made."""
     paths: Paths
+    """Where it keeps what it makes."""
     energy: FloatArray
     """Energies of the cube, (E,) in eV."""
     references: ReferenceSet
     """None of them in a finished run that is only reported on."""
     plan: Plan
+    """Its size: tiles, bytes, memory."""
     source: Source | None = None
     """Raw fields or a stack; None where the cube is given, simulated, or of raw fields not simulated yet."""
     cube: CubeInfo | None = None

@@ -32,10 +32,12 @@ COST_SOURCES = ("library", "observed")
 
 @dataclass(frozen=True)
 class Verified:
-    """What a study has found, and the files that tell of it."""
+    """A study that was made."""
 
     found: StudyResult
+    """Rows of the tables, and what is drawn."""
     paths: tuple[Path, ...]
+    """The page and its figures."""
 
 
 def verify(
