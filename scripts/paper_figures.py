@@ -18,8 +18,8 @@ from gigaxas.config.schema import Config
 from gigaxas.evaluation.paper_figures import (
     CORNERS,
     Curve,
+    MapStage,
     Partition,
-    Stage,
     draw_curves,
     draw_partition,
     draw_ratios,
@@ -176,7 +176,7 @@ def main() -> None:
         sys.exit(f"{config.output}: no tables of phases; run gigaxas phases {sys.argv[1]}")
     made = {"paper-sites": draw_partition(partition(config, stored))}
     titles = {"site": "as assigned", "kept": "kept by the clean-up", "label": "filled"}
-    stages = [Stage(title, maps[name]) for name, title in titles.items()]
+    stages = [MapStage(title, maps[name]) for name, title in titles.items()]
     made["paper-clean-up"] = draw_stages(stages, maps["state"] == 0, order, step)
     near = {name: stored.references[k] for k, name in enumerate(stored.table.standards)}
     curves = [

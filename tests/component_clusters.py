@@ -1,7 +1,7 @@
 """Clusters as a classification leaves them: mean spectra with their noise, some leaking or mixed."""
 
 import numpy as np
-from gigaxas.components.evidence import Clusters, mean_variance, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence, mean_variance, pixel_noise
 from planted import LIBRARY, NAMES, NOISE, leaking
 
 __all__ = ["LIBRARY", "NAMES", "NOISE", "leaked_rows", "make_clusters"]
@@ -15,7 +15,7 @@ def make_clusters(spectra, pixels, steps=None, measured=True, seed=0):
     low = np.full(len(spectra), NOISE.mu_low)
     noise = pixel_noise(NOISE, spectra, low[:, None], step[:, None])
     error = noise / np.sqrt(pixels)[:, None]
-    return Clusters(
+    return ClusterEvidence(
         np.arange(1, len(spectra) + 1),
         pixels,
         rng.normal(spectra, error),

@@ -7,8 +7,8 @@ import pytest
 from gigaxas.evaluation.paper_figures import (
     CORNERS,
     Curve,
+    MapStage,
     Partition,
-    Stage,
     draw_curves,
     draw_partition,
     draw_ratios,
@@ -35,12 +35,14 @@ def test_clusters_have_their_colours_and_what_was_removed_is_black():
     label[:, 20:], label[:10, :10] = 3, 0
     void = np.zeros(label.shape, bool)
     void[30:] = True
-    png = draw_stages([Stage("one", label), Stage("two", np.where(label == 0, 9, label))], void, (3, 7), 0.46)
+    png = draw_stages(
+        [MapStage("one", label), MapStage("two", np.where(label == 0, 9, label))], void, (3, 7), 0.46
+    )
     first, second = cluster_colours(2)
     assert share(png, first) / share(png, second) == pytest.approx(600 / 500, rel=0.02)
-    removed = share(draw_stages([Stage("one", label)], void, (3, 7), 0.46), "#22262b")
+    removed = share(draw_stages([MapStage("one", label)], void, (3, 7), 0.46), "#22262b")
     assert removed > 3 * share(
-        draw_stages([Stage("one", label)], void | (label == 0), (3, 7), 0.46), "#22262b"
+        draw_stages([MapStage("one", label)], void | (label == 0), (3, 7), 0.46), "#22262b"
     )
 
 

@@ -8,7 +8,7 @@ from gigaxas.cli.verbs import app
 from gigaxas.errors import InputError
 from gigaxas.evaluation import (
     INJECT_SIZES,
-    Source,
+    SiteSource,
     classify_image,
     cluster_image,
     inject,
@@ -94,7 +94,7 @@ def test_injected_needles_are_found_when_large_and_far():
     sites = observe_sites(image, PAPER)
     kept = classify_image(image, sites.spectra).kept
     level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
-    data = Source(True, sites.spectra[:0])
+    data = SiteSource(True, sites.spectra[:0])
     sizes, distances, found = [], [], []
     for turn in range(8):
         plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
@@ -117,7 +117,9 @@ def test_needles_that_the_sites_of_a_library_split_are_not_found():
     for observing, given in ((True, sites.spectra[:0]), (False, sites.spectra)):
         for turn in range(4):
             plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
-            part = inject(image, plan, kept, sites.spectra, library(), PAPER, level, Source(observing, given))
+            part = inject(
+                image, plan, kept, sites.spectra, library(), PAPER, level, SiteSource(observing, given)
+            )
             found[observing] += part.found.tolist()
     assert sum(found[False]) < sum(found[True])
 

@@ -9,7 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from gigaxas.locations import Location
     from gigaxas.report import ClusterRow
-    from gigaxas.workflow.cluster_rows import Row
+    from gigaxas.workflow.cluster_rows import DecidedCluster
     from gigaxas.workflow.phases import PhaseSummary
     from gigaxas.workflow.report import Summary
 
@@ -91,7 +91,7 @@ def show_phases(out: Console, summary: "PhaseSummary") -> None:
     show_paths(out, list(summary.paths))
 
 
-def _reason(row: "Row") -> str:
+def _reason(row: "DecidedCluster") -> str:
     decision, found = row.decision, row.decision.explanation
     of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
     if found is None:

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray, LabelArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray, LabelArray
 from gigaxas.components.decide import Decision
-from gigaxas.components.evidence import Clusters, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence, pixel_noise
 from gigaxas.components.nnls import fit
 from gigaxas.components.projection import Frame, make_frame, project
 from gigaxas.spectra.noise import NoiseModel
-
-Float32Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,11 @@ class Composition:
 
 
 def plan_composition(
-    clusters: Clusters, decisions: Sequence[Decision], noise: NoiseModel, everywhere: bool, sum_to_one: bool
+    clusters: ClusterEvidence,
+    decisions: Sequence[Decision],
+    noise: NoiseModel,
+    everywhere: bool,
+    sum_to_one: bool,
 ) -> CompositionPlan:
     """Return what every pixel is to be fitted with.
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.components.evidence import Clusters
+from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.components.flattened import Leaks, fit_leaks
 from gigaxas.components.mixture import best_mixture
 from gigaxas.errors import InputError
@@ -74,7 +74,7 @@ class Rules:
 
 
 def decide(
-    clusters: Clusters,
+    clusters: ClusterEvidence,
     rules: Rules,
     keep: Sequence[int] = (),
     merge: Mapping[int, int] | None = None,
@@ -103,7 +103,7 @@ def decide(
     return decisions
 
 
-def _in_order_of_content(clusters: Clusters) -> tuple[Clusters, IntArray]:
+def _in_order_of_content(clusters: ClusterEvidence) -> tuple[ClusterEvidence, IntArray]:
     """Return the clusters from the smallest on, numbered from 0, and their labels.
 
     Of equally large ones the bytes of their spectra and then all else that is known of them decide, so that
@@ -153,7 +153,7 @@ def _without(
 class _Judge:
     """Explains clusters by others; both are named by their rows."""
 
-    clusters: Clusters
+    clusters: ClusterEvidence
     rules: Rules
     leaks: Leaks
 
@@ -216,7 +216,7 @@ def _explained(label: int, found: Explanation, labels: IntArray) -> Decision:
     return Decision(label, found.kind, members, weights, replace(found, members=members, weights=weights))
 
 
-def _check_overrules(clusters: Clusters, keep: Sequence[int], merge: Mapping[int, int]) -> None:
+def _check_overrules(clusters: ClusterEvidence, keep: Sequence[int], merge: Mapping[int, int]) -> None:
     known = set(clusters.labels.tolist())
     unknown = sorted({*keep, *merge, *merge.values()} - known)
     if unknown:

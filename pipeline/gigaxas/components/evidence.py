@@ -16,7 +16,7 @@ FEWEST_COUNTS = 2.0
 
 
 @dataclass(frozen=True)
-class Clusters:
+class ClusterEvidence:
     """Clusters, and what is known of them."""
 
     labels: IntArray

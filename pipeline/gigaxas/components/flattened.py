@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray
-from gigaxas.components.evidence import Clusters
+from gigaxas.components.evidence import ClusterEvidence
 
 SMALLEST_LEAK = 1e-4
 LARGEST_LEAK = 2.0
@@ -44,7 +44,7 @@ def leaked(mu: ArrayLike, share: float) -> FloatArray:
     return np.asarray(-np.log((np.exp(-np.asarray(mu, dtype=np.float64)) + share) / (1.0 + share)))
 
 
-def fit_leaks(clusters: Clusters, floor: float) -> Leaks:
+def fit_leaks(clusters: ClusterEvidence, floor: float) -> Leaks:
     """Fit every cluster with every other one, flattened.
 
     Chi-square counts the variance of both means and, as what no model explains, `floor` times the noise of
@@ -70,7 +70,7 @@ def fit_leaks(clusters: Clusters, floor: float) -> Leaks:
     return leaks
 
 
-def flattened(clusters: Clusters, row: int, other: FloatArray) -> FloatArray:
+def flattened(clusters: ClusterEvidence, row: int, other: FloatArray) -> FloatArray:
     """Return the spectrum `other` (E,) flattened as comes nearest to that of the cluster in this row."""
     target, step = clusters.spectra[row], float(clusters.step[row])
     weight = 1.0 / clusters.noise[row] ** 2

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.components.evidence import Clusters
+from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.components.nnls import nnls
 
 SHORT_LIST = 8
@@ -25,7 +25,9 @@ class Mixture:
     """Chi-square of the combination."""
 
 
-def best_mixture(clusters: Clusters, row: int, others: IntArray, size: int, floor: float) -> Mixture | None:
+def best_mixture(
+    clusters: ClusterEvidence, row: int, others: IntArray, size: int, floor: float
+) -> Mixture | None:
     """Return the combination of `size` of the clusters in rows `others` that fits cluster `row` best.
 
     All combinations are tried; the best few are fitted again with the variance of their members counted as
@@ -47,7 +49,9 @@ def best_mixture(clusters: Clusters, row: int, others: IntArray, size: int, floo
     return min((fit for fit in fits if fit is not None), key=lambda fit: fit.chi_square, default=None)
 
 
-def _refit(clusters: Clusters, target: FloatArray, allowed: FloatArray, members: IntArray) -> Mixture | None:
+def _refit(
+    clusters: ClusterEvidence, target: FloatArray, allowed: FloatArray, members: IntArray
+) -> Mixture | None:
     """Fit one combination, counting the variance that its members bring in."""
     variance = allowed
     for _ in range(REFITS):

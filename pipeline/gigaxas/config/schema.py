@@ -20,7 +20,7 @@ from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 
 Range = tuple[float, float]
-Pixels = Annotated[int, Field(ge=1)]
+PixelCount = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
@@ -190,7 +190,7 @@ class RawScan(Section):
     during the scan of one field.
     """
 
-    fields: tuple[Pixels, Pixels] = (3, 3)
+    fields: tuple[PixelCount, PixelCount] = (3, 3)
     """Rows and columns of fields."""
     overlap: Annotated[int, Field(ge=0)] = 48
     """Pixels that neighbours share."""
@@ -267,9 +267,9 @@ class Simulate(Section):
 
     scene: Literal["sinter", "inset"] = "sinter"
     """A section of iron-ore sinter, or a rectangle of one reference in another."""
-    shape: tuple[Pixels, Pixels] = (1024, 1024)
+    shape: tuple[PixelCount, PixelCount] = (1024, 1024)
     """Rows and columns."""
-    inset: tuple[Pixels, Pixels] = (10, 10)
+    inset: tuple[PixelCount, PixelCount] = (10, 10)
     """Rows and columns of the rectangle."""
     phases: tuple[str, str] | None = None
     """Names of the two references of an inset, the background first."""

@@ -5,7 +5,7 @@ from gigaxas.evaluation.injection import (
     INJECT_Z,
     Injected,
     InjectionPlan,
-    Source,
+    SiteSource,
     inject,
     plan_injection,
 )
@@ -21,7 +21,7 @@ __all__ = [
     "Maps",
     "Needle",
     "Score",
-    "Source",
+    "SiteSource",
     "VerifyScene",
     "classify_image",
     "cluster_image",

@@ -50,7 +50,7 @@ class Injected:
 
 
 @dataclass(frozen=True)
-class Source:
+class SiteSource:
     """Where a run's sites come from."""
 
     observing: bool
@@ -99,7 +99,7 @@ def inject(
     towards: FloatArray,
     noise: NoiseModel,
     level: NoiseLevel,
-    source: Source,
+    source: SiteSource,
 ) -> Injected:
     """Put needles into an image (E, h, w) of normalised absorbance, run the method again, look for them.
 

@@ -50,7 +50,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Stage:
+class MapStage:
     """A map of labels to draw."""
 
     title: str
@@ -110,7 +110,7 @@ def draw_partition(found: Partition) -> bytes:
     return _png(figure)
 
 
-def draw_stages(stages: Sequence[Stage], void: BoolArray, order: Sequence[int], pixel_um: float) -> bytes:
+def draw_stages(stages: Sequence[MapStage], void: BoolArray, order: Sequence[int], pixel_um: float) -> bytes:
     """Draw maps (y, x) beside each other: clusters in colour by `order`, other sites grey, removed black."""
     figure = Figure(figsize=(3.3 * len(stages), 3.7), layout="constrained")
     colours = dict(zip(order, cluster_colours(len(order)), strict=True))

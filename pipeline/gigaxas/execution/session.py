@@ -1,6 +1,6 @@
 """What surrounds every run: its folder claimed and locked, its log, its workers, its journal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,10 @@ from gigaxas.checkpoint.ledger import Ledger, output_mark
 from gigaxas.checkpoint.owner import claim
 from gigaxas.config.paths import Paths
 from gigaxas.config.schema import Compute, Config
-from gigaxas.execution.cluster import open_client, worker_count
+from gigaxas.execution.cluster import Announce, open_client, worker_count
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Progress, Runner, silent
-
-Announce = Callable[[str], None]
 
 
 @contextmanager

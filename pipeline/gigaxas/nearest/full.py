@@ -7,7 +7,7 @@ from numba import njit
 
 from gigaxas.arrays import FloatArray
 from gigaxas.nearest.definition import centre, load, rescale, tie_tolerance
-from gigaxas.nearest.labels import Labels, Sites, assign_label, make_labels
+from gigaxas.nearest.labels import Labels, SiteRows, assign_label, make_labels
 from gigaxas.nearest.layout import FloatArray32
 from gigaxas.nearest.prepared import Prepared
 
@@ -68,7 +68,7 @@ def _two_largest(scores: np.ndarray) -> tuple[np.float32, np.float32]:
 
 @njit(nogil=True, cache=True)
 def _full(
-    block: np.ndarray, invalid: float, sites: Sites, screen: np.ndarray, margin: float, labels: Labels
+    block: np.ndarray, invalid: float, sites: SiteRows, screen: np.ndarray, margin: float, labels: Labels
 ) -> None:
     count, rank = sites.spectra.shape[0], labels.sites.shape[0] - 1
     tile = Centred(
@@ -101,5 +101,5 @@ def full(
     code = np.nan if invalid is None else float(invalid)
     tolerance = tie_tolerance(prepared.energies)
     margin = 2.0 * screen_error(prepared.energies) + 2.0 * tolerance
-    _full(block, code, Sites(prepared.sites, tolerance), screen, margin, labels)
+    _full(block, code, SiteRows(prepared.sites, tolerance), screen, margin, labels)
     return labels

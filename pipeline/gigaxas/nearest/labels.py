@@ -13,7 +13,7 @@ from gigaxas.simd import centre_batch, dot_batch, lane_dot
 FEW = 4  # different candidates of a batch up to which its pixels are correlated together
 
 
-class Sites(NamedTuple):
+class SiteRows(NamedTuple):
     """What the definition needs of the sites."""
 
     spectra: FloatArray
@@ -86,7 +86,7 @@ def make_rows(energies: int, sites: FloatArray) -> Rows:
 def assign_label(
     row: FloatArray,
     length: float,
-    sites: Sites,
+    sites: SiteRows,
     candidates: IntArray,
     r: FloatArray,
     labels: Labels,
@@ -141,7 +141,7 @@ def unite(candidates: Candidates, union: IntArray) -> int:
 def assign_batch(
     samples: np.ndarray,
     p: int,
-    sites: Sites,
+    sites: SiteRows,
     candidates: Candidates,
     count: int,
     rows: Rows,

@@ -18,7 +18,7 @@ VOID, PLAIN, EXTREME = 0, 1, 2
 RANGE = 1e50  # squares beyond this, or below its inverse, leave float32
 
 
-class Tile(NamedTuple):
+class PixelTile(NamedTuple):
     """Up to 256 pixels of a block, side by side; w is PITCH, r the number of axes."""
 
     samples: np.ndarray
@@ -39,9 +39,9 @@ class Tile(NamedTuple):
     """(2, w) squared lengths of the coordinates on the leading axes and on the others."""
 
 
-def make_tile(energies: int, axes: int, integers: bool) -> Tile:
+def make_tile(energies: int, axes: int, integers: bool) -> PixelTile:
     """Return memory for a tile of so many energies and axes; integers: float32 holds the samples."""
-    return Tile(
+    return PixelTile(
         samples=np.zeros((energies, PITCH), np.float32 if integers else np.float64),
         sums=np.zeros((3, PITCH)),
         kinds=np.zeros(TILE, np.uint8),
@@ -54,7 +54,9 @@ def make_tile(energies: int, axes: int, integers: bool) -> Tile:
 
 
 @njit(nogil=True, cache=True)
-def take_tile(block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, tile: Tile) -> int:
+def take_tile(
+    block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, tile: PixelTile
+) -> int:
     """Fill a tile with the pixels from `start` on, on axes (E, r); return how many are not void."""
     _load(block, start, count, invalid, tile)
     _classify(block.shape[0], count, tile)
@@ -71,7 +73,7 @@ def take_tile(block: np.ndarray, start: int, count: int, invalid: float, axes: n
 
 
 @njit(nogil=True, cache=True)
-def _load(block: np.ndarray, start: int, count: int, invalid: float, tile: Tile) -> None:
+def _load(block: np.ndarray, start: int, count: int, invalid: float, tile: PixelTile) -> None:
     """Set the samples and sums of a tile."""
     # slices counted from zero: only these does the compiler turn into vector instructions
     held, sums = tile.samples, tile.sums
@@ -91,7 +93,7 @@ def _load(block: np.ndarray, start: int, count: int, invalid: float, tile: Tile)
 
 
 @njit(nogil=True, cache=True)
-def _classify(energies: int, count: int, tile: Tile) -> None:
+def _classify(energies: int, count: int, tile: PixelTile) -> None:
     """Set the kinds, means and scales of a tile; integer samples are never extreme."""
     sums, kinds, means, scales = tile.sums, tile.kinds, tile.means, tile.scales
     otherwise = VOID if tile.samples.itemsize == 4 else EXTREME
@@ -104,7 +106,7 @@ def _classify(energies: int, count: int, tile: Tile) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _scale(count: int, tile: Tile) -> None:
+def _scale(count: int, tile: PixelTile) -> None:
     """Scale the coordinates to pixels of length one, and set their squared lengths."""
     coordinates, squares = tile.coordinates, tile.squares
     squares[:] = 0.0

@@ -16,7 +16,7 @@ from gigaxas.nearest.labels import (
     Candidates,
     Labels,
     Rows,
-    Sites,
+    SiteRows,
     assign_batch,
     assign_label,
     make_candidates,
@@ -25,7 +25,7 @@ from gigaxas.nearest.labels import (
     unite,
 )
 from gigaxas.nearest.layout import LEAD, Layout
-from gigaxas.nearest.pixels import PLAIN, TILE, Tile, any_row, make_tile, plain_row, take_tile
+from gigaxas.nearest.pixels import PLAIN, TILE, PixelTile, any_row, make_tile, plain_row, take_tile
 from gigaxas.nearest.prepared import Prepared
 from gigaxas.nearest.simd import BATCH, FACTORS, WIDTH, largest, nearest_group, score_bounds, screen_lead
 from gigaxas.simd import lowest_bit
@@ -51,10 +51,10 @@ class Screen(NamedTuple):
     """(2, 16) float32: lower and upper bounds of the scores of a block."""
 
 
-class Scratch(NamedTuple):
+class PruningScratch(NamedTuple):
     """The memory of one call, so that its loops allocate nothing."""
 
-    tile: Tile
+    tile: PixelTile
     """The pixels at hand."""
     screen: Screen
     """Their screening."""
@@ -64,9 +64,9 @@ class Scratch(NamedTuple):
     """For the float64 arithmetic."""
 
 
-def make_scratch(prepared: Prepared, axes: int, integers: bool, ranks: int) -> Scratch:
+def make_scratch(prepared: Prepared, axes: int, integers: bool, ranks: int) -> PruningScratch:
     """Return memory for so many axes and ranks; integers: the samples are, and float32 holds them."""
-    return Scratch(
+    return PruningScratch(
         make_tile(prepared.energies, axes, integers),
         Screen(
             coordinates=np.zeros((TILE, axes), np.float32),
@@ -82,7 +82,7 @@ def make_scratch(prepared: Prepared, axes: int, integers: bool, ranks: int) -> S
 
 
 @njit(nogil=True, cache=True)
-def start_screen(living: int, layout: Layout, tile: Tile, screen: Screen) -> None:
+def start_screen(living: int, layout: Layout, tile: PixelTile, screen: Screen) -> None:
     """Bring the living pixels of a tile to the screening, each with its first lower bounds.
 
     These come from the block of sites whose centre scores highest. An extreme pixel, and the places beyond
@@ -166,7 +166,7 @@ def _screen_batch(first: int, layout: Layout, screen: Screen, candidates: Candid
 
 
 @njit(nogil=True, cache=True)
-def _adjacent(first: int, living: int, tile: Tile) -> bool:
+def _adjacent(first: int, living: int, tile: PixelTile) -> bool:
     """Say whether the batch is eight plain pixels side by side."""
     kinds, alive = tile.kinds, tile.alive
     if living - first < BATCH or alive[first + BATCH - 1] - alive[first] != BATCH - 1:
@@ -183,8 +183,8 @@ def _assign_singly(
     start: int,
     invalid: float,
     batch: tuple[int, int],
-    sites: Sites,
-    scratch: Scratch,
+    sites: SiteRows,
+    scratch: PruningScratch,
     labels: Labels,
 ) -> None:
     """Label the living pixels `batch` (first, after the last) of a tile that starts at `start`."""
@@ -205,7 +205,12 @@ def _assign_singly(
 
 @njit(nogil=True, cache=True)
 def _pruned(
-    block: np.ndarray, invalid: float, sites: Sites, layout: Layout, scratch: Scratch, labels: Labels
+    block: np.ndarray,
+    invalid: float,
+    sites: SiteRows,
+    layout: Layout,
+    scratch: PruningScratch,
+    labels: Labels,
 ) -> None:
     tile, screen, candidates, rows = scratch
     for start in range(0, block.shape[1], TILE):
@@ -228,6 +233,6 @@ def pruned(block: np.ndarray, prepared: Prepared, layout: Layout, invalid: int |
     labels = make_labels(ranks, block.shape[1])
     code = np.nan if invalid is None else float(invalid)
     scratch = make_scratch(prepared, layout.axes.shape[1], block.dtype == np.uint16, ranks)
-    sites = Sites(prepared.sites, tie_tolerance(prepared.energies))
+    sites = SiteRows(prepared.sites, tie_tolerance(prepared.energies))
     _pruned(block, code, sites, layout, scratch, labels)
     return labels

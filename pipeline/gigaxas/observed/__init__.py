@@ -1,7 +1,7 @@
 """Sites observed in the data: uniform windows, groups of one composition, and the sites chosen among them."""
 
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
-from gigaxas.observed.explanation import Explanation, explain
+from gigaxas.observed.explanation import SiteExplanation, explain
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import (
     NoiseLevel,
@@ -16,10 +16,10 @@ from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
     "Evidence",
-    "Explanation",
     "NoiseFound",
     "NoiseLevel",
     "ObservedSites",
+    "SiteExplanation",
     "WindowGroups",
     "WindowSample",
     "block_grid",

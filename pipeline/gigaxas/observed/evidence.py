@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
-from gigaxas.observed.explanation import Explanation
+from gigaxas.observed.explanation import SiteExplanation
 from gigaxas.observed.sites import ObservedSites
 
 
@@ -45,7 +45,7 @@ class Evidence:
     """The noise by which the sites were found."""
 
 
-def gather_evidence(observed: ObservedSites, explained: list[Explanation]) -> Evidence:
+def gather_evidence(observed: ObservedSites, explained: list[SiteExplanation]) -> Evidence:
     """Return the evidence of observed sites; `explained` has one explanation each, or none at all."""
     count = len(observed.windows)
     found = np.full((3, count), np.nan)

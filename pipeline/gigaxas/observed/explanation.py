@@ -15,7 +15,7 @@ MOST_POOLED = 40
 
 
 @dataclass(frozen=True)
-class Explanation:
+class SiteExplanation:
     """The best explanation of one spectrum."""
 
     shares: FloatArray
@@ -30,7 +30,9 @@ class Explanation:
     """True where this is below the error asked for: the library does not hold the spectrum."""
 
 
-def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, error: float) -> Explanation:
+def explain(
+    spectrum: FloatArray, variance: FloatArray, references: FloatArray, error: float
+) -> SiteExplanation:
     """Explain a spectrum (E,) of known noise variance (E,) by references (n, E), n >= 1.
 
     Scale and offset are free, as for the correlation; shares are not negative and sum to 1. A further
@@ -54,7 +56,7 @@ def explain(spectrum: FloatArray, variance: FloatArray, references: FloatArray, 
         shares[best.chosen] = best.amounts / best.amounts.sum()
     freedom = float(spectrum.size - 1 - best.chosen.size)
     p_value = float(chdtrc(freedom, best.chi_square))
-    return Explanation(shares, best.chi_square, freedom, p_value, p_value < error)
+    return SiteExplanation(shares, best.chi_square, freedom, p_value, p_value < error)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Accumulators(NamedTuple):
     """(n, 2) place (y, x) of the first window."""
 
 
-class Scratch(NamedTuple):
+class GroupingScratch(NamedTuple):
     """Arrays for one row of n windows."""
 
     spectra: FloatArray
@@ -196,7 +196,7 @@ def _gather_rows(
     The strip starts at `origin` (y, x). Returns the first row left and how many groups there are.
     """
     n = strip.row.pixels.size
-    scratch = Scratch(
+    scratch = GroupingScratch(
         np.empty((2, groups.total.shape[1])),
         np.empty(n, np.float32),
         np.empty(n),
@@ -217,7 +217,7 @@ def _gather_row(
     origin: tuple[int, int],
     groups: Accumulators,
     count: int,
-    scratch: Scratch,
+    scratch: GroupingScratch,
 ) -> int:
     """Let the uniform windows of a row that starts at `origin` join groups; return how many there are."""
     waits, joins, noise = scratch.waits, scratch.joins, scratch.noise
@@ -284,7 +284,7 @@ def _nearest_group(
 
 @njit(nogil=True, cache=True)
 def _find_alike(
-    row: WindowSums, start: int, groups: Accumulators, group: int, limits: Limits, scratch: Scratch
+    row: WindowSums, start: int, groups: Accumulators, group: int, limits: Limits, scratch: GroupingScratch
 ) -> None:
     """Mark with 1 the waiting whole windows of the row, from `start` on, that belong to a group for sure."""
     distance, waits, pixels = scratch.distance[start:], scratch.waits[start:], row.pixels[start:]
@@ -305,7 +305,7 @@ def _find_alike(
 
 @njit(nogil=True, cache=True)
 def _join(
-    row: WindowSums, start: int, unit: float, scratch: Scratch, groups: Accumulators, group: int
+    row: WindowSums, start: int, unit: float, scratch: GroupingScratch, groups: Accumulators, group: int
 ) -> None:
     """Add the windows marked, from `start` on, to a group; all have as many valid pixels as the first."""
     pixels, end = row.pixels[start], start

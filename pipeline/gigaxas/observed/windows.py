@@ -17,9 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray
-
-Float32Array = NDArray[np.float32]
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 
 UNIT = 8192.0
 """Length of a standardised spectrum as whole numbers; their rounding is 1 % of the noise or less."""

@@ -21,7 +21,7 @@ class Rounding(NamedTuple):
     """What it adds per length."""
 
 
-class Library(NamedTuple):
+class PreparedLibrary(NamedTuple):
     """The n entries as kernels read them."""
 
     entries: FloatArray
@@ -54,9 +54,9 @@ class Best(NamedTuple):
     """(4,) the counts of `Results`."""
 
 
-def library_of(entries: FloatArray, axes: Axes) -> Library:
+def library_of(entries: FloatArray, axes: Axes) -> PreparedLibrary:
     """Return entries (n, E) with their axes as kernels read them."""
-    return Library(entries, axes.coordinates, Rounding(3 * axes.longest, axes.slack))
+    return PreparedLibrary(entries, axes.coordinates, Rounding(3 * axes.longest, axes.slack))
 
 
 @njit(nogil=True, cache=True)
@@ -90,7 +90,7 @@ def partial_distance(y: FloatArray, coordinates: FloatArray, n: int, limit: floa
 
 
 @njit(nogil=True, cache=True)
-def update(n: int, x: FloatArray, library: Library, best: Best) -> bool:
+def update(n: int, x: FloatArray, library: PreparedLibrary, best: Best) -> bool:
     """Measure entry n from x (E,) and take it among the best; say whether it became the nearest."""
     indices, squares, radius, counts = best
     square = measure(x, library.entries, n, squares[-1], counts)
@@ -110,7 +110,7 @@ def update(n: int, x: FloatArray, library: Library, best: Best) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def consider(n: int, query: Query, library: Library, best: Best) -> bool:
+def consider(n: int, query: Query, library: PreparedLibrary, best: Best) -> bool:
     """Look at entry n, by its coordinates first; say whether it became the nearest."""
     limit = best.radius[1]
     if partial_distance(query.y, library.coordinates, n, limit, best.counts) > limit:

@@ -26,7 +26,15 @@ from gigaxas.search.axes import (
     principal_axes,
     slack_of,
 )
-from gigaxas.search.bounds import Best, Library, Rounding, best_of, library_of, partial_distance, update
+from gigaxas.search.bounds import (
+    Best,
+    PreparedLibrary,
+    Rounding,
+    best_of,
+    library_of,
+    partial_distance,
+    update,
+)
 from gigaxas.search.definition import (
     ADDITIONS,
     MOVES,
@@ -104,7 +112,7 @@ class SegmentSearch:
 class Segmented(NamedTuple):
     """A `SegmentSearch` as the kernel reads it."""
 
-    library: Library
+    library: PreparedLibrary
     """Entries and coordinates."""
     tree: Tree
     """Of the coordinates."""
@@ -134,7 +142,7 @@ class Hits(NamedTuple):
     """(n,) squared distances of their coordinates."""
 
 
-class Scratch(NamedTuple):
+class SegmentScratch(NamedTuple):
     """Memory for one query after the other."""
 
     guess: Hits
@@ -262,7 +270,9 @@ def _residual_gap(ends: FloatArray, pivot: float, entry: float, counts: IntArray
 
 
 @njit(nogil=True, cache=True)
-def _hits_of_row(y: FloatArray, distance: float, segmented: Segmented, scratch: Scratch, best: Best) -> int:
+def _hits_of_row(
+    y: FloatArray, distance: float, segmented: Segmented, scratch: SegmentScratch, best: Best
+) -> int:
     """Find the pivot's neighbours that may be near enough; return how many, -1 if its row ends too soon.
 
     `distance` is that of the pivot.
@@ -291,7 +301,7 @@ def _hits_of_row(y: FloatArray, distance: float, segmented: Segmented, scratch: 
 
 
 @njit(nogil=True, cache=True)
-def _hits_of_tree(y: FloatArray, segmented: Segmented, scratch: Scratch, best: Best) -> int:
+def _hits_of_tree(y: FloatArray, segmented: Segmented, scratch: SegmentScratch, best: Best) -> int:
     """Find the entries whose coordinates are near enough; return how many.
 
     Near enough is within the radius, and within the most that the k-th best of the entries seen on the way
@@ -333,7 +343,7 @@ def _hits_of_tree(y: FloatArray, segmented: Segmented, scratch: Scratch, best: B
 
 @njit(nogil=True, cache=True)
 def _measure_hits(
-    query: SegmentQuery, square: float, hits: int, segmented: Segmented, scratch: Scratch, best: Best
+    query: SegmentQuery, square: float, hits: int, segmented: Segmented, scratch: SegmentScratch, best: Best
 ) -> None:
     """Look at the entries found: by their residual, then by segments, then by samples.
 
@@ -375,8 +385,8 @@ def _among(n: int, guess: IntArray) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _new_scratch(k: int, entries: int, segments: int, components: int) -> Scratch:
-    return Scratch(
+def _new_scratch(k: int, entries: int, segments: int, components: int) -> SegmentScratch:
+    return SegmentScratch(
         Hits(np.empty(k, np.int64), np.empty(k)),
         Hits(np.empty(k, np.int64), np.empty(k)),
         Hits(np.empty(entries, np.int64), np.empty(entries)),

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, read, write
 from gigaxas.stores.io.groups import create_group
+from gigaxas.tiles import Plane, Region
 
 if TYPE_CHECKING:
     from ome_zarr_models.v05.multiscales import Multiscale
     from pydantic import BaseModel
 
 VERSION: Literal["0.5"] = "0.5"
-Plane = tuple[int, int]
-Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from gigaxas.errors import unwritable
-from gigaxas.tiles import flat, regular_grid
+from gigaxas.tiles import Region, flat, regular_grid
 
 SIDE = 512
 LARGEST_CLASSIC = 3_800_000_000
-Region = tuple[slice, slice]
 
 
 def write_tiff(

@@ -10,6 +10,7 @@ from gigaxas.checkpoint.owner import start_over
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
+from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Location
@@ -17,7 +18,6 @@ from gigaxas.spectra import ReadRow
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.ingest import Ingested
-from gigaxas.workflow.noise import Announce
 from gigaxas.workflow.products import Listener, make_products, products_of
 from gigaxas.workflow.report import Summary, report
 from gigaxas.workflow.resolve import Resolved, reopen, resolve

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gigaxas.arrays import FloatArray
-from gigaxas.components.evidence import Clusters, mean_variance, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence, mean_variance, pixel_noise
 from gigaxas.components.pca import code_unit, first_spectra
 from gigaxas.execution.runner import Runner
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
@@ -14,7 +14,7 @@ from gigaxas.tasks import components as tasks
 from gigaxas.workflow.resolve import Resolved
 
 
-def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[Extents, Clusters]:
+def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[Extents, ClusterEvidence]:
     """Return how far every cluster of a result reaches, and what is known of its spectrum."""
     info = run.info
     where = {"info": info, "result": run.paths.result}
@@ -27,7 +27,7 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     variance = mean_variance(result.standard_error.values, pixels, noise)
     if run.config.phases.spectrum == "pca":
         spectra = _singular_spectra(run, result, runner)
-    return extents, Clusters(labels, pixels, spectra, variance, noise, low, step, bool(info.maps))
+    return extents, ClusterEvidence(labels, pixels, spectra, variance, noise, low, step, bool(info.maps))
 
 
 def _thickness(

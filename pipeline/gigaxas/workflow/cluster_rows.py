@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.decide import Decision
 from gigaxas.components.decision_file import Decisions
-from gigaxas.components.evidence import Clusters
+from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.components.flattened import flattened
 from gigaxas.report import DIFFERS_BELOW
 from gigaxas.report.palette import hue_colours
@@ -39,7 +39,7 @@ class Near:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class DecidedCluster:
     """A cluster of the result, as a row of the tables."""
 
     label: int
@@ -78,7 +78,7 @@ class Row:
 class Component:
     """A component, and how much of the field it is."""
 
-    row: Row
+    row: DecidedCluster
     """The cluster that it is."""
     name: str
     """Its name, distinct from those of the others."""
@@ -95,7 +95,7 @@ class Component:
 
 
 def make_rows(
-    clusters: Clusters,
+    clusters: ClusterEvidence,
     decided: Sequence[Decision],
     result: xr.Dataset,
     extents: Extents,
@@ -103,7 +103,7 @@ def make_rows(
     pixel_um: float,
     noise: NoiseModel,
     decisions: Decisions,
-) -> list[Row]:
+) -> list[DecidedCluster]:
     """Return a row for every decision, in their order."""
     pixels = result.pixels.values
     near = nearest_references(clusters.spectra, sites, noise)
@@ -113,7 +113,7 @@ def make_rows(
         at = int(np.searchsorted(extents.labels, decision.label))
         wish = decisions.overrule.get(decision.label)
         rows.append(
-            Row(
+            DecidedCluster(
                 label=decision.label,
                 name=(wish and wish.name) or _name(near[i][0]),
                 pixels=int(pixels[i]),
@@ -135,7 +135,7 @@ def make_rows(
 
 
 def make_components(
-    rows: Sequence[Row], amounts: FloatArray, main: IntArray, pixel_um: float, decisions: Decisions
+    rows: Sequence[DecidedCluster], amounts: FloatArray, main: IntArray, pixel_um: float, decisions: Decisions
 ) -> list[Component]:
     """Return the components among the rows, in their order, with the sums of their ratios (K,)."""
     own = [row for row in rows if row.decision.kind == "component"]
@@ -169,7 +169,7 @@ def nearest_references(spectra: FloatArray, sites: StoredSites, noise: NoiseMode
     ]
 
 
-def step_record(row: Row) -> dict[str, Any]:
+def step_record(row: DecidedCluster) -> dict[str, Any]:
     """Return what the decision file says of a cluster, in plain numbers."""
     decision, found = row.decision, row.decision.explanation
     record: dict[str, Any] = {
@@ -201,7 +201,7 @@ def _name(near: Near) -> str:
     return f"near {near.name}" if near.error < DIFFERS_BELOW else near.name
 
 
-def _fit_error(clusters: Clusters, decision: Decision, i: int, noise: NoiseModel) -> float:
+def _fit_error(clusters: ClusterEvidence, decision: Decision, i: int, noise: NoiseModel) -> float:
     """Return the s_error between a cluster's spectrum and its explanation."""
     if decision.explanation is None:
         return float("nan")

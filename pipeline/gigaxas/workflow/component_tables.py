@@ -14,7 +14,7 @@ from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
 from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.tiles import Box
-from gigaxas.workflow.cluster_rows import NEAREST, Component, Near, Row
+from gigaxas.workflow.cluster_rows import NEAREST, Component, DecidedCluster, Near
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _explained(row: Mapping[str, str], names: Mapping[int, str]) -> str:
 
 
 def write_component_tables(
-    folder: Path, energy: FloatArray, rows: Sequence[Row], components: Sequence[Component]
+    folder: Path, energy: FloatArray, rows: Sequence[DecidedCluster], components: Sequence[Component]
 ) -> list[Path]:
     """Write phases.csv (a row a cluster), components.csv and an XDI file for each; return their paths."""
     spectra = folder / "components"
@@ -83,9 +83,9 @@ def write_component_tables(
     return [*tables, spectra]
 
 
-def _cluster_columns() -> Columns[Row]:
+def _cluster_columns() -> Columns[DecidedCluster]:
     """Return the columns of phases.csv; those of an explanation are empty for a cluster without one."""
-    columns: dict[str, Callable[[Row], object]] = {
+    columns: dict[str, Callable[[DecidedCluster], object]] = {
         "label": lambda row: row.label,
         "name": lambda row: row.name,
         "decision": lambda row: row.decision.kind,
@@ -114,24 +114,24 @@ def _cluster_columns() -> Columns[Row]:
 
 def _explained_cell(
     cell: Callable[[Explanation], object], kind: str | None = None
-) -> Callable[[Row], object]:
+) -> Callable[[DecidedCluster], object]:
     """Return a cell told of an explanation (of one kind), empty without one."""
 
-    def value(row: Row) -> object:
+    def value(row: DecidedCluster) -> object:
         found = row.decision.explanation
         return cell(found) if found and kind in (None, found.kind) else ""
 
     return value
 
 
-def _side(box: Callable[[Row], Sequence[int]], side: int) -> Callable[[Row], object]:
+def _side(box: Callable[[DecidedCluster], Sequence[int]], side: int) -> Callable[[DecidedCluster], object]:
     return lambda row: box(row)[side]
 
 
-def _near_columns(i: int) -> dict[str, Callable[[Row], object]]:
+def _near_columns(i: int) -> dict[str, Callable[[DecidedCluster], object]]:
     """Return the columns of the i-th nearest reference, empty where there are not so many."""
 
-    def near(cell: Callable[[Near], object]) -> Callable[[Row], object]:
+    def near(cell: Callable[[Near], object]) -> Callable[[DecidedCluster], object]:
         return lambda row: cell(row.near[i]) if i < len(row.near) else ""
 
     return {

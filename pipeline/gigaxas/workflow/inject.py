@@ -13,7 +13,7 @@ from gigaxas.evaluation import (
     INJECT_SIZES,
     INJECT_Z,
     Injected,
-    Source,
+    SiteSource,
     classify_image,
     field_of,
     inject,
@@ -75,7 +75,7 @@ def inject_needles(
     places = _patches(run)
     towards = stored.references if len(stored.references) > 1 else stored.table.spectra
     given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]
-    source = Source(config.sites.origin in ("observed", "both"), given)
+    source = SiteSource(config.sites.origin in ("observed", "both"), given)
     noise, parts = run.noise, list[Injected]()
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
         for tile in places:
@@ -122,7 +122,7 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
     return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
 
 
-def _false_clusters(run: Resolved, level: NoiseLevel, source: Source, number: int) -> int:
+def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number: int) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     config, sites = run.config, run.sites.table.spectra
     noise = _as_found(run.noise, level)

@@ -1,18 +1,15 @@
 """The numbers of the noise model, where the configuration leaves them to be measured."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Config, Noise
 from gigaxas.errors import InputError
+from gigaxas.execution.cluster import Announce
 from gigaxas.spectra.noise import calibrate
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.frames import read_levels
 from gigaxas.stores.working_point import measure_working_point
-
-Announce = Callable[[str], None]
 
 
 def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = lambda line: None) -> Config:

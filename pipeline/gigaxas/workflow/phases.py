@@ -14,7 +14,7 @@ from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.components.composition import plan_composition
 from gigaxas.components.decide import Decision, Rules, decide
 from gigaxas.components.decision_file import Decisions, read_decisions, render_decisions
-from gigaxas.components.evidence import Clusters
+from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
@@ -31,7 +31,7 @@ from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import open_result
 from gigaxas.tasks import components as tasks
 from gigaxas.workflow.cluster_evidence import gather_evidence
-from gigaxas.workflow.cluster_rows import Component, Row, make_components, make_rows, step_record
+from gigaxas.workflow.cluster_rows import Component, DecidedCluster, make_components, make_rows, step_record
 from gigaxas.workflow.component_tables import write_component_tables
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import Resolved, reopen
@@ -44,7 +44,7 @@ MM_PER_INCH = 25.4
 class PhaseSummary:
     """What the phases of a run have to say."""
 
-    rows: Sequence[Row]
+    rows: Sequence[DecidedCluster]
     """The clusters, as decided."""
     components: Sequence[Component]
     """The components, in the order of the maps."""
@@ -108,7 +108,7 @@ def _check_labels(decisions: Decisions, result: xr.Dataset, file: Path) -> None:
 
 
 def _compose(
-    run: Resolved, mark: str, clusters: Clusters, decided: Sequence[Decision], runner: Runner
+    run: Resolved, mark: str, clusters: ClusterEvidence, decided: Sequence[Decision], runner: Runner
 ) -> None:
     """Make the composition store, unless these decisions have made it from this result before."""
     info, noise, wanted, final = run.info, run.noise, run.config.phases, run.paths.composition
@@ -142,7 +142,7 @@ def _compose(
     publish(store, final)
 
 
-def _score(run: Resolved, runner: Runner, rows: Sequence[Row]) -> Truth | None:
+def _score(run: Resolved, runner: Runner, rows: Sequence[DecidedCluster]) -> Truth | None:
     """Compare the main component of every pixel with the truth of a simulated cube."""
     names = {row.label: row.near[0].name for row in rows if row.decision.kind == "component"}
     return score(run, runner, names, (run.paths.composition, "main"))

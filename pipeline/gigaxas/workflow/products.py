@@ -7,6 +7,7 @@ import numpy as np
 
 from gigaxas.checkpoint.ledger import recorded_tiles
 from gigaxas.checkpoint.owner import is_made, is_of_this_code
+from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
 from gigaxas.observed import block_grid, sample_grid
@@ -22,7 +23,6 @@ from gigaxas.tiles import cut, regular_grid
 from gigaxas.workflow.cube import simulate_cube
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.ingest import Ingested, ingest_cube
-from gigaxas.workflow.noise import Announce
 from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE
 from gigaxas.workflow.raw import field_layout, record_fields
 from gigaxas.workflow.registration import BAND

@@ -16,7 +16,7 @@ from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.config.paths import Paths, paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
-from gigaxas.execution.cluster import worker_count
+from gigaxas.execution.cluster import Announce, worker_count
 from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
 from gigaxas.raw.readers.stack import StackSource, describe_stack
 from gigaxas.spatial.clean_up import check_clean_up
@@ -24,7 +24,7 @@ from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
-from gigaxas.workflow.noise import Announce, resolve_noise
+from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.plan import Outline, Plan, acquired_outline, make_plan, simulated_outline, stack_outline
 from gigaxas.workflow.references import ReferenceSet, no_references, read_references
 from gigaxas.workflow.sites import check_sites

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.errors import DamagedError, InputError
+from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import ObservedSites
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.sites import StoredSites, read_sites, write_sites
 from gigaxas.workflow.fingerprints import observed_fingerprint, sites_fingerprint
-from gigaxas.workflow.noise import Announce
 from gigaxas.workflow.observed import beside, find_sites, store_observed
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.site_file import read_site_file

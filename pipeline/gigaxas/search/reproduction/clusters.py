@@ -12,7 +12,7 @@ from gigaxas.errors import InputError
 from gigaxas.search.axes import Axes, checked_components, count_transform, fit_axes
 from gigaxas.search.bounds import (
     Best,
-    Library,
+    PreparedLibrary,
     Query,
     best_of,
     consider,
@@ -169,7 +169,13 @@ def _pilot(y: FloatArray, leading: FloatArray, counts: IntArray) -> int:
 
 @njit(nogil=True, cache=True)
 def _search_cluster(
-    j: int, distance: float, first: int, query: Query, library: Library, clusters: Clusters, best: Best
+    j: int,
+    distance: float,
+    first: int,
+    query: Query,
+    library: PreparedLibrary,
+    clusters: Clusters,
+    best: Best,
 ) -> None:
     """Look at the members of cluster j, its centre at `distance`, that the triangle inequality leaves."""
     bounds, members, stored, _, _, radii = clusters
@@ -207,7 +213,7 @@ def _nearest_centre(y: FloatArray, centres: FloatArray, distances: FloatArray, c
 def _search(
     queries: FloatArray,
     coordinates: FloatArray,
-    library: Library,
+    library: PreparedLibrary,
     clusters: Clusters,
     leading: FloatArray,
     results: Results,

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.search.axes import Axes, checked_components, checked_smooth, count_transform, fit_axes
-from gigaxas.search.bounds import Best, Library, Query, best_of, consider, library_of, update
+from gigaxas.search.bounds import Best, PreparedLibrary, Query, best_of, consider, library_of, update
 from gigaxas.search.definition import (
     ADDITIONS,
     MOVES,
@@ -62,7 +62,7 @@ def fit_tree(
 
 @njit(nogil=True, cache=True)
 def walk_neighbours(
-    query: Query, library: Library, rows: Neighbours, seen: IntArray, mark: int, best: Best
+    query: Query, library: PreparedLibrary, rows: Neighbours, seen: IntArray, mark: int, best: Best
 ) -> None:
     """Walk the neighbours of the nearest so far, move on a nearer one, until the rest must be farther.
 
@@ -98,7 +98,7 @@ def walk_neighbours(
 def _search(
     queries: FloatArray,
     coordinates: FloatArray,
-    library: Library,
+    library: PreparedLibrary,
     tree: Tree,
     rows: Neighbours,
     results: Results,

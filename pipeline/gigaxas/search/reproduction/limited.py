@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.search.axes import checked_components, longest_of, principal_axes, slack_of
-from gigaxas.search.bounds import Library, Query, Rounding, best_of, partial_distance, update
+from gigaxas.search.bounds import PreparedLibrary, Query, Rounding, best_of, partial_distance, update
 from gigaxas.search.definition import ADDITIONS, MULTIPLICATIONS, Found, Results, as_library, run_queries
 from gigaxas.search.neighbours import Neighbours, checked_neighbours
 from gigaxas.search.reproduction.fine import walk_neighbours
@@ -53,7 +53,7 @@ class AxisSearch:
 
     def query(self, spectra: ArrayLike, k: int = 1) -> Found:
         """Return the k nearest entries of spectra (q, E); InputError as `run_queries`."""
-        library = Library(self.library, np.empty((1, 0)), self.rounding)
+        library = PreparedLibrary(self.library, np.empty((1, 0)), self.rounding)
         constants = (len(self.weights), self.coordinates, self.order, library, self.neighbours)
         return run_queries(_search, spectra, self.library, k, self._transform, *constants)
 
@@ -153,7 +153,7 @@ def _search(
     thinned: int,
     coordinates: FloatArray,
     order: Order,
-    library: Library,
+    library: PreparedLibrary,
     rows: Neighbours,
     results: Results,
 ) -> None:

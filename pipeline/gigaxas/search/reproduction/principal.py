@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray
 from gigaxas.search.axes import Axes, checked_components, count_transform, fit_axes
-from gigaxas.search.bounds import Library, Query, best_of, consider, library_of
+from gigaxas.search.bounds import PreparedLibrary, Query, best_of, consider, library_of
 from gigaxas.search.definition import Found, Results, as_library, run_queries
 
 COMPONENTS = 32
@@ -36,7 +36,7 @@ def fit_principal(library: ArrayLike, components: int | None = None) -> Principa
 
 
 @njit(nogil=True, cache=True)
-def _search(queries: FloatArray, coordinates: FloatArray, library: Library, results: Results) -> None:
+def _search(queries: FloatArray, coordinates: FloatArray, library: PreparedLibrary, results: Results) -> None:
     radius = np.empty(2)
     for q in range(len(queries)):
         query, best = Query(queries[q], coordinates[q]), best_of(results, q, radius)
