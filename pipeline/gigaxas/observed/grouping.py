@@ -13,18 +13,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray, IntArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel, contrast_unit
 from gigaxas.observed.window_groups import WindowGroups
-from gigaxas.observed.windows import (
-    Float32Array,
-    Strip,
-    WindowSums,
-    move_to,
-    standardise_pixels,
-    strip_of,
-)
+from gigaxas.observed.windows import Strip, WindowSums, move_to, standardise_pixels, strip_of
 from gigaxas.simd import lane_dot
 
 MOST_NOISE = 6.0
