@@ -154,7 +154,7 @@ def test_an_output_that_may_not_be_written_is_bad_input(run):
     assert "give a folder you may write to" in done.stderr
 
 
-@pytest.mark.parametrize("cluster", ["threads", "local"])
+@pytest.mark.parametrize("cluster", [pytest.param("threads", marks=pytest.mark.slow), "local"])
 def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(tmp_path, cluster):
     run = configure(
         tmp_path,

@@ -228,6 +228,7 @@ def test_workers_die_with_a_local_run_that_is_killed(measured, tmp_path):
     assert_same(maps_of(run), expected)
 
 
+@pytest.mark.slow
 def test_adaptive_workers_and_a_performance_report(measured, tmp_path):
     folder, expected = measured
     run = small(folder, tmp_path / "out", {"adaptive": True, "performance_report": True, "cluster": "local"})
@@ -236,6 +237,7 @@ def test_adaptive_workers_and_a_performance_report(measured, tmp_path):
     assert "<html" in (run.output / "performance.html").read_text()[:3000].lower()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make certificates with")
 def test_a_scheduler_behind_tls_uses_dasks_own_settings(measured, tmp_path):
     folder, expected = measured

@@ -40,6 +40,7 @@ def journal_of(config):
     return sorted((config.output / "journal").glob("compose.*/*.records"))
 
 
+@pytest.mark.slow
 def test_killed_while_composing_goes_on_from_the_last_tile(undisturbed, tmp_path):
     config, classified, expected = undisturbed
     shutil.copytree(classified, tmp_path / "run")

@@ -61,7 +61,7 @@ def upload(folder, address):
     fsspec.filesystem("s3").put(str(folder / "cube.zarr"), address.removeprefix("s3://"), recursive=True)
 
 
-@pytest.mark.parametrize("cluster", ["threads", "local"])
+@pytest.mark.parametrize("cluster", ["threads", pytest.param("local", marks=pytest.mark.slow)])
 def test_cube_and_result_in_an_object_store(measured, endpoint, tmp_path, cluster):
     folder, expected = measured
     bucket = f"s3://{BUCKET}/{cluster}"
