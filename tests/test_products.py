@@ -1,10 +1,8 @@
 """What a run makes and its stages, listed before anything runs; a configuration resolved once."""
 
-import json
-
 import numpy as np
 import pytest
-from gigaxas.checkpoint.owner import OWNER
+from gigaxas.checkpoint import identity
 from gigaxas.config.load import load_config
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
@@ -64,15 +62,18 @@ def test_the_list_tells_bytes_and_tiles_as_the_stages_have_them(settings):
     assert stages["clean-up"].bytes_read == stages["clean-up"].bytes_written == 2 * pixels
 
 
-def test_what_a_stopped_run_has_left_is_told_and_not_that_of_other_code(settings):
+def test_what_a_stopped_run_has_left_is_told_and_not_that_of_other_settings(settings, monkeypatch):
     with pytest.raises(Stop):
         classify(settings, stopped_at("clean-up"))
     assert listed(settings)["sites"] == (1, 1)
     assert listed(settings)["assign"] == (9, 9)
     assert listed(settings)["regions"] == (1, 1)
     assert listed(settings)["clean-up"] == (1, 0)
-    owner = settings.output / OWNER
-    owner.write_text(json.dumps(json.loads(owner.read_text()) | {"code": "of another version"}))
+    other = settings.model_copy(update={"maps": ("chi_square",)})
+    assert listed(other)["assign"] == (9, 0)
+    elsewhere = settings.model_copy(update={"compute": settings.compute.model_copy(update={"workers": 1})})
+    assert listed(elsewhere)["assign"] == (9, 9)
+    monkeypatch.setattr(identity, "code_version", lambda: "another")
     assert listed(settings)["assign"] == (9, 0)
 
 
@@ -116,3 +117,10 @@ def test_everything_wrong_is_said_at_once(settings, tmp_path):
         resolve(wrong)
     for part in (str(frames), str(references), "k_size = 41"):
         assert part in str(told.value)
+
+
+def test_noise_that_is_still_to_be_measured_is_no_default(tmp_path):
+    raw = load_config("configs/sinter-raw.yaml").model_dump(by_alias=True) | {"output": tmp_path / "out"}
+    run = resolve(Config.model_validate(raw | {"noise": {"working_point": "cube"}}))
+    with pytest.raises(InputError, match="which is not made yet"):
+        _ = run.noise

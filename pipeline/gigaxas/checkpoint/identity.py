@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from dask.tokenize import tokenize
 
+from gigaxas.config.schema import Config
 from gigaxas.locations import Location, Url
 from gigaxas.stores.cube import CubeInfo, cube_identity
 from gigaxas.stores.io.folders import exists, stamps
@@ -79,6 +80,12 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return [part for item in value.items() for part in item]
     return list(value) if isinstance(value, list | tuple) else []
+
+
+def settings_mark(config: Config) -> str:
+    """Return what marks a run: the code, and every setting that changes a result or the tiles."""
+    settings = config.model_dump(mode="json", by_alias=True, exclude={"compute"})
+    return digest(code_version(), settings, config.compute.tile)
 
 
 def digest(*parts: Any) -> str:

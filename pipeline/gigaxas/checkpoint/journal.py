@@ -17,6 +17,8 @@ from gigaxas.errors import unwritable
 from gigaxas.stores.io.files import publish_file
 
 EVERY_SECONDS = 2.0
+RUN = "run"
+"""The file beside the records of a stage that holds the mark of the run which opened them last."""
 
 
 @dataclass
@@ -29,6 +31,14 @@ class StageJournal:
     """Added and not yet published."""
     _flushed: float = field(default_factory=time.monotonic)
     """When records were last published, in seconds."""
+
+    def assign_to(self, run: str) -> None:
+        """Note that these records are those of a run with this mark. Raises RunError where it cannot."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(self.folder, error, "made") from None
+        publish_file(self.folder / RUN, run.encode())
 
     def add(self, record: Record) -> None:
         """Take in a tile that is done."""
@@ -72,9 +82,10 @@ def open_stage(journal: Path, stage: str, keys: Sequence[str]) -> StageJournal:
     return StageJournal(journal / f"{name}.{keys[-1]}")
 
 
-def journals_of(journal: Path, stage: str) -> list[StageJournal]:
-    """Return the records of one stage, under whatever key."""
-    return [StageJournal(folder) for folder in sorted(journal.glob(f"{_file_name(stage)}.*"))]
+def journals_of(journal: Path, stage: str, run: str) -> list[StageJournal]:
+    """Return the records of one stage that a run of this mark was the last to open."""
+    folders = sorted(journal.glob(f"{_file_name(stage)}.*"))
+    return [StageJournal(f) for f in folders if (f / RUN).is_file() and (f / RUN).read_text() == run]
 
 
 def _file_name(stage: str) -> str:

@@ -23,6 +23,8 @@ class Ledger:
 
     output: Path
     """The output folder."""
+    run: str = ""
+    """Mark of the run; what a run without one leaves is not listed."""
     keys: dict[str, list[str]] = field(default_factory=dict)
     """Names of the results that each stage has made in this run, by stage."""
     content: dict[str, str] = field(default_factory=dict)
@@ -39,7 +41,10 @@ class Ledger:
         key = stage_key(task, each, constants, self._mark)
         used = self.keys.setdefault(stage, [])
         used.append(key)
-        return open_stage(self.output / JOURNAL, stage, used), key
+        journal = open_stage(self.output / JOURNAL, stage, used)
+        if self.run:
+            journal.assign_to(self.run)
+        return journal, key
 
     def stores(self, constants: Any) -> dict[str, Location]:
         """Return the places among the constants of a stage by the names that records give them."""
@@ -66,11 +71,10 @@ class Ledger:
         return tokenize(location_mark(path), self.content.get(logical(path, self.output)))
 
 
-def recorded_tiles(output: Path, stage: str) -> int:
-    """Return how many tiles of a stage the journal of an output folder has records of."""
-    return len(
-        {record.tile for journal in journals_of(output / JOURNAL, stage) for record in journal.read()[0]}
-    )
+def recorded_tiles(output: Path, stage: str, run: str) -> int:
+    """Return how many tiles of a stage a run of this mark has left records of."""
+    journals = journals_of(output / JOURNAL, stage, run)
+    return len({record.tile for journal in journals for record in journal.read()[0]})
 
 
 def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Record]:

@@ -10,7 +10,6 @@ from gigaxas.errors import InputError
 from gigaxas.locations import Location
 from gigaxas.stores.io.folders import exists, remove
 from gigaxas.stores.io.groups import UNFINISHED, attributes_of, partial_of
-from gigaxas.version import code_version
 
 OWNER = "run.json"
 JOURNAL = "journal"
@@ -69,9 +68,9 @@ def check_links(folder: Path) -> None:
 
 
 def claim(paths: Paths, title: str) -> None:
-    """Make the output folder and write whose it is, where its result lies, and which code works in it."""
+    """Make the output folder and write whose it is and where its result lies."""
     elsewhere = str(paths.result) if paths.has_result_elsewhere else None
-    owner = {"title": title, "result": elsewhere, "code": code_version()}
+    owner = {"title": title, "result": elsewhere}
     if _owner(paths.output) == owner:
         return
     aside = paths.output / f"{OWNER}{TORN}"
@@ -83,11 +82,6 @@ def claim(paths: Paths, title: str) -> None:
         raise InputError(
             f"output: {paths.output} cannot be written ({error.strerror}); give a folder you may write to"
         ) from None
-
-
-def is_of_this_code(folder: Path) -> bool:
-    """Return whether the last run in an output folder was one of just this code."""
-    return _owner(folder).get("code") == code_version()
 
 
 def start_over(paths: Paths) -> None:

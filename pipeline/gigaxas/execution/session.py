@@ -8,6 +8,7 @@ from typing import Any
 from distributed import Client, performance_report
 
 from gigaxas import __version__
+from gigaxas.checkpoint.identity import settings_mark
 from gigaxas.checkpoint.ledger import Ledger, output_mark
 from gigaxas.checkpoint.owner import claim
 from gigaxas.config.paths import Paths
@@ -32,7 +33,8 @@ def open_session(
     """
     folder, compute = paths.output, config.compute
     claim(paths, config.title)
-    events, ledger, mark = Events(folder), Ledger(folder), output_mark(folder)
+    events, mark = Events(folder), output_mark(folder)
+    ledger = Ledger(folder, settings_mark(config))
     with locked(folder):
         events.tell("run started", verb=verb, version=__version__, title=config.title)
         try:

@@ -98,7 +98,8 @@ def ingest(config: Config, progress: Progress = silent, announce: Announce = lam
 def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
     run = resolve(config, announce)
-    wanted = {"sites"} if config.sites.origin == "library" else {"raw fields", "cube", "sites"}
+    needs_cube = run.config.sites.origin != "library" or not run.config.noise.is_given
+    wanted = {"raw fields", "cube", "sites"} if needs_cube else {"sites"}
     products = [product for product in products_of(run) if product.name in wanted]
     with open_session(run.paths, on_threads(config), "sites", progress) as runner:
         run = make_products(products, run, runner, Listener(announce))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gigaxas.checkpoint.ledger import recorded_tiles
-from gigaxas.checkpoint.owner import is_made, is_of_this_code
+from gigaxas.checkpoint.owner import is_made
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
@@ -114,10 +114,10 @@ def _with_done(run: Resolved, product: Product) -> Product:
     """Return a product whose stages tell how many of their tiles are done."""
     if product.is_made:
         return replace(product, stages=[replace(stage, done=stage.tiles) for stage in product.stages])
-    if not (exists(partial_of(product.path)) and is_of_this_code(run.paths.output)):
+    if not exists(partial_of(product.path)):
         return product
     stages = [
-        replace(stage, done=min(stage.tiles, recorded_tiles(run.paths.output, stage.name)))
+        replace(stage, done=min(stage.tiles, recorded_tiles(run.paths.output, stage.name, run.mark)))
         for stage in product.stages
     ]
     return replace(product, stages=stages)

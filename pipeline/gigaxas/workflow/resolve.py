@@ -11,7 +11,7 @@ from dask.utils import format_bytes, parse_bytes
 
 from gigaxas import __version__
 from gigaxas.arrays import FloatArray
-from gigaxas.checkpoint.identity import digest
+from gigaxas.checkpoint.identity import digest, settings_mark
 from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.config.paths import Paths, paths_of
 from gigaxas.config.schema import Config
@@ -39,6 +39,8 @@ class Resolved:
 
     config: Config
     """The settings, the noise in numbers; its working point is open until a cube that tells it is made."""
+    mark: str
+    """Tells runs of other settings or other code."""
     paths: Paths
     """Where it keeps what it makes."""
     energy: FloatArray
@@ -56,8 +58,12 @@ class Resolved:
 
     @property
     def noise(self) -> NoiseModel:
-        """The noise of a normalised spectrum."""
-        assert self.config.noise.is_given, "this noise is measured on the cube, which is made first"
+        """The noise of a normalised spectrum. Raises InputError where it is still to be measured."""
+        if not self.config.noise.is_given:
+            raise InputError(
+                f"noise.working_point: cube is measured on {self.paths.cube}, which is not made yet; make it "
+                "first with gigaxas ingest, or give the numbers"
+            )
         return self.config.noise.model()
 
     @property
@@ -100,7 +106,8 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         model = known.noise.model()
         attempt(lambda: check_sites(known.sites, model, energy, references.names, references.spectra))
     used = references or no_references(energy)
-    run = attempt(lambda: _planned(known or config, paths, energy, used, source, cube))
+    mark = settings_mark(config)
+    run = attempt(lambda: _planned(known or config, mark, paths, energy, used, source, cube))
     if run and run.cube and not run.config.noise.is_given:
         found = run
         run = attempt(lambda: with_cube(found, announce))
@@ -116,7 +123,8 @@ def reopen(config: Config) -> Resolved:
     known = resolve_noise(config, cube)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     sites = read_sites(paths.sites)
-    return Resolved(known, paths, cube.energy, no_references(cube.energy), plan, None, cube, sites)
+    mark, energy = settings_mark(config), cube.energy
+    return Resolved(known, mark, paths, energy, no_references(energy), plan, None, cube, sites)
 
 
 def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
@@ -180,6 +188,7 @@ def _energies(found: CubeInfo | Source | None) -> FloatArray | None:
 
 def _planned(
     config: Config,
+    mark: str,
     paths: Paths,
     energy: FloatArray,
     references: ReferenceSet,
@@ -200,7 +209,7 @@ def _planned(
     check_clean_up(config.clean_up.value, plan.plane)
     _check_memory(config, plan)
     _check_disk(paths.output, plan)
-    return Resolved(config, paths, energy, references, plan, source, cube)
+    return Resolved(config, mark, paths, energy, references, plan, source, cube)
 
 
 def outline_of(config: Config, source: Source | None) -> Outline | None:
