@@ -1,4 +1,4 @@
-"""Noise told by the signal itself: read noise, counting noise, and an uncertainty of the gain (MEASURED 2)."""
+"""Noise told by the signal itself: read noise, counting noise, uncertainty of the gain (MEASURED 2)."""
 
 from dataclasses import dataclass, field
 
