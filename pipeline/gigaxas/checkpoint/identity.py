@@ -67,7 +67,7 @@ def _named(value: Any, mark: Mark) -> Any:
     if isinstance(value, Path | Url):
         return mark(value)
     if isinstance(value, CubeInfo):
-        return cube_identity(value)
+        return [cube_identity(value), _named(value.void, mark), _named(value.mask, mark)]
     parts = _parts(value)
     if is_dataclass(value) and not isinstance(value, type):
         return [type(value).__qualname__, *(_named(part, mark) for part in parts)]

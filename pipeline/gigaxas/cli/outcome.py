@@ -18,6 +18,7 @@ SHOWN_CLUSTERS = 25
 
 def show_summary(out: Console, summary: "Summary") -> None:
     """Print the clusters of a finished result, its truth and its paths."""
+    _show_void(out, summary)
     _show_unknown(out, summary)
     name = "made of" if any(row.finding for row in summary.clusters) else "nearest reference"
     table = Table("label", name, "pixels", "share", "area um2", box=None, pad_edge=False)
@@ -39,6 +40,13 @@ def show_summary(out: Console, summary: "Summary") -> None:
     for name, share, meaning in summary.inexact:
         out.print(f"{name}: {share} ({meaning})")
     show_paths(out, list(summary.paths))
+
+
+def _show_void(out: Console, summary: "Summary") -> None:
+    """Print the share of void pixels by reason; nothing where none is void."""
+    if summary.void:
+        reasons = ", ".join(f"{reason.share:.1%} {reason.meaning}" for reason in summary.void)
+        out.print(f"void       {sum(reason.share for reason in summary.void):.1%} of the pixels: {reasons}")
 
 
 def _show_unknown(out: Console, summary: "Summary") -> None:

@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from gigaxas.config.schema import Noise
     from gigaxas.evaluation.page import StudyResult
     from gigaxas.sites import Proof, SiteAudit
     from gigaxas.spectra import ReadRow
-    from gigaxas.spectra.noise import NoiseModel
+    from gigaxas.spectra.noise import Noise
     from gigaxas.stores.sites import StoredSites
     from gigaxas.workflow.classify import SitesMade
     from gigaxas.workflow.identify import Identified
@@ -124,7 +123,11 @@ def show_matches(out: Console, found: "Identified") -> None:
         out.print(f"and {len(found.left_out) - NAMED:,} more left out")
 
 
-def _noise_line(noise: "Noise | NoiseModel") -> str:
+def _noise_line(noise: "Noise") -> str:
+    from gigaxas.spectra.noise import NoiseModel
+
+    if not isinstance(noise, NoiseModel):
+        return "noise      as the image shows it"
     return (
         f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
         f"A {noise.a:g}, B {noise.b:g}"
@@ -136,9 +139,9 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     from gigaxas.sites import quantiles
 
     config, stored = made.config, made.stored
-    noise, audit = config.noise, stored.audit
+    audit = stored.audit
     show_references(out, made.references)
-    out.print(_noise_line(noise))
+    out.print(_noise_line(made.noise))
     _show_making(out, made)
     if audit is None:
         return

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray, LabelArray
 from gigaxas.components.decide import Decision
-from gigaxas.components.evidence import ClusterEvidence, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.components.nnls import fit
 from gigaxas.components.projection import Frame, make_frame, project
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Composition:
 def plan_composition(
     clusters: ClusterEvidence,
     decisions: Sequence[Decision],
-    noise: NoiseModel,
+    noise: Noise,
     everywhere: bool,
     sum_to_one: bool,
 ) -> CompositionPlan:
@@ -90,7 +90,7 @@ def plan_composition(
             weights,
             fitted,
             (frame.axes.T * clusters.noise[i] ** 2) @ frame.axes,
-            float(pixel_noise(noise, 1.0, clusters.low[i], clusters.step[i])),
+            float(noise.sigma_at(1.0, clusters.low[i], clusters.step[i])),
         )
     return CompositionPlan(components, frame, shares, sum_to_one)
 

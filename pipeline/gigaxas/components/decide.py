@@ -71,6 +71,8 @@ class Rules:
     """The share of a pixel's noise that no model explains."""
     members: int = 2
     """The most members of a mixture, 2 or 3."""
+    flattened: bool = True
+    """Whether a cluster may be another one flattened, as only absorbance can be."""
 
 
 def decide(
@@ -168,8 +170,10 @@ class _Judge:
         same = self._single("same", row, others, self.leaks.same)
         if self._holding([same]):
             return same
-        flattened = self._single("flattened", row, others, self.leaks.chi_square)
-        held = self._holding([flattened, *self._mixtures(row, others, 2)])
+        single = (
+            [self._single("flattened", row, others, self.leaks.chi_square)] if self.rules.flattened else []
+        )
+        held = self._holding([*single, *self._mixtures(row, others, 2)])
         if held:
             return min(held, key=lambda found: found.chi_square / found.freedom)
         three = self._mixtures(row, others, 3) if self.rules.members == 3 else []

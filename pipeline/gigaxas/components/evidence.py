@@ -1,18 +1,14 @@
 """What is known of each cluster before it is judged: its mean spectrum, how sure it is, and its noise."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.noise import NoiseModel, absorbance_variance
 
 PRIOR_PIXELS = 10
 """The camera's noise counts as much as this many pixels where the spread of a cluster is estimated."""
-FEWEST_COUNTS = 2.0
-"""A sample darker than this many times the camera's lowest count is taken to be as dark as that."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +50,3 @@ def mean_variance(standard_error: FloatArray, pixels: IntArray, noise: FloatArra
     spread = np.where(count > 1, count * np.nan_to_num(standard_error) ** 2, 0.0)
     pooled = ((count - 1) * spread + PRIOR_PIXELS * noise**2) / (count - 1 + PRIOR_PIXELS)
     return np.asarray(pooled / count)
-
-
-def pixel_noise(noise: NoiseModel, spectra: Any, low: Any, step: Any) -> FloatArray:
-    """Return the sigma of normalised samples `spectra` of a pixel: [I] Eq. 3 with METHOD's sign.
-
-    `low` is the mean absorbance of the pixel before the edge, `step` its edge step; any shapes that fit.
-    """
-    absorbance = np.asarray(spectra, dtype=np.float64) * step + low
-    counts = np.maximum(noise.c_ref * np.exp(-absorbance), FEWEST_COUNTS * noise.lowest_count)
-    return np.asarray(np.sqrt(absorbance_variance(noise.c_ref, counts, noise.a, noise.b)) / step)

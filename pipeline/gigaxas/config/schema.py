@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +19,8 @@ from pydantic import (
 from gigaxas.locations import Location, location
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.quantity import Quantity
+from gigaxas.spectra.signal_noise import SignalNoise
 
 Range = tuple[float, float]
 PixelCount = Annotated[int, Field(ge=1)]
@@ -211,17 +214,39 @@ class Cube(Section):
 
     path: StoreLocation
     """A Zarr group with the array `mu`."""
+    quantity: Quantity | None = None
+    """What `mu` holds; left out, what its attribute says, or what the data look like."""
+    mask: str | None = None
+    """Source of an image that is 0 where a pixel is void: a file, `file::array`, or a map of the cube."""
     missing_chunks: Literal["error", "void"] = "error"
     """Whether pixels of chunks that are not there are an error or void."""
 
 
-class Noise(Section):
-    """The camera and the working point (counts, absorbance before and after the edge).
+NoiseKind = Literal["camera", "counts", "constant", "measured"]
+"""What the noise of a sample is told by."""
+NOISE_KEYS: dict[str, NoiseKind] = {
+    **dict.fromkeys(("working_point", "frames", "c_ref", "mu_low", "mu_high", "a", "b"), "camera"),
+    **dict.fromkeys(("gain", "read"), "counts"),
+    "sigma": "constant",
+}
+"""The model that each key of the noise belongs to."""
+
+
+class NoiseSection(Section):
+    """The noise of a sample: measured in the image, or given by a camera, by counting, or as a number.
 
     `working_point: cube` takes the means of the cube's own maps for the working point; `frames`, a stack of
     repeated frames of one field, is fitted for the camera's `a` and `b`. `note` says where numbers come from.
     """
 
+    model: NoiseKind | None = None
+    """What tells the noise; left out, the keys given here say so, and without any it is measured."""
+    sigma: Annotated[float, Field(gt=0)] | tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """`constant`: standard deviation of a sample in the cube's unit, one for all energies or one each."""
+    gain: Annotated[float, Field(gt=0)] = 1.0
+    """`counts`: variance a unit of signal; 1 where the cube holds counted events."""
+    read: Annotated[float, Field(ge=0)] = 0.0
+    """`counts`: standard deviation without signal."""
     working_point: Literal["given", "cube"] = "given"
     """Whether the three numbers are given or are means of the cube's own maps."""
     frames: Path | None = None
@@ -240,23 +265,40 @@ class Noise(Section):
     """The camera's B."""
 
     @model_validator(mode="after")
-    def _has_a_value(self) -> "Noise":
+    def _has_a_value(self) -> "NoiseSection":
         given = self.model_fields_set
         if self.working_point == "cube" and given & {"mu_low", "mu_high"}:
             raise ValueError("`working_point: cube` measures mu_low and mu_high: do not give them as well")
         if self.frames and given & {"a", "b"}:
             raise ValueError("`frames` gives a and b: do not give them as well")
-        self.model()
+        foreign = [key for key, kind in NOISE_KEYS.items() if key in given and kind != self.kind]
+        if foreign:
+            raise ValueError(f"{', '.join(foreign)} belong to another model than `{self.kind}`: remove them")
+        if self.kind == "constant" and self.sigma is None:
+            raise ValueError("`model: constant` needs `sigma`, the standard deviation of a sample")
+        self.camera()
         return self
+
+    @property
+    def kind(self) -> NoiseKind | None:
+        """The model that is named, or that the keys given here belong to; None without any."""
+        told = (kind for key, kind in NOISE_KEYS.items() if key in self.model_fields_set)
+        return self.model or next(told, None)
 
     @property
     def is_given(self) -> bool:
         """Whether every number is known without reading a cube or frames."""
-        return self.working_point == "given" and self.frames is None
+        return self.kind != "measured" and self.working_point == "given" and self.frames is None
 
-    def model(self) -> NoiseModel:
-        """Return the noise model of this working point."""
+    def camera(self) -> NoiseModel:
+        """Return the noise of the camera at this working point."""
         return NoiseModel(c_ref=self.c_ref, mu_low=self.mu_low, mu_high=self.mu_high, a=self.a, b=self.b)
+
+    def signal(self) -> SignalNoise:
+        """Return the noise of the models `counts` and `constant`."""
+        if self.kind == "constant":
+            return SignalNoise(np.array(self.sigma, dtype=np.float64))
+        return SignalNoise(np.array(self.read), self.gain)
 
 
 class Simulate(Section):
@@ -283,7 +325,7 @@ class Simulate(Section):
     """Side of a chunk of the cube, in pixels."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Another seed makes another scene and other noise."""
-    noise: Noise | None = None
+    noise: NoiseSection | None = None
     """Working point of the acquisition; left out, that of the sites."""
     raw: RawScan | None = None
     """Raw fields of view to make instead of the cube."""
@@ -295,8 +337,8 @@ class Simulate(Section):
                 "the scene 'inset' takes two reference names in `phases` (background, inset); "
                 "the scene 'sinter' takes none"
             )
-        if self.noise and not self.noise.is_given:
-            raise ValueError("`noise` of a simulated acquisition takes numbers, nothing measured")
+        if self.noise and not (self.noise.is_given and self.noise.kind in (None, "camera")):
+            raise ValueError("`noise` of a simulated acquisition takes a camera's numbers, nothing measured")
         if self.energy_range[0] >= self.energy_range[1]:
             raise ValueError(f"energy_range {list(self.energy_range)} must run from low to high, in eV")
         return self
@@ -352,6 +394,15 @@ class CleanUpSection(Section):
     def value(self) -> CleanUp:
         """The three settings as the kernels take them."""
         return CleanUp(self.k_size, self.p_num, self.fill_void)
+
+
+class VoidSection(Section):
+    """When a pixel of a stack or a cube holds no signal, and so no label."""
+
+    least_step: Annotated[float, Field(ge=0)] = 5.0
+    """Edge step of an absorbance, in its own noise, below which a pixel is void."""
+    least_sum: float | None = None
+    """Sum of an intensity over all energies below which a pixel is void; left out, noise decides."""
 
 
 class Phases(Section):
@@ -421,8 +472,10 @@ class Config(Section):
     """A simulated scene."""
     ingest: Ingest | None = None
     """Raw counts or a stack."""
-    noise: Noise = Noise()
-    """The camera and the working point."""
+    noise: NoiseSection = NoiseSection()
+    """What the noise of a sample is told by."""
+    void: VoidSection = VoidSection()
+    """Which pixels hold no signal."""
     clean_up: CleanUpSection = CleanUpSection()
     """The spatial clean-up."""
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
@@ -491,4 +544,9 @@ class Config(Section):
     @property
     def acquisition(self) -> NoiseModel:
         """The noise of the simulated acquisition."""
-        return ((self.simulate and self.simulate.noise) or self.noise).model()
+        return ((self.simulate and self.simulate.noise) or self.noise).camera()
+
+    @property
+    def noise_kind(self) -> NoiseKind:
+        """What tells the noise: what the section says; without one the image, or the simulated scene."""
+        return self.noise.kind or ("camera" if self.simulate else "measured")

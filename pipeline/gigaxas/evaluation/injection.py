@@ -12,7 +12,7 @@ from gigaxas.evaluation.methods import classify_image, join_sites
 from gigaxas.evaluation.score import FOUND
 from gigaxas.observed import NoiseLevel, ObservedSites, observe_block, sites_of_groups
 from gigaxas.sites import cross_distance
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 INJECT_SIZES = (3, 4, 5, 6, 7, 10)
 INJECT_Z = (2.0, 3.0, 4.0, 6.0, 8.0)
@@ -58,7 +58,7 @@ class SiteSource:
     given: FloatArray
     """(m, E) sites that are given, none or more."""
 
-    def sites(self, observe: Callable[[], ObservedSites], noise: NoiseModel, limit: float) -> FloatArray:
+    def sites(self, observe: Callable[[], ObservedSites], noise: Noise, limit: float) -> FloatArray:
         """Return the sites; `observe` is asked for those of the data only where these are wanted."""
         return join_sites(observe().spectra, self.given, noise, limit) if self.observing else self.given
 
@@ -97,7 +97,7 @@ def inject(
     label: LabelArray,
     sites: FloatArray,
     towards: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     level: NoiseLevel,
     source: SiteSource,
 ) -> Injected:
@@ -119,7 +119,7 @@ def inject(
 
 
 def _needles(
-    plan: InjectionPlan, label: LabelArray, sites: FloatArray, towards: FloatArray, noise: NoiseModel
+    plan: InjectionPlan, label: LabelArray, sites: FloatArray, towards: FloatArray, noise: Noise
 ) -> Iterator[tuple[tuple[slice, slice], FloatArray]]:
     for (y, x), size, z, which in zip(plan.first, plan.sizes, plan.z, plan.towards, strict=True):
         start = sites[int(label[y, x]) - 1]
@@ -127,7 +127,7 @@ def _needles(
         yield (slice(y, y + size), slice(x, x + size)), _shift(start, towards[far] - start, z, noise)
 
 
-def _shift(start: FloatArray, direction: FloatArray, z: float, noise: NoiseModel) -> FloatArray:
+def _shift(start: FloatArray, direction: FloatArray, z: float, noise: Noise) -> FloatArray:
     """Return the multiple of a direction that leads z away from a spectrum."""
     high = 1.0
     while _z(start, start + high * direction, noise) < z and high < 64.0:
@@ -139,7 +139,7 @@ def _shift(start: FloatArray, direction: FloatArray, z: float, noise: NoiseModel
     return np.asarray(high * direction)
 
 
-def _z(one: FloatArray, other: FloatArray, noise: NoiseModel) -> float:
+def _z(one: FloatArray, other: FloatArray, noise: Noise) -> float:
     there, back = cross_distance(one[None], other[None], noise)
     return float(0.5 * (there[0, 0] + back[0, 0]))
 

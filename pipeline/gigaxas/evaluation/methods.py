@@ -15,7 +15,7 @@ from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
 from gigaxas.spatial.regions import clean_up_map
 from gigaxas.spectra import standardise
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 AXES = 10
 """Principal components that general clustering works on; it fails in 178 dimensions of noise."""
@@ -34,13 +34,13 @@ class Maps:
     """(h, w) filled."""
 
 
-def library_sites(references: FloatArray, noise: NoiseModel, trials: int = 10_000) -> FloatArray:
+def library_sites(references: FloatArray, noise: Noise, trials: int = 10_000) -> FloatArray:
     """Return the published sites (m, E) of references (n, E): pairs, trials, average linkage."""
     names = [str(k) for k in range(len(references))]
     return build_sites(names, references, noise, trials=trials, method="average").spectra
 
 
-def join_sites(observed: FloatArray, given: FloatArray, noise: NoiseModel, limit: float = 1e-4) -> FloatArray:
+def join_sites(observed: FloatArray, given: FloatArray, noise: Noise, limit: float = 1e-4) -> FloatArray:
     """Return sites that were observed (m, E), then those given (n, E) farther away than the limit."""
     if not len(given):
         return observed

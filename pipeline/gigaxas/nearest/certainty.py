@@ -13,7 +13,7 @@ from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.nearest import Assignment
 from gigaxas.sites import cross_distance
 from gigaxas.spectra import standardise
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 MAPS = {
     "chi_square": "chi-square of a pixel against its site per degree of freedom, by the camera model; near 1",
@@ -33,7 +33,7 @@ class Certainty:
     """(m, m) log odds of the nearest over the runner-up per difference of correlation, for `runner_up`."""
 
 
-def prepare_certainty(spectra: FloatArray, noise: NoiseModel, maps: Sequence[str]) -> Certainty | None:
+def prepare_certainty(spectra: FloatArray, noise: Noise, maps: Sequence[str]) -> Certainty | None:
     """Return what these maps need of site spectra (m, E), None for no map; InputError as `noise.sigma`."""
     if not maps:
         return None
@@ -68,7 +68,7 @@ def certainty_maps(
     return maps
 
 
-def _gain(spectra: FloatArray, noise: NoiseModel) -> FloatArray:
+def _gain(spectra: FloatArray, noise: Noise) -> FloatArray:
     """Return 2 z^2 / (1 - r) of every pair: log odds are this times the difference of the correlations."""
     z, _ = cross_distance(spectra, spectra, noise)
     t = standardise(spectra)

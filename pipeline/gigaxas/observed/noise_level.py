@@ -11,7 +11,7 @@ from scipy.special import chdtri, ndtri
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.observed.windows import move_to, standardise_pixels, strip_of
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 LOWEST_SIGNAL = 0.5
 """Share of a pixel's squares that must be spectrum, not noise, for it to tell anything of the noise level."""
@@ -102,7 +102,7 @@ def sample_windows(image: NDArray[Any], k_size: int, invalid: int | None = None)
 
 def level_of_samples(
     samples: Sequence[WindowSample],
-    noise: NoiseModel,
+    noise: Noise,
     k_size: int,
     p_num: int,
     error: float,
@@ -120,7 +120,7 @@ def level_of_samples(
 
 
 def find_level(
-    statistics: FloatArray, spectrum: FloatArray, noise: NoiseModel, k_size: int, p_num: int, error: float
+    statistics: FloatArray, spectrum: FloatArray, noise: Noise, k_size: int, p_num: int, error: float
 ) -> NoiseLevel:
     """Find the level from the statistics of sample windows (n, 3), see `WindowSample`.
 
@@ -161,7 +161,7 @@ def find_level(
     )
 
 
-def noise_profile(noise: NoiseModel, spectrum: FloatArray) -> tuple[FloatArray, float]:
+def noise_profile(noise: Noise, spectrum: FloatArray) -> tuple[FloatArray, float]:
     """Return a standardised spectrum's variance at each energy, as shares (E,), and their sum.
 
     `spectrum` (E,) is normalised absorbance. Raises InputError for counts below the camera's lower bound.

@@ -15,7 +15,7 @@ from gigaxas.observed.sampling import block_grid, sample_grid
 from gigaxas.observed.selection import select_sites
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.tiles import flat
 
 
@@ -39,7 +39,7 @@ class ObservedSites:
 
 def observe_sites(
     image: NDArray[Any],
-    noise: NoiseModel,
+    noise: Noise,
     k_size: int = 5,
     p_num: int = 23,
     error: float = 1e-4,

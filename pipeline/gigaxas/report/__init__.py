@@ -15,6 +15,7 @@ from gigaxas.report.figure import write_label_png
 from gigaxas.report.page import render_report, write_report
 from gigaxas.report.seams import write_seams_png
 from gigaxas.report.sites import site_pictures, write_proof_png, write_sites_png
+from gigaxas.report.views import VoidView, void_views
 
 __all__ = [
     "DIFFERS_BELOW",
@@ -26,8 +27,10 @@ __all__ = [
     "ReportData",
     "Truth",
     "TruthRow",
+    "VoidView",
     "render_report",
     "site_pictures",
+    "void_views",
     "write_label_png",
     "write_proof_png",
     "write_report",

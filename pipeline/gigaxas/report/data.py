@@ -1,7 +1,7 @@
 """What a report shows: plain records, checked once, free of files and graphs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,8 @@ class ReportData:
     """A row for every label of the map."""
     states: Mapping[str, int]
     """Pixels of each state in the whole map."""
+    void: Mapping[str, int] = field(default_factory=dict)
+    """Void pixels of the whole map by reason."""
     density: FloatArray | None = None
     """Iron density mu_high - mu_low, where the cube tells it."""
     correlation: FloatArray | None = None
@@ -175,7 +177,7 @@ class ReportData:
     """Names of all sites, by label from 1."""
     parameters: Sequence[tuple[str, str, str]] = ()
     """Name, value and meaning of what the run was told."""
-    noise: Mapping[str, float | str] | None = None
+    noise: Mapping[str, Any] | None = None
     """Parameters of the noise by name."""
     timings: Sequence[tuple[str, float]] = ()
     """Every stage with its seconds."""

@@ -29,6 +29,9 @@ _NOISE_MEANINGS = {
     "mu_high": "mean absorbance after the edge",
     "a": "camera: variance per count",
     "b": "camera: variance at no light, subtracted",
+    "quantity": "what the samples of the cube are",
+    "sigma": "noise of a typical sample",
+    "measured": "what uniform areas of the image show",
 }
 
 _LEGEND_LARGEST = 8

@@ -11,6 +11,7 @@ from gigaxas.report import layers
 from gigaxas.report.chart import Chart, spectrum_chart
 from gigaxas.report.data import STATE_NAMES, ClusterRow, ReportData
 from gigaxas.report.palette import cluster_colours, state_colours
+from gigaxas.spectra.void import VOID_MEANINGS
 
 MINOR_SHARE = 0.01
 """Share of the labelled pixels below which a cluster is named among the minor ones."""
@@ -78,6 +79,20 @@ class StateView:
     """Pixels of it in the whole map."""
     share: float
     """Its share of the whole map, 0 to 1."""
+    reasons: Sequence["VoidView"] = ()
+    """Why pixels have it, where several reasons lead to it."""
+
+
+@dataclass(frozen=True)
+class VoidView:
+    """One reason why pixels are void."""
+
+    meaning: str
+    """What it says."""
+    pixels: int
+    """Pixels of it in the whole map."""
+    share: float
+    """Their share of the whole map, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -172,10 +187,24 @@ def state_views(data: ReportData) -> list[StateView]:
     """Return the five states in order."""
     total = max(1, data.total_pixels)
     return [
-        StateView(name, STATE_MEANINGS[name], colour, pixels, pixels / total)
+        StateView(
+            name,
+            STATE_MEANINGS[name],
+            colour,
+            pixels,
+            pixels / total,
+            void_views(data) if name == "void" else (),
+        )
         for name, colour in zip(STATE_NAMES, state_colours(), strict=True)
         for pixels in [data.states.get(name, 0)]
     ]
+
+
+def void_views(data: ReportData) -> list[VoidView]:
+    """Return the reasons of void pixels, the most frequent first."""
+    total = max(1, data.total_pixels)
+    ordered = sorted(data.void.items(), key=lambda item: -item[1])
+    return [VoidView(VOID_MEANINGS[reason], pixels, pixels / total) for reason, pixels in ordered]
 
 
 def correlation_view(data: ReportData) -> CorrelationView | None:

@@ -2,6 +2,7 @@
 
 from gigaxas.simulate.counts import RESIN, EdgeWindows, SimulatedBlock, edge_windows, simulate_block
 from gigaxas.simulate.library import modelled_library
+from gigaxas.simulate.noise import noisy_field
 from gigaxas.simulate.scene import Scene, inset_scene, sinter_scene
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "edge_windows",
     "inset_scene",
     "modelled_library",
+    "noisy_field",
     "simulate_block",
     "sinter_scene",
 ]

@@ -9,7 +9,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix, nearest_error, scale, z_limit
 from gigaxas.sites.table import Mixtures, SiteTable
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.standardisation import standardise
 
 NEIGHBOURS = 10
@@ -45,7 +45,7 @@ class SiteAudit:
 def audit_sites(
     table: SiteTable,
     candidates: Mixtures | None,
-    noise: NoiseModel,
+    noise: Noise,
     *,
     limit: float = 1e-4,
     seed: int = 0,

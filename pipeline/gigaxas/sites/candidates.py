@@ -9,7 +9,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix, check_same_energies
 from gigaxas.sites.spacing import Criterion, SpacingFilter
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 Draw = Literal["standards", "candidates"]
 
@@ -43,7 +43,7 @@ def mix_pairs(standards: FloatArray) -> FloatArray:
 def grow_candidates(
     candidates: FloatArray,
     standards: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     trials: int = 10_000,
     accept: float = 0.01,
     draw: Draw = "standards",
@@ -67,7 +67,7 @@ def grow_candidates(
 def grow(
     candidates: FloatArray,
     standards: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     trials: int = 10_000,
     accept: float = 0.01,
     draw: Draw = "standards",

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites import pairs
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.standardisation import standardise
 
 MEMORY_LIMIT = 3 * 2**30
@@ -25,7 +25,7 @@ class Scaled:
     """(n, E) variance that noise gives them, (sigma / n1)^2."""
 
 
-def scale(spectra: FloatArray, noise: NoiseModel) -> Scaled:
+def scale(spectra: FloatArray, noise: Noise) -> Scaled:
     """Return what z needs of normalised spectra (n, E).
 
     Raises InputError for a flat or non-finite spectrum and for one with a count below the camera's lowest.
@@ -37,7 +37,7 @@ def scale(spectra: FloatArray, noise: NoiseModel) -> Scaled:
     return Scaled(np.ascontiguousarray(t), (noise.sigma(spectra) / length) ** 2)
 
 
-def site_distance(spectra: FloatArray, noise: NoiseModel) -> FloatArray:
+def site_distance(spectra: FloatArray, noise: Noise) -> FloatArray:
     """Return mean z (n, n) of normalised spectra (n, E): (z12 + z21) / 2 of [I] Eq. 5.
 
     Symmetric, zero on the diagonal and between identical spectra. Raises InputError for spectra that `scale`
@@ -46,12 +46,12 @@ def site_distance(spectra: FloatArray, noise: NoiseModel) -> FloatArray:
     return _square(spectra, noise, use_error=False)
 
 
-def site_error(spectra: FloatArray, noise: NoiseModel) -> FloatArray:
+def site_error(spectra: FloatArray, noise: Noise) -> FloatArray:
     """Return the discrimination error (n, n), [I] Eq. 1, of spectra (n, E); 0.5 on the diagonal."""
     return _square(spectra, noise, use_error=True)
 
 
-def cross_distance(left: FloatArray, right: FloatArray, noise: NoiseModel) -> tuple[FloatArray, FloatArray]:
+def cross_distance(left: FloatArray, right: FloatArray, noise: Noise) -> tuple[FloatArray, FloatArray]:
     """Return z12 and z21 (n, m) of normalised spectra (n, E) and (m, E): noise on the left, on the right."""
     rows, columns = scale(left, noise), scale(right, noise)
     check_same_energies(rows.t, columns.t)
@@ -115,7 +115,7 @@ def check_square_memory(n: int) -> None:
         )
 
 
-def _square(spectra: FloatArray, noise: NoiseModel, use_error: bool) -> FloatArray:
+def _square(spectra: FloatArray, noise: Noise, use_error: bool) -> FloatArray:
     scaled = scale(spectra, noise)
     n = scaled.t.shape[0]
     check_square_memory(n)

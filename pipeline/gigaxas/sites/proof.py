@@ -7,7 +7,7 @@ import numpy as np
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix, site_error
-from gigaxas.spectra.noise import NoiseModel, sigma_counts
+from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.standardisation import standardise
 
 
@@ -34,7 +34,7 @@ class Proof:
 
 def prove_error(
     spectra: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     *,
     pairs: int = 50,
     draws: int = 10_000,
@@ -60,29 +60,11 @@ def prove_error(
     return Proof(chosen, np.mean(both_ways, axis=1), expected, deviation, draws)
 
 
-def noisy_spectra(
-    spectrum: FloatArray, noise: NoiseModel, draws: int, generator: np.random.Generator
-) -> FloatArray:
-    """Return normalised spectra (draws, E) of one spectrum (E,), noise drawn on both of its counts."""
-    c_trans = noise.counts(np.broadcast_to(spectrum, (draws, spectrum.size)))
-    c_ref = np.full_like(c_trans, noise.c_ref)
-    noisy = [
-        counts + sigma_counts(counts, noise.a, noise.b) * generator.standard_normal(counts.shape)
-        for counts in (c_ref, c_trans)
-    ]
-    if min(counts.min() for counts in noisy) < noise.lowest_count:
-        raise InputError(
-            f"noise carries counts below the camera's lowest count of {noise.lowest_count:.4g}: the "
-            "working point is too dark for its error rate to be measured; give more counts"
-        )
-    return noise.normalised(*noisy)
-
-
 def _mistakes(
-    spectrum: FloatArray, other: FloatArray, noise: NoiseModel, draws: int, generator: np.random.Generator
+    spectrum: FloatArray, other: FloatArray, noise: Noise, draws: int, generator: np.random.Generator
 ) -> float:
     """Return the share of noisy copies of a spectrum (E,) that correlate better with the other one."""
-    noisy = standardise(noisy_spectra(spectrum, noise, draws, generator))
+    noisy = standardise(noise.draw(np.broadcast_to(spectrum, (draws, spectrum.size)), generator))
     own, wrong = standardise(np.stack([spectrum, other]))
     return float(np.mean(noisy @ wrong > noisy @ own))
 

@@ -9,13 +9,13 @@ from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix, scale, site_distance, z_limit
 from gigaxas.sites.linkage import average_groups
 from gigaxas.sites.spacing import first_come
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 Method = Literal["average", "net"]
 
 
 def reduce_sites(
-    candidates: FloatArray, noise: NoiseModel, limit: float = 1e-4, method: Method = "average"
+    candidates: FloatArray, noise: Noise, limit: float = 1e-4, method: Method = "average"
 ) -> FloatArray:
     """Return the sites (m, E) of normalised candidates (n, E), numbered by their lowest candidate.
 
@@ -30,7 +30,7 @@ def reduce_sites(
 
 
 def group_candidates(
-    candidates: FloatArray, noise: NoiseModel, limit: float = 1e-4, method: Method = "average"
+    candidates: FloatArray, noise: Noise, limit: float = 1e-4, method: Method = "average"
 ) -> IntArray:
     """Return the 0-based site (n,) each candidate (n, E) is averaged into; -1 where in none (`net`)."""
     threshold = z_limit(limit, "limit")

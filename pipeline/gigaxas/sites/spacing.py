@@ -13,7 +13,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import Scaled, scale, z_limit
 from gigaxas.sites.pairs import LANES, error_of, pack_into, pair_sums, z_of
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 Criterion = Literal["z", "error"]
 
@@ -50,7 +50,7 @@ class SpacingFilter:
     """A growing array of normalised spectra (n, E), each farther than a limit from those before, or given."""
 
     def __init__(
-        self, spectra: FloatArray, noise: NoiseModel, more: int, accept: float, criterion: Criterion
+        self, spectra: FloatArray, noise: Noise, more: int, accept: float, criterion: Criterion
     ) -> None:
         """Start with `spectra`, with memory for `more`; InputError for a bad `accept` or `criterion`."""
         if criterion not in ("z", "error"):

@@ -13,7 +13,7 @@ from gigaxas.sites.candidates import Draw, Growth, check_draw, grow, mix
 from gigaxas.sites.distance import as_matrix, check_square_memory
 from gigaxas.sites.reduction import Method, group_candidates, group_means
 from gigaxas.sites.spacing import Criterion
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 
 _NAMED_SHARE = 0.005
 _NAMED_MOST = 5
@@ -46,7 +46,7 @@ class SiteTable:
 def build_sites(
     names: Sequence[str],
     standards: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     *,
     mixtures: Literal["pairs", "none"] = "pairs",
     trials: int = 0,
@@ -90,7 +90,7 @@ def check_recipe(
 
 def build_candidates(
     standards: FloatArray,
-    noise: NoiseModel,
+    noise: Noise,
     *,
     mixtures: Literal["pairs", "none"] = "pairs",
     trials: int = 0,
@@ -118,7 +118,7 @@ def build_candidates(
 def reduce_table(
     names: Sequence[str],
     candidates: Mixtures,
-    noise: NoiseModel,
+    noise: Noise,
     *,
     limit: float = 1e-4,
     method: Method = "average",

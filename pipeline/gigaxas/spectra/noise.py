@@ -5,8 +5,8 @@ misprint). Below B / A counts the model has no value. These formulas stand here 
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numba.extending import register_jitable
@@ -20,6 +20,46 @@ CAMERA_B = 63.003
 SIGNIFICANT_STEP = 5.0
 """Times its own noise that an edge step must be; below, the pixel holds no usable element and is void."""
 _REWEIGHTINGS = 20
+FEWEST_COUNTS = 2.0
+"""A sample darker than this many times the camera's lowest count is taken to be as dark as that."""
+
+
+class Noise(Protocol):
+    """What every decision takes its noise from: the spread of a sample, in the unit of the spectra."""
+
+    @property
+    def space(self) -> FloatArray:
+        """Correlation (2 r + 1, 2 r + 1) of the noise of a pixel with its neighbours'; 1 in the middle."""
+        ...
+
+    @property
+    def energy(self) -> FloatArray:
+        """Correlation (lags,) of the noise with that at the next energies; 1 first."""
+        ...
+
+    def excess(self, mean: FloatArray, energies: int) -> FloatArray:
+        """Return what counting adds to the variance of a chi-square over energies at mean signals (n,)."""
+        ...
+
+    def sigma(self, spectra: FloatArray) -> FloatArray:
+        """Return the standard deviation (..., E) of the samples of spectra (..., E)."""
+        ...
+
+    def sigma_at(self, spectra: Any, low: Any, step: Any) -> FloatArray:
+        """Return the same for pixels of this absorbance before the edge and this edge step; no error."""
+        ...
+
+    def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Return spectra (..., E) with this noise drawn on every sample."""
+        ...
+
+    def scaled(self, factor: float) -> Self:
+        """Return the noise whose standard deviation is larger by a factor."""
+        ...
+
+    def record(self) -> dict[str, Any]:
+        """Return the numbers of the noise by name, as JSON takes them."""
+        ...
 
 
 @register_jitable
@@ -95,6 +135,20 @@ class NoiseModel:
         return self.b / self.a
 
     @property
+    def space(self) -> FloatArray:
+        """The pixels of a camera are independent."""
+        return np.ones((1, 1))
+
+    @property
+    def energy(self) -> FloatArray:
+        """So are its frames."""
+        return np.ones(1)
+
+    def excess(self, mean: FloatArray, energies: int) -> FloatArray:
+        """Counts of a camera are many enough to be normal."""
+        return np.zeros(np.shape(mean))
+
+    @property
     def edge_step(self) -> float:
         """The absorbance that a normalised value of 1 stands for."""
         return self.mu_high - self.mu_low
@@ -120,6 +174,41 @@ class NoiseModel:
             raise InputError(f"noise: {bad} of {spectra.size} samples are not finite; mask them first")
         noise = sigma_absorbance(np.asarray(self.c_ref), self.counts(spectra), self.a, self.b)
         return np.asarray(noise / self.edge_step)
+
+    def sigma_at(self, spectra: Any, low: Any, step: Any) -> FloatArray:
+        """Return the sigma of normalised samples of pixels, [I] Eq. 3 with METHOD's sign; shapes that fit.
+
+        `low` is the mean absorbance of the pixels before the edge, `step` their edge step.
+        """
+        absorbance = np.asarray(spectra, dtype=np.float64) * step + low
+        counts = np.maximum(self.c_ref * np.exp(-absorbance), FEWEST_COUNTS * self.lowest_count)
+        return np.asarray(np.sqrt(absorbance_variance(self.c_ref, counts, self.a, self.b)) / step)
+
+    def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Return normalised spectra (..., E) with noise drawn on both of their counts.
+
+        Raises InputError where noise carries a count below the camera's lowest.
+        """
+        c_trans = self.counts(spectra)
+        c_ref = np.full_like(c_trans, self.c_ref)
+        noisy = [
+            counts + sigma_counts(counts, self.a, self.b) * generator.standard_normal(counts.shape)
+            for counts in (c_ref, c_trans)
+        ]
+        if min(counts.min() for counts in noisy) < self.lowest_count:
+            raise InputError(
+                f"noise carries counts below the camera's lowest count of {self.lowest_count:.4g}: the "
+                "working point is too dark for its error rate to be measured; give more counts"
+            )
+        return self.normalised(*noisy)
+
+    def scaled(self, factor: float) -> Self:
+        """Return the model with the light that makes its noise larger by a factor."""
+        return replace(self, c_ref=self.c_ref / factor**2)
+
+    def record(self) -> dict[str, Any]:
+        """Return the five numbers by name."""
+        return asdict(self)
 
 
 def sigma_absorbance(

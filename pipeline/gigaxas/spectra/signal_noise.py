@@ -1,6 +1,7 @@
 """Noise told by the signal itself: read noise, counting noise, uncertainty of the gain (MEASURED 2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -9,13 +10,15 @@ from gigaxas.errors import InputError
 
 INDEPENDENT_PIXELS = np.ones((1, 1))
 INDEPENDENT_ENERGIES = np.ones(1)
+FEWEST_COUNTED = 0.1
+"""Counted events below which noise is taken to be that of so many: none at all would have no noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class SignalNoise:
     """Variance = read^2 + gain (s - origin) + flat^2 (s - origin)^2 of a sample s, in the cube's own unit.
 
-    Signals below the origin count as at it. Raises InputError for numbers that no noise can have.
+    Signals below the origin count as just above it. Raises InputError for numbers that no noise can have.
     """
 
     read: FloatArray
@@ -44,7 +47,7 @@ class SignalNoise:
 
     def variance(self, signal: FloatArray) -> FloatArray:
         """Return the variance (..., E) of samples (..., E)."""
-        above = np.maximum(np.asarray(signal, dtype=np.float64) - self.origin, 0.0)
+        above = np.maximum(np.asarray(signal, dtype=np.float64) - self.origin, FEWEST_COUNTED * self.gain)
         return np.asarray(np.square(self.read) + self.gain * above + np.square(self.flat * above))
 
     def sigma(self, spectra: FloatArray) -> FloatArray:
@@ -57,3 +60,47 @@ class SignalNoise:
         if bad:
             raise InputError(f"noise: {bad} of {spectra.size} samples are not finite; mask them first")
         return np.asarray(np.sqrt(self.variance(spectra)))
+
+    def sigma_at(self, spectra: Any, low: Any, step: Any) -> FloatArray:
+        """Return the sigma of samples; the signal alone tells it, whatever `low` and `step` are."""
+        return np.asarray(np.sqrt(self.variance(spectra)))
+
+    def excess(self, mean: FloatArray, energies: int) -> FloatArray:
+        """Return what counting adds to the variance of a chi-square over energies at mean signals (n,).
+
+        Few counts scatter more widely than a normal distribution: the fourth cumulant of gain x Poisson is
+        gain^3 x mean.
+        """
+        mean = np.asarray(mean, dtype=np.float64)
+        variance = np.broadcast_to(self.variance(mean[..., None]), (*mean.shape, np.size(self.read)))
+        fourth = self.gain**3 * np.maximum(mean - self.origin, 0.0)
+        return np.asarray(energies * np.mean(fourth[..., None] / np.maximum(variance, 1e-300) ** 2, axis=-1))
+
+    def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Return spectra (..., E) with independent noise drawn on every sample."""
+        spectra = np.asarray(spectra, dtype=np.float64)
+        return spectra + self.sigma(spectra) * generator.standard_normal(spectra.shape)
+
+    def scaled(self, factor: float) -> Self:
+        """Return the noise whose standard deviation is larger by a factor."""
+        return replace(
+            self, read=np.asarray(self.read) * factor, gain=self.gain * factor**2, flat=self.flat * factor
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the numbers by name, arrays as lists."""
+        return {part.name: np.asarray(getattr(self, part.name)).tolist() for part in fields(self)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """Return the noise of such a record. Raises InputError where it holds none."""
+        try:
+            read, space, energy = (
+                np.array(record[name], dtype=np.float64) for name in ("read", "space", "energy")
+            )
+            gain, flat, origin = (float(record[name]) for name in ("gain", "flat", "origin"))
+            return cls(read, gain, flat, origin, space, energy)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"noise: {error!r}; expected read, gain, flat, origin, space and energy"
+            ) from None

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
+from gigaxas.spectra.quantity import QUANTITIES, Quantity
+from gigaxas.spectra.void import VoidRule
 from gigaxas.stores.io.chunks import (
     MOST_CHUNKS,
     create_array,
@@ -40,6 +42,7 @@ MAPS: dict[str, tuple[str, str]] = {
 UNITS = ("eV", "1/cm")
 LOSSLESS = "lossless"
 QUANTISED = "quantised_step"
+QUANTITY = "quantity"
 LARGEST_CHUNK = 4 * 2**30
 MOST_ENERGIES = 100_000
 LONGEST_SIDE = 1_000_000
@@ -73,6 +76,12 @@ class CubeInfo:
     """What it was made of, where gigaxas made it."""
     sparse: bool = False
     """Whether a missing chunk holds no signal; otherwise it is an error."""
+    quantity: Quantity | None = None
+    """What `mu` says that it holds: normalised, absorbance or intensity."""
+    void: VoidRule | None = None
+    """What a pixel must show to hold a signal; None where only invalid samples make it void."""
+    mask: Location | None = None
+    """A store with a map `mask` that is 0 where a pixel is void."""
     step: int = 1
     """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
 
@@ -99,11 +108,12 @@ def create_cube(
     plain: np.dtype[Any] | None = None,
     unit: str = "eV",
     step: int = 1,
+    quantity: Quantity | None = None,
 ) -> None:
     """Make an empty cube with these of MAPS; what it does not hold yet counts as invalid.
 
     Samples are absorbance coded in uint16, rounded to multiples of `step`, or anything, as it is, of the type
-    `plain` (uint16 or float32).
+    `plain` (uint16 or float32); `quantity` says what they are.
     """
     create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
     save_array(path, "energy", energy, ("energy",), units=unit, long_name="photon energy")
@@ -117,7 +127,7 @@ def create_cube(
         dtype=plain or "uint16",
         dims=DIMS,
         fill_value=0 if plain else INVALID,
-        attributes={"long_name": "signal"} if plain else {**CODED, QUANTISED: step},
+        attributes=_named(plain, step) | ({QUANTITY: quantity} if quantity else {}),
     )
     if step > 1:
         create_array(
@@ -141,6 +151,10 @@ def create_cube(
             dims=("y", "x"),
             attributes={"long_name": meaning},
         )
+
+
+def _named(plain: np.dtype[Any] | None, step: int) -> dict[str, Any]:
+    return {"long_name": "signal"} if plain else {**CODED, QUANTISED: step}
 
 
 def write_tile(path: Location, tile: Tile, mu: NDArray[np.float32], **maps: NDArray[Any]) -> None:
@@ -197,6 +211,9 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
     if wrong:
         raise InputError("\n".join(f"{path}: {line}" for line in wrong))
     attributes: dict[str, Any] = dict(array.attrs)
+    quantity = attributes.get(QUANTITY)
+    if quantity not in (None, *QUANTITIES):
+        raise InputError(f"{path}: {MU} holds {quantity!r}, expected one of {', '.join(QUANTITIES)}")
     invalid = attributes.get("_FillValue", attributes.get("missing_value"))
     return CubeInfo(
         path=path,
@@ -211,6 +228,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
         fingerprint=root.get("fingerprint"),
         sparse=sparse,
+        quantity=quantity,
         step=int(attributes.get(QUANTISED, 1)),
     )
 

@@ -1,7 +1,7 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ from gigaxas.errors import DamagedError, InputError
 from gigaxas.locations import Location, location
 from gigaxas.nearest import certainty
 from gigaxas.spatial.cluster_sums import ClusterSpectra
+from gigaxas.spectra.void import VOID_REASONS
 from gigaxas.stores.io.checksums import WholeStore
 from gigaxas.stores.io.chunks import create_array, open_array, read, save_array, write
 from gigaxas.stores.io.folders import exists
@@ -26,8 +27,13 @@ MAPS = {
     "label": "final label; 0 is void",
     "state": "why a pixel has its label",
     "correlation": "Pearson correlation with the assigned site",
+    "void_reason": "why a pixel holds no signal",
 }
-TYPES: dict[str, Any] = {"state": np.uint8, **dict.fromkeys(("correlation", *certainty.MAPS), np.float32)}
+TYPES: dict[str, Any] = {
+    "state": np.uint8,
+    "void_reason": np.uint8,
+    **dict.fromkeys(("correlation", *certainty.MAPS), np.float32),
+}
 
 # What programs that know the CF conventions look for beside name and units.
 GLOBAL = {
@@ -41,7 +47,19 @@ MORE: dict[str, dict[str, Any]] = {
     "site": {"ancillary_variables": "correlation"},
     "state": {"flag_values": list(range(len(STATES))), "flag_meanings": " ".join(STATES)},
     "correlation": {"valid_range": [-1.0, 1.0]},
+    "void_reason": {"flag_values": list(range(len(VOID_REASONS))), "flag_meanings": " ".join(VOID_REASONS)},
 }
+
+
+class PixelCounts(NamedTuple):
+    """Pixels of the maps of a result."""
+
+    labels: IntArray
+    """(n,) pixels of the final label of every cluster."""
+    states: IntArray
+    """Pixels of each of STATES."""
+    void: IntArray
+    """Pixels of each of VOID_REASONS."""
 
 
 def create_result(
@@ -91,21 +109,21 @@ def write_clusters(
     path: Location,
     energy: FloatArray,
     spectra: ClusterSpectra,
-    pixels: IntArray,
-    states: IntArray,
+    counts: PixelCounts,
     fingerprint: str,
     shares: Mapping[str, tuple[int, int]],
 ) -> None:
     """Add the clusters (label, pixels, kept pixels, mean spectrum and error), counts and the mark.
 
-    `states` counts the pixels of each state; `shares` tells of labels that are not exact: pixels, of so many.
+    `shares` tells of labels that are not exact: pixels, of so many.
     """
-    add_attributes(path, states=states.tolist(), fingerprint=fingerprint, shares=dict(shares))
+    told = {"states": counts.states.tolist(), "void_reasons": counts.void.tolist()}
+    add_attributes(path, **told, fingerprint=fingerprint, shares=dict(shares))
     per_cluster, per_sample = ("cluster",), ("cluster", "energy")
     save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
     for name, values, meaning in (
         ("cluster", spectra.labels, "label of the cluster"),
-        ("pixels", pixels, "pixels with this final label"),
+        ("pixels", counts.labels, "pixels with this final label"),
         ("kept_pixels", spectra.pixels, "pixels the spectrum is a mean of"),
     ):
         save_array(path, name, values, per_cluster, units="1", long_name=meaning)

@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
 from gigaxas.components.composition import CompositionPlan, compose, wanted_pixels
-from gigaxas.components.evidence import pixel_noise
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
 from gigaxas.spatial.cluster_sums import Sums, sum_spectra
 from gigaxas.spatial.extents import TileExtents, find_extents
-from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores import cube
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.composition import write_composition
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.chunks import read
 from gigaxas.stores.result import read_map
+from gigaxas.tasks.pixels import read_pixels
 from gigaxas.tiles import Tile
 
 
@@ -36,7 +35,7 @@ def gram_tile(
     """Sum the products of samples of one tile; return the rows of the labels found, and their sums."""
     kept = read_map(result, "kept", tile.region)
     rows = np.flatnonzero(np.isin(labels, kept))
-    return rows, gram_sums(cube.read_tile(info, tile), kept, labels[rows], unit, info.invalid)
+    return rows, gram_sums(read_pixels(info, tile), kept, labels[rows], unit, info.invalid)
 
 
 def compose_tile(
@@ -46,7 +45,7 @@ def compose_tile(
     result: Location,
     store: Location,
     plan: CompositionPlan,
-    noise: NoiseModel,
+    noise: Noise,
 ) -> tuple[Sums, IntArray, int]:
     """Write the composition of one tile.
 
@@ -58,10 +57,10 @@ def compose_tile(
     edge_noise = None
     if needed and info.maps:
         low, high = _edge(info, tile)
-        edge_noise = pixel_noise(noise, 1.0, low, high - low)
+        edge_noise = noise.sigma_at(1.0, low, high - low)
     found = compose(
         label,
-        cube.read_tile(info, tile) if needed else None,
+        read_pixels(info, tile) if needed else None,
         plan,
         info.scale,
         info.offset,

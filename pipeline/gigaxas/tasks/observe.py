@@ -1,17 +1,17 @@
 """What one part of the cube shows of its noise and of the phases in it."""
 
 from gigaxas.observed import NoiseLevel, WindowGroups, WindowSample, observe_block, sample_windows
-from gigaxas.stores import cube
 from gigaxas.stores.cube import CubeInfo
+from gigaxas.tasks.pixels import read_pixels
 from gigaxas.tiles import Tile, chunk_rows
 
 
 def sample_tile(tile: Tile, *, info: CubeInfo, k_size: int) -> WindowSample:
     """Return what the windows of one sample area show of the noise."""
-    return sample_windows(cube.read_tile(info, tile), k_size, info.invalid)
+    return sample_windows(read_pixels(info, tile), k_size, info.invalid)
 
 
 def observe_tile(tile: Tile, *, info: CubeInfo, level: NoiseLevel) -> WindowGroups:
     """Gather the uniform windows of one block into groups; a row of chunks is held at a time."""
-    parts = (cube.read_tile(info, part) for part in chunk_rows(tile, info.chunk[0]))
+    parts = (read_pixels(info, part) for part in chunk_rows(tile, info.chunk[0]))
     return observe_block(parts, (tile.y0, tile.x0), level, info.invalid)

@@ -15,6 +15,7 @@ from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Location
 from gigaxas.spectra import ReadRow
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.ingest import Ingested
@@ -30,6 +31,8 @@ class SitesMade:
 
     config: Config
     """The settings, the noise in numbers."""
+    noise: Noise
+    """The noise of a sample."""
     references: tuple[ReadRow, ...]
     """What became of every record of the references."""
     stored: StoredSites
@@ -98,7 +101,7 @@ def ingest(config: Config, progress: Progress = silent, announce: Announce = lam
 def sites(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> SitesMade:
     """Make the sites of a run, or read them where they are made; `announce` hears of measured noise."""
     run = resolve(config, announce)
-    needs_cube = run.config.sites.origin != "library" or not run.config.noise.is_given
+    needs_cube = run.config.sites.origin != "library" or not run.knows_noise
     wanted = {"raw fields", "cube", "sites"} if needs_cube else {"sites"}
     products = [product for product in products_of(run) if product.name in wanted]
     with open_session(run.paths, on_threads(config), "sites", progress) as runner:
@@ -119,4 +122,4 @@ def report_again(
 
 def _sites_made(run: Resolved, stored: StoredSites) -> SitesMade:
     paths = (run.paths.sites, *paths_for_people(run.paths.output))
-    return SitesMade(run.config, run.references.table, stored, paths)
+    return SitesMade(run.config, run.noise, run.references.table, stored, paths)

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gigaxas.arrays import FloatArray
-from gigaxas.components.evidence import ClusterEvidence, mean_variance, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence, mean_variance
 from gigaxas.components.pca import code_unit, first_spectra
 from gigaxas.execution.runner import Runner
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
@@ -21,20 +21,24 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     measured = runner.over("measure", tasks.measure_tile, run.plan.spatial, **where)
     extents = merge_extents([[extents for extents, _ in row] for row in measured])
     labels = result.cluster.values
-    low, step = _thickness(run.noise, labels, [sums for row in measured for _, sums in row])
+    low, step = _thickness(run, labels, [sums for row in measured for _, sums in row])
     spectra, pixels = result.spectrum.values, result.kept_pixels.values
-    noise = pixel_noise(run.noise, spectra, low[:, None], step[:, None])
+    noise = run.noise.sigma_at(spectra, low[:, None], step[:, None])
     variance = mean_variance(result.standard_error.values, pixels, noise)
     if run.config.phases.spectrum == "pca":
         spectra = _singular_spectra(run, result, runner)
-    return extents, ClusterEvidence(labels, pixels, spectra, variance, noise, low, step, bool(info.maps))
+    known = bool(info.maps) or run.quantity == "absorbance"
+    return extents, ClusterEvidence(labels, pixels, spectra, variance, noise, low, step, known)
 
 
-def _thickness(
-    working: NoiseModel, labels: FloatArray, parts: list[Sums | None]
-) -> tuple[FloatArray, FloatArray]:
-    """Return mean absorbance before the edge and edge step (n,), those of the noise where not measured."""
-    low, step = np.full(len(labels), working.mu_low), np.full(len(labels), working.edge_step)
+def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:
+    """Return the absorbance (n,) that 0 stands for in the spectra, and the absorbance that 1 stands for.
+
+    Normalised spectra have them from the maps of the cube, else from the camera's working point.
+    """
+    low, step = np.zeros(len(labels)), np.ones(len(labels))
+    if run.quantity == "normalised" and isinstance(run.noise, NoiseModel):
+        low, step = low + run.noise.mu_low, step * run.noise.edge_step
     measured = [part for part in parts if part is not None]
     if measured:
         means = cluster_spectra(merge_sums(measured, int(labels.max())))

@@ -19,7 +19,7 @@ from gigaxas.sites.distance import cross_distance
 from gigaxas.sites.table import distinct_names
 from gigaxas.spatial.extents import Extents
 from gigaxas.spectra import standardise
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tiles import Box
 
@@ -101,7 +101,7 @@ def make_rows(
     extents: Extents,
     sites: StoredSites,
     pixel_um: float,
-    noise: NoiseModel,
+    noise: Noise,
     decisions: Decisions,
 ) -> list[DecidedCluster]:
     """Return a row for every decision, in their order."""
@@ -157,7 +157,7 @@ def make_components(
     return components
 
 
-def nearest_references(spectra: FloatArray, sites: StoredSites, noise: NoiseModel) -> list[tuple[Near, ...]]:
+def nearest_references(spectra: FloatArray, sites: StoredSites, noise: Noise) -> list[tuple[Near, ...]]:
     """Return, for each spectrum (n, E), the references of the largest Pearson correlation, the best first."""
     correlation = standardise(spectra) @ standardise(sites.references).T
     there, back = cross_distance(spectra, sites.references, noise)
@@ -201,7 +201,7 @@ def _name(near: Near) -> str:
     return f"near {near.name}" if near.error < DIFFERS_BELOW else near.name
 
 
-def _fit_error(clusters: ClusterEvidence, decision: Decision, i: int, noise: NoiseModel) -> float:
+def _fit_error(clusters: ClusterEvidence, decision: Decision, i: int, noise: Noise) -> float:
     """Return the s_error between a cluster's spectrum and its explanation."""
     if decision.explanation is None:
         return float("nan")

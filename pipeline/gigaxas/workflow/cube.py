@@ -31,7 +31,16 @@ def simulate_cube(run: Resolved, runner: Runner) -> None:
     cube, truth = partial_of(paths.cube), partial_of(paths.truth)
     write_truth(truth, maps, wanted.chunk, names, names[scene.minority], fingerprint)
     step = quantised_step(config)
-    create_cube(cube, run.energy, wanted.shape, wanted.chunk, wanted.pixel_um, fingerprint, step=step)
+    create_cube(
+        cube,
+        run.energy,
+        wanted.shape,
+        wanted.chunk,
+        wanted.pixel_um,
+        fingerprint,
+        step=step,
+        quantity="normalised",
+    )
     runner.over(
         "simulate",
         simulate_tile,

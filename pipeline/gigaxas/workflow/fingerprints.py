@@ -1,7 +1,5 @@
 """What marks a store as made by just these settings from just this input: a hash of all it depends on."""
 
-from dataclasses import asdict
-
 import numpy as np
 
 from gigaxas import __version__
@@ -12,7 +10,7 @@ from gigaxas.config.paths import Paths
 from gigaxas.config.schema import Config
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.stack import StackSource
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.cube import CubeInfo, cube_identity
 from gigaxas.stores.io.codes import step_within
 from gigaxas.workflow.references import ReferenceSet
@@ -47,14 +45,14 @@ def quantised_step(config: Config) -> int:
     """Return what codes of a new cube are rounded to multiples of: a share of the least noise, or 1."""
     if not config.quantise:
         return 1
-    return step_within(config.quantise * float(config.noise.model().sigma(np.zeros(()))))
+    return step_within(config.quantise * float(config.noise.camera().sigma(np.zeros(()))))
 
 
-def sites_fingerprint(config: Config, noise: NoiseModel, energy: FloatArray, references: ReferenceSet) -> str:
+def sites_fingerprint(config: Config, noise: Noise, energy: FloatArray, references: ReferenceSet) -> str:
     """Return what marks sites made by these settings from these references on these energies (E,)."""
     spectra = references.spectra.tobytes()
     return digest(
-        __version__, config.sites.recipe, asdict(noise), energy.tobytes(), references.names, spectra
+        __version__, config.sites.recipe, noise.record(), energy.tobytes(), references.names, spectra
     )
 
 

@@ -11,19 +11,21 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.load import load_config
 from gigaxas.config.paths import paths_of
-from gigaxas.config.schema import Config, Noise
+from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.search.product import fit_product
 from gigaxas.sites import paired_error
 from gigaxas.sites.table import distinct_names
 from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise, NoiseModel
+from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.spectra.spectrum import MIN_SAMPLES
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
+from gigaxas.workflow.image import look_at_image
 from gigaxas.workflow.noise import resolve_noise
-from gigaxas.workflow.resolve import describe
+from gigaxas.workflow.resolve import describe, needs_image
 
 UNKNOWN = "unknown"
 WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
@@ -33,7 +35,7 @@ WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 class Comparison:
     """How spectra and entries are compared. InputError for a value that has no meaning."""
 
-    noise: NoiseModel | float = WORKING_POINT
+    noise: Noise | float = WORKING_POINT
     """A working point, for normalised absorbance, or the standard deviation of a sample, for any other."""
     ranges: Ranges | None = None
     """Pre-edge and post-edge, eV, to normalise both, if they are measured absorbance; None: as they are."""
@@ -45,7 +47,7 @@ class Comparison:
     """A spectrum is unknown when its s_error with the nearest entry is below this."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.noise, NoiseModel) and not 0 < self.noise < np.inf:
+        if isinstance(self.noise, int | float) and not 0 < self.noise < np.inf:
             raise InputError(f"noise of {self.noise:g}; expected a standard deviation above 0")
         if not 0 < self.limit < 0.5:
             raise InputError(f"limit = {self.limit:g}; expected an s_error above 0 and below 0.5")
@@ -93,7 +95,7 @@ class Identified:
     """How many of the library took part."""
     left_out: tuple[str, ...]
     """Why entries that some spectrum was not compared with were not."""
-    noise: NoiseModel | float
+    noise: Noise | float
     """The noise that names were given by."""
 
 
@@ -113,10 +115,10 @@ def comparison(
     a camera. InputError as `load_config`.
     """
     ranges: Ranges = (PRE_EDGE, POST_EDGE)
-    noise: NoiseModel | float = WORKING_POINT
+    noise: Noise | float = WORKING_POINT
     if config is not None:
-        settings = _with_noise(load_config(config))
-        noise, ranges = settings.noise.model(), (settings.references.pre_edge, settings.references.post_edge)
+        settings = load_config(config)
+        noise, ranges = _noise_of(settings), (settings.references.pre_edge, settings.references.post_edge)
     elif sigma is None and spectra is not None:
         noise = noise_of_run(spectra) or WORKING_POINT
     return Comparison(
@@ -124,19 +126,22 @@ def comparison(
     )
 
 
-def _with_noise(config: Config) -> Config:
-    """Return a configuration with the numbers of its noise, measured on its cube where it says so."""
+def _noise_of(config: Config) -> Noise:
+    """Return the noise of a configuration, measured on its cube where it says so."""
     paths = paths_of(config)
-    known = resolve_noise(config, describe(config, paths) if exists(paths.cube) else None)
-    if not known.noise.is_given:
+    cube = describe(config, paths) if exists(paths.cube) else None
+    known = resolve_noise(config, cube)
+    if not needs_image(known, cube):
+        return known.noise.camera()
+    if cube is None:
         raise InputError(
-            f"noise.working_point: cube is measured on {paths.cube}, which is not made yet; run gigaxas "
-            "classify first, or give the noise of a sample (--sigma)"
+            f"noise: it is measured on {paths.cube}, which is not made yet; run gigaxas classify first, or "
+            "give the noise of a sample (--sigma)"
         )
-    return known
+    return look_at_image(known, cube, (known.references.pre_edge, known.references.post_edge)).noise
 
 
-def noise_of_run(path: Path) -> NoiseModel | None:
+def noise_of_run(path: Path) -> Noise | None:
     """Return the noise that the run at `path` was made with, None where `path` is no run.
 
     Raises InputError for a run whose manifest does not say.
@@ -146,8 +151,8 @@ def noise_of_run(path: Path) -> NoiseModel | None:
         return None
     manifest = run / "manifest.json"
     try:
-        settings = json.loads(manifest.read_text(encoding="utf-8"))["config"]["noise"]
-        return Noise(**settings).model()
+        record = json.loads(manifest.read_text(encoding="utf-8"))["noise"]
+        return NoiseModel(**record) if "c_ref" in record else SignalNoise.from_record(record)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{manifest}: does not tell the noise of this run ({error!r}); run gigaxas report on it, or give "
@@ -290,7 +295,7 @@ def _all_on_grid(spectra: Sequence[Spectrum], grid: FloatArray) -> list[FloatArr
 
 
 def _sigma(values: FloatArray, how: Comparison) -> FloatArray:
-    if not isinstance(how.noise, NoiseModel):
+    if isinstance(how.noise, int | float):
         return np.full_like(values, how.noise)
     try:
         return how.noise.sigma(values)

@@ -87,7 +87,15 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
         store, plane, chunk = partial_of(path), placement.shape(source.plane), ingest.chunk
         step = quantised_step(config)
         create_cube(
-            store, source.energy, plane, chunk, ingest.pixel_um, fingerprint, maps=tuple(MAPS), step=step
+            store,
+            source.energy,
+            plane,
+            chunk,
+            ingest.pixel_um,
+            fingerprint,
+            maps=tuple(MAPS),
+            step=step,
+            quantity="normalised",
         )
         grid = regular_grid(plane, (chunk, chunk))
         counts = runner.over("ingest", tasks.ingest_tile, grid, recipe=recipe, store=store)
@@ -129,7 +137,7 @@ def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> None:
 
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:
-    fields, camera = _fields(config), config.noise.model()
+    fields, camera = _fields(config), config.noise.camera()
     return Recipe(
         acquisition=source,
         normaliser=normaliser_of(config, source.energy),

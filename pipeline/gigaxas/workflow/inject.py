@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +21,12 @@ from gigaxas.evaluation import (
 from gigaxas.evaluation.figures import draw_injection
 from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.observed import NoiseLevel, observe_sites
-from gigaxas.simulate import EdgeWindows, edge_windows
+from gigaxas.simulate import EdgeWindows, edge_windows, noisy_field
 from gigaxas.spectra.noise import NoiseModel
-from gigaxas.stores.cube import CubeInfo, read_tile
+from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.stores.result import read_map
+from gigaxas.tasks.pixels import read_pixels
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
 from gigaxas.workflow.observed import find_level
@@ -117,7 +117,7 @@ def _patches(run: Resolved) -> list[Tile]:
 
 
 def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
-    samples: NDArray[Any] = read_tile(info, tile)
+    samples = read_pixels(info, tile)
     bad = samples == info.invalid if info.invalid is not None else ~np.isfinite(samples)
     return np.where(bad, np.nan, samples * info.scale + info.offset).astype(np.float32)
 
@@ -125,19 +125,19 @@ def _absorbance(info: CubeInfo, tile: Tile) -> NDArray[np.float32]:
 def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number: int) -> int:
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     config, sites = run.config, run.sites.table.spectra
-    noise = _as_found(run.noise, level)
-    windows: EdgeWindows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
-    scene = field_of(sites[number % min(len(sites), 5)], NOISE_SIDE)
-    image = scene.measure(noise, np.random.default_rng([8, number]), (windows.pre, windows.post))
+    noise = run.noise.scaled(level.scale)
+    site, rng = sites[number % min(len(sites), 5)], np.random.default_rng([8, number])
+    if isinstance(noise, NoiseModel) and run.quantity == "normalised":
+        windows: EdgeWindows = edge_windows(
+            run.energy, config.references.pre_edge, config.references.post_edge
+        )
+        image = field_of(site, NOISE_SIDE).measure(noise, rng, (windows.pre, windows.post))
+    else:
+        image = noisy_field(site, noise, NOISE_SIDE, rng)
     k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit
     anew = source.sites(lambda: observe_sites(image, noise, k_size, p_num, limit), noise, limit)
     label = classify_image(image, anew, k_size, p_num).label
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
-
-
-def _as_found(noise: NoiseModel, level: NoiseLevel) -> NoiseModel:
-    """Return the camera model with the light that makes its noise that of the data."""
-    return replace(noise, c_ref=noise.c_ref / level.scale**2)
 
 
 def _counts(parts: list[Injected]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,9 +1,9 @@
-"""The numbers of the noise model, where the configuration leaves them to be measured."""
+"""The numbers of a camera's noise, where the configuration leaves them to be measured."""
 
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Config, Noise
+from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError
 from gigaxas.execution.cluster import Announce
 from gigaxas.spectra.noise import calibrate
@@ -13,14 +13,14 @@ from gigaxas.stores.working_point import measure_working_point
 
 
 def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = lambda line: None) -> Config:
-    """Return the configuration with every number of its noise that can be known; `announce` hears of each.
+    """Return the configuration with every number of its camera that can be known; `announce` hears of each.
 
     The working point of a cube that is still to be made (`cube` None) is left open, to be measured when it is
-    there. A configuration that gives all numbers comes back as it is. Raises InputError where a number cannot
-    be measured or the model of what was measured has no value.
+    there. A configuration that gives all numbers, or no camera, comes back as it is. Raises InputError where
+    a number cannot be measured or the model of what was measured has no value.
     """
     noise = config.noise
-    if noise.is_given:
+    if noise.is_given or config.noise_kind != "camera":
         return config
     values = {name: getattr(noise, name) for name in ("c_ref", "mu_low", "mu_high", "a", "b")}
     lines = [noise.note] if noise.note else []
@@ -32,16 +32,18 @@ def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = la
     if noise.working_point == "cube" and cube is None:
         known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
         known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}
-        return config.model_copy(update={"noise": Noise(working_point="cube", **known)})
+        return config.model_copy(
+            update={"noise": NoiseSection(model="camera", working_point="cube", **known)}
+        )
     if noise.working_point == "cube" and cube is not None:
         measured, line = _working_point(config, cube, values["a"], values["b"])
         values |= measured
         lines.append(line)
         announce(f"noise      {line}")
-    return config.model_copy(update={"noise": Noise(**values, note="; ".join(lines))})
+    return config.model_copy(update={"noise": NoiseSection(model="camera", **values, note="; ".join(lines))})
 
 
-def _camera(noise: Noise) -> tuple[dict[str, float], str]:
+def _camera(noise: NoiseSection) -> tuple[dict[str, float], str]:
     assert noise.frames is not None
     levels = read_levels(noise.frames)
     found = calibrate(levels.mean, levels.deviation)

@@ -37,7 +37,7 @@ FEWEST_AUDITED = 3
 
 def store_observed(run: Resolved, found: ObservedSites) -> StoredSites:
     """Return sites that were found with what explains them: the references (n, E), if there are any."""
-    names, references = run.references.names, run.references.spectra
+    names, references = run.references.names, run.library.spectra
     table, evidence = _explained(found, distinct_names(names), references, run.config.sites.limit)
     spectra = references if names else table.spectra
     return StoredSites(run.energy, table, spectra, _audit(run, table), evidence=evidence)

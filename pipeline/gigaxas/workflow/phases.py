@@ -80,7 +80,8 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     _check_labels(decisions, result, file)
     extents, clusters = gather_evidence(run, result, runner)
     with runner.step("decide", 1) as advance:
-        rules = Rules(config.phases.level, config.phases.floor, config.phases.members)
+        wanted = config.phases
+        rules = Rules(wanted.level, wanted.floor, wanted.members, run.quantity != "intensity")
         decided = decide(clusters, rules, decisions.keep, decisions.merge)
         advance(1)
     rows = make_rows(clusters, decided, result, extents, run.sites, info.pixel_um, run.noise, decisions)
@@ -115,7 +116,9 @@ def _compose(
     made = plan_composition(clusters, decided, noise, wanted.composition == "all", wanted.sum_to_one)
     shares = [(d.label, d.kind, d.members, d.weights) for d in decided]
     spectra = (clusters.spectra.tobytes(), clusters.noise.tobytes())
-    fingerprint = digest(__version__, mark, shares, wanted.composition, wanted.sum_to_one, noise, *spectra)
+    fingerprint = digest(
+        __version__, mark, shares, wanted.composition, wanted.sum_to_one, noise.record(), *spectra
+    )
     if is_made(final, fingerprint):
         return
     store = partial_of(final)

@@ -35,6 +35,18 @@ class ReferenceSet:
         return [self.names.index(name) for name in names]
 
 
+def at_level(spectra: FloatArray, typical: FloatArray) -> FloatArray:
+    """Return spectra (n, E) with the mean and the length about it of a typical spectrum (E,) of the image.
+
+    All are scaled and moved by the same two numbers, so that a mixture stays the mixture it was.
+    """
+    if not spectra.size:
+        return spectra
+    own = np.linalg.norm(spectra - spectra.mean(axis=1, keepdims=True), axis=1).mean()
+    gain = float(np.linalg.norm(typical - typical.mean()) / own)
+    return np.asarray(gain * (spectra - spectra.mean()) + typical.mean())
+
+
 def no_references(energy: FloatArray) -> ReferenceSet:
     """Return a set without a reference."""
     return ReferenceSet((), np.empty((0, energy.size)))

@@ -1,7 +1,7 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,24 @@ from gigaxas.report import (
     Finding,
     ReportData,
     Truth,
+    VoidView,
     site_pictures,
+    void_views,
     write_label_png,
     write_report,
 )
 from gigaxas.sites import mixture_name, site_error
 from gigaxas.spectra import standardise
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.cube import CubeInfo, read_plane
 from gigaxas.stores.result import open_result, read_map
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.component_tables import ComponentTables, read_component_tables
 from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
+from gigaxas.workflow.image import told_noise
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
+from gigaxas.workflow.result import named_void
 from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
 from gigaxas.workflow.truth import score
 from gigaxas.workflow.viewer import write_report_folder
@@ -50,6 +54,8 @@ class Summary:
     """Largest first."""
     truth: Truth | None
     """How much is right, of a simulated cube."""
+    void: Sequence[VoidView]
+    """Why pixels are void, the most frequent reason first."""
     paths: Sequence[Location]
     """What was written."""
     inexact: Sequence[tuple[str, str, str]] = ()
@@ -86,12 +92,10 @@ def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = F
         if tiff:
             written += write_tiffs(run, result, data, runner)
         written.append(write_manifest(run, result.attrs, data, runner))
-    return Summary(clusters, truth, written, _shares(shares))
+    return Summary(clusters, truth, void_views(data), written, _shares(shares))
 
 
-def cluster_rows(
-    result: xr.Dataset, sites: StoredSites, pixel_um: float, noise: NoiseModel
-) -> list[ClusterRow]:
+def cluster_rows(result: xr.Dataset, sites: StoredSites, pixel_um: float, noise: Noise) -> list[ClusterRow]:
     """Name every cluster after the reference that its mean spectrum correlates with best; largest first."""
     spectra, pixels = result.spectrum.values, result.pixels.values
     correlation = standardise(spectra) @ standardise(sites.references).T if len(spectra) else np.empty((0, 1))
@@ -143,7 +147,7 @@ def _as_decided(clusters: list[ClusterRow], phases: ComponentTables | None) -> l
     ]
 
 
-def _error(spectrum: FloatArray, reference: FloatArray, noise: NoiseModel) -> float:
+def _error(spectrum: FloatArray, reference: FloatArray, noise: Noise) -> float:
     return float(site_error(np.stack([spectrum, reference]), noise)[0, 1])
 
 
@@ -163,15 +167,28 @@ def _report_data(
         correlation=_overview(maps, "correlation", info, step),
         clusters=clusters,
         states=dict(zip(STATE_NAMES, result.attrs["states"], strict=True)),
+        void=named_void(np.array(result.attrs["void_reasons"])),
         site_names=sites.table.names,
         parameters=_parameters(config, sites, result.attrs["shares"]),
-        noise=asdict(run.noise),
+        noise=_noise_rows(run),
         truth=truth,
         warnings=_warnings(config, clusters, sites),
         site_pictures=site_pictures(sites.audit, sites.proof) if sites.audit else (),
         version=__version__,
         step=step,
     )
+
+
+def _noise_rows(run: Resolved) -> Mapping[str, float | str]:
+    """Return the numbers of a camera, or what the image tells; no figure depends on the unit of the cube."""
+    found = run.image
+    if found is None:
+        return dict(run.noise.record())
+    return {
+        "quantity": found.quantity,
+        "sigma": f"{found.share:.2%} of the {found.of}",
+        "measured": "; ".join(told_noise(found, given=run.config.noise_kind != "measured")),
+    }
 
 
 def _overview(store: Location, name: str, info: CubeInfo, step: int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,13 +20,16 @@ from gigaxas.execution.cluster import Announce, worker_count
 from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
 from gigaxas.raw.readers.stack import StackSource, describe_stack
 from gigaxas.spatial.clean_up import check_clean_up
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
+from gigaxas.spectra.quantity import Quantity
+from gigaxas.spectra.void import rule_record
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
+from gigaxas.workflow.image import ImageFound, look_at_image, told_noise, with_rule
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.plan import Outline, Plan, acquired_outline, make_plan, simulated_outline, stack_outline
-from gigaxas.workflow.references import ReferenceSet, no_references, read_references
+from gigaxas.workflow.references import ReferenceSet, at_level, no_references, read_references
 from gigaxas.workflow.sites import check_sites
 
 T = TypeVar("T")
@@ -53,18 +56,47 @@ class Resolved:
     """Raw fields or a stack; None where the cube is given, simulated, or of raw fields not simulated yet."""
     cube: CubeInfo | None = None
     """What the cube says of itself; None until it is made."""
+    image: ImageFound | None = None
+    """What the cube itself told; None until it is made, and where everything is told without it."""
     stored_sites: StoredSites | None = None
     """The sites; None until they are made."""
 
     @property
-    def noise(self) -> NoiseModel:
-        """The noise of a normalised spectrum. Raises InputError where it is still to be measured."""
-        if not self.config.noise.is_given:
+    def knows_noise(self) -> bool:
+        """Whether the noise is told by numbers, or was measured."""
+        return self.image is not None or not needs_image(self.config, self.cube)
+
+    @property
+    def noise(self) -> Noise:
+        """The noise of a sample, in the unit of the cube. InputError where it is still to be measured."""
+        if self.image is not None:
+            return self.image.noise
+        if not self.knows_noise:
             raise InputError(
-                f"noise.working_point: cube is measured on {self.paths.cube}, which is not made yet; make it "
-                "first with gigaxas ingest, or give the numbers"
+                f"noise: it is measured on {self.paths.cube}, which is not made yet; make it first with "
+                "gigaxas ingest, or give a camera's numbers"
             )
-        return self.config.noise.model()
+        return self.config.noise.camera()
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the samples of the cube are."""
+        return self.image.quantity if self.image else "normalised"
+
+    @property
+    def library(self) -> ReferenceSet:
+        """The references in the unit of the cube: as strong as its typical spectrum."""
+        if self.image is None or self.image.quantity == "normalised":
+            return self.references
+        spectra = at_level(self.references.spectra, self.image.typical)
+        return replace(self.references, spectra=spectra)
+
+    def at_level(self, stored: StoredSites) -> StoredSites:
+        """Return sites of a file in the unit of the cube, as strong as its typical spectrum."""
+        if self.image is None or self.image.quantity == "normalised":
+            return stored
+        table = replace(stored.table, spectra=at_level(stored.table.spectra, self.image.typical))
+        return replace(stored, table=table, references=at_level(stored.references, self.image.typical))
 
     @property
     def info(self) -> CubeInfo:
@@ -102,13 +134,13 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         raise InputError("\n".join(errors))
     references = attempt(lambda: read_references(config, energy))
     known = attempt(lambda: resolve_noise(config, cube, announce))
-    if references and known and known.noise.is_given:
-        model = known.noise.model()
-        attempt(lambda: check_sites(known.sites, model, energy, references.names, references.spectra))
+    if references and known and not needs_image(known, cube):
+        camera = known.noise.camera()
+        attempt(lambda: check_sites(known.sites, camera, energy, references.names, references.spectra))
     used = references or no_references(energy)
     mark = settings_mark(config)
     run = attempt(lambda: _planned(known or config, mark, paths, energy, used, source, cube))
-    if run and run.cube and not run.config.noise.is_given:
+    if run and run.cube and not run.knows_noise:
         found = run
         run = attempt(lambda: with_cube(found, announce))
     if errors or run is None:
@@ -122,9 +154,9 @@ def reopen(config: Config) -> Resolved:
     cube = describe(config, paths)
     known = resolve_noise(config, cube)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
-    sites = read_sites(paths.sites)
     mark, energy = settings_mark(config), cube.energy
-    return Resolved(known, mark, paths, energy, no_references(energy), plan, None, cube, sites)
+    run = Resolved(known, mark, paths, energy, no_references(energy), plan, None, cube)
+    return replace(_with_image(run), stored_sites=read_sites(paths.sites))
 
 
 def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
@@ -132,16 +164,41 @@ def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved
     cube = describe(run.config, run.paths)
     config = resolve_noise(run.config, cube, announce)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
-    return replace(run, config=config, cube=cube, plan=plan)
+    return _with_image(replace(run, config=config, cube=cube, plan=plan), announce)
+
+
+def needs_image(config: Config, cube: CubeInfo | None) -> bool:
+    """Return whether noise, quantity and void are told by the image itself, not by the configuration."""
+    if config.noise_kind != "camera":
+        return True
+    if not config.noise.is_given:
+        return cube is None
+    if cube is None:
+        return config.cube is not None or (config.ingest is not None and config.ingest.stack is not None)
+    return not (config.simulate or cube.quantity == "normalised")
+
+
+def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
+    """Return a run that has looked at its cube, where the cube has to tell what nobody has."""
+    if not needs_image(run.config, run.cube):
+        return run
+    ranges = run.config.references.pre_edge, run.config.references.post_edge
+    found = look_at_image(run.config, run.info, ranges)
+    if found.guessed:
+        announce(f"quantity   {found.quantity}, as the samples look; say so in `quantity` if it is wrong")
+    for line in told_noise(found, given=run.config.noise_kind != "measured"):
+        announce(f"noise      {line}")
+    return replace(run, image=found, cube=with_rule(run.info, found))
 
 
 def result_basis(run: Resolved) -> str:
     """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
     config, spectra = run.config, run.sites.table.spectra.tobytes()
     missing = config.cube.missing_chunks if config.cube else "error"
-    maps = (config.maps, asdict(run.noise)) if config.maps else None
+    maps = (config.maps, run.noise.record()) if config.maps else None
     engine = [] if config.engine == "exact" else [config.engine]
-    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine)
+    void = [] if run.info.void is None else [rule_record(run.info.void)]
+    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine, *void)
 
 
 def result_fingerprint(run: Resolved) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.owner import is_made
+from gigaxas.errors import InputError
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
 from gigaxas.nearest import prepare
@@ -15,9 +16,10 @@ from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
 from gigaxas.spatial.fill import merge_fill
 from gigaxas.spatial.regions import merge_regions
+from gigaxas.spectra.void import VOID_MEANINGS, VOID_REASONS
 from gigaxas.stores.deferred import create_deferred, remove_deferred
 from gigaxas.stores.io.groups import partial_of, publish
-from gigaxas.stores.result import clusters_are_whole, create_result, write_clusters
+from gigaxas.stores.result import PixelCounts, clusters_are_whole, create_result, write_clusters
 from gigaxas.tasks import assign as assign_tasks
 from gigaxas.tasks import clean_up as clean_up_tasks
 from gigaxas.tasks import clusters as cluster_tasks
@@ -36,19 +38,41 @@ def make_result(run: Resolved, runner: Runner) -> None:
         return
     store, count = partial_of(final), len(spectra)
     create_result(store, plan.plane, plan.tile, info.pixel_um, count, result_basis(run), run.config.maps)
-    shares = _assign(run, store, runner)
+    shares, void = _assign(run, store, runner)
+    check_signal(void, run)
     states, pixels = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
     parts = runner.over("clusters", cluster_tasks.sum_tile, plan.spatial, **settings)
     sums = merge_sums((part for row in parts for part in row), count)
     means = cluster_spectra(sums, info.scale, info.offset)
     remove_deferred(store)
-    write_clusters(store, info.energy, means, pixels[sums.labels], states, fingerprint, shares)
+    counts = PixelCounts(pixels[sums.labels], states, void)
+    write_clusters(store, info.energy, means, counts, fingerprint, shares)
     publish(store, final)
 
 
-def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[int, int]]:
-    """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt."""
+def check_signal(void: IntArray, run: Resolved) -> None:
+    """Raise InputError where no pixel is left that holds a signal; `void` counts them by reason."""
+    if void[0]:
+        return
+    told = ", ".join(f"{count:,} {VOID_MEANINGS[name]}" for name, count in named_void(void).items())
+    raise InputError(
+        f"{run.paths.cube}: all pixels are void ({told}); expected some with a signal; look at the quantity, "
+        "the edge, the noise and `void.least_step`"
+    )
+
+
+def named_void(void: IntArray) -> dict[str, int]:
+    """Return the void pixels by reason, reasons without a pixel left out."""
+    names = zip(VOID_REASONS[1:], void[1:].tolist(), strict=True)
+    return {name: count for name, count in names if count}
+
+
+def _assign(run: Resolved, store: Location, runner: Runner) -> tuple[dict[str, tuple[int, int]], IntArray]:
+    """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt.
+
+    And the pixels of each of VOID_REASONS.
+    """
     config, info, grid, spectra = run.config, run.info, run.plan.grid, run.sites.table.spectra
     sites, shares = prepare(spectra), {}
     settings: dict[str, Any] = {"info": info, "result": store, "sites": sites}
@@ -58,15 +82,16 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
     }
     if config.engine == "approximate":
         index = build_index(sites)
-        counts = runner.over(
+        found = runner.over(
             "assign", assign_tasks.assign_tile_approximately, grid, **settings, index=index, **more
         )
-        shares["right"] = _added(counts)
+        counts = [[void for void, _ in row] for row in found]
+        shares["right"] = _added([[pair for _, pair in row] for row in found])
     else:
-        runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
+        counts = runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
     if info.step > 1:
         shares["changed"] = _added(runner.over("compare", assign_tasks.compare_tile, grid, **settings))
-    return shares
+    return shares, np.sum([part for row in counts for part in row], axis=0)
 
 
 def _make_room(run: Resolved, store: Location) -> CleanUp | None:

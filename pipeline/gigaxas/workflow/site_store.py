@@ -43,7 +43,7 @@ def make_sites(
 def made_sites(run: Resolved) -> StoredSites | None:
     """Return the sites where these settings have made them before."""
     observing = run.config.sites.origin in ("observed", "both")
-    if not run.config.noise.is_given or (observing and run.cube is None):
+    if not run.knows_noise or (observing and run.cube is None):
         return None
     if not is_made(run.paths.sites, fingerprint_of(run, _given(run))):
         return None
@@ -55,7 +55,7 @@ def made_sites(run: Resolved) -> StoredSites | None:
 
 def fingerprint_of(run: Resolved, given: StoredSites | None) -> str:
     """Return what marks the sites of a run; `given` are those of a file, where it names one."""
-    made = sites_fingerprint(run.config, run.noise, run.energy, run.references)
+    made = sites_fingerprint(run.config, run.noise, run.energy, run.library)
     if given:
         return digest(made, given.table.names, given.table.spectra.tobytes())
     return made if run.config.sites.origin == "library" else observed_fingerprint(run.config, made, run.info)
@@ -63,7 +63,9 @@ def fingerprint_of(run: Resolved, given: StoredSites | None) -> str:
 
 def _given(run: Resolved) -> StoredSites | None:
     file, references = run.config.sites.file, run.references
-    return read_site_file(file, run.energy, references.names, references.spectra) if file else None
+    if file is None:
+        return None
+    return run.at_level(read_site_file(file, run.energy, references.names, references.spectra))
 
 
 def _observed(run: Resolved, runner: Runner, announce: Announce) -> ObservedSites | None:
@@ -80,7 +82,7 @@ def _observed(run: Resolved, runner: Runner, announce: Announce) -> ObservedSite
 
 
 def _new_sites(run: Resolved, given: StoredSites | None, seen: ObservedSites | None) -> StoredSites:
-    wanted, references = run.config.sites, run.references
+    wanted, references = run.config.sites, run.library
     if given:
         return take_stored(wanted, run.noise, given, run.config.references.is_given)
     if seen is None:

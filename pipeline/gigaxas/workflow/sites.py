@@ -19,7 +19,7 @@ from gigaxas.sites import (
     write_columns,
 )
 from gigaxas.spectra import ReadRow
-from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.noise import Noise
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.site_file import read_site_file
@@ -30,7 +30,7 @@ PROOF_DRAWS = 3000
 
 
 def check_sites(
-    wanted: Sites, noise: NoiseModel, energy: FloatArray, names: tuple[str, ...], references: FloatArray
+    wanted: Sites, noise: Noise, energy: FloatArray, names: tuple[str, ...], references: FloatArray
 ) -> None:
     """Raise InputError for sites that cannot be made or read, or whose counts the camera has no noise for."""
     if wanted.file:
@@ -44,7 +44,7 @@ def check_sites(
 
 
 def build_stored(
-    wanted: Sites, noise: NoiseModel, energy: FloatArray, names: tuple[str, ...], references: FloatArray
+    wanted: Sites, noise: Noise, energy: FloatArray, names: tuple[str, ...], references: FloatArray
 ) -> StoredSites:
     """Build the sites of references (n, E), audit them, put Eq. 1 to the proof; raises as the builders."""
     recipe = wanted.recipe
@@ -55,7 +55,7 @@ def build_stored(
     return StoredSites(energy, table, references, audit, _proof(candidates.spectra, noise, wanted.seed))
 
 
-def take_stored(wanted: Sites, noise: NoiseModel, stored: StoredSites, has_references: bool) -> StoredSites:
+def take_stored(wanted: Sites, noise: Noise, stored: StoredSites, has_references: bool) -> StoredSites:
     """Audit the sites of a file; their candidates are not known, so the references stand for them."""
     known = has_references or stored.table.weights.size > 0
     candidates = Mixtures(stored.references, np.eye(len(stored.references))) if known else None
@@ -83,7 +83,7 @@ def paths_for_people(folder: Path) -> list[Path]:
     return [folder / name for name in names if (folder / name).is_file()]
 
 
-def _proof(spectra: FloatArray, noise: NoiseModel, seed: int) -> Proof | None:
+def _proof(spectra: FloatArray, noise: Noise, seed: int) -> Proof | None:
     """Return the proof on evenly sampled spectra; None where no pair is near enough, or all is too dark."""
     sample = np.unique(np.linspace(0, len(spectra) - 1, PROOF_SPECTRA).round().astype(np.int64))
     try:

@@ -81,7 +81,7 @@ def write_study(folder: Path, title: str, found: StudyResult, stem: str) -> list
 
 
 def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
-    config, references, noise = run.config, run.references, run.noise
+    config, references, noise = run.config, run.references, run.config.noise.camera()
     windows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
     conditions = {
         "paper" if noise == PAPER else "configured": noise,

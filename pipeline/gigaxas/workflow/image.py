@@ -1,0 +1,182 @@
+"""What the image itself tells before its sites are made: its quantity, its noise, which pixels are void."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.observed import sample_grid
+from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
+from gigaxas.spectra.noise import Noise
+from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
+from gigaxas.spectra.spectrum import EnergyRange
+from gigaxas.spectra.void import VoidRule, edge_step, void_reasons
+from gigaxas.stores.cube import CubeInfo
+from gigaxas.stores.io.codes import INVALID
+from gigaxas.tasks.pixels import read_pixels, signal
+from gigaxas.tiles import flat
+
+DISAGREE = 0.2
+"""Difference of a given noise from what the image shows that the user is warned of."""
+Ranges = tuple[EnergyRange, EnergyRange]
+"""Before and after the edge, eV."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFound:
+    """What a look at sample areas of the image has told."""
+
+    quantity: Quantity
+    """What its samples are."""
+    guessed: bool
+    """Whether nobody has said so."""
+    noise: Noise
+    """The noise of a sample in the cube's own unit: measured, or as it was given."""
+    typical: FloatArray
+    """Mean spectrum (E,) of the pixels with a signal."""
+    share: float
+    """Noise of a typical sample as a share of the edge step, or of the mean of an intensity."""
+    measured: MeasuredNoise | None
+    """What the image shows of its noise; None where it was given and cannot be measured."""
+    rule: VoidRule | None
+    """What makes a pixel void; None where only invalid samples do."""
+    of: str
+    """What `share` is a share of."""
+
+    @property
+    def measured_share(self) -> float:
+        """The noise that the image shows, as `share`; NaN where it cannot be measured."""
+        if self.measured is None:
+            return float("nan")
+        return self.share * _rms(self.measured.model, self.typical) / _rms(self.noise, self.typical)
+
+
+def look_at_image(config: Config, info: CubeInfo, ranges: Ranges | None) -> ImageFound:
+    """Look at sample areas of a cube: what its samples are, their noise, what a typical spectrum is.
+
+    Raises InputError where the data contradict what they are said to hold, where the noise cannot be
+    measured, and where no pixel has a signal.
+    """
+    areas = [
+        signal(read_pixels(info, tile), info).astype(np.float64) for tile in flat(sample_grid(info.plane))
+    ]
+    spectra = np.concatenate([area.reshape(len(area), -1).T for area in areas])
+    before, after = edge_masks(info.energy, ranges)
+    quantity, guessed = _settle_quantity(config, info, look(spectra, before, after))
+    measured = _measured(config, quantity, areas)
+    noise = _settle_noise(config, quantity, measured, info.energy.size)
+    wanted = config.void
+    rule = VoidRule(noise, before, after, wanted.least_step, wanted.least_sum, quantity == "intensity")
+    typical = _typical(spectra, rule, info)
+    # a camera's normalised cube is void where the camera says so: there it has no valid sample
+    whole = quantity == "normalised" and config.noise_kind == "camera"
+    share, of = _share(typical, rule)
+    return ImageFound(quantity, guessed, noise, typical, share, measured, None if whole else rule, of)
+
+
+def edge_masks(energy: FloatArray, ranges: Ranges | None) -> tuple[BoolArray | None, BoolArray | None]:
+    """Return which energies (E,) lie before and which after the edge; None and None without an edge."""
+    if ranges is None:
+        return None, None
+    before, after = ((energy >= low) & (energy <= high) for low, high in ranges)
+    return (before, after) if before.any() and after.any() else (None, None)
+
+
+def with_rule(info: CubeInfo, found: ImageFound) -> CubeInfo:
+    """Return a cube that knows what makes its pixels void."""
+    if found.rule is None:
+        return info
+    plain = info.dtype == np.uint16 and info.invalid is None
+    return replace(info, void=found.rule, invalid=INVALID if plain else info.invalid)
+
+
+def told_noise(found: ImageFound, given: bool) -> list[str]:
+    """Return lines on the noise; no figure in them depends on the unit of the cube. `given`: not measured."""
+    of = found.of
+    lines = [f"{found.share:.2%} of the {of}, as given"] if given else []
+    if found.measured is None:
+        return [*lines, "the image does not tell its noise beside it"]
+    seen, error = found.measured_share, found.measured.error
+    lines.append(f"{seen:.2%} of the {of} (+- {error:.1%} of it), measured in the image")
+    lines.append(_told_correlation(found.measured.model))
+    if abs(found.share / seen - 1.0) > DISAGREE:
+        lines.append(
+            f"warning: the noise given is {found.share / seen:.2f} times what the image shows; take "
+            "noise.model: measured, or correct the numbers"
+        )
+    return lines
+
+
+def _told_correlation(noise: Noise) -> str:
+    space, energy = noise.space, noise.energy
+    middle = space.shape[0] // 2
+    x, y = (space[middle, middle + 1], space[middle + 1, middle]) if middle else (0.0, 0.0)
+    after = energy[1] if energy.size > 1 else 0.0
+    return f"neighbouring pixels correlated by {x:.2f} along x and {y:.2f} along y, energies by {after:.2f}"
+
+
+def _settle_quantity(config: Config, info: CubeInfo, found: Looks) -> tuple[Quantity, bool]:
+    claim = (config.cube.quantity if config.cube else None) or info.quantity
+    try:
+        if claim is None:
+            return guess_quantity(found), True
+        check_quantity(claim, found)
+    except InputError as error:
+        raise InputError(f"{info.path}: {error}") from None
+    return claim, False
+
+
+def _measured(config: Config, quantity: Quantity, areas: list[FloatArray]) -> MeasuredNoise | None:
+    """Measure the noise; None where that fails and another model is given."""
+    try:
+        return measure_noise(areas, quantity == "intensity")
+    except InputError:
+        if config.noise_kind == "measured":
+            raise
+        return None
+
+
+def _settle_noise(config: Config, quantity: Quantity, measured: MeasuredNoise | None, energies: int) -> Noise:
+    if config.noise_kind == "measured":
+        assert measured is not None
+        return measured.model
+    if config.noise_kind == "camera":
+        if quantity == "intensity":
+            raise InputError(
+                "noise: a camera's numbers tell the noise of an absorbance, the cube holds an intensity; set "
+                "noise.model: counts or measured"
+            )
+        camera = config.noise.camera()
+        # of absorbance as it is, a value of 1 stands for an absorbance of 1
+        return replace(camera, mu_low=0.0, mu_high=1.0) if quantity == "absorbance" else camera
+    given = config.noise.signal()
+    if np.size(given.read) not in (1, energies):
+        raise InputError(
+            f"noise.sigma: {np.size(given.read)} numbers for {energies} energies; give one, or one each"
+        )
+    return given
+
+
+def _typical(spectra: FloatArray, rule: VoidRule, info: CubeInfo) -> FloatArray:
+    good = void_reasons(spectra.T, rule) == 0
+    if not good.any():
+        raise InputError(
+            f"{info.path}: all of {len(good):,} sample pixels are void; expected some with a signal; look at "
+            "the quantity, the edge, the noise and `void.least_step`"
+        )
+    return np.asarray(spectra[good].mean(axis=0))
+
+
+def _rms(noise: Noise, spectrum: FloatArray) -> float:
+    return float(np.sqrt(np.mean(noise.sigma_at(spectrum, 0.0, 1.0) ** 2)))
+
+
+def _share(typical: FloatArray, rule: VoidRule) -> tuple[float, str]:
+    """Return the noise of a typical sample as a share of the edge step or the mean signal, and which."""
+    sigma = _rms(rule.noise, typical)
+    if rule.intensity or rule.before is None or rule.after is None:
+        return sigma / max(abs(float(typical.mean())), 1e-300), "mean signal"
+    step, _ = edge_step(typical[:, None], rule.before, rule.after, rule.noise)
+    return sigma / max(abs(float(step[0])), 1e-300), "edge step"
