@@ -1,8 +1,8 @@
 """Absorption edges by name (tabulated by xraydb), the edge of a spectrum, and its pre- and post-edge ranges."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -99,8 +99,9 @@ def parse_edge(edge: str | float) -> Edge:
     known = _tabulated(element)
     if not parts or not known:
         raise InputError(
-            f"edge: {edge!r} names no edge; expected an element from H to {xraydb.atomic_symbol(LAST_ELEMENT)} "
-            "with its edge, such as Fe K, Ni K or Fe L3, or an energy in eV"
+            f"edge: {edge!r} names no edge; expected an element from H to "
+            f"{xraydb.atomic_symbol(LAST_ELEMENT)} with its edge, such as Fe K, Ni K or Fe L3, or an energy "
+            "in eV"
         )
     shell = "L3" if parts[2].upper() == "L" else parts[2].upper()
     if shell not in known:
@@ -133,9 +134,9 @@ def find_edge(energy: FloatArray, spectrum: FloatArray) -> Edge | None:
 def edge_ranges(edge: Edge, energy: FloatArray) -> EdgeRanges:
     """Return the pre- and the post-edge range of an edge on an axis (E,) of rising energies in eV.
 
-    On an axis that is long enough they reach from 102.8 to 32 eV before a K edge and from 88 to 209.2 eV after
-    it; on a shorter one they shrink with what there is. At an L edge they end 3 eV before L3 and begin 6 eV
-    after L2. Raises InputError where the edge lies outside the axis, or an end of the axis is so near to it
+    On an axis that is long enough they reach from 102.8 to 32 eV before a K edge and from 88 to 209.2 eV
+    after it; on a shorter one they shrink with what there is. At an L edge they end 3 eV before L3 and begin
+    6 eV after L2. Raises InputError where the edge lies outside the axis, or an end of the axis is so near to it
     that normalisation would rest on extrapolation.
     """
     first, last = float(energy[0]), float(energy[-1])
@@ -154,8 +155,8 @@ def edge_ranges(edge: Edge, energy: FloatArray) -> EdgeRanges:
             raise InputError(
                 f"edge: {points} energies over {max(0.0, span[1] - span[0]):.3g} eV lie {name} {edge.name} "
                 f"({edge.energy:g} eV) and clear of it on an axis from {first:g} to {last:g} eV; expected "
-                f"{MIN_POINTS} over {least:g} eV, or normalisation rests on extrapolation; measure further, or "
-                "set references.normalise: none"
+                f"{MIN_POINTS} over {least:g} eV, or normalisation rests on extrapolation; measure further, "
+                "or set references.normalise: none"
             )
     return found
 
@@ -196,11 +197,11 @@ def _edge(element: str, shell: str, known: dict[str, float]) -> Edge:
     return Edge(name, energy, "L", float(xraydb.xray_edge(element, "L2").energy), energy)
 
 
-def _all_edges() -> Iterator[Edge]:
-    for number in range(1, LAST_ELEMENT + 1):
-        element = xraydb.atomic_symbol(number)
-        known = _tabulated(element)
-        yield from (_edge(element, shell, known) for shell in known)
+@cache
+def _all_edges() -> tuple[Edge, ...]:
+    elements = [xraydb.atomic_symbol(number) for number in range(1, LAST_ELEMENT + 1)]
+    tables = {element: _tabulated(element) for element in elements}
+    return tuple(_edge(element, shell, known) for element, known in tables.items() for shell in known)
 
 
 def _fits(edge: Edge, energy: FloatArray) -> bool:
