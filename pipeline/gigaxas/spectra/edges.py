@@ -1,9 +1,9 @@
-"""Absorption edges by name (tabulated by xraydb), the edge of a spectrum, and its pre- and post-edge ranges."""
+"""Absorption edges by name (tabulated by xraydb), the edge of a spectrum, its pre- and post-edge ranges."""
 
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xraydb
@@ -67,14 +67,18 @@ class Edge:
     """Energy in eV at which the edge step is taken."""
 
     @property
+    def setting(self) -> str | float:
+        """What a configuration calls it: its name, or its energy in eV where it has none."""
+        return self.energy if self.name.endswith(" eV") else self.name
+
+    @property
     def method(self) -> Method:
         """How spectra are normalised: lines, or constants at soft edges."""
         split = self.l2 is not None and self.l2 - self.energy < SPLIT
         return "constants" if split or (self.family == "K" and self.energy < SOFT_K) else "lines"
 
 
-@dataclass(frozen=True)
-class EdgeRanges:
+class EdgeRanges(NamedTuple):
     """What lies before and what lies after an edge."""
 
     pre_edge: EnergyRange
@@ -136,8 +140,8 @@ def edge_ranges(edge: Edge, energy: FloatArray) -> EdgeRanges:
 
     On an axis that is long enough they reach from 102.8 to 32 eV before a K edge and from 88 to 209.2 eV
     after it; on a shorter one they shrink with what there is. At an L edge they end 3 eV before L3 and begin
-    6 eV after L2. Raises InputError where the edge lies outside the axis, or an end of the axis is so near to it
-    that normalisation would rest on extrapolation.
+    6 eV after L2. Raises InputError where the edge lies outside the axis, or an end of the axis is so near to
+    it that normalisation would rest on extrapolation.
     """
     first, last = float(energy[0]), float(energy[-1])
     if not first < edge.energy < last:

@@ -75,6 +75,8 @@ class CubeInfo:
     """Whether a missing chunk holds no signal; otherwise it is an error."""
     step: int = 1
     """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
+    unit: str = "eV"
+    """Unit of the energies: eV, or 1/cm."""
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -212,6 +214,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         fingerprint=root.get("fingerprint"),
         sparse=sparse,
         step=int(attributes.get(QUANTISED, 1)),
+        unit=str(open_array(path, "energy").attrs.get("units", "eV")),
     )
 
 

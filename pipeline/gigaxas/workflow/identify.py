@@ -22,6 +22,7 @@ from gigaxas.spectra.spectrum import MIN_SAMPLES
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
+from gigaxas.workflow.edge import ranges_of, resolve_edge
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.resolve import describe
 
@@ -116,7 +117,8 @@ def comparison(
     noise: NoiseModel | float = WORKING_POINT
     if config is not None:
         settings = _with_noise(load_config(config))
-        noise, ranges = settings.noise.model(), (settings.references.pre_edge, settings.references.post_edge)
+        noise = settings.noise.model()
+        ranges = _ranges(settings, spectra) if normalised and spectra else ranges
     elif sigma is None and spectra is not None:
         noise = noise_of_run(spectra) or WORKING_POINT
     return Comparison(
@@ -134,6 +136,15 @@ def _with_noise(config: Config) -> Config:
             "classify first, or give the noise of a sample (--sigma)"
         )
     return known
+
+
+def _ranges(config: Config, spectra: Path) -> Ranges:
+    """Return the ranges of a configuration on the energies of the first of the spectra that can be used."""
+    items = read_collection(spectra)
+    first = next((item for item in items if isinstance(item, Spectrum)), None)
+    if first is None:
+        raise InputError(str(items[0]))
+    return ranges_of(resolve_edge(config, first.energy, None))
 
 
 def noise_of_run(path: Path) -> NoiseModel | None:

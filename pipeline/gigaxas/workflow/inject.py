@@ -29,6 +29,7 @@ from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.stores.result import read_map
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.observed import find_level
 from gigaxas.workflow.resolve import Resolved, reopen
 
@@ -126,7 +127,7 @@ def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number
     """Count clusters too many in a field of one of the commoner sites, with the noise of the data."""
     config, sites = run.config, run.sites.table.spectra
     noise = _as_found(run.noise, level)
-    windows: EdgeWindows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
+    windows: EdgeWindows = edge_windows(run.energy, *ranges_of(config))
     scene = field_of(sites[number % min(len(sites), 5)], NOISE_SIDE)
     image = scene.measure(noise, np.random.default_rng([8, number]), (windows.pre, windows.post))
     k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit

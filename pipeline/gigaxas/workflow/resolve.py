@@ -23,6 +23,7 @@ from gigaxas.spatial.clean_up import check_clean_up
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.workflow.edge import resolve_edge
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.plan import Outline, Plan, acquired_outline, make_plan, simulated_outline, stack_outline
@@ -38,7 +39,8 @@ class Resolved:
     """A run before and while its stages work: every number known that can be, files looked at once."""
 
     config: Config
-    """The settings, the noise in numbers; its working point is open until a cube that tells it is made."""
+    """The settings, the edge's ranges and the noise in numbers; its working point is open until a cube that
+    tells it is made."""
     mark: str
     """Tells runs of other settings or other code."""
     paths: Paths
@@ -100,14 +102,17 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     energy = simulated_energies(config) if config.simulate else _energies(cube or source)
     if energy is None:
         raise InputError("\n".join(errors))
-    references = attempt(lambda: read_references(config, energy))
-    known = attempt(lambda: resolve_noise(config, cube, announce))
+    edged = attempt(lambda: resolve_edge(config, energy, cube))
+    if edged is None:
+        raise InputError("\n".join(errors))
+    references = attempt(lambda: read_references(edged, energy))
+    known = attempt(lambda: resolve_noise(edged, cube, announce))
     if references and known and known.noise.is_given:
         model = known.noise.model()
         attempt(lambda: check_sites(known.sites, model, energy, references.names, references.spectra))
     used = references or no_references(energy)
     mark = settings_mark(config)
-    run = attempt(lambda: _planned(known or config, mark, paths, energy, used, source, cube))
+    run = attempt(lambda: _planned(known or edged, mark, paths, energy, used, source, cube))
     if run and run.cube and not run.config.noise.is_given:
         found = run
         run = attempt(lambda: with_cube(found, announce))
@@ -120,7 +125,7 @@ def reopen(config: Config) -> Resolved:
     """Return the run of a finished result: its cube and noise; references are those that its sites hold."""
     paths = paths_of(config)
     cube = describe(config, paths)
-    known = resolve_noise(config, cube)
+    known = resolve_noise(resolve_edge(config, cube.energy, cube), cube)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     sites = read_sites(paths.sites)
     mark, energy = settings_mark(config), cube.energy
