@@ -38,6 +38,7 @@ KNOWS = {
     "tifffile": {"stores", "raw"},
     "h5py": {"stores", "raw", "spectra"},
     "sklearn": {"evaluation"},
+    "xraydb": {"spectra"},
 }
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from gigaxas.config.schema import Config
     from gigaxas.evaluation.page import StudyResult
     from gigaxas.sites import Proof, SiteAudit
     from gigaxas.spectra import ReadRow
@@ -38,15 +39,29 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
         _print_line(out, _columns("read", "file", "shift eV", "E0 eV", "step", ""))
     for row in groups["read"]:
         shift = f"{row.shift_ev:+.2f}" if row.shift_ev else ""
-        _print_line(
-            out, _columns(row.name, row.source, shift, f"{row.e0_ev:.1f}", f"{row.edge_step:.3f}", row.brief)
-        )
+        e0 = "" if row.e0_ev is None else f"{row.e0_ev:.1f}"
+        step = "" if row.edge_step is None else f"{row.edge_step:.3f}"
+        _print_line(out, _columns(row.name, row.source, shift, e0, step, row.brief))
     for row in groups["duplicate"]:
         _print_line(out, f"duplicate  {row.name}: {row.brief}")
     for reason, names in _by_reason(groups["refused"]):
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
     out.print()
+
+
+def show_edge(out: Console, config: "Config") -> None:
+    """Print the edge of a run with its ranges, and how references are normalised there."""
+    wanted = config.references
+    if wanted.pre_edge is None or wanted.post_edge is None:
+        out.print("edge       none in the energies; references are taken as they are")
+        return
+    name = f"{config.edge:g} eV" if isinstance(config.edge, float) else config.edge
+    (a, b), (c, d) = wanted.pre_edge, wanted.post_edge
+    out.print(
+        f"edge       {name or 'by its ranges'}: pre-edge {a:g} to {b:g} eV, post-edge {c:g} to {d:g} eV, "
+        f"normalisation {wanted.normalise}"
+    )
 
 
 def show_plan(out: Console, plan: "Plan") -> None:

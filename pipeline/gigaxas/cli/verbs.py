@@ -22,6 +22,7 @@ from rich.progress import (
 from gigaxas import __version__
 from gigaxas.cli.outcome import show_paths, show_phases, show_summary
 from gigaxas.cli.tables import (
+    show_edge,
     show_injection,
     show_matches,
     show_plan,
@@ -36,6 +37,7 @@ from gigaxas.errors import InputError, RunError
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
     from gigaxas.execution.tile_tasks import Advance
+    from gigaxas.workflow.resolve import Resolved
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
 
@@ -101,7 +103,7 @@ def check_verb(config: ConfigPath) -> None:
 
     run = resolve(load_config(config), out.print)
     show_references(out, run.references.table)
-    show_plan(out, run.plan)
+    _show_start(run)
     show_stages(out, products_of(run), report_stages(run))
     out.print("nothing wrong found")
 
@@ -149,11 +151,16 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
         settings,
         _bar,
         out.print,
-        lambda run: show_plan(out, run.plan),
+        _show_start,
         lambda made: show_sites(out, made),
         fresh,
     )
     show_summary(out, summary)
+
+
+def _show_start(run: "Resolved") -> None:
+    show_edge(out, run.config)
+    show_plan(out, run.plan)
 
 
 @app.command("phases")

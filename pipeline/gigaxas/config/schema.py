@@ -18,6 +18,7 @@ from pydantic import (
 
 from gigaxas.locations import Location, location
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
+from gigaxas.spectra.edges import parse_edge
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.signal_noise import SignalNoise
@@ -130,7 +131,7 @@ class Fields(Section):
     """Raw fields of view: counts with and without the specimen, for every field and energy.
 
     Sources are `files` or `files::array`, with `{field}`, and `{energy}` or `{index}` where every image has
-    its own file. `edge` is the energy in eV at which the edge step is taken.
+    its own file.
     """
 
     transmitted: str
@@ -143,10 +144,10 @@ class Fields(Section):
     """Where the stage coordinates are: OME metadata, a CSV table, or sources."""
     saturation: Annotated[float, Field(gt=0)] = 65535
     """Counts from which a sample is invalid."""
-    normalise: Literal["lines", "step"] = "lines"
-    """Divide by the post-edge line, or by the edge step."""
-    edge: float = 7125.0
-    """Energy in eV at which the edge step is taken."""
+    normalise: Literal["lines", "step"] | None = None
+    """Divide by the post-edge line, or by the edge step; left out, by the line, at L edges by the step."""
+    edge: float | None = None
+    """Energy in eV at which the edge step is taken; left out, that of the run's edge (Fe K: 7125)."""
     least_step: Annotated[float, Field(ge=0)] = 5.0
     """Edge step, in its own noise, below which a pixel is void."""
     energy_shift: EnergyShift | None = None
@@ -357,10 +358,16 @@ class References(Section):
     """Energy shift in eV for each pattern."""
     extrapolate: bool = False
     """Whether the end values of a spectrum stand for energies that it does not cover."""
-    pre_edge: Range = (7009.2, 7080.0)
-    """Range of the pre-edge line, in eV."""
-    post_edge: Range = (7200.0, 7321.2)
-    """Range of the post-edge line, in eV."""
+    pre_edge: Range | None = None
+    """Range before the edge, in eV; left out, it follows from the edge and the energies."""
+    post_edge: Range | None = None
+    """Range after the edge, in eV; left out, it follows from the edge and the energies."""
+    normalise: Literal["lines", "step", "none"] | None = None
+    """Pre- and post-edge lines, the edge step, or nothing; left out, lines, at L edges a constant before the
+    edge and the step, and nothing where there is no edge."""
+    align: Literal["report", "apply", "off"] = "report"
+    """Whether the shift of energy between references and image is told, taken out of the references, or not
+    looked for."""
 
     @model_validator(mode="after")
     def _files_are_named(self) -> "References":
@@ -464,6 +471,9 @@ class Config(Section):
     """Another store for the maps."""
     sites: Sites = Sites()
     """Where the sites come from."""
+    edge: str | float | None = None
+    """The absorption edge (Fe K, Ni K, Fe L3) or its energy in eV; left out, it is found from the energies
+    and the spectra."""
     references: Annotated[References, Field(validate_default=True)] = References()
     """The reference spectra."""
     cube: Cube | None = None
@@ -488,6 +498,11 @@ class Config(Section):
     """From clusters to components."""
     compute: Compute = Compute()
     """Where the run happens."""
+
+    @field_validator("edge")
+    @classmethod
+    def _edge_is_known(cls, edge: str | float | None) -> str | float | None:
+        return edge if edge is None else parse_edge(edge).setting
 
     @field_validator("references")
     @classmethod

@@ -1,7 +1,7 @@
 """Pre- and post-edge of every pixel, and its spectrum brought to 0 before and 1 after the edge (METHOD 1)."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -10,10 +10,9 @@ from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
 from gigaxas.raw.absorbance import BLOCK, Absorbance
 from gigaxas.spectra.noise import NoiseModel, absorbance_variance
+from gigaxas.spectra.normalisation import Method
 from gigaxas.spectra.spectrum import EnergyRange
 
-NormaliseBy = Literal["lines", "step"]
-"""Divide by the post-edge line, or by the edge step (Athena)."""
 LEAST_ENERGIES = 3
 """Energies that a line is fitted to at least."""
 
@@ -75,13 +74,13 @@ class Lines(NamedTuple):
 
 
 def make_normaliser(
-    energy: FloatArray, pre_edge: EnergyRange, post_edge: EnergyRange, edge: float, method: NormaliseBy
+    energy: FloatArray, pre_edge: EnergyRange, post_edge: EnergyRange, edge: float, method: Method
 ) -> Normaliser:
     """Prepare the normalisation on the energies (E,) in eV.
 
     `lines` subtracts the pre-edge line and divides by the post-edge line, `step` (Athena) divides by the
-    edge step instead. Lines are those of spectra.normalise. Raises InputError where a range holds too few
-    energies, or the edge lies outside them.
+    edge step instead, `constants` has lines without slope (L edges). Lines are those of
+    spectra.normalise. Raises InputError where a range holds too few energies, or the edge lies outside them.
     """
     if not pre_edge[0] < pre_edge[1] <= edge <= post_edge[0] < post_edge[1]:
         raise InputError(
@@ -91,6 +90,8 @@ def make_normaliser(
     spacing = np.gradient(energy) if len(energy) > 1 else np.ones(1)
     pre, centre_pre = _line(energy, spacing, pre_edge, "pre-edge")
     post, centre_post = _line(energy, spacing, post_edge, "post-edge")
+    if method == "constants":
+        pre[1] = post[1] = 0.0
     held = np.clip(energy, pre_edge[0], post_edge[1])
     return Normaliser(
         pre=pre,
@@ -101,7 +102,7 @@ def make_normaliser(
         high=_mean(energy, post_edge),
         edge_pre=edge - centre_pre,
         edge_post=edge - centre_post,
-        constant=method == "step",
+        constant=method != "lines",
     )
 
 

@@ -15,9 +15,11 @@ from gigaxas.errors import InputError
 from gigaxas.spectra.normalisation import (
     POST_EDGE,
     PRE_EDGE,
+    Method,
     check_ranges,
     edge_step,
     find_e0,
+    is_normalised,
     normalise,
 )
 from gigaxas.spectra.quality import refuse_cut_out, refuse_noise
@@ -66,6 +68,22 @@ class Library:
 
 
 @dataclass(frozen=True)
+class _Grid:
+    """What records are brought to."""
+
+    energy: FloatArray
+    """Energies (E,) in eV."""
+    pre_edge: EnergyRange
+    """Low and high in eV."""
+    post_edge: EnergyRange
+    """Low and high in eV."""
+    method: Method | None
+    """How they are normalised; None for not at all."""
+    extrapolate: bool
+    """Whether the end values of a spectrum stand for energies that it does not cover."""
+
+
+@dataclass(frozen=True)
 class _Record:
     name: str
     """Its own name or that of its file, made unique."""
@@ -81,12 +99,14 @@ def read_library(
     *,
     pre_edge: EnergyRange = PRE_EDGE,
     post_edge: EnergyRange = POST_EDGE,
+    method: Method | None = "lines",
     shifts: Mapping[str, float] | None = None,
     select: Sequence[str] | None = None,
     extrapolate: bool = False,
 ) -> Library:
     """Return the references in a file or folder, normalised (METHOD 1), on the energies `grid` (E,) in eV.
 
+    `method` None takes them as they are; those that are normalised already are taken so in any case.
     `shifts` adds eV to the energies of the records that a pattern names; `select` keeps the records that any
     of its patterns names. A pattern is a folder, or a glob (`*`, `?`) of a file's path in the folder or of a
     record's name. Records come in the order of their paths; equal names get their file's name, then a number.
@@ -94,7 +114,7 @@ def read_library(
     InputError: a grid or ranges out of order, a pattern that names nothing, shifts that contradict each
     other, or no record left.
     """
-    energies = checked_grid(grid)
+    on = _Grid(checked_grid(grid), pre_edge, post_edge, method, extrapolate)
     check_ranges(pre_edge, post_edge)
     records = _records(Path(path))
     if select is not None:
@@ -104,9 +124,10 @@ def read_library(
     kept: list[FloatArray] = []
     table: list[ReadRow] = []
     for record, shift in zip(records, shifts_ev, strict=True):
-        row, values = _prepared(record, shift, energies, pre_edge, post_edge, extrapolate)
+        row, values = _prepared(record, shift, on)
         if values is not None:
-            same = next((i for i, other in enumerate(kept) if np.abs(other - values).max() <= SAME), None)
+            limit = SAME * (1.0 if method else float(np.ptp(values)))
+            same = next((i for i, other in enumerate(kept) if np.abs(other - values).max() <= limit), None)
             if same is None:
                 names.append(record.name)
                 kept.append(values)
@@ -116,6 +137,23 @@ def read_library(
     if not kept:
         raise InputError(_nothing_left(path, table))
     return Library(tuple(names), np.array(kept), table)
+
+
+def typical_spectrum(path: Path | str, grid: FloatArray) -> FloatArray | None:
+    """Return the median (E,) of a library's spectra, each scaled to 0 to 1, on the energies (E,) in eV.
+
+    They are not normalised, and held at their ends where they are shorter. None where no record spans half of
+    the grid.
+    """
+    found = [record.found for record in _records(Path(path))]
+    spectra = [item for item in found if isinstance(item, Spectrum) and np.ptp(item.mu) > 0]
+    ends = [(max(grid[0], item.energy[0]), min(grid[-1], item.energy[-1])) for item in spectra]
+    values = [
+        np.interp(grid, item.energy, (item.mu - item.mu.min()) / np.ptp(item.mu))
+        for item, (low, high) in zip(spectra, ends, strict=True)
+        if high - low >= (grid[-1] - grid[0]) / 2
+    ]
+    return np.median(values, axis=0) if values else None
 
 
 def _records(path: Path) -> list[_Record]:
@@ -191,32 +229,43 @@ def _shifts_of(records: list[_Record], shifts: Mapping[str, float]) -> list[floa
     return chosen
 
 
-def _prepared(
-    record: _Record,
-    shift: float,
-    grid: FloatArray,
-    pre_edge: EnergyRange,
-    post_edge: EnergyRange,
-    extrapolate: bool,
-) -> tuple[ReadRow, FloatArray | None]:
+def _prepared(record: _Record, shift: float, on: _Grid) -> tuple[ReadRow, FloatArray | None]:
     row = ReadRow(record.name, record.source, "refused", shift, None, None, "")
     if isinstance(record.found, InputError):
         return _with_reason(row, "refused", str(record.found)), None
     spectrum = replace(record.found, energy=record.found.energy + shift)
     try:
-        e0 = find_e0(spectrum, (pre_edge[1], post_edge[0]))
-        step = edge_step(spectrum, pre_edge, post_edge, e0)
-        row = replace(row, e0_ev=e0, edge_step=step)
-        refuse_cut_out(spectrum, step)
-        normal = normalise(spectrum, pre_edge, post_edge, e0)
-        values = resample(normal, grid, extrapolate)
-        refuse_noise(normal, pre_edge, post_edge)
+        if on.method:
+            e0 = find_e0(spectrum, (on.pre_edge[1], on.post_edge[0]))
+            step = edge_step(spectrum, on.pre_edge, on.post_edge, e0, on.method)
+            row = replace(row, e0_ev=e0, edge_step=step)
+        normal, note = _normalised(spectrum, row, on)
+        values = resample(normal, on.energy, on.extrapolate)
+        if on.method:
+            refuse_noise(normal, on.pre_edge, on.post_edge, _height(normal, on.method))
     except InputError as error:
         return _with_reason(row, "refused", str(error), described(spectrum)), None
-    held = _held(spectrum, grid)
-    return replace(
-        row, status="read", reason=held, brief=held.replace("held over", "held").replace("the grid's ", "")
-    ), values
+    held = _held(spectrum, on.energy)
+    brief = held.replace("held over", "held").replace("the grid's ", "")
+    reason, brief = ("; ".join(filter(None, (note, text))) for text in (held, brief))
+    return replace(row, status="read", reason=reason, brief=brief), values
+
+
+def _normalised(spectrum: Spectrum, row: ReadRow, on: _Grid) -> tuple[Spectrum, str]:
+    """Return the spectrum as it is to be compared, and a note where it was normalised already."""
+    if on.method is None or row.edge_step is None:
+        if np.ptp(spectrum.mu) == 0:
+            raise InputError(f"{described(spectrum)}: the same at every energy; expected a spectrum")
+        return spectrum, ""
+    refuse_cut_out(spectrum, row.edge_step)
+    if is_normalised(spectrum, on.pre_edge, on.post_edge):
+        return spectrum, "normalised already"
+    return normalise(spectrum, on.pre_edge, on.post_edge, row.e0_ev, on.method), ""
+
+
+def _height(normal: Spectrum, method: Method) -> float:
+    """Return what noise is held against: the edge step, or the much higher white line of a soft edge."""
+    return float(np.ptp(normal.mu)) if method == "constants" else 1.0
 
 
 def _with_reason(row: ReadRow, status: Status, reason: str, subject: str = "") -> ReadRow:

@@ -1,7 +1,7 @@
 """Pre-edge and post-edge lines, the edge's position and its step."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,14 @@ MIN_POINTS = 3
 """Energies that a range holds at least."""
 STEP_OVER_NOISE = 5.0
 """An edge step below this many rms of the pre-edge about its line is no edge."""
+AS_NORMALISED = 0.05
+"""How far the means before and after the edge of a normalised spectrum may be from 0 and 1."""
 ROUNDING = 1e-12
 """Share of the largest absorbance below which a difference is rounding."""
+
+Method = Literal["lines", "step", "constants"]
+"""A line before the edge, and division by the post-edge line or by the edge step; or a constant before the
+edge, and division by the step from it to the mean after the edge."""
 
 
 class Line(NamedTuple):
@@ -39,19 +45,24 @@ class Line(NamedTuple):
 
 
 def normalise(
-    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None = None
+    spectrum: Spectrum,
+    pre_edge: EnergyRange,
+    post_edge: EnergyRange,
+    e0: float | None = None,
+    method: Method = "lines",
 ) -> Spectrum:
     """Return the spectrum less its pre-edge line, divided by its post-edge line (METHOD 1), near 0 to near 1.
 
-    The ranges are (low, high) in eV. Lines are fitted uniformly in energy, so that a densely sampled foot of
+    `method` "step" divides by the edge step at E0 instead, "constants" has lines without slope. The ranges
+    are (low, high) in eV. Lines are fitted uniformly in energy, so that a densely sampled foot of
     the edge weighs no more than its width; outside low of the pre-edge to high of the post-edge they are held
     at their end values. InputError: ranges out of order or with fewer than 3 energies, E0 outside them, a
     flat spectrum, a zero or negative edge step, or a post-edge line that reaches zero.
     """
     spectrum = in_order(spectrum)
-    pre, post, _ = _lines(spectrum, pre_edge, post_edge, e0)
+    pre, post, step = _lines(spectrum, pre_edge, post_edge, e0, method)
     energy = np.clip(spectrum.energy, pre_edge[0], post_edge[1])
-    scale = post.at(energy)
+    scale = post.at(energy) if method == "lines" else np.full(energy.shape, step)
     if scale.min() <= 0:
         raise InputError(
             f"{described(spectrum)}: the post-edge line falls to {scale.min():.3g} within the spectrum; "
@@ -61,10 +72,20 @@ def normalise(
 
 
 def edge_step(
-    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None = None
+    spectrum: Spectrum,
+    pre_edge: EnergyRange,
+    post_edge: EnergyRange,
+    e0: float | None = None,
+    method: Method = "lines",
 ) -> float:
     """Return the height of the post-edge line over the pre-edge line at E0, in mu; errors as `normalise`."""
-    return _lines(in_order(spectrum), pre_edge, post_edge, e0)[2]
+    return _lines(in_order(spectrum), pre_edge, post_edge, e0, method)[2]
+
+
+def is_normalised(spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange) -> bool:
+    """Return whether mu is within 0.05 of 0 in the mean before the edge, and of 1 in the mean after it."""
+    before, after = (_mean(in_order(spectrum), span) for span in (pre_edge, post_edge))
+    return abs(before) <= AS_NORMALISED and abs(after - 1.0) <= AS_NORMALISED
 
 
 def check_ranges(pre_edge: EnergyRange, post_edge: EnergyRange) -> None:
@@ -117,8 +138,14 @@ def _slopes(energy: FloatArray, mu: FloatArray) -> FloatArray:
     return (total(x * y) - total(x) * total(y) / count) / spread
 
 
+def _mean(spectrum: Spectrum, span: EnergyRange) -> float:
+    inside = (spectrum.energy >= span[0]) & (spectrum.energy <= span[1])
+    weight = np.gradient(spectrum.energy)[inside]
+    return float(weight @ spectrum.mu[inside] / weight.sum()) if inside.any() else np.nan
+
+
 def _lines(
-    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None
+    spectrum: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, e0: float | None, method: Method
 ) -> tuple[Line, Line, float]:
     check_ranges(pre_edge, post_edge)
     span = float(np.ptp(spectrum.mu))
@@ -127,8 +154,10 @@ def _lines(
             f"{described(spectrum)}: mu is the same at every energy; expected an absorption edge"
         )
     pre, noise = _fit(spectrum, pre_edge, "pre-edge")
+    pre = pre._replace(slope=0.0) if method == "constants" else pre
     above = replace(spectrum, mu=spectrum.mu - pre.at(spectrum.energy))
     post, _ = _fit(above, post_edge, "post-edge")
+    post = post._replace(slope=0.0) if method == "constants" else post
     edge = find_e0(spectrum, (pre_edge[1], post_edge[0])) if e0 is None else e0
     if not pre_edge[1] <= edge <= post_edge[0]:
         raise InputError(

@@ -34,9 +34,11 @@ def refuse_cut_out(spectrum: Spectrum, step: float) -> None:
         run = run + 1 if rise[at] == 0 else 0
 
 
-def refuse_noise(normal: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange) -> None:
-    """Raise InputError where a normalised spectrum is too noisy for a reference."""
-    noise = max(noise_of(normal, pre_edge), noise_of(normal, post_edge))
+def refuse_noise(
+    normal: Spectrum, pre_edge: EnergyRange, post_edge: EnergyRange, height: float = 1.0
+) -> None:
+    """Raise InputError where a normalised spectrum is too noisy, as a share of `height`, for a reference."""
+    noise = max(noise_of(normal, pre_edge), noise_of(normal, post_edge)) / height
     if noise > NOISE_LIMIT:
         raise InputError(
             f"{described(normal)} has a noise of {noise:.2g} of its edge step; expected at most "

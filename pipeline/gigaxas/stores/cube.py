@@ -84,6 +84,8 @@ class CubeInfo:
     """A store with a map `mask` that is 0 where a pixel is void."""
     step: int = 1
     """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
+    unit: str = "eV"
+    """Unit of the energies: eV, or 1/cm."""
 
     @property
     def plane(self) -> tuple[int, int]:
@@ -230,6 +232,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         sparse=sparse,
         quantity=quantity,
         step=int(attributes.get(QUANTISED, 1)),
+        unit=str(open_array(path, "energy").attrs.get("units", "eV")),
     )
 
 

@@ -13,6 +13,7 @@ from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.truth import write_truth
 from gigaxas.tasks.simulate import simulate_tile
 from gigaxas.tiles import regular_grid
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
 from gigaxas.workflow.references import ReferenceSet
 from gigaxas.workflow.resolve import Resolved
@@ -49,7 +50,7 @@ def simulate_cube(run: Resolved, runner: Runner) -> None:
         truth_store=truth,
         spectra=run.references.spectra[rows],
         noise=config.acquisition,
-        windows=edge_windows(run.energy, config.references.pre_edge, config.references.post_edge),
+        windows=edge_windows(run.energy, *ranges_of(config)),
         seed=wanted.seed,
     )
     publish(truth, paths.truth)

@@ -13,6 +13,7 @@ from gigaxas.raw.readers.stack import StackSource
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.cube import CubeInfo, cube_identity
 from gigaxas.stores.io.codes import step_within
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.references import ReferenceSet
 
 
@@ -25,7 +26,7 @@ def cube_fingerprint(
     if source is None:
         made = scene_fingerprint(config, references)
     else:
-        ranges = config.references.pre_edge, config.references.post_edge
+        ranges = ranges_of(config)
         made = digest(__version__, config.ingest, ranges, config.noise.a, config.noise.b, source.identity)
     return digest(made, quantised_step(config)) if config.quantise else made
 

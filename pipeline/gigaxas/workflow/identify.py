@@ -23,6 +23,7 @@ from gigaxas.spectra.spectrum import MIN_SAMPLES
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
 from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
+from gigaxas.workflow.edge import ranges_of, resolve_edge
 from gigaxas.workflow.image import look_at_image
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.resolve import describe, needs_image
@@ -118,7 +119,8 @@ def comparison(
     noise: Noise | float = WORKING_POINT
     if config is not None:
         settings = load_config(config)
-        noise, ranges = _noise_of(settings), (settings.references.pre_edge, settings.references.post_edge)
+        noise = _noise_of(settings)
+        ranges = _ranges(settings, spectra) if normalised and spectra else ranges
     elif sigma is None and spectra is not None:
         noise = noise_of_run(spectra) or WORKING_POINT
     return Comparison(
@@ -138,7 +140,16 @@ def _noise_of(config: Config) -> Noise:
             f"noise: it is measured on {paths.cube}, which is not made yet; run gigaxas classify first, or "
             "give the noise of a sample (--sigma)"
         )
-    return look_at_image(known, cube, (known.references.pre_edge, known.references.post_edge)).noise
+    return look_at_image(resolve_edge(known, cube.energy, cube), cube).noise
+
+
+def _ranges(config: Config, spectra: Path) -> Ranges:
+    """Return the ranges of a configuration on the energies of the first of the spectra that can be used."""
+    items = read_collection(spectra)
+    first = next((item for item in items if isinstance(item, Spectrum)), None)
+    if first is None:
+        raise InputError(str(items[0]))
+    return ranges_of(resolve_edge(config, first.energy, None))
 
 
 def noise_of_run(path: Path) -> Noise | None:

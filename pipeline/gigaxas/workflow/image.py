@@ -11,7 +11,6 @@ from gigaxas.observed import sample_grid
 from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
 from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
-from gigaxas.spectra.spectrum import EnergyRange
 from gigaxas.spectra.void import VoidRule, edge_step, void_reasons
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.codes import INVALID
@@ -20,8 +19,6 @@ from gigaxas.tiles import flat
 
 DISAGREE = 0.2
 """Difference of a given noise from what the image shows that the user is warned of."""
-Ranges = tuple[EnergyRange, EnergyRange]
-"""Before and after the edge, eV."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,7 @@ class ImageFound:
         return self.share * _rms(self.measured.model, self.typical) / _rms(self.noise, self.typical)
 
 
-def look_at_image(config: Config, info: CubeInfo, ranges: Ranges | None) -> ImageFound:
+def look_at_image(config: Config, info: CubeInfo) -> ImageFound:
     """Look at sample areas of a cube: what its samples are, their noise, what a typical spectrum is.
 
     Raises InputError where the data contradict what they are said to hold, where the noise cannot be
@@ -63,7 +60,7 @@ def look_at_image(config: Config, info: CubeInfo, ranges: Ranges | None) -> Imag
         signal(read_pixels(info, tile), info).astype(np.float64) for tile in flat(sample_grid(info.plane))
     ]
     spectra = np.concatenate([area.reshape(len(area), -1).T for area in areas])
-    before, after = edge_masks(info.energy, ranges)
+    before, after = _edge_masks(config, info.energy)
     quantity, guessed = _settle_quantity(config, info, look(spectra, before, after))
     measured = _measured(config, quantity, areas)
     noise = _settle_noise(config, quantity, measured, info.energy.size)
@@ -76,12 +73,15 @@ def look_at_image(config: Config, info: CubeInfo, ranges: Ranges | None) -> Imag
     return ImageFound(quantity, guessed, noise, typical, share, measured, None if whole else rule, of)
 
 
-def edge_masks(energy: FloatArray, ranges: Ranges | None) -> tuple[BoolArray | None, BoolArray | None]:
+def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
     """Return which energies (E,) lie before and which after the edge; None and None without an edge."""
-    if ranges is None:
+    if config.references.pre_edge is None or config.references.post_edge is None:
         return None, None
-    before, after = ((energy >= low) & (energy <= high) for low, high in ranges)
-    return (before, after) if before.any() and after.any() else (None, None)
+    before, after = (
+        (energy >= low) & (energy <= high)
+        for low, high in (config.references.pre_edge, config.references.post_edge)
+    )
+    return before, after
 
 
 def with_rule(info: CubeInfo, found: ImageFound) -> CubeInfo:

@@ -17,6 +17,7 @@ from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.tasks import ingest as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import regular_grid
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
 from gigaxas.workflow.mosaic import mosaic_paths, write_mosaic
 from gigaxas.workflow.raw import place_truth
@@ -79,7 +80,8 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
     fingerprint = cube_fingerprint(config, run.references, source)
     made = _is_made(run, fingerprint, runner)
     recipe = _recipe(config, source)
-    edge = config.references.pre_edge[1], config.references.post_edge[0]
+    ranges = ranges_of(config)
+    edge = ranges.pre_edge[1], ranges.post_edge[0]
     found = make_registration(run.paths.registration, _fields(config), recipe, edge, fingerprint, runner)
     if not made:
         placement = found.placement

@@ -29,6 +29,7 @@ from gigaxas.stores.result import read_map
 from gigaxas.tasks.pixels import read_pixels
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.observed import find_level
 from gigaxas.workflow.resolve import Resolved, reopen
 
@@ -128,9 +129,7 @@ def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number
     noise = run.noise.scaled(level.scale)
     site, rng = sites[number % min(len(sites), 5)], np.random.default_rng([8, number])
     if isinstance(noise, NoiseModel) and run.quantity == "normalised":
-        windows: EdgeWindows = edge_windows(
-            run.energy, config.references.pre_edge, config.references.post_edge
-        )
+        windows: EdgeWindows = edge_windows(run.energy, *ranges_of(config))
         image = field_of(site, NOISE_SIDE).measure(noise, rng, (windows.pre, windows.post))
     else:
         image = noisy_field(site, noise, NOISE_SIDE, rng)

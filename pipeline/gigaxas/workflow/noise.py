@@ -10,6 +10,7 @@ from gigaxas.spectra.noise import calibrate
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.frames import read_levels
 from gigaxas.stores.working_point import measure_working_point
+from gigaxas.workflow.edge import ranges_of
 
 
 def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = lambda line: None) -> Config:
@@ -72,8 +73,8 @@ def _working_point(config: Config, info: CubeInfo, a: float, b: float) -> tuple[
 
 def _samples(config: Config, info: CubeInfo) -> tuple[int, int]:
     """Return how many energies of the cube lie in the pre-edge and in the post-edge range."""
-    before, after = config.references.pre_edge, config.references.post_edge
-    return _count(info.energy, before), _count(info.energy, after)
+    ranges = ranges_of(config)
+    return _count(info.energy, ranges.pre_edge), _count(info.energy, ranges.post_edge)
 
 
 def _count(energy: FloatArray, span: tuple[float, float]) -> int:

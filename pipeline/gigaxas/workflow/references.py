@@ -10,6 +10,7 @@ from gigaxas.errors import InputError
 from gigaxas.raw.normalisation import Normaliser, make_normaliser, normalise_spectra
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra import ReadRow, read_library
+from gigaxas.workflow.edge import method_of, ranges_of
 from gigaxas.workflow.site_file import read_site_file
 
 
@@ -73,8 +74,11 @@ def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
     """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
     assert config.ingest is not None
     assert config.ingest.fields is not None
-    fields, ranges = config.ingest.fields, (config.references.pre_edge, config.references.post_edge)
-    return make_normaliser(energy, *ranges, fields.edge, fields.normalise)
+    fields = config.ingest.fields
+    method = method_of(config, fields.normalise)
+    assert fields.edge is not None
+    assert method is not None
+    return make_normaliser(energy, *ranges_of(config), fields.edge, method)
 
 
 def _read(config: Config, energy: FloatArray) -> ReferenceSet:
@@ -85,11 +89,13 @@ def _read(config: Config, energy: FloatArray) -> ReferenceSet:
         raise InputError(
             f"references.path: there is nothing at {wanted.path}; give a file or folder of spectra"
         )
+    method = method_of(config, wanted.normalise)
+    ranges = ranges_of(config) if method else None
     library = read_library(
         wanted.path,
         energy,
-        pre_edge=wanted.pre_edge,
-        post_edge=wanted.post_edge,
+        **(ranges._asdict() if ranges else {}),
+        method=method,
         shifts=wanted.shifts,
         select=wanted.select,
         extrapolate=wanted.extrapolate,

@@ -25,6 +25,7 @@ from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.void import rule_record
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.workflow.edge import resolve_edge
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.image import ImageFound, look_at_image, told_noise, with_rule
 from gigaxas.workflow.noise import resolve_noise
@@ -41,7 +42,8 @@ class Resolved:
     """A run before and while its stages work: every number known that can be, files looked at once."""
 
     config: Config
-    """The settings, the noise in numbers; its working point is open until a cube that tells it is made."""
+    """The settings, the edge's ranges and the noise in numbers; its working point is open until a cube that
+    tells it is made."""
     mark: str
     """Tells runs of other settings or other code."""
     paths: Paths
@@ -132,14 +134,17 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     energy = simulated_energies(config) if config.simulate else _energies(cube or source)
     if energy is None:
         raise InputError("\n".join(errors))
-    references = attempt(lambda: read_references(config, energy))
-    known = attempt(lambda: resolve_noise(config, cube, announce))
+    edged = attempt(lambda: resolve_edge(config, energy, cube))
+    if edged is None:
+        raise InputError("\n".join(errors))
+    references = attempt(lambda: read_references(edged, energy))
+    known = attempt(lambda: resolve_noise(edged, cube, announce))
     if references and known and not needs_image(known, cube):
         camera = known.noise.camera()
         attempt(lambda: check_sites(known.sites, camera, energy, references.names, references.spectra))
     used = references or no_references(energy)
     mark = settings_mark(config)
-    run = attempt(lambda: _planned(known or config, mark, paths, energy, used, source, cube))
+    run = attempt(lambda: _planned(known or edged, mark, paths, energy, used, source, cube))
     if run and run.cube and not run.knows_noise:
         found = run
         run = attempt(lambda: with_cube(found, announce))
@@ -152,7 +157,7 @@ def reopen(config: Config) -> Resolved:
     """Return the run of a finished result: its cube and noise; references are those that its sites hold."""
     paths = paths_of(config)
     cube = describe(config, paths)
-    known = resolve_noise(config, cube)
+    known = resolve_noise(resolve_edge(config, cube.energy, cube), cube)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     mark, energy = settings_mark(config), cube.energy
     run = Resolved(known, mark, paths, energy, no_references(energy), plan, None, cube)
@@ -162,7 +167,7 @@ def reopen(config: Config) -> Resolved:
 def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
     """Return a run whose cube has just been made: what the cube says of itself and of the noise."""
     cube = describe(run.config, run.paths)
-    config = resolve_noise(run.config, cube, announce)
+    config = resolve_noise(resolve_edge(run.config, cube.energy, cube), cube, announce)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     return _with_image(replace(run, config=config, cube=cube, plan=plan), announce)
 
@@ -182,8 +187,7 @@ def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolv
     """Return a run that has looked at its cube, where the cube has to tell what nobody has."""
     if not needs_image(run.config, run.cube):
         return run
-    ranges = run.config.references.pre_edge, run.config.references.post_edge
-    found = look_at_image(run.config, run.info, ranges)
+    found = look_at_image(run.config, run.info)
     if found.guessed:
         announce(f"quantity   {found.quantity}, as the samples look; say so in `quantity` if it is wrong")
     for line in told_noise(found, given=run.config.noise_kind != "measured"):

@@ -20,6 +20,7 @@ from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.io.files import publish_file
 from gigaxas.stores.sites import read_sites
 from gigaxas.workflow.classify import classify, simulate
+from gigaxas.workflow.edge import ranges_of
 from gigaxas.workflow.references import ReferenceSet
 from gigaxas.workflow.resolve import Resolved, resolve
 
@@ -82,7 +83,7 @@ def write_study(folder: Path, title: str, found: StudyResult, stem: str) -> list
 
 def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
     config, references, noise = run.config, run.references, run.config.noise.camera()
-    windows = edge_windows(run.energy, config.references.pre_edge, config.references.post_edge)
+    windows = edge_windows(run.energy, *ranges_of(config))
     conditions = {
         "paper" if noise == PAPER else "configured": noise,
         "noisy": NoiseModel(**NOISY, a=noise.a, b=noise.b),
