@@ -109,7 +109,7 @@ def test_codes_are_rounded_by_the_noise_that_is_measured(tmp_path):
     rng = np.random.default_rng(1)
     level = np.geomspace(2e3, 4e4, 2000).reshape(40, 50)
     np.save(tmp_path / "frames.npy", rng.normal(level, np.sqrt(931.0 * level - 3e5), (60, 40, 50)))
-    run = simulated(tmp_path / "out", quantise=0.25, noise={"frames": tmp_path / "frames.npy"})
+    run = simulated(tmp_path / "out", quantise=0.25, noise={"frames": str(tmp_path / "frames.npy")})
     simulate(run)
     info = cube.describe_cube(run.output / "cube.zarr")
     counts = 2.7e4 * np.exp([0.0, -0.36])

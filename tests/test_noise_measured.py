@@ -1,13 +1,15 @@
 """Noise that is measured: the camera from repeated frames, the working point from a cube's maps."""
 
+import h5py
 import numpy as np
 import pytest
 import zarr
 from gigaxas.config.load import load_config
 from gigaxas.errors import InputError
+from gigaxas.raw.readers import frames
+from gigaxas.raw.readers.frames import open_frames
 from gigaxas.spectra.noise import NoiseModel, has_edge, sigma_counts
-from gigaxas.stores import cube, frames
-from gigaxas.stores.frames import read_levels
+from gigaxas.stores import cube
 from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.resolve import resolve
@@ -68,45 +70,73 @@ def known(settings, announce=lambda line: None):
 def test_the_camera_is_recovered_from_frames_of_any_format(tmp_path, measured, name):
     path = save(tmp_path / name, stack())
     lines = []
-    noise = known(small(measured, frames=path), lines.append).noise
+    noise = known(small(measured, frames=str(path)), lines.append).noise
     assert noise.is_given
     assert noise.a == pytest.approx(9.3131, rel=0.02)
     assert noise.b == pytest.approx(63.003, abs=60)
     assert "from 60 frames of 40 x 50 pixels" in lines[0]
     assert noise.note in lines[0]
+    assert "per degree of freedom" in lines[0]
     a_error, b_error = (float(part.split(" ")[0].rstrip(",")) for part in lines[0].split("+- ")[1:])
     assert abs(noise.a - 9.3131) < 4 * a_error
     assert abs(noise.b - 63.003) < 4 * b_error
 
 
-def test_levels_are_those_of_the_whole_stack_however_it_is_read(tmp_path, monkeypatch):
+@pytest.mark.parametrize("source", ["a.npy", "a.tif", "a.zarr", "a.h5::entry/data", "f_{index}.tif"])
+def test_frames_are_those_of_the_stack_however_they_are_kept(tmp_path, monkeypatch, source):
     values = stack(9)
-    values[3, 2, 5] = 65535  # saturates once
-    values[:, 7, 7] = 0  # dead
-    expected = np.ones((40, 50), bool)
-    expected[2, 5] = expected[7, 7] = False
-    for name in ("a.npy", "a.tif", "a.zarr"):
-        levels = read_levels(save(tmp_path / name, values))
-        np.testing.assert_allclose(levels.mean, values.mean(axis=0)[expected], rtol=1e-12)
-        np.testing.assert_allclose(levels.deviation, values.std(axis=0, ddof=1)[expected], rtol=1e-9)
-        assert (levels.frames, levels.shape) == (9, (40, 50))
+    if source.startswith("a.h5"):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["entry/data"] = values
+    elif source.startswith("f_"):
+        for k, frame in enumerate(values):
+            save(tmp_path / f"f_{k}.tif", frame[None])
+    else:
+        save(tmp_path / source, values)
+    opened = open_frames(str(tmp_path / source))
+    for _ in range(2):
+        np.testing.assert_array_equal(list(opened), values)
     monkeypatch.setattr(frames, "MOST_PIXELS", 500)
-    thin = read_levels(tmp_path / "a.npy")
-    np.testing.assert_allclose(thin.mean, values[:, ::2, ::2].mean(axis=0).ravel(), rtol=1e-12)
+    monkeypatch.setattr(frames, "BLOCK_BYTES", 10_000)
+    np.testing.assert_array_equal(list(opened), values[:, ::2, ::2])
+
+
+def test_a_calibration_that_does_not_describe_its_frames_is_a_warning(tmp_path, measured):
+    rng = np.random.default_rng(6)
+    field = rng.uniform(60, 1800, (64, 64))
+    flicker = 1 + 0.03 * rng.standard_normal((8, 64, 64))
+    path = save(tmp_path / "f.npy", np.rint(rng.poisson(field * flicker / 0.14) * 0.14).astype(np.uint16))
+    lines = []
+    noise = known(small(measured, frames=str(path)), lines.append).noise
+    assert noise.is_given
+    assert "describes them badly" in noise.note
+    assert lines[1].startswith("warning    noise.frames: the variance in")
+    assert "take raw frames of one unchanged field" in lines[1]
+
+
+def test_read_noise_is_a_calibration_like_any_other(tmp_path, measured):
+    rng = np.random.default_rng(7)
+    field = rng.uniform(60, 1800, (64, 64))
+    values = rng.poisson(field / 0.14, (10, 64, 64)) * 0.14 + rng.normal(0, 3.57, (10, 64, 64))
+    lines = []
+    noise = known(small(measured, frames=str(save(tmp_path / "f.npy", values))), lines.append).noise
+    assert noise.b == pytest.approx(-12.7, abs=2.5)
+    assert len(lines) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "values", "sentence"),
     [
-        ("few.npy", stack(2), "found 2 frames, expected at least 3"),
+        ("few.npy", stack(1), "found 1 frame, expected at least 2"),
         ("flat.npy", np.ones(5), "shape"),
-        ("words.npy", np.full((4, 3, 3), "a"), "expected counts"),
-        ("even.npy", np.full((5, 4, 4), 100.0), "count levels"),
-        ("other.dat", None, "expected a .npy, .tif or .zarr"),
-        ("torn.npy", None, "cannot be read as frames"),
-        ("torn.tif", None, "cannot be read as frames"),
-        ("none.npy", None, "there is nothing at"),
-        ("one.zarr", np.arange(12.0).reshape(3, 4), "shape"),
+        ("words.npy", np.full((4, 3, 3), "a"), "expected whole or floating-point numbers"),
+        ("even.npy", np.full((5, 4, 4), 100.0), "every pixel saturates"),
+        ("other.dat", None, "expected TIFF, HDF5, Zarr or NumPy"),
+        ("torn.npy", None, "cannot be read as npy"),
+        ("torn.tif", None, "cannot be read as tiff"),
+        ("none.npy", None, "noise.frames: no file fits"),
+        ("one.zarr", np.arange(12.0).reshape(3, 4), "found 1 frame"),
+        ("{field}.npy", None, "number them by {index}"),
     ],
 )
 def test_frames_that_are_none_are_refused(tmp_path, measured, name, values, sentence):
@@ -116,15 +146,15 @@ def test_frames_that_are_none_are_refused(tmp_path, measured, name, values, sent
     elif "none" not in name:
         path.write_bytes(b"\x93NUMPY torn" if "npy" in name else b"no picture")
     with pytest.raises(InputError) as told:
-        resolve(small(measured, frames=path))
+        resolve(small(measured, frames=str(path)))
     assert sentence in str(told.value)
 
 
 def test_frames_of_two_shapes_are_refused(tmp_path, measured):
     pages = [Image.fromarray(np.full((4, 4 + k), 9, np.uint16)) for k in range(4)]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(InputError, match="expected one shape"):
-        known(small(measured, frames=tmp_path / "two.tif"))
+    with pytest.raises(InputError, match="found 1 frame"):
+        known(small(measured, frames=str(tmp_path / "two.tif")))
 
 
 def test_the_working_point_is_the_mean_over_pixels_with_an_edge(measured):

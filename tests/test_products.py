@@ -108,7 +108,7 @@ def test_everything_wrong_is_said_at_once(settings, tmp_path):
     frames, references = tmp_path / "none.npy", tmp_path / "nowhere"
     wrong = settings.model_copy(
         update={
-            "noise": settings.noise.model_copy(update={"frames": frames}),
+            "noise": settings.noise.model_copy(update={"frames": str(frames)}),
             "references": settings.references.model_copy(update={"path": references}),
             "clean_up": settings.clean_up.model_copy(update={"k_size": 41, "p_num": 41 * 41}),
         }

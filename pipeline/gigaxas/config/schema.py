@@ -250,8 +250,8 @@ class NoiseSection(Section):
     """`counts`: standard deviation without signal."""
     working_point: Literal["given", "cube"] = "given"
     """Whether the three numbers are given or are means of the cube's own maps."""
-    frames: Path | None = None
-    """Repeated frames of one field that `a` and `b` are fitted to."""
+    frames: str | None = None
+    """Source of the repeated frames of one field that `a` and `b` are fitted to."""
     note: str = ""
     """Where the numbers come from."""
     c_ref: float = 2.7e4
@@ -263,7 +263,7 @@ class NoiseSection(Section):
     a: float = 9.3131
     """The camera's A: sigma(N) = sqrt(A N - B) counts."""
     b: float = 63.003
-    """The camera's B."""
+    """The camera's B; negative for read noise."""
 
     @model_validator(mode="after")
     def _has_a_value(self) -> "NoiseSection":

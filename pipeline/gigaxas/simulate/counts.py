@@ -15,6 +15,8 @@ RESIN = 255
 """Phase number of a pixel that holds no iron."""
 SATURATED = 65535.0
 """Counts of this size and above are invalid."""
+SMALLEST = float(np.finfo(np.float64).tiny)
+"""The smallest count that has a logarithm."""
 PRE_EDGE_EV = (7009.2, 7080.0)
 """The pre-edge region of a simulated cube."""
 POST_EDGE_EV = (7200.0, 7321.2)
@@ -110,9 +112,9 @@ def simulate_block(
     phase (h, w) numbers the rows of spectra (n, E), normalised absorbance with mean 0 over windows.pre and
     mean 1 over windows.post; 255 is resin. thickness (h, w) scales the edge step mu_high - mu_low of `noise`.
     Counts carry a Gaussian noise of sigma = sqrt(a N - b), drawn for reference and transmission apart; they
-    are whole numbers, below b/a and at saturation invalid samples. A pixel whose edge step is below
-    5 sigma of its own noise is void. The same state of `rng` gives the same block. Raises InputError when
-    shapes, phase numbers or spectra do not fit.
+    are whole numbers; those of 0, below b/a and at saturation are invalid samples. A pixel whose edge step is
+    below 5 sigma of its own noise is void. The same state of `rng` gives the same block. Raises InputError
+    when shapes, phase numbers or spectra do not fit.
     """
     _check_block(phase, thickness, spectra, windows)
     height, width = phase.shape
@@ -145,7 +147,7 @@ def _expose(
     `absorbance` is that of every phase at this energy, `draws` (2, n) are normal numbers.
     """
     a, b, c_ref, mu_low = camera
-    lowest = b / a
+    lowest = max(b / a, SMALLEST)
     sigma_ref = np.sqrt(count_variance(c_ref, a, b))
     for j in range(mu.size):
         mu[j] = np.nan

@@ -1,7 +1,8 @@
-"""The camera's noise: its calibration, and the noise of an absorbance and of a normalised spectrum.
+"""The camera's noise: that of a count, of an absorbance and of a normalised spectrum.
 
 The variance of N counts is A N - B, that of their logarithm (A N - B) / N^2 ([I] Eq. 3, whose sign is a
-misprint). Below B / A counts the model has no value. These formulas stand here and nowhere else.
+misprint). Below B / A counts the model has no value; where read noise makes B negative, it has one for all
+counts above 0. These formulas stand here and nowhere else.
 """
 
 import math
@@ -19,9 +20,10 @@ CAMERA_A = 9.3131
 CAMERA_B = 63.003
 SIGNIFICANT_STEP = 5.0
 """Times its own noise that an edge step must be; below, the pixel holds no usable element and is void."""
-_REWEIGHTINGS = 20
 FEWEST_COUNTS = 2.0
 """A sample darker than this many times the camera's lowest count is taken to be as dark as that."""
+FEWEST_OF_BEAM = 1e-12
+"""Likewise for this share of the reference counts, where read noise leaves the camera no lowest count."""
 
 
 class Noise(Protocol):
@@ -80,6 +82,11 @@ def absorbance_variance(c_ref: Any, c_trans: Any, a: Any, b: Any) -> Any:
     return log_variance(c_ref, a, b) + log_variance(c_trans, a, b)
 
 
+def lowest_count(a: float, b: float) -> float:
+    """Return the count b / a below which the variance a N - b has no value, not less than 0."""
+    return max(b / a, 0.0)
+
+
 @dataclass(frozen=True)
 class NoiseModel:
     """Noise of a normalised spectrum at one working point.
@@ -96,17 +103,14 @@ class NoiseModel:
     a: float = CAMERA_A
     """The camera's A: sigma(N) = sqrt(A N - B) counts."""
     b: float = CAMERA_B
-    """The camera's B."""
+    """The camera's B; negative for read noise, A N - B = A N + read^2."""
 
     def __post_init__(self) -> None:
         values = (self.c_ref, self.mu_low, self.mu_high, self.a, self.b)
         if not all(math.isfinite(value) for value in values):
             raise InputError(f"noise model: {self} holds a number that is not finite; give five real numbers")
-        if self.a <= 0 or self.b < 0:
-            raise InputError(
-                f"noise model: a = {self.a:g} and b = {self.b:g}; a must be positive and b not negative: "
-                "calibrate the camera again"
-            )
+        if self.a <= 0:
+            raise InputError(f"noise model: a = {self.a:g}; it must be positive: calibrate the camera again")
         if self.mu_high <= self.mu_low:
             raise InputError(
                 f"noise model: mu_high = {self.mu_high:g} is not above mu_low = {self.mu_low:g}; the edge "
@@ -131,8 +135,8 @@ class NoiseModel:
 
     @property
     def lowest_count(self) -> float:
-        """The count B/A below which the camera model has no value."""
-        return self.b / self.a
+        """The count below which the camera model has no value; 0 where read noise makes B negative."""
+        return lowest_count(self.a, self.b)
 
     @property
     def space(self) -> FloatArray:
@@ -181,7 +185,8 @@ class NoiseModel:
         `low` is the mean absorbance of the pixels before the edge, `step` their edge step.
         """
         absorbance = np.asarray(spectra, dtype=np.float64) * step + low
-        counts = np.maximum(self.c_ref * np.exp(-absorbance), FEWEST_COUNTS * self.lowest_count)
+        fewest = max(FEWEST_COUNTS * self.lowest_count, FEWEST_OF_BEAM * self.c_ref)
+        counts = np.maximum(self.c_ref * np.exp(-absorbance), fewest)
         return np.asarray(np.sqrt(absorbance_variance(self.c_ref, counts, self.a, self.b)) / step)
 
     def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -195,9 +200,10 @@ class NoiseModel:
             counts + sigma_counts(counts, self.a, self.b) * generator.standard_normal(counts.shape)
             for counts in (c_ref, c_trans)
         ]
-        if min(counts.min() for counts in noisy) < self.lowest_count:
+        fewest = min(counts.min() for counts in noisy)
+        if fewest < self.lowest_count or fewest <= 0:
             raise InputError(
-                f"noise carries counts below the camera's lowest count of {self.lowest_count:.4g}: the "
+                f"noise carries counts to 0 or below the camera's lowest count of {self.lowest_count:.4g}: the "
                 "working point is too dark for its error rate to be measured; give more counts"
             )
         return self.normalised(*noisy)
@@ -236,7 +242,7 @@ def has_edge(
     """Return which pixels have a significant edge step, SIGNIFICANT_STEP times its own noise, as a map.
 
     The maps have matching shapes; `samples` energies were averaged into mu_low and into mu_high. A pixel with
-    a value that is not finite or a count below b / a has none.
+    a value that is not finite or a count that is 0 or below b / a has none.
     """
     reference, low, high = np.broadcast_arrays(
         *(np.asarray(m, dtype=np.float64) for m in (c_ref, mu_low, mu_high))
@@ -244,7 +250,8 @@ def has_edge(
     seen = np.isfinite(reference) & np.isfinite(low) & np.isfinite(high)
     with np.errstate(over="ignore", invalid="ignore"):
         for mu in (0.0, low, high):
-            seen = seen & (reference * np.exp(-np.asarray(mu)) >= b / a) & (reference > 0)
+            counts = reference * np.exp(-np.asarray(mu))
+            seen = seen & (counts >= lowest_count(a, b)) & (counts > 0)
     edge = np.zeros(seen.shape, dtype=np.bool_)
     c, low, high = reference[seen], low[seen], high[seen]
     variance = sum(
@@ -263,86 +270,16 @@ def sigma_counts(counts: ArrayLike, a: float = CAMERA_A, b: float = CAMERA_B) ->
 
 
 def check_counts(counts: FloatArray, a: float, b: float, where: str) -> None:
-    """Raise InputError when a count is below b/a, where the camera model has no value, or not finite."""
-    bad = ~(np.isfinite(counts) & (counts > 0) & (counts >= b / a))
+    """Raise InputError when a count is below b / a, where the camera model has no value, 0 or not finite."""
+    lowest = lowest_count(a, b)
+    bad = ~(np.isfinite(counts) & (counts > 0) & (counts >= lowest))
     if np.any(bad):
         worst = float(np.min(np.where(np.isnan(counts), -np.inf, counts)[bad]))
         raise InputError(
-            f"noise: {np.count_nonzero(bad)} of {counts.size} counts of {where} are not finite or below the "
-            f"camera's lowest count of {b / a:.4g} (found {worst:.4g}); mask them or use a thinner absorber"
+            f"noise: {np.count_nonzero(bad)} of {counts.size} counts of {where} are not finite, 0 or below "
+            f"the camera's lowest count of {lowest:.4g} (found {worst:.4g}); mask them or use a thinner "
+            "absorber"
         )
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Camera constants of sigma(N) = sqrt(A N - B)."""
-
-    a: float
-    """A, in counts."""
-    b: float
-    """B, in counts squared."""
-    a_error: float
-    """Standard error of A."""
-    b_error: float
-    """Standard error of B."""
-
-
-def calibrate(mean_counts: ArrayLike, std_counts: ArrayLike) -> Calibration:
-    """Fit variance = a N - b to (mean, standard deviation) pairs, one for each count level (any shape).
-
-    Least squares in the variance, each level weighted by its own sampling error, which is proportional to
-    the variance the fit gives there: weights from the measured variance would pull the line down. Errors are
-    one standard deviation, from the scatter of the levels about the line.
-    Raises InputError for fewer than three levels or a line that does not rise.
-    """
-    mean = np.asarray(mean_counts, dtype=np.float64).ravel()
-    variance = np.asarray(std_counts, dtype=np.float64).ravel() ** 2
-    if mean.shape != variance.shape:
-        raise InputError(f"calibration: {mean.size} mean counts but {variance.size} standard deviations")
-    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(variance)) and np.all(mean > 0)):
-        raise InputError("calibration: a mean count or deviation is not finite or not positive; leave it out")
-    if np.unique(mean).size < 3:
-        raise InputError(
-            f"calibration: {np.unique(mean).size} count levels, at least 3 needed: take frames at more levels"
-        )
-    weight = np.ones_like(mean)
-    for _ in range(_REWEIGHTINGS):
-        slope, offset, covariance = _fit_line(mean, variance, weight)
-        level = slope * mean + offset
-        if slope <= 0 or np.max(level) <= 0:
-            break
-        # a level near B / A has next to no variance by the fit; it must not get all the weight
-        weight = 1.0 / np.maximum(level, 1e-3 * np.max(level)) ** 2
-    if slope <= 0:
-        raise InputError(
-            f"calibration: the variance falls with the count (a = {slope:.4g}); these are not repeated "
-            "frames of one field at several count levels"
-        )
-    error_a, error_b = np.sqrt(np.diag(covariance))
-    return Calibration(float(slope), float(-offset), float(error_a), float(error_b))
-
-
-def calibrate_frames(frames: ArrayLike) -> Calibration:
-    """Fit the camera's constants to repeated frames (F, ...) of one unchanged field with varied brightness.
-
-    Raises InputError for fewer than three frames or what `calibrate` refuses.
-    """
-    stack = np.asarray(frames, dtype=np.float64)
-    if stack.ndim < 2 or stack.shape[0] < 3:
-        raise InputError(f"calibration: frames of shape {stack.shape}; give at least 3 frames of a field")
-    return calibrate(stack.mean(axis=0), stack.std(axis=0, ddof=1))
-
-
-def _fit_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, float, FloatArray]:
-    """Return slope, offset and their covariance (2, 2) by weighted least squares."""
-    scale = float(np.mean(x))
-    design = np.stack([x / scale, np.ones_like(x)], axis=1)
-    normal = np.linalg.inv(design.T @ (weight[:, None] * design))
-    slope, offset = normal @ (design.T @ (weight * y))
-    residual = y - design @ np.array([slope, offset])
-    scatter = float(np.sum(weight * residual**2)) / (x.size - 2)
-    units = np.array([1.0 / scale, 1.0])
-    return float(slope / scale), float(offset), np.asarray(normal * scatter * np.outer(units, units))
 
 
 def _map_mean(name: str, values: ArrayLike) -> float:

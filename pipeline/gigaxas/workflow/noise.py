@@ -4,11 +4,10 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Config, NoiseSection
-from gigaxas.errors import InputError
 from gigaxas.execution.cluster import Announce
-from gigaxas.spectra.noise import calibrate
+from gigaxas.raw.readers.frames import open_frames
+from gigaxas.spectra.camera import Calibration, calibrate_frames
 from gigaxas.stores.cube import CubeInfo
-from gigaxas.stores.frames import read_levels
 from gigaxas.stores.working_point import measure_working_point
 from gigaxas.workflow.edge import ranges_of
 
@@ -26,10 +25,12 @@ def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = la
     values = {name: getattr(noise, name) for name in ("c_ref", "mu_low", "mu_high", "a", "b")}
     lines = [noise.note] if noise.note else []
     if noise.frames:
-        fitted, line = _camera(noise)
-        values |= fitted
+        found, line = _camera(noise.frames)
+        values |= {"a": found.a, "b": found.b}
         lines.append(line)
         announce(f"noise      {line}")
+        if not found.describes:
+            announce(f"warning    {_misfit(noise.frames, found)}")
     if noise.working_point == "cube" and cube is None:
         known = {"a": values["a"], "b": values["b"], "note": "; ".join(lines)}
         known |= {"c_ref": noise.c_ref} if "c_ref" in noise.model_fields_set else {}
@@ -44,19 +45,22 @@ def resolve_noise(config: Config, cube: CubeInfo | None, announce: Announce = la
     return config.model_copy(update={"noise": NoiseSection(model="camera", **values, note="; ".join(lines))})
 
 
-def _camera(noise: NoiseSection) -> tuple[dict[str, float], str]:
-    assert noise.frames is not None
-    levels = read_levels(noise.frames)
-    found = calibrate(levels.mean, levels.deviation)
-    if found.b < 0:
-        raise InputError(
-            f"noise.frames: {noise.frames} gives B = {found.b:.4g} +- {found.b_error:.2g}, expected it not "
-            "negative; take frames with more levels of brightness, or give a and b"
-        )
-    height, width = levels.shape
-    return {"a": found.a, "b": found.b}, (
-        f"A = {found.a:.4f} +- {found.a_error:.2g}, B = {found.b:.4g} +- {found.b_error:.2g} from "
-        f"{levels.frames} frames of {height} x {width} pixels ({noise.frames})"
+def _camera(source: str) -> tuple[Calibration, str]:
+    frames = open_frames(source)
+    found = calibrate_frames(frames)
+    count, height, width = frames.stack.shape
+    line = (
+        f"A = {found.a:.4f} +- {found.a_error:.2g}, B = {found.b:.4g} +- {found.b_error:.2g} from {count} "
+        f"frames of {height} x {width} pixels ({source}); chi-square {found.misfit:.2f} per degree of freedom"
+    )
+    return found, line if found.describes else f"{line}, which describes them badly"
+
+
+def _misfit(source: str, found: Calibration) -> str:
+    return (
+        f"noise.frames: the variance in {source} leaves the line A N - B by {found.deviation:.0%} where "
+        "noise explains less, so A and B are not the camera's alone: the specimen moved, the beam flickered, "
+        "or the images were corrected; take raw frames of one unchanged field, or give a and b"
     )
 
 

@@ -1,4 +1,4 @@
-"""Stacks of images (energy, y, x) in TIFF, HDF5 and Zarr files, read in pieces."""
+"""Stacks of images (energy, y, x) in TIFF, HDF5, Zarr and NumPy files, read in pieces."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ from gigaxas.errors import InputError, RunError
 from gigaxas.raw.readers.files import FileSet, split_source
 from gigaxas.tiles import Plane, Region
 
-FileFormat = Literal["tiff", "hdf5", "zarr"]
+FileFormat = Literal["tiff", "hdf5", "zarr", "npy"]
 FORMATS: dict[str, FileFormat] = {
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -26,6 +26,7 @@ FORMATS: dict[str, FileFormat] = {
     ".nx5": "hdf5",
     ".hdf": "hdf5",
     ".zarr": "zarr",
+    ".npy": "npy",
 }
 """The format of a file by its ending, in lower case."""
 AXES = "EYX"
@@ -174,6 +175,8 @@ def _open(path: Path, inner: str, file_format: FileFormat) -> Any:
     stamp = path.stat().st_mtime_ns
     if file_format == "tiff":
         return _tiff(path, stamp)[0]
+    if file_format == "npy":
+        return np.lib.format.open_memmap(path, mode="r")
     return _hdf5(path, inner, stamp) if file_format == "hdf5" else _zarr(path, inner, stamp)
 
 
@@ -227,7 +230,7 @@ def _note(names: list[str], name: str, item: Any) -> None:
 
 
 def _known() -> str:
-    return f"TIFF, HDF5 or Zarr ({', '.join(FORMATS)})"
+    return f"TIFF, HDF5, Zarr or NumPy ({', '.join(FORMATS)})"
 
 
 def _first_words(error: Exception) -> str:
