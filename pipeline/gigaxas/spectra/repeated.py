@@ -25,7 +25,9 @@ PIXELS_A_DEGREE = 16
 SPIKE = 8.0
 """Times the usual rise of a pixel's largest count over its others from which a cosmic ray has hit it."""
 SPIKE_GROUPS = 64
-"""Groups of equal brightness in which the usual rise is found."""
+"""Groups of nearly equal brightness in which the usual rise is found."""
+SPIKE_PIXELS = 100
+"""Pixels that each of them must hold, or spikes are not looked for."""
 _SMALLEST_EIGENVALUE = 1e-9
 """Share of the largest below which a polynomial is not told by the light, as where half the field is dark."""
 
@@ -109,9 +111,12 @@ def _survey(frames: Iterable[NDArray[Any]]) -> _Survey:
 
 def _spikes(others: FloatArray, rise: FloatArray) -> BoolArray:
     """Return which pixels (n,) rise once far above the mean of their `others`, next to pixels as bright."""
+    if others.size < SPIKE_GROUPS * SPIKE_PIXELS:
+        return np.zeros(others.size, dtype=np.bool_)
     group = brightness_groups(others, SPIKE_GROUPS)
-    usual = np.asarray(median(rise, group, np.arange(group.max() + 1)))
-    return np.asarray(rise > SPIKE * np.maximum(usual, 1.0)[group])  # whole counts change by 1 at least
+    unit = np.sqrt(np.maximum(others, 1.0))
+    usual = np.asarray(median(rise / unit, group, np.arange(SPIKE_GROUPS)))[group] * unit
+    return np.asarray(rise > SPIKE * np.maximum(usual, 1.0))  # whole counts change by 1 at least
 
 
 def brightness_groups(mean: FloatArray, count: int) -> NDArray[np.intp]:
