@@ -110,6 +110,15 @@ def test_counts_below_the_floor_are_invalid_samples_not_numbers():
     assert not block.valid.any()
 
 
+def test_read_noise_down_to_no_counts_gives_invalid_samples_not_infinite_ones():
+    thick = NoiseModel(c_ref=500.0, mu_low=0.36, mu_high=4.5, a=0.14, b=-12.7)
+    block = flat_block(spectrum_of("hematite"), thick, shape=(40, 40))
+    assert not np.isinf(block.mu).any()
+    lost = np.isnan(block.mu[:, ~np.isnan(block.mu_high)]).mean(axis=1)
+    assert lost[:20].max() == 0  # bright before the edge
+    assert 0.02 < lost[-1] < 0.5  # about 5 counts +- 3.7 behind it
+
+
 def test_saturated_counts_are_invalid():
     block = flat_block(spectrum_of("hematite"), NoiseModel(c_ref=65534.0, mu_low=0.36, mu_high=1.56))
     assert np.isnan(block.mu).mean() == pytest.approx(0.5, abs=0.02)

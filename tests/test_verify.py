@@ -18,8 +18,10 @@ from gigaxas.evaluation import (
     score_inset,
     score_needles,
 )
+from gigaxas.evaluation.scenes import expose
 from gigaxas.observed import level_of_samples, observe_sites, sample_windows
 from gigaxas.sites import cross_distance
+from gigaxas.spectra.noise import NoiseModel
 from needle_fields import PAPER, field, library, windows
 from typer.testing import CliRunner
 
@@ -51,6 +53,15 @@ def test_a_measured_scene_has_the_camera_s_noise():
     thin = scene.measure(PAPER, np.random.default_rng(0), windows(), thickness=2.0)
     local = thin.std(axis=0)
     assert np.percentile(local, 95) / np.percentile(local, 5) > 1.005
+
+
+def test_read_noise_down_to_no_counts_loses_samples_of_a_scene():
+    thick = NoiseModel(500.0, 0.36, 4.5, a=0.14, b=-12.7)
+    reference, step = np.full((40, 40), 500.0), np.full((40, 40), thick.edge_step)
+    spectra = np.broadcast_to(library()[3], (40, 40, len(library()[3])))
+    image = expose(spectra, reference, step, thick, np.random.default_rng(0), windows())
+    assert not np.isinf(image).any()
+    assert 0.02 < np.isnan(image[-1]).mean() < 0.5
 
 
 def test_scores_tell_found_from_lost_and_false():
