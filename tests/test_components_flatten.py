@@ -63,7 +63,3 @@ def test_pixel_noise_is_that_of_the_noise_model():
     noise, spectra = NoiseModel(2.7e4, 0.3, 1.4), LIBRARY[:5]
     np.testing.assert_allclose(pixel_noise(noise, spectra, 0.3, 1.1), noise.sigma(spectra), rtol=1e-12)
     assert np.isfinite(pixel_noise(noise, 20.0, 0.3, 1.1))
-    read_noise = NoiseModel(500.0, 0.3, 1.4, a=0.14, b=-12.7)
-    dark = pixel_noise(read_noise, np.array([1.0, 5.0, 1e4]), 0.3, 1.1)
-    assert np.all(np.isfinite(dark))
-    assert dark[0] == pytest.approx(read_noise.sigma(np.ones(1))[0], rel=1e-12)

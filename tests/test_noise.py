@@ -70,6 +70,11 @@ def test_read_noise_makes_b_negative():
     np.testing.assert_allclose(model.sigma(np.array([0.0, 1.0])), expected, rtol=1e-12)
     found = has_edge([500.0, 0.0, -5.0], [0.36], [1.56], (5, 9), 0.14, -12.7)
     assert found.tolist() == [True, False, False]
+    dark = model.sigma_at(np.array([1.0, 5.0, 1e4]), 0.36, 1.2)
+    assert np.all(np.isfinite(dark))
+    assert dark[0] == pytest.approx(model.sigma(np.ones(1))[0], rel=1e-12)
+    with pytest.raises(InputError, match="counts to 0"):
+        dataclasses.replace(model, c_ref=60.0).draw(np.ones(5000), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("b", [0.0, -12.7])

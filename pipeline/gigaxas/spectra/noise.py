@@ -192,7 +192,7 @@ class NoiseModel:
     def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
         """Return normalised spectra (..., E) with noise drawn on both of their counts.
 
-        Raises InputError where noise carries a count below the camera's lowest.
+        Raises InputError where noise carries a count to 0 or below the camera's lowest.
         """
         c_trans = self.counts(spectra)
         c_ref = np.full_like(c_trans, self.c_ref)
@@ -203,8 +203,8 @@ class NoiseModel:
         fewest = min(counts.min() for counts in noisy)
         if fewest < self.lowest_count or fewest <= 0:
             raise InputError(
-                f"noise carries counts to 0 or below the camera's lowest count of {self.lowest_count:.4g}: the "
-                "working point is too dark for its error rate to be measured; give more counts"
+                f"noise carries counts to 0 or below the camera's lowest count of {self.lowest_count:.4g}: "
+                "the working point is too dark for its error rate to be measured; give more counts"
             )
         return self.normalised(*noisy)
 
