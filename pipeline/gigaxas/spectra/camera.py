@@ -5,7 +5,7 @@ Read noise makes B negative, A N - B = A N + read^2; it is positive where the co
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ CLIP_DISTANCE = 4.0
 OUTLIER = 1e-8
 """Probability of a pixel's scatter below which it is a hot pixel or a cosmic ray."""
 MISFIT_PROBABILITY = 1e-3
+"""Tail probability of chi-square below which a misfit is no accident."""
 LARGEST_DEVIATION = 0.1
 """Deviation of the variance from the line, as a share, up to which a calibration describes its frames."""
 _REWEIGHTINGS = 20
@@ -64,35 +65,19 @@ class Calibration:
 
 
 def calibrate(levels: Levels) -> Calibration:
-    """Fit variance = a N - b to count levels.
+    """Fit variance = a N - b to count levels, and judge the fit by the sampling errors of the variances.
 
-    Least squares in the variance, each level weighted by its own sampling error, which is proportional to
-    the variance the fit gives there: weights from the measured variance would pull the line down.
     Raises InputError for fewer than three levels or a line that does not rise.
     """
     _check_levels(levels)
-    mean, variance, relative = levels.mean, levels.variance, np.sqrt(2.0 / levels.freedom)
-    expected = variance.mean() * np.ones_like(mean)
-    for _ in range(_REWEIGHTINGS):
-        error = expected * relative
-        (slope, offset), covariance = np.polyfit(mean, variance, 1, w=1.0 / error, cov="unscaled")
-        level = slope * mean + offset
-        if slope <= 0 or np.max(level) <= 0:
-            raise InputError(
-                f"calibration: the variance falls with the count (a = {slope:.4g}); these are not repeated "
-                "frames of one field at several count levels"
-            )
-        # a level near B / A has next to no variance by the fit; it must not get all the weight
-        expected = np.maximum(level, 1e-3 * np.max(level))
-    square, freedom = np.sum(((variance - level) / error) ** 2), mean.size - 2
-    misfit = float(square / freedom)
-    beyond = np.mean(((variance - level) / expected) ** 2 - relative**2)
-    deviation = float(np.sqrt(max(beyond, 0.0)))
-    a_error, b_error = np.sqrt(np.diag(covariance) * max(misfit, 1.0))
+    line = _fit_line(levels)
+    away = (levels.variance - line.slope * levels.mean - line.offset) / line.expected
+    square, freedom = float(np.sum(away**2 * levels.freedom / 2.0)), levels.mean.size - 2
+    misfit = square / freedom
+    deviation = max(float(np.mean(away**2 - 2.0 / levels.freedom)), 0.0) ** 0.5
+    a_error, b_error = np.sqrt(np.diag(line.covariance) * max(misfit, 1.0)).tolist()
     describes = chi2.sf(square, freedom) >= MISFIT_PROBABILITY or deviation <= LARGEST_DEVIATION
-    return Calibration(
-        float(slope), float(-offset), float(a_error), float(b_error), misfit, deviation, bool(describes)
-    )
+    return Calibration(line.slope, -line.offset, a_error, b_error, misfit, deviation, bool(describes))
 
 
 def calibrate_frames(frames: Iterable[NDArray[Any]]) -> Calibration:
@@ -125,6 +110,38 @@ def group_levels(scatter: Scatter) -> Levels:
     left = total > 0
     averages = [_total(used * sums, group)[left] / total[left] for sums in (freedom * mean, squares)]
     return Levels(averages[0], averages[1], total[left])
+
+
+class _Line(NamedTuple):
+    """A line through levels: its covariance (2, 2) by their sampling errors, and its variances (n,)."""
+
+    slope: float
+    offset: float
+    covariance: FloatArray
+    expected: FloatArray
+
+
+def _fit_line(levels: Levels) -> _Line:
+    """Fit the variances of levels by least squares, each weighted by its own sampling error.
+
+    That error is proportional to the variance the fit gives there: weights from the measured variance would
+    pull the line down.
+    """
+    mean, variance, relative = levels.mean, levels.variance, np.sqrt(2.0 / levels.freedom)
+    expected = np.full_like(mean, variance.mean())
+    for _ in range(_REWEIGHTINGS):
+        (slope, offset), covariance = np.polyfit(
+            mean, variance, 1, w=1.0 / (expected * relative), cov="unscaled"
+        )
+        level = slope * mean + offset
+        if slope <= 0 or np.max(level) <= 0:
+            raise InputError(
+                f"calibration: the variance falls with the count (a = {slope:.4g}); these are not repeated "
+                "frames of one field at several count levels"
+            )
+        # a level near B / A has next to no variance by the fit; it must not get all the weight
+        expected = np.maximum(level, 1e-3 * np.max(level))
+    return _Line(float(slope), float(offset), np.asarray(covariance, dtype=np.float64), expected)
 
 
 def _regular(mean: FloatArray, own: FloatArray, variance: FloatArray, scatter: Scatter) -> BoolArray:
