@@ -52,7 +52,7 @@ FIELD = (120, 200)
 
 def partition(config: Config, stored: StoredSites) -> Partition:
     """Return the sites of a run in the space of spectra, with the candidates that they were reduced from."""
-    noise, recipe = config.noise.model(), config.sites.recipe
+    noise, recipe = config.noise.camera(), config.sites.recipe
     limit = recipe.pop("limit")
     recipe.pop("method")
     candidates = build_candidates(stored.references, noise, **recipe).spectra

@@ -40,7 +40,7 @@ def sites_of(folder: Path, noise: dict[str, float], **recipe: str | int) -> Stor
         }
     )
     references = read_references(config, ENERGY)
-    return build_stored(config.sites, config.noise.model(), ENERGY, references.names, references.spectra)
+    return build_stored(config.sites, config.noise.camera(), ENERGY, references.names, references.spectra)
 
 
 def row(title: str, method: str, stored: StoredSites) -> str:

@@ -1,7 +1,7 @@
 """Clusters as a classification leaves them: mean spectra with their noise, some leaking or mixed."""
 
 import numpy as np
-from gigaxas.components.evidence import ClusterEvidence, mean_variance, pixel_noise
+from gigaxas.components.evidence import ClusterEvidence, mean_variance
 from planted import LIBRARY, NAMES, NOISE, leaking
 
 __all__ = ["LIBRARY", "NAMES", "NOISE", "leaked_rows", "make_clusters"]
@@ -13,7 +13,7 @@ def make_clusters(spectra, pixels, steps=None, measured=True, seed=0):
     spectra, pixels = np.asarray(spectra, dtype=float), np.asarray(pixels)
     step = np.full(len(spectra), NOISE.edge_step) if steps is None else np.asarray(steps)
     low = np.full(len(spectra), NOISE.mu_low)
-    noise = pixel_noise(NOISE, spectra, low[:, None], step[:, None])
+    noise = NOISE.sigma_at(spectra, low[:, None], step[:, None])
     error = noise / np.sqrt(pixels)[:, None]
     return ClusterEvidence(
         np.arange(1, len(spectra) + 1),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from component_clusters import LIBRARY, leaked_rows, make_clusters
-from gigaxas.components.evidence import mean_variance, pixel_noise
+from gigaxas.components.evidence import mean_variance
 from gigaxas.components.flattened import fit_leaks, leaked
 from gigaxas.spectra.noise import NoiseModel
 from hypothesis import given, settings
@@ -59,7 +59,7 @@ def test_the_spread_of_few_pixels_leans_on_the_camera():
     assert variance[2] == pytest.approx(0.001**2, rel=0.01)
 
 
-def test_pixel_noise_is_that_of_the_noise_model():
+def test_the_noise_of_a_pixel_is_that_of_the_noise_model():
     noise, spectra = NoiseModel(2.7e4, 0.3, 1.4), LIBRARY[:5]
-    np.testing.assert_allclose(pixel_noise(noise, spectra, 0.3, 1.1), noise.sigma(spectra), rtol=1e-12)
-    assert np.isfinite(pixel_noise(noise, 20.0, 0.3, 1.1))
+    np.testing.assert_allclose(noise.sigma_at(spectra, 0.3, 1.1), noise.sigma(spectra), rtol=1e-12)
+    assert np.isfinite(noise.sigma_at(20.0, 0.3, 1.1))

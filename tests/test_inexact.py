@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gigaxas.config.schema import Config, Noise
+from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.stores import cube
 from gigaxas.stores.io.codes import INVALID, quantise
 from gigaxas.stores.result import open_result
@@ -91,7 +91,7 @@ def test_codes_of_a_quantised_cube_are_multiples_of_a_share_of_the_noise(tmp_pat
     run = simulated(tmp_path / "out", quantise=0.25)
     classify(run)
     info = cube.describe_cube(run.output / "cube.zarr")
-    noise = run.noise.model().sigma(0.0)
+    noise = run.noise.camera().sigma(0.0)
     assert info.step in (2, 4, 8, 16, 32, 64, 128)
     assert info.step * info.scale <= 0.25 * noise < 2 * info.step * info.scale
     plain = simulated(tmp_path / "plain")
@@ -114,7 +114,7 @@ def test_codes_are_rounded_by_the_noise_that_is_measured(tmp_path):
     info = cube.describe_cube(run.output / "cube.zarr")
     counts = 2.7e4 * np.exp([0.0, -0.36])
     sigma = np.sqrt(np.sum((931.0 * counts - 3e5) / counts**2)) / 1.2
-    assert sigma > 8 * Noise().model().sigma(np.zeros(1))[0]
+    assert sigma > 8 * NoiseSection().camera().sigma(np.zeros(1))[0]
     assert info.step * info.scale <= 0.25 * sigma * 1.05
     assert 2 * info.step * info.scale > 0.25 * sigma / 1.05
 

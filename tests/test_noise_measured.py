@@ -197,7 +197,7 @@ def test_a_cube_without_maps_or_without_an_edge_has_no_working_point(measured):
 def test_what_is_measured_is_what_the_sites_are_made_for(measured):
     settled = known(small(measured, working_point="cube", c_ref=2.5e4))
     assert known(settled) is settled
-    assert settled.noise.model().mu_high == settled.noise.mu_high
+    assert settled.noise.camera().mu_high == settled.noise.mu_high
     plain = small(measured)
     assert known(plain) is plain
 

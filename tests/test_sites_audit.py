@@ -16,7 +16,6 @@ from gigaxas.sites import (
     site_error,
 )
 from gigaxas.sites.audit import first_components, random_mixtures
-from gigaxas.sites.proof import noisy_spectra
 from gigaxas.spectra.noise import NoiseModel
 from site_oracle import EDGES
 
@@ -139,7 +138,7 @@ def test_measured_error_rates_are_those_of_eq_1():
 
 
 def test_noise_is_drawn_on_both_counts():
-    noisy = noisy_spectra(EDGES[0], NOISE, 20_000, np.random.default_rng(0))
+    noisy = NOISE.draw(np.broadcast_to(EDGES[0], (20_000, EDGES[0].size)), np.random.default_rng(0))
     np.testing.assert_allclose(noisy.std(axis=0), NOISE.sigma(EDGES[0]), rtol=0.03)
     np.testing.assert_allclose(noisy.mean(axis=0), EDGES[0], atol=5e-3)
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from gigaxas.config.load import load_config
 from gigaxas.config.paths import paths_of
-from gigaxas.config.schema import Noise
+from gigaxas.config.schema import NoiseSection
 from gigaxas.stores.truth import read_tile
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import classify
 
 STANDARDS = Path(__file__).parents[1] / "configs" / "standards.yaml"
-CONDITIONS = {"low noise": Noise(), "noisy": Noise(c_ref=2.0e4, mu_low=0.5, mu_high=2.5)}
+CONDITIONS = {"low noise": NoiseSection(), "noisy": NoiseSection(c_ref=2.0e4, mu_low=0.5, mu_high=2.5)}
 
 
 @pytest.mark.real

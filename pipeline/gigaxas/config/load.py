@@ -17,14 +17,18 @@ def load_config(path: str | Path) -> Config:
     folder the command runs in. Raises InputError that lists every error, one line each.
     """
     path = Path(path)
-    document = read_yaml(path)
+    return validated({"title": path.stem, **read_yaml(path)}, f"{path}: ")
+
+
+def validated(document: dict[str, Any], where: str = "") -> Config:
+    """Return a configuration of sections by name. InputError lists every error in lines after `where`."""
     try:
-        return Config(**{"title": path.stem, **document})
+        return Config(**document)
     except ValidationError as errors:
         lines = [sentence(error) for error in errors.errors()]
-        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
+        raise InputError("\n".join(f"{where}{line}" for line in lines)) from None
     except TypeError as error:
-        raise InputError(f"{path}: section names must be words ({error})") from None
+        raise InputError(f"{where}section names must be words ({error})") from None
 
 
 def set_scheduler(config: Config, address: str) -> Config:

@@ -144,7 +144,7 @@ def _normalise(split: _Split, model: SignalNoise, mixing: FloatArray) -> list[Fl
 
 
 def _uniform_pixels(normal: Sequence[FloatArray], present: Sequence[BoolArray]) -> list[BoolArray]:
-    """Return which pixels (h, w) have residuals no larger than noise; those below the median tell its spread."""
+    """Return which pixels (h, w) have residuals no larger than noise, told by those below the median."""
     chi = [np.mean(np.square(area), axis=0) for area in normal]
     seen = np.concatenate([part[mask] for part, mask in zip(chi, present, strict=True)])
     median = float(np.median(seen))

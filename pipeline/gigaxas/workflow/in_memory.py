@@ -1,0 +1,206 @@
+"""An image of an array classified without a configuration file: the door for notebooks."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from gigaxas.arrays import FloatArray
+from gigaxas.config.load import validated
+from gigaxas.config.paths import paths_of
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError
+from gigaxas.execution.session import open_session
+from gigaxas.sites import write_columns
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.quantity import Quantity
+from gigaxas.stores.cube import DIMS, create_cube, write_samples
+from gigaxas.stores.io.chunks import save_array
+from gigaxas.stores.result import open_result
+from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.products import Listener, make_products, products_of
+from gigaxas.workflow.report import cluster_rows
+from gigaxas.workflow.resolve import Resolved, resolve
+
+CHUNK = 256
+"""Side of a chunk of the cube that the image is written to, in pixels."""
+MASK = "mask"
+SOURCES = ("library", "observed", "both")
+
+
+class Image(NamedTuple):
+    """An image with its axes."""
+
+    samples: Any
+    """(E, y, x) array, NumPy or lazy."""
+    energy: FloatArray
+    """(E,) in eV or 1/cm, rising."""
+    pixel_um: float
+    """Side of a pixel, in um; 1 where nothing tells it."""
+
+
+def classify(
+    image: Any,
+    energy: ArrayLike | None = None,
+    *,
+    quantity: Quantity | None = None,
+    references: str | Path | Mapping[str, ArrayLike] | None = None,
+    noise: float | Sequence[float] | NoiseModel | Mapping[str, Any] | None = None,
+    sites: str | Path | NDArray[Any] | Mapping[str, Any] | None = None,
+    mask: ArrayLike | None = None,
+    **settings: Any,
+) -> xr.Dataset:
+    """Classify an image (E, y, x): a NumPy or Dask array with its energies, or an xarray with coordinates.
+
+    quantity: what the samples are; left out, it is guessed. references: a file or folder of spectra, or
+    spectra (E,) on the image's energies by name; left out, phases are numbered. noise: a standard deviation,
+    one for each energy, a camera's working point, or the keys of the section `noise`; left out, it is
+    measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys of the
+    section. mask: (y, x), zero where a pixel is void. settings: further sections of a configuration, such as
+    clean_up={"k_size": 7} or edge="Fe K".
+
+    Returns the maps over (y, x), `spectrum` with its error and `name` for each cluster, in memory; attributes
+    tell the quantity and the noise. A lazy image is read chunk by chunk, through a cube in the folder for
+    temporary files. Raises InputError for everything that a configuration would be refused for.
+    """
+    found = _described(image, energy)
+    with TemporaryDirectory(prefix="gigaxas-") as folder:
+        cube = Path(folder) / "cube.zarr"
+        _write_cube(cube, found, quantity, mask)
+        asked: dict[str, Any] = {
+            "title": "image",
+            "output": str(Path(folder) / "run"),
+            "cube": {"path": str(cube), **({} if mask is None else {"mask": MASK})},
+            "sites": _sites_section(sites, found.energy, Path(folder), references is not None),
+            "noise": _noise_section(noise),
+            "compute": {"cluster": "threads"},
+        }
+        if references is not None:
+            asked["references"] = {"path": str(_reference_path(references, found.energy, Path(folder)))}
+        return _run(validated({**asked, **settings}))
+
+
+def _run(config: Config) -> xr.Dataset:
+    run = resolve(config)
+    with open_session(run.paths, config, "classify") as runner:
+        run = make_products(products_of(run), run, runner, Listener())
+    with open_result(paths_of(config).result) as result:
+        return _described_result(result.load(), run)
+
+
+def _described_result(result: xr.Dataset, run: Resolved) -> xr.Dataset:
+    """Return the maps with the names of the clusters, and what the image told."""
+    names = {row.label: row.title for row in cluster_rows(result, run.sites, run.info.pixel_um, run.noise)}
+    named = [names[int(label)] for label in result.cluster.values]
+    told = {"quantity": run.quantity, "noise": json.dumps(run.noise.record())}
+    return result.assign_coords(name=("cluster", np.array(named, dtype=object))).assign_attrs(told)
+
+
+def _described(image: Any, energy: ArrayLike | None) -> Image:
+    samples, pixel_um = image, 1.0
+    if isinstance(image, xr.DataArray):
+        if set(image.dims) != set(DIMS):
+            raise InputError(f"image: its axes are {image.dims}, expected {DIMS}; rename them")
+        ordered = image.transpose(*DIMS)
+        samples, pixel_um = ordered.data, _pixel_um(ordered)
+        if energy is None and "energy" in ordered.coords:
+            energy = ordered.coords["energy"].values
+    if getattr(samples, "ndim", 0) != 3:
+        raise InputError(f"image: its shape is {np.shape(samples)}, expected energy, y and x")
+    if energy is None:
+        raise InputError("energy: missing; give one for every image, or an xarray with that coordinate")
+    axis = np.asarray(energy, dtype=np.float64)
+    if axis.shape != samples.shape[:1]:
+        raise InputError(f"energy: found {axis.size} for {samples.shape[0]} images, expected one each")
+    if not np.all(np.isfinite(axis)) or np.any(np.diff(axis) <= 0):
+        raise InputError("energy: the energies do not rise strictly; sort them, and the images with them")
+    if np.dtype(samples.dtype).kind not in "uif":
+        raise InputError(f"image: it holds {samples.dtype}, expected whole or floating-point numbers")
+    return Image(samples, axis, pixel_um)
+
+
+def _pixel_um(image: xr.DataArray) -> float:
+    steps = [
+        abs(float(image.coords[axis][1] - image.coords[axis][0]))
+        for axis in ("y", "x")
+        if axis in image.coords and image.sizes[axis] > 1
+    ]
+    return max(steps, default=1.0) or 1.0
+
+
+def _write_cube(path: Path, image: Image, quantity: Quantity | None, mask: ArrayLike | None) -> None:
+    plane = (int(image.samples.shape[1]), int(image.samples.shape[2]))
+    small = np.dtype(image.samples.dtype) in (np.uint8, np.uint16)
+    sample = np.dtype(np.uint16 if small else np.float32)
+    create_cube(
+        path,
+        image.energy,
+        plane,
+        CHUNK,
+        image.pixel_um,
+        path.parent.name,
+        maps=(),
+        plain=sample,
+        quantity=quantity,
+    )
+    for tile in flat(regular_grid(plane, (CHUNK, CHUNK))):
+        write_samples(path, tile, np.asarray(image.samples[:, *tile.region]).astype(sample, copy=False))
+    if mask is not None:
+        used = np.asarray(mask)
+        if used.shape != plane:
+            raise InputError(
+                f"mask: its shape is {used.shape}, that of the image {plane}; expected one shape"
+            )
+        save_array(path, MASK, (used != 0).astype(np.uint8), ("y", "x"))
+
+
+def _reference_path(given: str | Path | Mapping[str, ArrayLike], energy: FloatArray, folder: Path) -> Path:
+    """Return where the references lie; spectra in memory are written to a folder, a file each."""
+    if isinstance(given, str | Path):
+        return Path(given)
+    place = folder / "references"
+    place.mkdir()
+    for name, values in given.items():
+        spectrum = np.asarray(values, dtype=np.float64)
+        if spectrum.shape != energy.shape:
+            raise InputError(
+                f"references: {name} has {spectrum.size} samples, the image {energy.size} energies; expected "
+                "one each"
+            )
+        if not name or "/" in name or name.startswith("."):
+            raise InputError(f"references: {name!r} cannot be the name of a file; expected a name without /")
+        np.savetxt(
+            place / f"{name}.txt", np.column_stack([energy, spectrum]), header="energy mu", fmt="%.17g"
+        )
+    return place
+
+
+def _sites_section(given: Any, energy: FloatArray, folder: Path, named: bool) -> Mapping[str, Any]:
+    if given is None:
+        return {} if named else {"from": "observed"}
+    if isinstance(given, Mapping):
+        return given
+    if isinstance(given, str | Path):
+        return {"from": given} if given in SOURCES else {"file": str(given)}
+    spectra = np.asarray(given, dtype=np.float64)
+    if spectra.ndim != 2 or spectra.shape[1] != energy.size:
+        raise InputError(f"sites: their shape is {spectra.shape}, expected (m, {energy.size})")
+    path = folder / "sites.csv"
+    write_columns(path, energy, spectra, tuple(f"site {k + 1}" for k in range(len(spectra))))
+    return {"file": str(path)}
+
+
+def _noise_section(given: Any) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return given
+    if isinstance(given, NoiseModel):
+        return given.record()
+    sigma = np.asarray(given, dtype=np.float64)
+    return {"sigma": float(sigma) if sigma.ndim == 0 else sigma.tolist()}
