@@ -76,12 +76,12 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
         if not energy[0] < edge.energy < energy[-1]:
             edge_ranges(edge, energy)
         return edge
+    if _unit(config, cube) != "eV":
+        return None
     before, after = config.references.pre_edge, config.references.post_edge
     if before and after:
         between = [edge for edge in edges_within(energy) if before[1] < edge.energy < after[0]]
         return between[0] if len(between) == 1 else None
-    if _unit(config, cube) != "eV":
-        return None
     spectrum = _typical(config, energy, cube)
     found = None if spectrum is None else find_edge(energy, spectrum)
     return found or (_only_edge(energy) if _has_edge(config) else None)
