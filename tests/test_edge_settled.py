@@ -123,7 +123,11 @@ def ranged(**ranges):
         (PAPER, ranged(post_edge=[7400, 7500]), "references.post_edge: 0 of the energies"),
         (PAPER, ranged(pre_edge=[7009, 7012], post_edge=[7200, 7300]), "references.pre_edge: 2 of"),
         (PAPER, ranged(pre_edge=[7200, 7300], post_edge=[7009, 7080]), "four rising energies"),
-        (RAMAN, {"ingest": stack(unit="1/cm"), **ranged(normalise="lines")}, "lines needs an absorption edge"),
+        (
+            RAMAN,
+            {"ingest": stack(unit="1/cm"), **ranged(normalise="lines")},
+            "lines needs an",
+        ),
         (RAMAN, {"ingest": stack(unit="1/cm"), **ranged(pre_edge=[200, 300])}, "found one of pre_edge"),
         (RAMAN, {"ingest": {"fields": FIELDS, "energies": "e.txt", "unit": "1/cm"}}, "none was found"),
     ],

@@ -157,7 +157,9 @@ def test_a_spectrum_that_is_normalised_already_is_left_alone(tmp_path: Path) -> 
     np.testing.assert_allclose(library.spectra[0], np.interp(short, E, edge(E, wiggle=0.1)), atol=1e-8)
 
 
-@pytest.mark.parametrize(("low", "high", "known"), [(0.04, 1.0, True), (0.06, 1.0, False), (0.0, 1.06, False)])
+@pytest.mark.parametrize(
+    ("low", "high", "known"), [(0.04, 1.0, True), (0.06, 1.0, False), (0.0, 1.06, False)]
+)
 def test_normalised_is_within_a_twentieth_of_the_step(low: float, high: float, known: bool) -> None:
     flat = np.where(E < 7120.0, low, high)
     assert is_normalised(Spectrum("s", E, flat), (7009.2, 7080.0), (7200.0, 7321.2)) == known

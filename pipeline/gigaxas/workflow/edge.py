@@ -64,7 +64,8 @@ def ranges_of(config: Config) -> EdgeRanges:
 
 def method_of(config: Config, setting: Setting | None) -> Method | None:
     """Return how spectra are normalised by a setting, at the edge of the run; None for not at all."""
-    if setting is None or setting == "none":
+    assert setting is not None, "the edge is settled first"
+    if setting == "none":
         return None
     edge = edge_of(config)
     return "constants" if setting == "step" and edge and edge.method == "constants" else setting
