@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from gigaxas.config.schema import Config
 from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.edge import resolve_edge
 from gigaxas.workflow.references import read_references
 from gigaxas.workflow.sites import build_stored
 
@@ -39,7 +40,7 @@ def sites_of(folder: Path, noise: dict[str, float], **recipe: str | int) -> Stor
             "sites": {"trials": 10_000, **recipe},
         }
     )
-    references = read_references(config, ENERGY)
+    references = read_references(resolve_edge(config, ENERGY, None), ENERGY)
     return build_stored(config.sites, config.noise.camera(), ENERGY, references.names, references.spectra)
 
 

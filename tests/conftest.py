@@ -41,6 +41,15 @@ def standards_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def stacks_folder() -> Path:
+    """The folder of measured stacks, or a skip that says how to give one."""
+    folder = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks"))
+    if not (folder / "README.md").is_file():
+        pytest.skip(f"no measured stacks at {folder}; set GIGAXAS_STACKS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def viewer_run(tmp_path_factory):
     """A small finished run; tests write its report again, and leave its stores as they were."""
     import viewer_runs  # not at the top: all of the workflow would be loaded for every test of a kernel

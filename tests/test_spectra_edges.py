@@ -118,6 +118,7 @@ def test_ranges_that_would_rest_on_extrapolation_are_refused(edge, axis, message
         (SOFT, iron_l(SOFT), "Fe L3"),
         (PAPER, step(PAPER, 7246), "Gd L3"),
         (SHORT, peak(SHORT, 7125, 8.0), None),
+        (PAPER, peak(PAPER, 7125, 6.0) + 0.05 * step(PAPER, 7125), None),
         (SOFT, peak(SOFT, 708.4, 1), None),
         (PAPER, np.full(178, 3.0), None),
         (PAPER, 2 - step(PAPER, 7125), None),

@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.spectra import read_library, standardise
+from gigaxas.spectra import Spectrum, read_library, standardise
+from gigaxas.spectra.edges import edge_ranges, find_edge, parse_edge
+from gigaxas.spectra.library import typical_spectrum
+from gigaxas.spectra.normalisation import is_normalised
 from spectra_model import GRID, edge, raw, scan_energies
 
 E = scan_energies()
@@ -142,3 +145,69 @@ def test_one_bad_record_of_a_project_leaves_the_others(tmp_path: Path) -> None:
     library = read_library(tmp_path, GRID)
     assert library.names == ("good", "late")
     assert [row.status for row in library.table] == ["read", "refused", "read"]
+
+
+def test_a_spectrum_that_is_normalised_already_is_left_alone(tmp_path: Path) -> None:
+    short = np.linspace(7090, 7175, 58)
+    pre, post = edge_ranges(parse_edge("Fe K"), short)
+    write(tmp_path / "a.xdi", mu=edge(E, wiggle=0.1), name="done")
+    write(tmp_path / "b.xdi", mu=raw(E, wiggle=0.1), name="raw")
+    library = read_library(tmp_path, short, pre_edge=pre, post_edge=post, edge=parse_edge("Fe K"))
+    assert [row.reason for row in library.table] == ["normalised already", ""]
+    np.testing.assert_allclose(library.spectra[0], np.interp(short, E, edge(E, wiggle=0.1)), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "known"), [(0.04, 1.0, True), (0.06, 1.0, False), (0.0, 1.06, False)]
+)
+def test_normalised_is_within_a_twentieth_of_the_step(low: float, high: float, known: bool) -> None:
+    flat = np.where(E < 7120.0, low, high)
+    assert is_normalised(Spectrum("s", E, flat), (7009.2, 7080.0), (7200.0, 7321.2)) == known
+
+
+def test_spectra_without_an_edge_are_taken_as_they_are(tmp_path: Path) -> None:
+    axis = np.linspace(100, 3200, 400)
+    for name, at in {"calcite": 1086, "quartz": 464}.items():
+        np.savetxt(tmp_path / f"{name}.txt", np.column_stack([axis, 9e3 * np.exp(-(((axis - at) / 9) ** 2))]))
+    np.savetxt(tmp_path / "flat.txt", np.column_stack([axis, np.full(400, 7.0)]))
+    library = read_library(tmp_path, axis, method=None)
+    assert library.names == ("calcite", "quartz")
+    assert library.spectra.max() > 8e3
+    assert [row.edge_step for row in library.table] == [None] * 3
+    assert "the same at every energy" in library.table[1].reason
+
+
+@pytest.mark.parametrize("ending", ["t", "r", "e", "xsp", "xmu", "nor", "asc", "tsv", "xas", "mu", "data"])
+def test_two_columns_are_read_whatever_the_beamline_calls_them(tmp_path: Path, ending: str) -> None:
+    np.savetxt(tmp_path / f"late.{ending}", np.column_stack([E, raw(E)]))
+    assert read_library(tmp_path, GRID).names == ("late",)
+
+
+@pytest.mark.real
+def test_iron_l_references_of_a_beamline_are_normalised_by_constants(stacks_folder: Path) -> None:
+    folder = stacks_folder / "als_stxm_fe_l"
+    energy = np.loadtxt(folder / "oxidized.t")[:, 0]
+    found = find_edge(energy, typical_spectrum(folder, energy))
+    assert found is not None
+    assert found.name == "Fe L3"
+    pre, post = edge_ranges(found, energy)
+    library = read_library(
+        folder, energy, pre_edge=pre, post_edge=post, method=found.method, select=["*.t"], edge=found
+    )
+    assert [row.status for row in library.table] == ["read", "read"]
+    for spectrum in library.spectra:
+        assert spectrum[energy <= pre[1]].mean() == pytest.approx(0.0, abs=0.05)
+        assert spectrum[energy >= post[0]].mean() == pytest.approx(1.0, abs=0.05)
+        assert 4 < spectrum.max() < 6
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("axis", [GRID, np.linspace(7090, 7175, 58)])
+def test_references_as_a_beamline_gives_them_are_known_as_normalised(stacks_folder: Path, axis) -> None:
+    iron = parse_edge("Fe K")
+    pre, post = edge_ranges(iron, axis)
+    folder = stacks_folder.parent / "fe_k_references_als"
+    library = read_library(folder, axis, pre_edge=pre, post_edge=post, edge=iron, extrapolate=True)
+    used = [row for row in library.table if row.status == "read"]
+    assert len(used) >= 55
+    assert all(row.reason.startswith("normalised already") for row in used)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
+from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.spectra import (
     POST_EDGE,
     PRE_EDGE,
@@ -59,6 +60,27 @@ def test_normalising_forgets_gain_and_background_line(gain: float, offset: float
     np.testing.assert_allclose(found.mu[inside], expected.mu[inside], atol=1e-9)
     steps = [edge_step(replace(SCAN, mu=mu), PRE_EDGE, POST_EDGE, E0) for mu in (SCAN.mu, other)]
     assert steps[1] == pytest.approx(gain * steps[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lines", "step", "constants"])
+def test_pixels_and_references_are_normalised_alike(method) -> None:
+    pixel = make_normaliser(GRID, PRE_EDGE, POST_EDGE, E0, method)
+    expected = normalise(Spectrum("s", GRID, raw(GRID)), PRE_EDGE, POST_EDGE, E0, method)
+    np.testing.assert_allclose(normalise_spectra(raw(GRID)[None], pixel)[0], expected.mu, atol=1e-9)
+
+
+def test_constants_leave_slopes_and_lines_and_steps_do_not() -> None:
+    slope = 0.3 - 4e-4 * (E - 7100)
+    step = np.where(E < E0, 0.0, 1.7)
+    before, after = PRE_EDGE[1] >= E, POST_EDGE[0] <= E
+    constants = normalise(replace(SCAN, mu=step + slope), PRE_EDGE, POST_EDGE, E0, "constants").mu
+    assert np.ptp(constants[before]) > 0.01
+    assert np.ptp(constants[after]) > 0.01
+    inside = (PRE_EDGE[0] <= E) & (POST_EDGE[1] >= E)
+    rising = replace(SCAN, mu=step * (1 + 1e-3 * (E - E0)) + slope)
+    found = normalise(rising, PRE_EDGE, POST_EDGE, E0, "step").mu
+    np.testing.assert_allclose(found[inside], (step / 1.7 * (1 + 1e-3 * (E - E0)))[inside], atol=1e-9)
+    assert edge_step(replace(SCAN, mu=step), PRE_EDGE, POST_EDGE, E0, "constants") == pytest.approx(1.7)
 
 
 @given(shift=st.floats(-8, 8))

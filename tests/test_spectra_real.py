@@ -126,7 +126,14 @@ def test_spectra_of_one_phase_from_several_beamlines_are_alike(library: Library)
     ]
     r = t[oxides] @ t[oxides].T
     assert r[0, 1] > 0.995
-    assert r[0, 2] < r[0, 1]
+    assert r[1, 2] < r[0, 1]
+
+
+def test_records_that_were_normalised_at_their_beamline_are_left_alone(library: Library) -> None:
+    known = [row for row in library.table if row.reason.startswith("normalised already")]
+    assert {row.source for row in known} == {"xraylarch/Fe-K-ALS-10.3.2.prj", "xraylarch/Fe.prj"}
+    assert len(known) == 9
+    assert all(row.edge_step == pytest.approx(1.0, abs=0.1) for row in known)
 
 
 def test_the_stored_shift_of_an_athena_record_is_applied(listed) -> None:

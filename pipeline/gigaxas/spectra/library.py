@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
+from gigaxas.spectra.edges import Edge, edge_ranges
 from gigaxas.spectra.normalisation import (
     POST_EDGE,
     PRE_EDGE,
@@ -79,6 +80,8 @@ class _Grid:
     """Low and high in eV."""
     method: Method | None
     """How they are normalised; None for not at all."""
+    edge: Edge | None
+    """The edge; None where nothing but its ranges is known."""
     extrapolate: bool
     """Whether the end values of a spectrum stand for energies that it does not cover."""
 
@@ -100,13 +103,15 @@ def read_library(
     pre_edge: EnergyRange = PRE_EDGE,
     post_edge: EnergyRange = POST_EDGE,
     method: Method | None = "lines",
+    edge: Edge | None = None,
     shifts: Mapping[str, float] | None = None,
     select: Sequence[str] | None = None,
     extrapolate: bool = False,
 ) -> Library:
     """Return the references in a file or folder, normalised (METHOD 1), on the energies `grid` (E,) in eV.
 
-    `method` None takes them as they are; those that are normalised already are taken so in any case.
+    `method` None takes them as they are. One that is normalised already, as its own ranges about `edge` show,
+    is left alone: a short grid would show its EXAFS as a slope.
     `shifts` adds eV to the energies of the records that a pattern names; `select` keeps the records that any
     of its patterns names. A pattern is a folder, or a glob (`*`, `?`) of a file's path in the folder or of a
     record's name. Records come in the order of their paths; equal names get their file's name, then a number.
@@ -114,7 +119,7 @@ def read_library(
     InputError: a grid or ranges out of order, a pattern that names nothing, shifts that contradict each
     other, or no record left.
     """
-    on = _Grid(checked_grid(grid), pre_edge, post_edge, method, extrapolate)
+    on = _Grid(checked_grid(grid), pre_edge, post_edge, method, edge, extrapolate)
     check_ranges(pre_edge, post_edge)
     records = _records(Path(path))
     if select is not None:
@@ -258,9 +263,17 @@ def _normalised(spectrum: Spectrum, row: ReadRow, on: _Grid) -> tuple[Spectrum, 
             raise InputError(f"{described(spectrum)}: the same at every energy; expected a spectrum")
         return spectrum, ""
     refuse_cut_out(spectrum, row.edge_step)
-    if is_normalised(spectrum, on.pre_edge, on.post_edge):
+    if is_normalised(spectrum, *_own_ranges(spectrum, on)):
         return spectrum, "normalised already"
     return normalise(spectrum, on.pre_edge, on.post_edge, row.e0_ev, on.method), ""
+
+
+def _own_ranges(spectrum: Spectrum, on: _Grid) -> tuple[EnergyRange, EnergyRange]:
+    """Return the ranges that the edge has on a spectrum's own energies, else those of the grid."""
+    try:
+        return edge_ranges(on.edge, spectrum.energy) if on.edge else (on.pre_edge, on.post_edge)
+    except InputError:
+        return on.pre_edge, on.post_edge
 
 
 def _height(normal: Spectrum, method: Method) -> float:

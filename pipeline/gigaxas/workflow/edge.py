@@ -64,7 +64,8 @@ def ranges_of(config: Config) -> EdgeRanges:
 
 def method_of(config: Config, setting: Setting | None) -> Method | None:
     """Return how spectra are normalised by a setting, at the edge of the run; None for not at all."""
-    if setting is None or setting == "none":
+    assert setting is not None, "the edge is settled first"
+    if setting == "none":
         return None
     edge = edge_of(config)
     return "constants" if setting == "step" and edge and edge.method == "constants" else setting
@@ -76,12 +77,12 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
         if not energy[0] < edge.energy < energy[-1]:
             edge_ranges(edge, energy)
         return edge
+    if _unit(config, cube) != "eV":
+        return None
     before, after = config.references.pre_edge, config.references.post_edge
     if before and after:
         between = [edge for edge in edges_within(energy) if before[1] < edge.energy < after[0]]
         return between[0] if len(between) == 1 else None
-    if _unit(config, cube) != "eV":
-        return None
     spectrum = _typical(config, energy, cube)
     found = None if spectrum is None else find_edge(energy, spectrum)
     return found or (_only_edge(energy) if _has_edge(config) else None)

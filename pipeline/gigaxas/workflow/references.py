@@ -10,7 +10,7 @@ from gigaxas.errors import InputError
 from gigaxas.raw.normalisation import Normaliser, make_normaliser, normalise_spectra
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra import ReadRow, read_library
-from gigaxas.workflow.edge import method_of, ranges_of
+from gigaxas.workflow.edge import edge_of, method_of, ranges_of
 from gigaxas.workflow.site_file import read_site_file
 
 
@@ -96,6 +96,7 @@ def _read(config: Config, energy: FloatArray) -> ReferenceSet:
         energy,
         **(ranges._asdict() if ranges else {}),
         method=method,
+        edge=edge_of(config),
         shifts=wanted.shifts,
         select=wanted.select,
         extrapolate=wanted.extrapolate,

@@ -12,7 +12,7 @@ from gigaxas.spectra.spectrum import Spectrum
 
 MAX_BYTES = 64 * 2**20
 """The largest measured file of this kind has 0.3 MB; more is not a spectrum."""
-COMMENT = ("#", "%", ";", "!", "*")
+COMMENT = ("#", "%", ";", "!", "*", "=")
 """What a line of comment starts with."""
 ENERGY_NAMES = ("energy", "e", "ev", "e(ev)", "energy(ev)", "energy_ev", "enc", "en", "mono_energy")
 MU_NAMES = (

@@ -19,6 +19,11 @@ from gigaxas.spectra.spectrum import Spectrum, in_order
 
 HEAD_BYTES = 8192
 """Bytes from the start of a file by which it is recognised."""
+COLUMN_ENDINGS = (
+    *(".xmu", ".nor", ".dat", ".xy", ".txt", ".prn"),
+    *(".t", ".r", ".xsp", ".e", ".asc", ".tsv", ".xas", ".mu", ".data"),
+)
+"""Endings of plain columns: of programs, and of beamlines (ALS writes .t, .r, .xsp and .e)."""
 NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBER_ROW = re.compile(rb"^[ \t]*" + NUMBER + rb"[ \t]*[,; \t][ \t]*" + NUMBER, re.MULTILINE)
 ENERGY_HEADER = re.compile(
@@ -45,7 +50,7 @@ def _is_csv(head: bytes, suffix: str) -> bool:
 
 
 def _is_columns(head: bytes, suffix: str) -> bool:
-    known = suffix in (".xmu", ".nor", ".dat", ".xy", ".txt", ".prn") or re.fullmatch(r"\.\d{3}", suffix)
+    known = suffix in COLUMN_ENDINGS or re.fullmatch(r"\.\d{3}", suffix)
     return bool(known) and (suffix in (".xmu", ".nor") or bool(NUMBER_ROW.search(head)))
 
 
