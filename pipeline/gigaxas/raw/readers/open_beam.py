@@ -82,7 +82,7 @@ def read_mask(mask: Stack, region: tuple[slice, slice]) -> BoolArray:
 
 def _in_polygon(corners: tuple[tuple[float, float], ...], name: str, plane: Plane) -> BoolArray:
     points = np.array(corners)
-    if points.min() < 0 or np.any(points.max(axis=0) > plane):
+    if points.min() < -0.5 or np.any(points.max(axis=0) > plane):
         far = " x ".join(f"{value:g}" for value in points.max(axis=0))
         raise InputError(
             f"{name}: reaches from {points.min():g} to {far}, the image has {plane[0]} x {plane[1]} pixels; "
