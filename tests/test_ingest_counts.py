@@ -284,6 +284,7 @@ def config_of(folder, section, **settings):
             "ingest": section,
             "sites": {"from": "observed"},
             "clean_up": {"k_size": 3, "p_num": 9},
+            "noise": {"sigma": 0.001},
             "compute": {"cluster": "threads", "workers": 1},
             **settings,
         }

@@ -628,7 +628,7 @@ class Config(Section):
                 "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
                 "scene with truth); `simulate` goes with `ingest` where it has `raw`"
             )
-        if self.quantise and (self.cube or (self.ingest and not self._normalises_fields)):
+        if self.quantise and (self.cube or (self.ingest and not self.normalises_fields)):
             raise ValueError(
                 "`quantise` rounds normalised absorbance as a cube is made: it goes with `simulate` or with "
                 "`ingest.fields` that are normalised"
@@ -647,12 +647,13 @@ class Config(Section):
         return self
 
     @property
-    def _normalises_fields(self) -> bool:
+    def normalises_fields(self) -> bool:
+        """Whether the cube is made of raw fields whose pixels are normalised."""
         return self.ingest is not None and self.ingest.fields is not None and self.ingest.is_normalised
 
     @property
     def _has_maps_of_working_point(self) -> bool:
-        return self.cube is not None or self._normalises_fields
+        return self.cube is not None or self.normalises_fields
 
     @property
     def acquisition(self) -> NoiseModel:

@@ -17,6 +17,7 @@ from gigaxas.raw.readers.field import measure_open_beam
 from gigaxas.raw.readers.images import Stack
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.quantity import Quantity
 from gigaxas.stores.cube import MAPS, create_cube
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.tasks import ingest as tasks
@@ -160,11 +161,13 @@ def _told_of_void(lost: IntArray, source: StackSource) -> tuple[str, ...]:
     return (said,) if void > outside else ()
 
 
-def _quantity(ingest: Ingest) -> str | None:
+def _quantity(ingest: Ingest) -> Quantity | None:
     """Return what the samples of a cube are that is made of a stack, None where nothing says so."""
     if ingest.is_normalised:
         return "normalised"
-    return "absorbance" if ingest.fields or ingest.quantity == "counts" else ingest.quantity
+    if ingest.fields or ingest.quantity == "counts":
+        return "absorbance"
+    return ingest.quantity
 
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:

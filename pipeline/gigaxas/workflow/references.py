@@ -75,7 +75,7 @@ def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
     assert config.ingest is not None
     fields, edge = config.ingest.fields, edge_of(config)
     method = method_of(config, (fields or config.ingest).normalise)
-    position = fields.edge if fields else edge and edge.position
+    position = fields.edge if fields else edge.position if edge else None
     assert position is not None
     assert method is not None
     return make_normaliser(energy, *ranges_of(config), position, method)

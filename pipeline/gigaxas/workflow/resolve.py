@@ -179,7 +179,7 @@ def needs_image(config: Config, cube: CubeInfo | None) -> bool:
     if not config.noise.is_given:
         return cube is None
     if cube is None:
-        return config.cube is not None or (config.ingest is not None and config.ingest.stack is not None)
+        return config.cube is not None or (config.ingest is not None and not config.normalises_fields)
     return not (config.simulate or cube.quantity == "normalised")
 
 
