@@ -11,6 +11,7 @@ import zarr
 from gigaxas.config.load import load_config
 from gigaxas.config.schema import Config, Ingest
 from gigaxas.errors import InputError
+from gigaxas.raw.absorbance import mean_of_frames
 from gigaxas.raw.readers.acquisition import describe_acquisition
 from gigaxas.raw.readers.axes import pixel_size
 from gigaxas.raw.readers.field import measure_open_beam, read_counts, read_dark
@@ -109,6 +110,12 @@ def test_exposures_are_read_from_files(files):
     given = {"sample": f"{files}/m.h5::seconds", "i0": 1.0}
     source = describe_stack(section(files, i0=1.0, exposures=given))
     np.testing.assert_array_equal(source.counts.exposure_ratio, np.linspace(1, 2, 16))
+
+
+def test_frames_are_averaged():
+    frames = [np.full((2, 1, 1), value, np.uint16) for value in (100, 65535, 140)]
+    assert mean_of_frames(frames[::2], 65535).ravel().tolist() == [120, 120]
+    assert np.isinf(mean_of_frames(frames, 65535)).all()
 
 
 @pytest.mark.parametrize("mask", ["mask.tif", "mask.npy", "mask.png", "maps.zarr::mask", "mask.msk"])
