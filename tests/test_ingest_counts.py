@@ -388,9 +388,11 @@ def test_a_measured_stack_becomes_absorbance(als_stack, tmp_path):
           energies: {als_stack}/71214078.hdr
           quantity: counts
           i0: {als_stack}/i0.xsp
-        sites: {{from: observed}}
+        edge: Fe L3
+        references: {{path: {als_stack}/oxidized.t}}
         compute: {{cluster: threads}}
     """
+    assert len(text.strip().splitlines()) <= 12
     path = tmp_path / "als.yaml"
     path.write_text(text)
     made, mu, quantity = ingested(load_config(path))
