@@ -84,7 +84,7 @@ def read_dark(dark: Dark, region: Region) -> Float32Array:
     """Return the mean (h, w) of the dark images of a region; zeros where there are none."""
     if isinstance(dark, Stack):
         frames = [read_stack(dark, region, frame=number) for number in range(dark.frames)]
-        return np.asarray(np.mean(frames, axis=(0, 1), dtype=np.float64), dtype=np.float32)
+        return np.asarray(np.concatenate(frames).mean(axis=0, dtype=np.float64), dtype=np.float32)
     shape = tuple(part.stop - part.start for part in region)
     return np.full(shape, dark or 0.0, dtype=np.float32)
 
