@@ -21,7 +21,7 @@ from gigaxas.raw.blending import pieces
 from gigaxas.raw.energy_shift import ShiftMap
 from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.raw.readers.acquisition import Acquisition, describe_acquisition
-from gigaxas.raw.readers.images import read_stack
+from gigaxas.raw.readers.images import Stack, read_stack
 from gigaxas.simulate import modelled_library, sinter_scene
 from gigaxas.simulate.raw import Scan, dark_images, lay_out_fields, make_detector, record_field
 from gigaxas.spectra.noise import NoiseModel
@@ -80,7 +80,7 @@ def recipe_of(acquisition: Acquisition, shifted: bool) -> Recipe:
         corners=corners,
         normaliser=make_normaliser(ENERGY, *RANGES, 7125.0, "lines"),
         camera=NOISE,
-        limits=CountLimits(65535, NOISE.lowest_count),
+        limits=CountLimits(65535, 65535, NOISE.lowest_count),
         least_step=5.0,
         blend="feathered",
         shift=ShiftMap(acquisition.plane, (1.8, 0.3, 1.1, 0.0, 0.6), 0.0, 0) if shifted else None,
@@ -92,7 +92,7 @@ def only_move(tile: Tile, recipe: Recipe, store: Path) -> None:
     for piece in pieces(tile, recipe.corners, recipe.acquisition.plane):
         field = recipe.acquisition.fields[piece.field]
         for stack in (field.transmitted, field.reference, field.dark):
-            if stack is not None:
+            if isinstance(stack, Stack):
                 read_stack(stack, piece.source.region)
     cube.write_samples(store, tile, SAMPLES[tile])
     for name in cube.MAPS:

@@ -37,8 +37,12 @@ def change(folder, name, path, values):
 
 
 def refused(settings):
+    def check():
+        found = describe_acquisition(settings)
+        check_references(found.measured, found.energy)
+
     with pytest.raises(InputError) as error:
-        check_references(describe_acquisition(settings))
+        check()
     return str(error.value)
 
 
@@ -49,7 +53,7 @@ def test_files_become_fields_with_energies_and_positions(raw):
     np.testing.assert_allclose(found.energy, ENERGY)
     np.testing.assert_allclose(found.stage_px, list(STAGE.values()))
     assert found.bytes_per_pixel == 4 * 61
-    check_references(found)
+    check_references(found.measured, found.energy)
 
 
 def test_files_that_change_are_another_measurement(raw):
@@ -234,7 +238,7 @@ def test_the_full_size_of_the_paper_is_described_at_once(tmp_path):
     write_positions(tmp_path, stage)
     settings = ingest(tmp_path, dark=None).model_copy(update={"pixel_um": 0.46})
     found = describe_acquisition(settings)
-    check_references(found)
+    check_references(found.measured, found.energy)
     assert len(found.fields) == 56
     assert found.bytes_per_pixel == 712
     height, width = found.stage_px.max(axis=0) + found.plane

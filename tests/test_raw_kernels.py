@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.raw.absorbance import CountLimits, absorbance, count_invalid
+from gigaxas.raw.absorbance import CountLimits, Counts, absorbance, count_invalid
 from gigaxas.raw.drift import margin, measure_drift, undo_drift
 from gigaxas.raw.energy_shift import Blocks, ShiftMap, apply_shift, edge_position, fit_shift
 from gigaxas.raw.normalisation import make_normaliser, normalise_block, normalise_spectra
@@ -18,14 +18,15 @@ from raw_files import C_REF, EDGE, ENERGY, POST, PRE, counts, field_mu, oracle, 
 from scipy import ndimage
 
 CAMERA = NoiseModel(c_ref=C_REF, mu_low=0.36, mu_high=1.56)
-LIMITS = CountLimits(65535, CAMERA.lowest_count)
+LIMITS = CountLimits(65535, 65535, CAMERA.lowest_count)
 LINES = make_normaliser(ENERGY, PRE, POST, EDGE, "lines")
 GRID = np.linspace(7009.2, 7321.2, 178)
 MODELLED = (7009.2, 7080.0), (7200.0, 7321.2)
 
 
 def normalised(transmitted, reference, dark, normaliser=LINES, least=5.0):
-    block = absorbance(transmitted, reference, dark, LIMITS)
+    dark = np.zeros(transmitted.shape[1:], np.float32) if dark is None else dark
+    block = absorbance(Counts(transmitted, reference, dark, dark), LIMITS)
     maps = normalise_block(block, normaliser, CAMERA, least)
     return block.mu, block.valid, maps
 
@@ -58,16 +59,18 @@ def test_every_bad_sample_is_counted_once_by_its_reason():
     transmitted[[5, 6], 0, 1] = 40, 100
     reference[7, 1, 2] = 103
     dark = np.full((2, 3), 100, np.float32)
-    seen = absorbance(transmitted, reference, dark, LIMITS)
+    counted = Counts(transmitted, reference, dark, dark)
+    seen = absorbance(counted, LIMITS)
     assert seen.valid.tolist() == [[False, False, True], [True, True, False]]
-    assert count_invalid(transmitted, reference, dark, LIMITS, seen.valid).tolist() == [1, 2, 1]
+    assert count_invalid(counted, LIMITS, seen.valid).tolist() == [1, 2, 1]
 
 
 def test_counts_that_are_no_numbers_are_invalid():
     reference = np.full((61, 1, 3), 2e4)
     transmitted = reference / 2
     transmitted[4, 0, 0], reference[4, 0, 1] = np.nan, np.inf
-    seen = absorbance(transmitted, reference, None, LIMITS)
+    dark = np.zeros((1, 3), np.float32)
+    seen = absorbance(Counts(transmitted, reference, dark, dark), LIMITS)
     assert seen.valid.tolist() == [[False, False, True]]
     assert np.isfinite(seen.mu).all()
 

@@ -122,7 +122,7 @@ def broken_hdf5(path):
     [
         ("a.h5::entry/wrong", lambda path: hdf5()(path, IMAGES), "the images in it are entry/data"),
         ("a.h5", lambda path: hdf5()(path, IMAGES), "name one as file.h5::path"),
-        ("a.png", lambda path: (path / "a.png").touch(), "expected TIFF, HDF5, Zarr or NumPy"),
+        ("a.gif", lambda path: (path / "a.gif").touch(), "expected TIFF, HDF5, Zarr, NumPy"),
         ("a.tif", lambda path: (path / "a.tif").write_bytes(b"no TIFF at all"), "cannot be read as tiff"),
         ("a.tif", broken_tiff, "a.tif"),
         ("a.h5::entry/data", broken_hdf5, "cannot be read as hdf5"),

@@ -5,11 +5,14 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PlainSerializer,
     PlainValidator,
+    PositiveFloat,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -127,6 +130,39 @@ class StageAxes(Section):
     """Source of the column coordinate."""
 
 
+class OpenArea(Section):
+    """A part of the images without specimen, whose mean counts at every energy are those of the open beam."""
+
+    polygon: Annotated[tuple[tuple[float, float], ...], Field(min_length=3)] | None = None
+    """Corners of a polygon, [y, x] in pixels."""
+    mask: str | None = None
+    """Source of an image in which these pixels are not 0."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "OpenArea":
+        if (self.polygon is None) == (self.mask is None):
+            raise ValueError("give either `polygon` (corners [y, x]) or `mask` (an image), nothing else")
+        return self
+
+
+Seconds = PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | str
+"""One exposure, one for every energy, or the source of such."""
+
+
+class Exposures(Section):
+    """How long a frame of the sample and a frame of the open beam were exposed, in seconds."""
+
+    sample: Seconds
+    """Exposure of the sample."""
+    i0: Seconds
+    """Exposure of the open beam."""
+
+
+def _check_exposures(exposures: Exposures | None, i0: object) -> None:
+    if exposures and isinstance(i0, OpenArea):
+        raise ValueError("`exposures`: the open beam is measured in the images themselves; remove them")
+
+
 class Fields(Section):
     """Raw fields of view: counts with and without the specimen, for every field and energy.
 
@@ -136,16 +172,19 @@ class Fields(Section):
 
     transmitted: str
     """Source of the images with the specimen."""
-    reference: str
-    """Source of the images without it."""
-    dark: str | None = None
-    """Source of dark images, which are averaged."""
-    positions: Literal["metadata"] | Path | StageAxes
-    """Where the stage coordinates are: OME metadata, a CSV table, or sources."""
+    reference: PositiveFloat | str | OpenArea
+    """Source of images without it, or of a spectrum; a number; or a part of the images without specimen."""
+    dark: NonNegativeFloat | str | None = None
+    """Source of dark images, which are averaged, or what is counted without light."""
+    exposures: Exposures | None = None
+    """Exposures of sample and open beam, where they differ."""
+    positions: Literal["metadata"] | Path | StageAxes | None = None
+    """Where the stage coordinates are: OME metadata, a CSV table, or sources; left out for one field."""
     saturation: Annotated[float, Field(gt=0)] = 65535
     """Counts from which a sample is invalid."""
-    normalise: Literal["lines", "step"] | None = None
-    """Divide by the post-edge line, or by the edge step; left out, by the line, at L edges by the step."""
+    normalise: Literal["lines", "step", "none"] | None = None
+    """Divide by the post-edge line, or by the edge step; left out, by the line, at L edges by the step;
+    `none` leaves the absorbance of one field as it is."""
     edge: float | None = None
     """Energy in eV at which the edge step is taken; left out, that of the run's edge (Fe K: 7125)."""
     least_step: Annotated[float, Field(ge=0)] = 5.0
@@ -159,22 +198,49 @@ class Fields(Section):
     stage_error_um: Annotated[float, Field(gt=0)] = 10.0
     """How far the stage may be wrong between two fields."""
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Fields":
+        _check_exposures(self.exposures, self.reference)
+        if self.normalise == "none" and (self.energy_shift or self.drift):
+            raise ValueError(
+                "`energy_shift` and `drift` are measured on edges: set `normalise`, or remove them"
+            )
+        return self
+
+
+def _axes(axes: str) -> str:
+    if sorted(axes.replace("F", "", 1)) != sorted("EYX"):
+        raise ValueError("expected E, Y and X, each once and in any order, and F for frames of one energy")
+    return axes
+
 
 class Ingest(Section):
     """What the cube is made of: raw fields of view, or a stack (energy, y, x) taken as it is."""
 
     stack: str | None = None
-    """Source of a stack of images, taken as it is."""
+    """Source of a stack of images."""
+    quantity: Literal["normalised", "absorbance", "intensity", "counts"] | None = None
+    """What the samples of the stack are; counts become absorbance."""
+    i0: PositiveFloat | str | OpenArea | None = None
+    """Counts of the open beam: images, a spectrum, a number, or a part of the images without specimen."""
+    dark: NonNegativeFloat | str | None = None
+    """Source of dark images, which are averaged, or what is counted without light."""
+    exposures: Exposures | None = None
+    """Exposures of sample and open beam, where they differ."""
+    mask: str | None = None
+    """Source of an image in which every pixel that counts is not 0; the others become void."""
+    normalise: Literal["lines", "step", "none"] = "none"
+    """Divide by the post-edge line, or by the edge step, above the pre-edge line."""
     fields: Fields | None = None
     """Raw counts of fields of view."""
     energies: str | tuple[float, ...] | None = None
     """The energies, or where they are; left out, they are in the names of the files."""
     unit: Literal["eV", "1/cm"] = "eV"
     """Unit of the energies."""
-    axes: Literal["EYX", "EXY", "YXE", "XYE", "YEX", "XEY"] = "EYX"
-    """Order of the axes in the files."""
-    pixel_um: Annotated[float, Field(gt=0)] = 0.46
-    """Size of a pixel."""
+    axes: Annotated[str, AfterValidator(_axes)] = "EYX"
+    """Order of the axes in the files; F stands for frames of one energy."""
+    pixel_um: Annotated[float, Field(gt=0)] | None = None
+    """Size of a pixel; left out, that of the scan's header, or 0.46."""
     chunk: Annotated[int, Field(ge=8)] = 256
     """Side of a chunk of the cube, in pixels."""
 
@@ -185,6 +251,33 @@ class Ingest(Section):
                 "give either `stack` (a file of images taken as they are) or `fields` (raw counts)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _keys_fit_the_stack(self) -> "Ingest":
+        of_stack = {"quantity", "i0", "dark", "exposures", "mask", "normalise"} & self.model_fields_set
+        if self.fields and of_stack:
+            raise ValueError(
+                f"{', '.join(sorted(of_stack))} go with `stack`; give the keys of `fields` inside it"
+            )
+        of_counts = [key for key in ("i0", "dark", "exposures") if getattr(self, key) is not None]
+        if of_counts and self.quantity != "counts":
+            raise ValueError(f"{', '.join(of_counts)} make absorbance of counts: set `quantity: counts`")
+        if self.quantity == "counts" and self.i0 is None:
+            raise ValueError(
+                "`quantity: counts` needs `i0`, the counts of the open beam: images, a spectrum, a number, "
+                "or a part of the images without specimen ({polygon: [[y, x], ...]} or {mask: file})"
+            )
+        if self.quantity == "normalised" and self.normalise != "none":
+            raise ValueError("`normalise`: the stack is normalised already; remove it, or correct `quantity`")
+        if self.stack and "F" in self.axes and self.quantity not in ("counts", "intensity"):
+            raise ValueError("`axes`: frames are added up for `quantity: counts` and `intensity` only")
+        _check_exposures(self.exposures, self.i0)
+        return self
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether pixels are normalised as the cube is made."""
+        return (self.fields or self).normalise != "none"
 
 
 class RawScan(Section):
@@ -535,9 +628,10 @@ class Config(Section):
                 "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
                 "scene with truth); `simulate` goes with `ingest` where it has `raw`"
             )
-        if self.quantise and (self.cube or (self.ingest and self.ingest.fields is None)):
+        if self.quantise and (self.cube or (self.ingest and not self.normalises_fields)):
             raise ValueError(
-                "`quantise` rounds absorbance as a cube is made: it goes with `simulate` or `ingest.fields`"
+                "`quantise` rounds normalised absorbance as a cube is made: it goes with `simulate` or with "
+                "`ingest.fields` that are normalised"
             )
         if self.quantise and self.noise.working_point == "cube":
             raise ValueError("`quantise` needs the noise before there is a cube: give mu_low and mu_high")
@@ -553,8 +647,13 @@ class Config(Section):
         return self
 
     @property
+    def normalises_fields(self) -> bool:
+        """Whether the cube is made of raw fields whose pixels are normalised."""
+        return self.ingest is not None and self.ingest.fields is not None and self.ingest.is_normalised
+
+    @property
     def _has_maps_of_working_point(self) -> bool:
-        return self.cube is not None or (self.ingest is not None and self.ingest.fields is not None)
+        return self.cube is not None or self.normalises_fields
 
     @property
     def acquisition(self) -> NoiseModel:

@@ -112,13 +112,14 @@ def normalise_spectra(spectra: FloatArray, normaliser: Normaliser) -> FloatArray
 
 
 def normalise_block(
-    block: Absorbance, normaliser: Normaliser, camera: NoiseModel, least_step: float
+    block: Absorbance, normaliser: Normaliser, camera: NoiseModel | None, least_step: float
 ) -> EdgeMaps:
     """Normalise the spectra of a block of pixels, in place, and return its maps.
 
     Pixels that are not valid, whose edge step is below `least_step` times its own noise, or whose post-edge
     line falls to zero become NaN in block.mu; block.valid is False for them afterwards. The noise is that of
-    the camera's counts (METHOD 1) at block.c_ref and at the mean absorbance of the two ranges.
+    the camera's counts (METHOD 1) at block.c_ref and at the mean absorbance of the two ranges; zero without
+    a camera.
     """
     energies, height, width = block.mu.shape
     weights = np.stack([normaliser.low, normaliser.high, *normaliser.pre, *normaliser.post])
@@ -129,7 +130,9 @@ def normalise_block(
     post0 = post0 - (pre0 - pre1 * between)
     post1 = post1 - pre1
     step = post0 + np.float32(normaliser.edge_post) * post1
-    noise = _step_noise(normaliser, block.c_ref.reshape(-1), low, high, camera)
+    noise = np.zeros_like(step)
+    if camera is not None:
+        noise = _step_noise(normaliser, block.c_ref.reshape(-1), low, high, camera)
     ok = block.valid.reshape(-1)
     with np.errstate(invalid="ignore"):
         ok &= (step >= np.float32(least_step) * noise) & (step > 0)

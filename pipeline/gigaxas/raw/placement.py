@@ -105,7 +105,7 @@ def _warnings(names: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
     lines = []
     for number, name in enumerate(names):
         mine = [pair for pair in pairs if number in (pair.first, pair.second)]
-        if not mine:
+        if not mine and len(names) > 1:
             lines.append(f"field {name!r} overlaps no other; it is placed by its stage position")
         elif all(pair.rejected for pair in mine):
             lines.append(f"field {name!r} has no texture in its overlaps; it is placed by its stage position")

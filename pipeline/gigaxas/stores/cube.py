@@ -168,6 +168,11 @@ def write_tile(path: Location, tile: Tile, mu: NDArray[np.float32], **maps: NDAr
         write(path, LOSSLESS, (slice(0, len(codes)), bands, tile.region[1]), codes[:, ::height])
         codes = quantise(codes, step)
     write_samples(path, tile, codes)
+    write_maps(path, tile, **maps)
+
+
+def write_maps(path: Location, tile: Tile, **maps: NDArray[Any]) -> None:
+    """Write maps (h, w) of one tile."""
     for name, values in maps.items():
         write(path, name, tile.region, values)
 

@@ -1,12 +1,20 @@
 """From raw counts, or a stack of images, to one tile of the cube."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from gigaxas.arrays import Float32Array, FloatArray, IntArray
-from gigaxas.raw.absorbance import REASONS, Absorbance, CountLimits, absorbance, count_invalid
+from gigaxas.raw.absorbance import (
+    REASONS,
+    Absorbance,
+    CountLimits,
+    Counts,
+    absorbance,
+    count_invalid,
+    set_exposure,
+)
 from gigaxas.raw.blending import (
     Blend,
     Mosaic,
@@ -20,11 +28,17 @@ from gigaxas.raw.blending import (
 from gigaxas.raw.drift import margin, undo_drift
 from gigaxas.raw.energy_shift import ShiftMap, apply_shift
 from gigaxas.raw.normalisation import Normaliser, normalise_block
-from gigaxas.raw.readers.acquisition import Acquisition, RawField
-from gigaxas.raw.readers.images import Stack, read_stack
+from gigaxas.raw.readers.acquisition import Acquisition
+from gigaxas.raw.readers.field import RawField, read_counts, read_dark
+from gigaxas.raw.readers.images import read_stack
+from gigaxas.raw.readers.open_beam import read_mask
+from gigaxas.raw.readers.stack import StackSource
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores import cube
 from gigaxas.tiles import Region, Tile
+
+STACK_MAPS = ("mu_low", "mu_high", "edge_step")
+"""Maps of the cube that are made of a stack which is normalised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +82,32 @@ def ingest_tile(tile: Tile, *, recipe: Recipe, store: Path) -> IntArray:
     return counts
 
 
-def copy_tile(tile: Tile, *, stack: Stack, identity: str, sample: str, store: Path) -> None:
-    """Make one tile of the cube from a stack, its samples taken as they are.
+def copy_tile(tile: Tile, *, source: StackSource, store: Path) -> None:
+    """Make one tile of the cube from a stack, its samples taken as they are."""
+    values = read_stack(source.stack, tile.region)
+    cube.write_samples(store, tile, values.astype(source.sample, copy=False))
 
-    `identity` tells the files from others in the journal, `sample` is the type of the cube's samples.
+
+def ingest_stack_tile(
+    tile: Tile, *, source: StackSource, normaliser: Normaliser | None, store: Path
+) -> IntArray:
+    """Make one tile of the cube from a stack that is masked, normalised, added up, or counts.
+
+    Pixels that are not valid become NaN. Returns (5,): its invalid samples by reason, its pixels outside the
+    mask, and its void pixels.
     """
-    values = read_stack(stack, tile.region)
-    cube.write_samples(store, tile, values.astype(sample, copy=False))
+    block, lost = _read_block(source, tile.region)
+    outside = ~read_mask(source.mask, tile.region) if source.mask else np.zeros(tile.shape, dtype=np.bool_)
+    block = replace(block, valid=block.valid & ~outside)
+    maps = {}
+    if normaliser:
+        found = normalise_block(block, normaliser, None, least_step=0.0)
+        maps = {name: getattr(found, name) for name in STACK_MAPS}
+    void = ~block.valid
+    block.mu[:, void] = np.nan
+    cube.write_samples(store, tile, block.mu.astype(source.sample, copy=False))
+    cube.write_maps(store, tile, **maps)
+    return np.array([*lost, outside.sum(), void.sum()])
 
 
 def measure_piece(piece: Piece, recipe: Recipe) -> tuple[Absorbance, IntArray]:
@@ -83,18 +116,10 @@ def measure_piece(piece: Piece, recipe: Recipe) -> tuple[Absorbance, IntArray]:
     drift = recipe.drifts[piece.field] if recipe.drifts else None
     wide = piece.source.widened(0 if drift is None else margin(drift), recipe.acquisition.plane)
     core = piece.source.seen_from(wide.y0, wide.x0).region
-    transmitted = read_stack(field.transmitted, wide.region)
-    reference = read_stack(field.reference, wide.region)
-    dark = read_dark(field.dark, wide.region)
-    measured = absorbance(transmitted, reference, dark, recipe.limits)
-    inner = (slice(None), *core)
-    lost = count_invalid(
-        transmitted[inner],
-        reference[inner],
-        None if dark is None else np.ascontiguousarray(dark[core]),
-        recipe.limits,
-        measured.valid[core],
-    )
+    counts = read_counts(field, wide.region, read_dark(field.dark, wide.region), recipe.limits)
+    measured = _measured(field, counts, recipe.limits)
+    inner = Counts(*(np.ascontiguousarray(part[..., *core]) for part in counts))
+    lost = count_invalid(inner, recipe.limits, measured.valid[core])
     if drift is not None:
         mu, valid = undo_drift(measured.mu, measured.valid, drift, core)
         measured = Absorbance(mu, measured.c_ref[core], valid)
@@ -105,23 +130,36 @@ def measure_piece(piece: Piece, recipe: Recipe) -> tuple[Absorbance, IntArray]:
     return measured, lost
 
 
-def read_dark(dark: Stack | None, region: Region) -> Float32Array | None:
-    """Return the mean (h, w) of the dark images of a region, None where there are none."""
-    if dark is None:
-        return None
-    return np.asarray(read_stack(dark, region).mean(axis=0, dtype=np.float64), dtype=np.float32)
-
-
 def read_absorbance(
     field: RawField,
     region: Region,
-    dark: Float32Array | None,
+    dark: Float32Array,
     limits: CountLimits,
     images: slice = slice(None),
 ) -> Absorbance:
     """Return the absorbance of a region (h, w) of a field, of all its images or of some."""
-    transmitted = read_stack(field.transmitted, region, images)
-    return absorbance(transmitted, read_stack(field.reference, region, images), dark, limits)
+    return _measured(field, read_counts(field, region, dark, limits, images), limits, images)
+
+
+def _measured(
+    field: RawField, counts: Counts, limits: CountLimits, images: slice = slice(None)
+) -> Absorbance:
+    measured = absorbance(counts, limits)
+    return measured if field.exposure_ratio is None else set_exposure(measured, field.exposure_ratio[images])
+
+
+def _read_block(source: StackSource, region: Region) -> tuple[Absorbance, IntArray]:
+    """Return the samples of a region (h, w) of a stack, and the invalid ones among its counts by reason."""
+    if source.counts:
+        counts = read_counts(source.counts, region, read_dark(source.counts.dark, region), source.limits)
+        block = _measured(source.counts, counts, source.limits)
+        return block, count_invalid(counts, source.limits, block.valid)
+    frames = [read_stack(source.stack, region, frame=number) for number in range(source.stack.frames)]
+    values = np.asarray(np.sum(frames, axis=0, dtype=np.float32))
+    no_counts = np.zeros(values.shape[1:], dtype=np.float32)
+    return Absorbance(values, no_counts, np.asarray(np.isfinite(values).all(axis=0))), np.zeros(
+        len(REASONS), dtype=np.int64
+    )
 
 
 def _write(tile: Tile, mosaic: Mosaic, recipe: Recipe, store: Path) -> None:

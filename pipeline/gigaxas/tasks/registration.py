@@ -11,11 +11,11 @@ from gigaxas.raw.absorbance import Absorbance
 from gigaxas.raw.drift import measure_drift
 from gigaxas.raw.energy_shift import Blocks
 from gigaxas.raw.normalisation import normalise_spectra
-from gigaxas.raw.readers.acquisition import RawField
+from gigaxas.raw.readers.field import RawField, read_dark
 from gigaxas.raw.registration import Pair, measure_offset, shared
 from gigaxas.spectra.noise import NoiseModel, sigma_absorbance
 from gigaxas.stores.registration import read_step, write_step
-from gigaxas.tasks.ingest import Recipe, read_absorbance, read_dark
+from gigaxas.tasks.ingest import Recipe, read_absorbance
 from gigaxas.tiles import Box, Plane, Tile
 
 STEP_IMAGES = 8

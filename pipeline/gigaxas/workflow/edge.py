@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Config, Fields, References
+from gigaxas.config.schema import Config, Ingest, References
 from gigaxas.errors import InputError
 from gigaxas.spectra.edges import Edge, EdgeRanges, edge_ranges, edges_within, find_edge, parse_edge
 from gigaxas.spectra.library import typical_spectrum
@@ -40,9 +40,8 @@ def resolve_edge(config: Config, energy: FloatArray, cube: CubeInfo | None) -> C
         "edge": edge.setting if edge else None,
         "references": config.references.model_copy(update=settled),
     }
-    if config.ingest and config.ingest.fields:
-        fields = _fields_at(config.ingest.fields, edge, ranges)
-        known["ingest"] = config.ingest.model_copy(update={"fields": fields})
+    if config.ingest and config.ingest.is_normalised:
+        known["ingest"] = _ingest_at(config.ingest, edge, ranges)
     return config.model_copy(update=known)
 
 
@@ -96,8 +95,8 @@ def _unit(config: Config, cube: CubeInfo | None) -> str:
 
 def _has_edge(config: Config) -> bool:
     """Return whether there is an edge by what the cube is: simulated or normalised absorbance."""
-    fields = config.ingest is not None and config.ingest.fields is not None
-    return fields or config.simulate is not None or config.references.modelled
+    ingested = config.ingest is not None and config.ingest.is_normalised
+    return ingested or config.simulate is not None or config.references.modelled
 
 
 def _only_edge(energy: FloatArray) -> Edge | None:
@@ -174,12 +173,17 @@ def _setting(edge: Edge | None, ranges: EdgeRanges | None) -> Setting:
     return "step" if edge and edge.method == "constants" else "lines"
 
 
-def _fields_at(fields: Fields, edge: Edge | None, ranges: EdgeRanges | None) -> Fields:
-    position = fields.edge if fields.edge is not None or edge is None else edge.position
+def _ingest_at(ingest: Ingest, edge: Edge | None, ranges: EdgeRanges | None) -> Ingest:
+    """Return how pixels are normalised as the cube is made. Raises InputError where there is no edge."""
+    fields = ingest.fields
+    given = fields.edge if fields else None
+    position = given if given is not None or edge is None else edge.position
     if position is None or ranges is None:
         raise InputError(
-            "ingest.fields: pixels are normalised at an absorption edge, and none was found in the energies; "
-            "name it (edge: Fe K)"
+            f"ingest{'.fields' if fields else ''}: pixels are normalised at an absorption edge, and none was "
+            "found in the energies; name it (edge: Fe K)"
         )
-    setting = fields.normalise or _setting(edge, ranges)
-    return fields.model_copy(update={"edge": position, "normalise": setting})
+    if fields is None:
+        return ingest
+    settled = {"edge": position, "normalise": fields.normalise or _setting(edge, ranges)}
+    return ingest.model_copy(update={"fields": fields.model_copy(update=settled)})

@@ -22,7 +22,9 @@ def cube_fingerprint(
 ) -> str:
     """Return what marks a cube made of these files or, without any, simulated from these references."""
     if isinstance(source, StackSource):
-        return digest(__version__, config.ingest, source.identity)
+        assert config.ingest is not None
+        edge = (config.edge, ranges_of(config)) if config.ingest.is_normalised else ()
+        return digest(__version__, config.ingest, source.identity, *edge)
     if source is None:
         made = scene_fingerprint(config, references)
     else:

@@ -5,13 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
+from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.owner import is_made
-from gigaxas.config.schema import Config, Fields
+from gigaxas.config.schema import Config, Fields, Ingest
+from gigaxas.errors import InputError
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
-from gigaxas.raw.absorbance import CountLimits
+from gigaxas.raw.absorbance import REASONS, CountLimits
 from gigaxas.raw.readers.acquisition import Acquisition
+from gigaxas.raw.readers.field import measure_open_beam
+from gigaxas.raw.readers.images import Stack
 from gigaxas.raw.readers.stack import StackSource
+from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.quantity import Quantity
 from gigaxas.stores.cube import MAPS, create_cube
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.tasks import ingest as tasks
@@ -49,8 +55,7 @@ def ingest_cube(run: Resolved, runner: Runner) -> Ingested:
     assert source is not None
     assert ingest is not None
     if isinstance(source, StackSource):
-        _ingest_stack(run, source, runner)
-        made = Ingested(run.paths.cube)
+        made = _ingest_stack(run, source, runner)
     else:
         made = _ingest_fields(run, source, runner)
         if run.config.simulate and made.registration:
@@ -78,6 +83,7 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
     config, ingest, path = run.config, run.config.ingest, run.paths.cube
     assert ingest is not None
     fingerprint = cube_fingerprint(config, run.references, source)
+    source = replace(source, fields=tuple(measure_open_beam(field) for field in source.fields))
     made = _is_made(run, fingerprint, runner)
     recipe = _recipe(config, source)
     ranges = ranges_of(config)
@@ -93,7 +99,7 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
             source.energy,
             plane,
             chunk,
-            ingest.pixel_um,
+            source.pixel_um,
             fingerprint,
             maps=tuple(MAPS),
             step=step,
@@ -107,47 +113,80 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
     return Ingested(path, mosaic_paths(run.paths.output), found.warnings, found)
 
 
-def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> None:
-    ingest, path = run.config.ingest, run.paths.cube
+def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> Ingested:
+    config, ingest, path = run.config, run.config.ingest, run.paths.cube
     assert ingest is not None
-    fingerprint = cube_fingerprint(run.config, run.references, source)
+    fingerprint = cube_fingerprint(config, run.references, source)
     if _is_made(run, fingerprint, runner):
-        return
+        return Ingested(path)
     store, chunk = partial_of(path), ingest.chunk
+    normaliser = normaliser_of(config, source.energy) if ingest.is_normalised else None
     create_cube(
         store,
         source.energy,
         source.stack.plane,
         chunk,
-        ingest.pixel_um,
+        source.pixel_um,
         fingerprint,
-        maps=(),
+        maps=tasks.STACK_MAPS if normaliser else (),
         plain=source.sample,
         unit=ingest.unit,
+        quantity=_quantity(ingest),
     )
     grid = regular_grid(source.stack.plane, (chunk, chunk))
-    runner.over(
-        "ingest",
-        tasks.copy_tile,
-        grid,
-        stack=source.stack,
-        identity=source.identity,
-        sample=source.sample.str,
-        store=store,
-    )
+    if source.is_plain and normaliser is None:
+        runner.over("ingest", tasks.copy_tile, grid, source=source, store=store)
+        warnings: tuple[str, ...] = ()
+    else:
+        ready = replace(source, counts=measure_open_beam(source.counts)) if source.counts else source
+        rows = runner.over(
+            "ingest", tasks.ingest_stack_tile, grid, source=ready, normaliser=normaliser, store=store
+        )
+        warnings = _told_of_void(np.sum([part for row in rows for part in row], axis=0), source)
     publish(store, path)
+    return Ingested(path, warnings=warnings)
+
+
+def _told_of_void(lost: IntArray, source: StackSource) -> tuple[str, ...]:
+    """Say how many pixels are void and why. Raises InputError where all are."""
+    height, width = source.stack.plane
+    *reasons, outside, void = lost.tolist()
+    why = [f"{number:,} samples {reason}" for number, reason in zip(reasons, REASONS, strict=True) if number]
+    why += [f"{outside:,} pixels outside the mask"] if outside else []
+    said = f"{void:,} of {height * width:,} pixels are void" + (f" ({', '.join(why)})" if why else "")
+    if void == height * width:
+        raise InputError(
+            f"ingest: {said}; expected some with a signal; look at the counts, i0, dark and mask"
+        )
+    return (said,) if void > outside else ()
+
+
+def _quantity(ingest: Ingest) -> Quantity | None:
+    """Return what the samples of a cube are that is made of a stack, None where nothing says so."""
+    if ingest.is_normalised:
+        return "normalised"
+    if ingest.fields or ingest.quantity == "counts":
+        return "absorbance"
+    return ingest.quantity
 
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:
-    fields, camera = _fields(config), config.noise.camera()
+    fields, first = _fields(config), source.fields[0]
+    camera = _camera_of_means(config.noise.camera(), first.transmitted.frames)
+    reference = fields.saturation if isinstance(first.reference, Stack) else np.inf
     return Recipe(
         acquisition=source,
         normaliser=normaliser_of(config, source.energy),
         camera=camera,
-        limits=CountLimits(fields.saturation, camera.lowest_count),
+        limits=CountLimits(fields.saturation, reference, camera.lowest_count),
         least_step=fields.least_step,
         blend=fields.blend,
     )
+
+
+def _camera_of_means(camera: NoiseModel, frames: int) -> NoiseModel:
+    """Return the camera's noise in means of so many frames."""
+    return replace(camera, a=camera.a / frames, b=camera.b / frames)
 
 
 def _fields(config: Config) -> Fields:

@@ -133,7 +133,7 @@ def stack_outline(source: StackSource, chunk: int) -> Outline:
         chunk=(chunk, chunk),
         sample=source.sample.itemsize,
         rate=INGEST_RATE,
-        raw_bytes=int(np.prod(source.stack.shape)) * np.dtype(source.stack.dtype).itemsize,
+        raw_bytes=source.stack.plane[0] * source.stack.plane[1] * source.bytes_per_pixel,
     )
 
 

@@ -56,7 +56,7 @@ def no_references(energy: FloatArray) -> ReferenceSet:
 def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
     """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
 
-    They are normalised as the pixels are where the cube is made of raw fields.
+    They are normalised as the pixels are where these are normalised as the cube is made.
     """
     if not config.references.is_given and config.sites.file:
         stored = read_site_file(config.sites.file, energy)
@@ -64,21 +64,21 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
     if not config.references.is_given:
         return no_references(energy)
     references = _read(config, energy)
-    if config.ingest is None or config.ingest.fields is None:
+    if config.ingest is None or not config.ingest.is_normalised:
         return references
     spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
     return replace(references, spectra=spectra)
 
 
 def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
-    """Return how pixels of raw fields, and references with them, are normalised on the energies (E,)."""
+    """Return how pixels, and references with them, are normalised on the energies (E,) as a cube is made."""
     assert config.ingest is not None
-    assert config.ingest.fields is not None
-    fields = config.ingest.fields
-    method = method_of(config, fields.normalise)
-    assert fields.edge is not None
+    fields, edge = config.ingest.fields, edge_of(config)
+    method = method_of(config, (fields or config.ingest).normalise)
+    position = fields.edge if fields else edge.position if edge else None
+    assert position is not None
     assert method is not None
-    return make_normaliser(energy, *ranges_of(config), fields.edge, method)
+    return make_normaliser(energy, *ranges_of(config), position, method)
 
 
 def _read(config: Config, energy: FloatArray) -> ReferenceSet:

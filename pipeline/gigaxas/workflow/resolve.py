@@ -18,7 +18,7 @@ from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.execution.cluster import Announce, worker_count
 from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
-from gigaxas.raw.readers.stack import StackSource, describe_stack
+from gigaxas.raw.readers.stack import StackSource, describe_stack, field_as_stack
 from gigaxas.spatial.clean_up import check_clean_up
 from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.quantity import Quantity
@@ -179,7 +179,7 @@ def needs_image(config: Config, cube: CubeInfo | None) -> bool:
     if not config.noise.is_given:
         return cube is None
     if cube is None:
-        return config.cube is not None or (config.ingest is not None and config.ingest.stack is not None)
+        return config.cube is not None or (config.ingest is not None and not config.normalises_fields)
     return not (config.simulate or cube.quantity == "normalised")
 
 
@@ -218,9 +218,10 @@ def describe(config: Config, paths: Paths) -> CubeInfo:
 def describe_source(config: Config) -> Source:
     """Look at the files to be ingested. Raises InputError with a line for everything that is wrong."""
     assert config.ingest is not None
-    if config.ingest.stack is not None:
+    if config.ingest.fields is None:
         return describe_stack(config.ingest)
-    return describe_acquisition(config.ingest)
+    acquisition, fields = describe_acquisition(config.ingest), config.ingest.fields
+    return acquisition if config.ingest.is_normalised else field_as_stack(acquisition, fields.saturation)
 
 
 def simulated_energies(config: Config) -> FloatArray:
@@ -238,8 +239,7 @@ def _given_cube(config: Config, paths: Paths) -> CubeInfo:
 
 def _checked_source(config: Config) -> Source:
     source = describe_source(config)
-    if isinstance(source, Acquisition):
-        check_references(source)
+    check_references(source.measured, source.energy)
     return source
 
 

@@ -1,6 +1,6 @@
 """An acquisition: what its files say of fields, energies and positions, checked before anything is read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,14 +10,17 @@ from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Fields, Ingest
 from gigaxas.errors import InputError, RunError
 from gigaxas.raw.readers.axes import (
-    Position,
     check_positions,
     checked_energies,
+    pixel_size,
     read_energies,
     read_positions,
 )
-from gigaxas.raw.readers.files import FileSet, files_identity, find_files, has_field, key_of
+from gigaxas.raw.readers.exposure import exposure_ratio
+from gigaxas.raw.readers.field import Dark, RawField, Reference, measurement_identity
+from gigaxas.raw.readers.files import FileSet, find_files, has_field, key_of
 from gigaxas.raw.readers.images import Stack, open_stack, read_stack
+from gigaxas.raw.readers.open_beam import open_beam_files, open_reference
 from gigaxas.tiles import Plane
 
 MOST_ZEROS = 0.05
@@ -27,22 +30,8 @@ PACKED_ROWS = 64
 MOST_NAMED = 10
 """Images without light that one error names."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RawField:
-    """One field of view, as it was measured."""
-
-    name: str
-    """What its files are called."""
-    transmitted: Stack
-    """Images (E, h, w) of counts behind the specimen."""
-    reference: Stack
-    """Images (E, h, w) of counts of the open beam."""
-    dark: Stack | None
-    """Images (n, h, w) without light, where there are any."""
-    stage_um: Position
-    """Where the stage says that its top left corner lies, y and x, in um."""
+Opened = dict[str, dict[str, Any]]
+"""What RawField calls transmitted, reference and dark, by the name of the field; "" is for all of them."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +50,11 @@ class Acquisition:
     """What tells these files, with these positions and energies, from others."""
 
     @property
+    def measured(self) -> tuple[RawField, ...]:
+        """The fields, and the foil where there is one."""
+        return (*self.fields, self.foil) if self.foil else self.fields
+
+    @property
     def plane(self) -> Plane:
         """Rows and columns of every field, in pixels."""
         return self.fields[0].transmitted.plane
@@ -73,9 +67,7 @@ class Acquisition:
     @property
     def bytes_per_pixel(self) -> int:
         """Bytes of the counts, with and without specimen, of one pixel of one field."""
-        first = self.fields[0]
-        sample = np.dtype(first.transmitted.dtype).itemsize + np.dtype(first.reference.dtype).itemsize
-        return len(self.energy) * sample
+        return self.fields[0].bytes_per_pixel
 
 
 def describe_acquisition(ingest: Ingest) -> Acquisition:
@@ -84,7 +76,7 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
     assert wanted is not None
     errors: list[str] = []
     given = {"transmitted": wanted.transmitted, "reference": wanted.reference, "dark": wanted.dark}
-    sources = {name: text for name, text in given.items() if text is not None}
+    sources = {name: source for name, source in given.items() if isinstance(source, str)}
     found = {
         name: _attempt(errors, find_files, text, f"ingest.fields.{name}") or {}
         for name, text in sources.items()
@@ -95,22 +87,34 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
     errors += [line for name, text in sources.items() for line in _missing(name, text, found[name], images)]
     if errors or energy is None or positions is None:
         raise InputError("\n".join(errors))
-    stacks = {
+    opened: Opened = {
         name: {
-            field: _attempt(errors, open_stack, sources[name], files, ingest.axes)
+            field: _attempt(errors, _open, name, sources[name], files, ingest.axes, energy)
             for field, files in files_of.items()
         }
         for name, files_of in found.items()
     }
-    errors += _mixed(stacks, len(energy))
-    foil = _attempt(errors, _foil, ingest, wanted)
+    first = next(iter(opened["transmitted"].values()))
+    if not isinstance(wanted.reference, str) and isinstance(first, Stack):
+        area = wanted.reference, "ingest.fields.reference", first, ingest.axes, energy
+        opened["reference"] = {"": _attempt(errors, open_reference, *area)}
+    if not isinstance(wanted.dark, str):
+        opened["dark"] = {"": wanted.dark}
+    errors += _mixed(opened, len(energy))
+    ratio = _attempt(errors, exposure_ratio, wanted.exposures, "ingest.fields.exposures", energy)
+    foil = _attempt(errors, _foil, ingest, wanted, ratio)
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
-    fields = tuple(_field(name, stacks, positions[name]) for name in images)
+    fields = tuple(
+        RawField(name, *_counts_of(name, opened), stage_um=positions[name], exposure_ratio=ratio)
+        for name in images
+    )
     height, width = fields[0].transmitted.plane
-    check_positions(positions, (height * ingest.pixel_um, width * ingest.pixel_um))
+    pixel_um = pixel_size(ingest.pixel_um, ingest.energies)
+    check_positions(positions, (height * pixel_um, width * pixel_um))
     _check_foil(foil, fields[0])
-    return Acquisition(fields, energy, ingest.pixel_um, foil, _identity(fields, foil, energy))
+    identity = measurement_identity((*fields, foil) if foil else fields, energy)
+    return Acquisition(fields, energy, pixel_um, foil, identity)
 
 
 def _attempt(errors: list[str], step: Callable[..., T], *arguments: Any) -> T | None:
@@ -122,19 +126,19 @@ def _attempt(errors: list[str], step: Callable[..., T], *arguments: Any) -> T | 
         return None
 
 
-def check_references(acquisition: Acquisition) -> None:
+def check_references(fields: Sequence[RawField], energy: FloatArray) -> None:
     """Read the middle row of every reference image (a few images where they are packed).
 
     Raises InputError that names images that are mostly zero.
     """
     wrong: list[str] = []
     seen: set[Stack] = set()
-    for field in (*acquisition.fields, *([acquisition.foil] if acquisition.foil else [])):
-        if field.reference in seen:
+    for field in fields:
+        if not isinstance(field.reference, Stack) or field.reference in seen:
             continue
         seen.add(field.reference)
         try:
-            wrong += _dark_images(field, acquisition.energy)
+            wrong += _dark_images(field.name, field.reference, energy)
         except RunError as error:
             wrong.append(str(error))
     if wrong:
@@ -143,16 +147,16 @@ def check_references(acquisition: Acquisition) -> None:
         raise InputError("\n".join(wrong[:MOST_NAMED]) + more)
 
 
-def _identity(fields: tuple[RawField, ...], foil: RawField | None, energy: FloatArray) -> str:
-    stacks = [stack for field in (*fields, foil) if field for stack in _stacks(field)]
-    files = dict.fromkeys(file for stack in stacks for file in stack.files)
-    return files_identity(files, energy, np.array([field.stage_um for field in fields]))
+def _counts_of(field: str, opened: Opened) -> tuple[Stack, Reference, Dark]:
+    found = (opened[kind] for kind in ("transmitted", "reference", "dark"))
+    transmitted, reference, dark = (one[field if field in one else ""] for one in found)
+    return transmitted, reference, dark
 
 
-def _stacks(field: RawField) -> Iterator[Stack]:
-    yield from (field.transmitted, field.reference)
-    if field.dark:
-        yield field.dark
+def _open(name: str, source: str, files: FileSet, axes: str, energy: FloatArray) -> Stack | FloatArray:
+    if name == "reference":
+        return open_beam_files(source, files, f"ingest.fields.{name}", axes, energy)
+    return open_stack(source, files, axes)
 
 
 def _energies(ingest: Ingest, images: dict[str, FileSet]) -> FloatArray:
@@ -195,17 +199,17 @@ def _missing(name: str, text: str, found: dict[str, FileSet], images: dict[str, 
     return lines
 
 
-def _mixed(stacks: dict[str, dict[str, Stack | None]], energies: int) -> list[str]:
+def _mixed(opened: Opened, energies: int) -> list[str]:
     """Name stacks whose number of images or whose plane is another than that of the first field."""
-    opened = [
+    stacks = [
         (f"ingest.fields.{name}: {field or 'the stack'}", name, stack)
-        for name, fields in stacks.items()
+        for name, fields in opened.items()
         for field, stack in fields.items()
-        if stack
+        if isinstance(stack, Stack)
     ]
     lines = []
-    for where, name, stack in opened:
-        plane = opened[0][2].plane
+    for where, name, stack in stacks:
+        plane = stacks[0][2].plane
         if name != "dark" and stack.shape[0] != energies:
             hint = "; set ingest.axes" if energies in stack.shape else ""
             lines.append(
@@ -220,7 +224,7 @@ def _mixed(stacks: dict[str, dict[str, Stack | None]], energies: int) -> list[st
     return lines
 
 
-def _foil(ingest: Ingest, wanted: Fields) -> RawField | None:
+def _foil(ingest: Ingest, wanted: Fields, ratio: FloatArray | None) -> RawField | None:
     shift = wanted.energy_shift
     if shift is None or shift.foil is None or shift.foil_reference is None:
         return None
@@ -233,11 +237,11 @@ def _foil(ingest: Ingest, wanted: Fields) -> RawField | None:
             f"ingest.fields.energy_shift: the foil is {opened[0].shape}, its reference {opened[1].shape} "
             "(energy, y, x); expected equal shapes"
         )
-    dark = None
-    if wanted.dark:
+    dark: Dark = None if isinstance(wanted.dark, str) else wanted.dark
+    if isinstance(wanted.dark, str):
         files = find_files(wanted.dark, "ingest.fields.dark")
         dark = open_stack(wanted.dark, files[next(iter(files))], ingest.axes)
-    return RawField("foil", opened[0], opened[1], dark, (0.0, 0.0))
+    return RawField("foil", opened[0], opened[1], dark, (0.0, 0.0), ratio)
 
 
 def _check_foil(foil: RawField | None, field: RawField) -> None:
@@ -248,18 +252,7 @@ def _check_foil(foil: RawField | None, field: RawField) -> None:
         )
 
 
-def _field(name: str, stacks: dict[str, dict[str, Stack | None]], stage: Position) -> RawField:
-    def of(kind: str) -> Stack | None:
-        return stacks[kind].get(name) or stacks[kind].get("") if kind in stacks else None
-
-    transmitted, reference = of("transmitted"), of("reference")
-    assert transmitted is not None
-    assert reference is not None
-    return RawField(name, transmitted, reference, of("dark"), stage)
-
-
-def _dark_images(field: RawField, energy: FloatArray) -> Iterator[str]:
-    stack = field.reference
+def _dark_images(name: str, stack: Stack, energy: FloatArray) -> Iterator[str]:
     height, width = stack.plane
     row = slice(height // 2, height // 2 + 1)
     count = len(energy)
@@ -270,6 +263,6 @@ def _dark_images(field: RawField, energy: FloatArray) -> Iterator[str]:
         if zeros > MOST_ZEROS:
             yield (
                 f"{stack.files[i] if len(stack.files) > 1 else stack.files[0]}: the reference of "
-                f"{field.name or 'the field'} at {energy[i]:g} has {zeros:.0%} of zeros in its middle row; "
+                f"{name or 'the field'} at {energy[i]:g} has {zeros:.0%} of zeros in its middle row; "
                 "expected counts of the open beam; measure it again, or leave that energy out everywhere"
             )

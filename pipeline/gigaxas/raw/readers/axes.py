@@ -16,25 +16,24 @@ import zarr
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import StageAxes
 from gigaxas.errors import InputError
+from gigaxas.raw.readers.field import Position
 from gigaxas.raw.readers.files import INSIDE, find_files, split_source
 from gigaxas.raw.readers.images import FORMATS
+from gigaxas.raw.readers.stxm import read_scan_header
+from gigaxas.raw.readers.units import EV, UM
 
-UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micron": 1.0, "mm": 1e3, "m": 1e6}
-"""Micrometres in each unit of a stage."""
-EV = {"ev": 1.0, "kev": 1e3}
-"""Electronvolts in each unit of an energy."""
 KEV_LOOKS = 100.0
 """An axis that ends below this looks like keV."""
 TOO_NEAR, TOO_FAR = 0.02, 20.0
 """Distances of neighbouring fields, in sizes of a field, between which positions are taken for um."""
+PIXEL_UM = 0.46
+"""Size of a pixel that nothing tells."""
 MOST_NAMED = 5
 """Names that one message lists."""
-Position = tuple[float, float]
-"""y and x of the top left corner of a field, in um."""
 
 
 def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
-    """Return the energies (E,) in `unit`: listed, the first column of a text file, or `file::array`.
+    """Return the energies (E,) in `unit`: listed, or in a text file's first column, a .hdr, a `file::array`.
 
     Raises InputError unless they are finite and rise strictly, in eV and not keV where `unit` is eV.
     """
@@ -42,10 +41,24 @@ def read_energies(given: str | Sequence[float], unit: str) -> FloatArray:
         return checked_energies(np.array(given, dtype=np.float64), "ingest.energies", unit)
     if INSIDE in given:
         path, inner = split_source(given)
-        values, stored_unit = _stored(Path(path), inner)
+        values, stored_unit = stored_numbers(Path(path), inner)
         factor = EV.get(stored_unit.lower(), 1.0) if unit == "eV" else 1.0
         return checked_energies(np.atleast_1d(values) * factor, given, unit)
-    return checked_energies(_first_column(Path(given)), given, unit)
+    if has_scan_header(given):
+        return checked_energies(read_scan_header(Path(given)).energy, given, unit)
+    return checked_energies(first_column(Path(given), "ingest.energies"), given, unit)
+
+
+def pixel_size(given: float | None, energies: str | Sequence[float] | None) -> float:
+    """Return the size of a pixel in um: as given, else that of a scan's header with the energies."""
+    if given is not None:
+        return given
+    return read_scan_header(Path(str(energies))).pixel_um if has_scan_header(energies) else PIXEL_UM
+
+
+def has_scan_header(energies: str | Sequence[float] | None) -> bool:
+    """Return whether energies are read from the header of a scan, which tells the pixel size too."""
+    return isinstance(energies, str) and energies.lower().endswith(".hdr")
 
 
 def checked_energies(energy: FloatArray, where: str, unit: str) -> FloatArray:
@@ -66,12 +79,20 @@ def checked_energies(energy: FloatArray, where: str, unit: str) -> FloatArray:
 
 
 def read_positions(
-    given: str | Path | StageAxes, transmitted: str, names: Sequence[str]
+    given: str | Path | StageAxes | None, transmitted: str, names: Sequence[str]
 ) -> dict[str, Position]:
     """Return (y, x) in um of the top left corner of every field: a CSV, stage arrays, or OME metadata.
 
-    InputError names fields without a position, positions without a field, and what cannot be read.
+    One field alone needs none. InputError names fields without a position, positions without a field, and
+    what cannot be read.
     """
+    if given is None and len(names) > 1:
+        raise InputError(
+            f"ingest.fields.positions: missing for {_list(names)}; give a CSV, `metadata` or stage "
+            "arrays; only one field alone needs none"
+        )
+    if given is None:
+        return dict.fromkeys(names, (0.0, 0.0))
     if isinstance(given, StageAxes):
         along = [_stage(source, axis, names) for axis, source in (("y", given.y), ("x", given.x))]
         return {name: (along[0][name], along[1][name]) for name in names}
@@ -137,7 +158,7 @@ def _stage(source: str, axis: str, names: Sequence[str]) -> dict[str, float]:
         raise InputError(f"ingest.fields.positions.{axis}: {source}: nothing for {_list(missing)}")
     found = {}
     for name in names:
-        values, unit = _stored(files[name].files[0], inner)
+        values, unit = stored_numbers(files[name].files[0], inner)
         if values.size != 1 or unit not in UM:
             raise InputError(
                 f"{files[name].files[0]}: {inner} holds {values.size} values in {unit or 'no unit'!r}; "
@@ -169,7 +190,8 @@ def _ome_position(path: Path) -> Position:
     return y, x
 
 
-def _stored(path: Path, inner: str) -> tuple[FloatArray, str]:
+def stored_numbers(path: Path, inner: str) -> tuple[FloatArray, str]:
+    """Return an array of an HDF5 or Zarr file and its attribute `units` (may be empty). Raises InputError."""
     try:
         if FORMATS.get(path.suffix.lower()) == "zarr":
             array: Any = zarr.open_array(path, path=inner, mode="r")
@@ -182,15 +204,16 @@ def _stored(path: Path, inner: str) -> tuple[FloatArray, str]:
         raise InputError(f"{path}: found no numbers at {inner!r} ({error})") from None
 
 
-def _first_column(path: Path) -> FloatArray:
+def first_column(path: Path, name: str) -> FloatArray:
+    """Return the numbers that the lines of a text file start with. Raises InputError about the key `name`."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"ingest.energies: {path} cannot be read ({error})") from None
-    return np.array(list(_numbers(lines)), dtype=np.float64)
+        raise InputError(f"{name}: {path} cannot be read ({error})") from None
+    return np.array(list(_numbers(lines, name)), dtype=np.float64)
 
 
-def _numbers(lines: list[str]) -> Iterator[float]:
+def _numbers(lines: list[str], name: str) -> Iterator[float]:
     """Yield the first number of every line; one line of names and lines that start with # are left out."""
     for i, line in enumerate(lines):
         word = re.split(r"[\s,;]+", line.strip())[0]
@@ -200,7 +223,7 @@ def _numbers(lines: list[str]) -> Iterator[float]:
             yield float(word)
         except ValueError:
             if i > 0:
-                raise InputError(f"ingest.energies: line {i + 1} starts with {word!r}, no number") from None
+                raise InputError(f"{name}: line {i + 1} starts with {word!r}, no number") from None
 
 
 def _list(names: Sequence[str]) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from glob import escape, glob
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from gigaxas.arrays import FloatArray
+from numpy.typing import NDArray
+
 from gigaxas.errors import InputError
 from gigaxas.stores.io.folders import stamps
 
@@ -71,7 +73,14 @@ def find_files(text: str, name: str) -> dict[str, FileSet]:
     return {field: _found(stacks[field], key) for field in sorted(stacks, key=_natural)}
 
 
-def files_identity(files: Iterable[str], *numbers: FloatArray) -> str:
+def find_stack(text: str, name: str) -> FileSet:
+    """Return the files of a source that is one for all fields. InputError about `name`: {field}, no file."""
+    if has_field(text):
+        raise InputError(f"{name}: found {{field}} in {text}; expected one file, or one for every energy")
+    return find_files(text, name)[""]
+
+
+def files_identity(files: Iterable[str], *numbers: NDArray[Any]) -> str:
     """Return what tells files from others, by their names, sizes and times, and some numbers with them."""
     mark = sha256()
     for values in numbers:

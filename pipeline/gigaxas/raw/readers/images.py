@@ -1,5 +1,6 @@
-"""Stacks of images (energy, y, x) in TIFF, HDF5, Zarr and NumPy files, read in pieces."""
+"""Stacks of images (energy, y, x) in files of every format, read in pieces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +11,14 @@ import numpy as np
 import tifffile
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 
 from gigaxas.errors import InputError, RunError
 from gigaxas.raw.readers.files import FileSet, split_source
+from gigaxas.raw.readers.stxm import read_letter_mask, read_text_image
 from gigaxas.tiles import Plane, Region
 
-FileFormat = Literal["tiff", "hdf5", "zarr", "npy"]
+FileFormat = Literal["tiff", "hdf5", "zarr", "npy", "png", "text", "letters"]
 FORMATS: dict[str, FileFormat] = {
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -27,12 +30,17 @@ FORMATS: dict[str, FileFormat] = {
     ".hdf": "hdf5",
     ".zarr": "zarr",
     ".npy": "npy",
+    ".png": "png",
+    ".xim": "text",
+    ".msk": "letters",
 }
 """The format of a file by its ending, in lower case."""
-AXES = "EYX"
-"""The axes of a stack in their order: energy, y, x."""
+AXES = "FEYX"
+"""The axes of a stack in their order: frames of one energy, energy, y, x."""
 OPEN_FILES = 512
 """Files of each format that are kept open."""
+WHOLE_FILES = 128
+"""Images that can only be read whole and are kept in memory."""
 _DAMAGED = (OSError, ValueError, RuntimeError, KeyError, tifffile.TiffFileError)
 
 
@@ -46,10 +54,14 @@ class Stack:
     """The array inside the files; empty where they hold one only."""
     file_format: FileFormat
     """What the files are."""
+    axes: str
+    """Those of AXES that a file holds."""
     order: tuple[int, ...]
-    """Transposes what a file holds, without its axes of length 1, to (E, y, x); (y, x) for one image."""
+    """Transposes what a file holds, without its axes of length 1, to `axes`."""
     shape: tuple[int, int, int]
     """Images, rows and columns."""
+    frames: int
+    """Frames of every image."""
     dtype: str
     """Type of the samples in the machine's byte order, as NumPy writes it."""
     piece: Plane
@@ -61,7 +73,7 @@ class Stack:
         return self.shape[1], self.shape[2]
 
 
-def open_stack(source: str, found: FileSet, axes: str = AXES) -> Stack:
+def open_stack(source: str, found: FileSet, axes: str = "EYX") -> Stack:
     """Describe a stack without reading its images. `axes` is the order of the axes in its files.
 
     Raises InputError: a format, an array, axes or numbers that cannot be taken, files of unequal shape.
@@ -79,31 +91,50 @@ def open_stack(source: str, found: FileSet, axes: str = AXES) -> Stack:
                 f"of {first.shape}; expected equal images"
             )
     _try_to_unpack(found.files[0], inner, file_format)
-    height, width = first.shape[-2:]
-    planes = len(found.files) if len(first.shape) == 2 else first.shape[0]
-    shape = (planes, height, width)
+    size = dict(zip(first.axes, first.shape, strict=True))
     return Stack(
-        tuple(map(str, found.files)), inner, file_format, first.order, shape, first.dtype, first.piece
+        files=tuple(map(str, found.files)),
+        inner=inner,
+        file_format=file_format,
+        axes=first.axes,
+        order=first.order,
+        shape=(size.get("E", len(found.files)), size["Y"], size["X"]),
+        frames=size.get("F", 1),
+        dtype=first.dtype,
+        piece=first.piece,
     )
 
 
-def read_stack(stack: Stack, region: Region, energies: slice = slice(None)) -> NDArray[Any]:
-    """Read the images `energies` of the region (y, x): (e, h, w), in the numbers of the file.
+def has_one_axis(path: Path, inner: str) -> bool:
+    """Return whether the array of a file of FORMATS is a list of numbers; False where it cannot be read."""
+    try:
+        shape = _open(path, inner, FORMATS[path.suffix.lower()]).shape
+    except _DAMAGED:
+        return False
+    return sum(size != 1 for size in shape) <= 1
+
+
+def read_stack(stack: Stack, region: Region, energies: slice = slice(None), frame: int = 0) -> NDArray[Any]:
+    """Read one frame of the images `energies` in the region (y, x): (e, h, w), in the numbers of the file.
 
     Raises RunError that names the file that cannot be read.
     """
-    if len(stack.files) == 1 and len(stack.order) == 3:
-        return _read(stack, Path(stack.files[0]), (energies, *region))
-    return np.stack([_read(stack, Path(file), region) for file in stack.files[energies]])
+    cut = dict(zip(AXES, (slice(frame, frame + 1), energies, *region), strict=True))
+    wanted = tuple(cut[axis] for axis in stack.axes)
+    files = stack.files if "E" in stack.axes else stack.files[energies]
+    images = [_read(stack, Path(file), wanted) for file in files]
+    whole = images[0] if "E" in stack.axes else np.stack(images, axis=stack.axes.index("Y"))
+    return whole[0] if "F" in stack.axes else whole
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the images lie in one file; `order`, `dtype` and `piece` are those of Stack."""
+    """How the images lie in one file; `axes`, `order`, `dtype` and `piece` are those of Stack."""
 
     shape: tuple[int, ...]
-    """Shape (E, h, w), or (h, w) for one image."""
+    """Lengths of the axes."""
     dtype: str
+    axes: str
     order: tuple[int, ...]
     piece: Plane
 
@@ -111,27 +142,41 @@ class _Layout:
 def _layout(path: Path, inner: str, file_format: FileFormat, axes: str, single: bool) -> _Layout:
     try:
         array = _open(path, inner, file_format)
+    except InputError:
+        raise
     except _DAMAGED as error:
         reason = f"({_first_words(error)}){_datasets(path, file_format)}"
         raise InputError(f"{path}: cannot be read as {file_format} {reason}") from None
     dtype = np.dtype(array.dtype)
-    if dtype.kind not in "uif":
+    if dtype.kind not in "uifb":
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
-    wanted = axes.replace("E", "") if single else axes
-    kept = _kept_axes(array.shape, len(wanted))
-    if sum(kept) == 2:
-        wanted = axes.replace("E", "")
+    wanted, kept = _wanted_axes(axes.replace("E", "") if single else axes, array.shape)
     named = "".join(name for name, keep in zip(_axis_names(path, file_format), kept, strict=False) if keep)
     if sum(kept) != len(wanted) or any(named.find(axis) != wanted.index(axis) for axis in "YX" if named):
         raise InputError(
             f"{path}: holds the axes {named or 'without names'} of shape {tuple(array.shape)}, expected "
             f"{wanted} (energy, y, x); declare their order in ingest.axes, or name an array of such images"
         )
-    order = tuple(wanted.index(axis) for axis in AXES if axis in wanted)
+    found = "".join(axis for axis in AXES if axis in wanted)
+    order = tuple(wanted.index(axis) for axis in found)
     shape = [size for size, keep in zip(array.shape, kept, strict=True) if keep]
-    pieces = [size for size, keep in zip(_pieces(array), kept, strict=True) if keep]
+    pieces = [size for size, keep in zip(_pieces(array, file_format), kept, strict=True) if keep]
     shape, pieces = [shape[axis] for axis in order], [pieces[axis] for axis in order]
-    return _Layout(tuple(shape), dtype.newbyteorder("=").str, order, (pieces[-2], pieces[-1]))
+    return _Layout(tuple(shape), dtype.newbyteorder("=").str, found, order, (pieces[-2], pieces[-1]))
+
+
+def _wanted_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, list[bool]]:
+    """Return which of the declared axes an array has, frames and then energies left out where it has fewer.
+
+    The second is which of its own axes these are.
+    """
+    if len(shape) < len(axes):
+        axes = axes.replace("F", "")
+    kept = _kept_axes(shape, len(axes))
+    for missing in "FE":
+        if sum(kept) < len(axes):
+            axes = axes.replace(missing, "")
+    return axes, kept
 
 
 def _try_to_unpack(path: Path, inner: str, file_format: FileFormat) -> None:
@@ -151,7 +196,9 @@ def _kept_axes(shape: tuple[int, ...], wanted: int) -> list[bool]:
     return [size != 1 or len(shape) == wanted for size in shape]
 
 
-def _pieces(array: Any) -> tuple[int, ...]:
+def _pieces(array: Any, file_format: FileFormat) -> tuple[int, ...]:
+    if file_format in _READ_WHOLE:
+        return tuple(array.shape)
     chunks = getattr(array, "chunks", None)
     return tuple(chunks) if chunks else (1,) * len(array.shape)
 
@@ -177,6 +224,8 @@ def _open(path: Path, inner: str, file_format: FileFormat) -> Any:
         return _tiff(path, stamp)[0]
     if file_format == "npy":
         return np.lib.format.open_memmap(path, mode="r")
+    if file_format in _READ_WHOLE:
+        return _whole(path, file_format, stamp)
     return _hdf5(path, inner, stamp) if file_format == "hdf5" else _zarr(path, inner, stamp)
 
 
@@ -212,6 +261,24 @@ def _zarr(path: Path, inner: str, stamp: int) -> Any:
     return zarr.open_array(path, path=inner, mode="r")
 
 
+@lru_cache(WHOLE_FILES)
+def _whole(path: Path, file_format: FileFormat, stamp: int) -> NDArray[Any]:
+    return _READ_WHOLE[file_format](path)
+
+
+def _png(path: Path) -> NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+_READ_WHOLE: dict[FileFormat, Callable[[Path], NDArray[Any]]] = {
+    "png": _png,
+    "text": read_text_image,
+    "letters": read_letter_mask,
+}
+"""What reads the image of a file of which no part can be read alone."""
+
+
 def _datasets(path: Path, file_format: FileFormat) -> str:
     if file_format != "hdf5":
         return ""
@@ -230,7 +297,7 @@ def _note(names: list[str], name: str, item: Any) -> None:
 
 
 def _known() -> str:
-    return f"TIFF, HDF5, Zarr or NumPy ({', '.join(FORMATS)})"
+    return f"TIFF, HDF5, Zarr, NumPy, PNG or text images ({', '.join(FORMATS)})"
 
 
 def _first_words(error: Exception) -> str:
