@@ -156,10 +156,9 @@ def _read_block(source: StackSource, region: Region) -> tuple[Absorbance, IntArr
         return block, count_invalid(counts, source.limits, block.valid)
     frames = [read_stack(source.stack, region, frame=number) for number in range(source.stack.frames)]
     values = np.asarray(np.sum(frames, axis=0, dtype=np.float32))
-    no_counts = np.zeros(values.shape[1:], dtype=np.float32)
-    return Absorbance(values, no_counts, np.asarray(np.isfinite(values).all(axis=0))), np.zeros(
-        len(REASONS), dtype=np.int64
-    )
+    valid = np.asarray(np.isfinite(values).all(axis=0))
+    block = Absorbance(values, np.zeros(valid.shape, dtype=np.float32), valid)
+    return block, np.zeros(len(REASONS), dtype=np.int64)
 
 
 def _write(tile: Tile, mosaic: Mosaic, recipe: Recipe, store: Path) -> None:

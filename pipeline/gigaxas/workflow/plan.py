@@ -122,7 +122,7 @@ def acquired_outline(source: Acquisition, chunk: int) -> Outline:
         sample=CODE_BYTES,
         rate=INGEST_RATE,
         raw_bytes=pixels * source.bytes_per_pixel,
-        block_bytes=chunk**2 * (source.bytes_per_pixel + INGEST_BLOCKS * 4 * energies),
+        block_bytes=_ingest_bytes(source.bytes_per_pixel, energies, chunk),
     )
 
 
@@ -134,7 +134,15 @@ def stack_outline(source: StackSource, chunk: int) -> Outline:
         sample=source.sample.itemsize,
         rate=INGEST_RATE,
         raw_bytes=source.stack.plane[0] * source.stack.plane[1] * source.bytes_per_pixel,
+        block_bytes=0
+        if source.is_plain
+        else _ingest_bytes(source.bytes_per_pixel, len(source.energy), chunk),
     )
+
+
+def _ingest_bytes(read: int, energies: int, chunk: int) -> int:
+    """Return the bytes held while a chunk is made of counts, `read` bytes of them a pixel."""
+    return chunk**2 * (read + INGEST_BLOCKS * 4 * energies)
 
 
 def make_plan(
