@@ -36,6 +36,8 @@ WHITE_LINE = 18.0
 """eV after a K edge that its white line takes: no range begins there."""
 L3_FOOT = 3.0
 """eV before L3 that the edge's foot takes."""
+L3_WHITE_LINE = 4.2
+"""eV from L3 over which its white line rises: far more of a signal than the step after it."""
 L2_WHITE_LINE = 6.0
 """eV after L2 that its white line takes."""
 SHALLOW = 40.0
@@ -174,6 +176,13 @@ def _k_ranges(edge: Edge, first: float, last: float) -> EdgeRanges:
         (max(first, edge.energy + PRE_EDGE[0]), edge.energy - free),
         (edge.energy + after, min(last, edge.energy + POST_EDGE[1])),
     )
+
+
+def rise(edge: Edge, ranges: EdgeRanges) -> EnergyRange:
+    """Return where (low, high) in eV the edge shows most: after it, or in the white line of a soft L3 edge."""
+    if edge.method == "constants" and edge.l2:
+        return edge.energy, edge.energy + L3_WHITE_LINE
+    return ranges.post_edge
 
 
 def _l_ranges(edge: Edge, first: float, last: float) -> EdgeRanges:

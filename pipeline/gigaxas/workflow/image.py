@@ -8,6 +8,7 @@ from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.observed import sample_grid
+from gigaxas.spectra.edges import rise
 from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
 from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
@@ -16,6 +17,7 @@ from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.codes import INVALID
 from gigaxas.tasks.pixels import read_pixels, signal
 from gigaxas.tiles import flat
+from gigaxas.workflow.edge import edge_of, ranges_of
 
 DISAGREE = 0.2
 """Difference of a given noise from what the image shows that the user is warned of."""
@@ -75,12 +77,11 @@ def look_at_image(config: Config, info: CubeInfo) -> ImageFound:
 
 def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
     """Return which energies (E,) lie before and which after the edge; None and None without an edge."""
-    if config.references.pre_edge is None or config.references.post_edge is None:
+    if config.references.pre_edge is None:
         return None, None
-    before, after = (
-        (energy >= low) & (energy <= high)
-        for low, high in (config.references.pre_edge, config.references.post_edge)
-    )
+    edge, ranges = edge_of(config), ranges_of(config)
+    high = ranges.post_edge if edge is None else rise(edge, ranges)
+    before, after = ((energy >= span[0]) & (energy <= span[1]) for span in (ranges.pre_edge, high))
     return before, after
 
 

@@ -60,9 +60,9 @@ def classify(
     quantity: what the samples are; left out, it is guessed. references: a file or folder of spectra, or
     spectra (E,) on the image's energies by name; left out, phases are numbered. noise: a standard deviation,
     one for each energy, a camera's working point, or the keys of the section `noise`; left out, it is
-    measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys of the
-    section. mask: (y, x), zero where a pixel is void. settings: further sections of a configuration, such as
-    clean_up={"k_size": 7} or edge="Fe K".
+    measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys
+    of the section. mask: (y, x), zero where a pixel is void. settings: further sections of a configuration,
+    such as clean_up={"k_size": 7} or edge="Fe K".
 
     Returns the maps over (y, x), `spectrum` with its error and `name` for each cluster, in memory; attributes
     tell the quantity and the noise. A lazy image is read chunk by chunk, through a cube in the folder for
