@@ -64,12 +64,18 @@ class _Split:
 
     residuals: list[FloatArray]
     """(E, h, w) each: spectra without structure, 0 where absent."""
-    levels: list[FloatArray]
-    """(E, h, w) each: the structure, with the mean spectrum."""
+    maps: list[FloatArray]
+    """(k, h, w) each: how much of each structural spectrum a pixel holds."""
     present: list[BoolArray]
     """(h, w) each: pixels that were measured."""
-    rest: FloatArray
-    """(E, E) projection of spectra on residuals."""
+    mean: FloatArray
+    """(E,) mean spectrum."""
+    basis: FloatArray
+    """(E, k) structural spectra."""
+
+    def levels(self, maps: FloatArray) -> FloatArray:
+        """Return the signal (E, ...) of pixels whose maps are (k, ...)."""
+        return np.tensordot(np.column_stack([self.mean, self.basis]), np.insert(maps, 0, 1.0, axis=0), 1)
 
 
 def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> MeasuredNoise:
@@ -81,23 +87,23 @@ def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> Meas
     noise correlated over more than a few energies, or an image without noise.
     """
     split = _split(blocks)
-    residuals, levels = (_thinned(areas, split.present) for areas in (split.residuals, split.levels))
-    model = _fit(residuals, levels, split.rest, counted_from_zero)
+    rest = projector(split.basis)
+    model, variance = _fit(split, rest, counted_from_zero)
     normal = [
-        _normalise(left, level, model, split.rest)
-        for left, level in zip(split.residuals, split.levels, strict=True)
+        _normalise(left, split.levels(maps), model, rest)
+        for left, maps in zip(split.residuals, split.maps, strict=True)
     ]
     uniform = _uniform_pixels(normal, split.present)
     windows = _uniform_windows(normal, uniform)
     return MeasuredNoise(
         model=replace(model, space=correlation_in_space(normal, uniform)),
-        sigma=float(np.sqrt(np.mean(model.variance(levels)))),
+        sigma=float(np.sqrt(variance)),
         error=float(np.std(windows, ddof=1) / (2.0 * np.mean(windows) * np.sqrt(len(windows)))),
         areas=len(blocks),
         windows=len(windows),
         pixels=sum(int(mask.sum()) for mask in uniform),
-        energies=len(split.rest),
-        structure=round(len(split.rest) - np.trace(split.rest)),
+        energies=len(rest),
+        structure=split.basis.shape[1],
     )
 
 
@@ -112,12 +118,14 @@ def _split(blocks: Sequence[FloatArray]) -> _Split:
         )
     present = [np.isfinite(area).all(axis=0) & (np.ptp(area, axis=0) > 0) for area in areas]
     _check_windows(sum(int(mask.sum()) for mask in present) // WINDOW**2)
-    mean = _samples(areas, present).mean(axis=1)[:, None, None]
-    centred = [np.where(mask, area - mean, 0.0) for area, mask in zip(areas, present, strict=True)]
-    rest = projector(structure_basis(centred))
-    residuals = [np.tensordot(rest, area, 1) for area in centred]
-    levels = [area - left + mean for area, left in zip(centred, residuals, strict=True)]
-    return _Split(residuals, levels, present, rest)
+    mean = np.concatenate(_spectra(areas, present), axis=1).mean(axis=1)
+    centred = [
+        np.where(mask, area - mean[:, None, None], 0.0) for area, mask in zip(areas, present, strict=True)
+    ]
+    basis = structure_basis(centred)
+    maps = [np.tensordot(basis.T, area, 1) for area in centred]
+    residuals = [area - np.tensordot(basis, part, 1) for area, part in zip(centred, maps, strict=True)]
+    return _Split(residuals, maps, present, mean, basis)
 
 
 def _without_empty_energies(blocks: Sequence[FloatArray]) -> list[FloatArray]:
@@ -128,11 +136,14 @@ def _without_empty_energies(blocks: Sequence[FloatArray]) -> list[FloatArray]:
     return [np.asarray(block[seen], dtype=np.float64) for block in blocks]
 
 
-def _fit(residuals: FloatArray, levels: FloatArray, rest: FloatArray, counted_from_zero: bool) -> SignalNoise:
-    """Return variance and correlation in energy of pixels (E, n); those with more than noise are left out.
+def _fit(split: _Split, rest: FloatArray, counted_from_zero: bool) -> tuple[SignalNoise, float]:
+    """Return the model without its correlation in space, and the mean variance.
 
+    Pixels whose residuals are more than noise are left out.
     Raises InputError where the noise is correlated farther than its correlation can be measured.
     """
+    residuals = _thinned(split.residuals, split.present, len(rest))
+    levels = split.levels(_thinned(split.maps, split.present, len(rest)))
     energy, uniform = np.ones(1), np.ones(residuals.shape[1], dtype=np.bool_)
     for _ in range(_ROUNDS):
         mixing = residual_mixing(rest, energy)
@@ -141,11 +152,11 @@ def _fit(residuals: FloatArray, levels: FloatArray, rest: FloatArray, counted_fr
         normal = _normalise(residuals, levels, model, rest)
         chi = _mean_square(normal)
         uniform = chi <= _largest(chi)
-        deviation = np.sqrt(mixing @ model.variance(levels[:, uniform]).mean(axis=1))
-        scaled = normal[:, uniform] * deviation[:, None]
+        variance = model.variance(levels[:, uniform]).mean(axis=1)
+        scaled = normal[:, uniform] * np.sqrt(mixing @ variance)[:, None]
         energy = correlation_in_energy(scaled @ scaled.T / scaled.shape[1], rest, mixing)
         _check_correlation(energy, len(rest))
-    return replace(model, energy=energy)
+    return replace(model, energy=energy), float(variance.mean())
 
 
 def _check_correlation(energy: FloatArray, energies: int) -> None:
@@ -216,14 +227,12 @@ def _check_windows(found: int) -> None:
         )
 
 
-def _samples(areas: Sequence[FloatArray], masks: Sequence[BoolArray]) -> FloatArray:
-    """Return the spectra (E, n) of the pixels of all areas that the masks (h, w) hold."""
-    return np.concatenate([area[:, mask] for area, mask in zip(areas, masks, strict=True)], axis=1)
+def _spectra(areas: Sequence[FloatArray], masks: Sequence[BoolArray]) -> list[FloatArray]:
+    """Return the spectra (E, n) of the pixels of each area that the masks (h, w) hold."""
+    return [area[:, mask] for area, mask in zip(areas, masks, strict=True)]
 
 
-def _thinned(areas: Sequence[FloatArray], masks: Sequence[BoolArray]) -> FloatArray:
-    """Return the spectra (E, n) of evenly spaced pixels, enough of them to fit a model to."""
-    samples = len(areas[0]) * sum(int(mask.sum()) for mask in masks)
-    step = -(-samples // _MOST_SAMPLES)
-    spectra = [area[:, mask][:, ::step] for area, mask in zip(areas, masks, strict=True)]
-    return np.concatenate(spectra, axis=1)
+def _thinned(areas: Sequence[FloatArray], masks: Sequence[BoolArray], energies: int) -> FloatArray:
+    """Return the values (k, n) of evenly spaced pixels, enough to fit a model of so many energies."""
+    step = -(-energies * sum(int(mask.sum()) for mask in masks) // _MOST_SAMPLES)
+    return np.concatenate([part[:, ::step] for part in _spectra(areas, masks)], axis=1)

@@ -54,10 +54,11 @@ def correlation_in_energy(covariance: FloatArray, rest: FloatArray, mixing: Floa
     """
     energies = len(rest)
     lags = min(LAGS, energies // _ENERGIES_A_LAG)
-    variance = sample_variance(covariance, mixing)
-    scale = np.sqrt(np.outer(variance, variance))
-    patterns = [linalg.toeplitz(np.arange(energies) == lag) * scale for lag in range(lags + 1)]
-    shown = [_diagonal_sums((rest @ pattern @ rest) / scale, lags) for pattern in patterns]
+    deviation = np.sqrt(sample_variance(covariance, mixing))
+    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    patterns = [linalg.toeplitz(np.arange(energies) == lag) for lag in range(lags + 1)]
+    filtered = rest * deviation
+    shown = [_diagonal_sums(filtered @ pattern @ filtered.T / scale, lags) for pattern in patterns]
     found = np.linalg.solve(np.stack(shown, axis=1), _diagonal_sums(covariance / scale, lags))
     return np.asarray(np.clip(found / found[0], -1.0, 1.0))
 
