@@ -77,7 +77,7 @@ def _fit_terms(design: FloatArray, measured: FloatArray, chosen: tuple[int, ...]
     """Return the relative misfit and the factors (3,) of non-negative least squares of the chosen terms."""
     factors, fitted = np.zeros(3), measured
     for _ in range(_REWEIGHTINGS):
-        weight = 1.0 / np.maximum(fitted, _LEAST_LEVEL * fitted.max())
+        weight = 1.0 / np.maximum(fitted, _LEAST_LEVEL * measured.max())
         factors[list(chosen)] = nnls(design[:, chosen] * weight[:, None], measured * weight)[0]
         fitted = design @ factors
     return float(np.sqrt(np.mean(np.square((measured - fitted) * weight)))), factors
