@@ -186,10 +186,14 @@ def test_outliers_are_no_noise(clean, rng):
 SMALL = third_without_iron() + np.random.default_rng(3).normal(0, 0.01, (58, 60, 60))
 
 
+@pytest.fixture(scope="module")
+def as_it_is():
+    return measure_noise([SMALL], counted_from_zero=False)
+
+
 @settings(max_examples=6)
 @given(factor=st.floats(-3, 3).map(lambda power: 10.0**power), added=st.floats(-10, 10))
-def test_a_factor_and_an_added_constant_change_nothing_but_the_unit(factor, added):
-    as_it_is = measure_noise([SMALL], counted_from_zero=False)
+def test_a_factor_and_an_added_constant_change_nothing_but_the_unit(as_it_is, factor, added):
     scaled = measure_noise([(SMALL + added) * factor], counted_from_zero=False)
     check_scaled(scaled, as_it_is, factor)
     assert scaled.model.origin / factor - added == pytest.approx(as_it_is.model.origin, abs=1e-9)
