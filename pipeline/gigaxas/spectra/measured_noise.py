@@ -27,9 +27,9 @@ FEWEST_WINDOWS = 20
 WINDOW = 5
 """Side of a window, in pixels."""
 _INSTEAD = "set noise.sigma, or noise.model to another than measured"
-_MOST_SAMPLES = 2_000_000
+_MOST_SAMPLES = 2_000_000  # of which the model is fitted: more would not make it more exact
 _FADED = 0.25
-_STANDS_OUT = 4.0
+_STANDS_OUT = 4.0  # standard deviations of the mean square of a pixel
 _STRAY_PIXELS = 2
 _ROUNDS = 3
 _ROUNDING = 1e-6

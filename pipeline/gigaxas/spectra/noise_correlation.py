@@ -11,8 +11,8 @@ RADIUS = 4
 """Pixels to the farthest neighbour whose correlation is measured."""
 LAGS = 6
 """Energies to the farthest neighbour whose correlation is measured."""
-_ENERGIES_A_LAG = 4
-_LEAST_SHARE = 0.1
+_ENERGIES_A_LAG = 4  # a lag is measured from so many energies on
+_LEAST_SHARE = 0.1  # of a sample's variance in its residual: less would magnify errors
 
 
 def correlation_matrix(correlation: FloatArray, energies: int) -> FloatArray:

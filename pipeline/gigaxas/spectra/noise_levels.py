@@ -14,10 +14,9 @@ OUTLIER = 5.0
 _BINS = 24
 _FEWEST_SAMPLES = 20
 _WORTH = 0.02
-_ROUNDING = 1e-6
+_ROUNDING = 1e-6  # share of the range of the signal
 _REWEIGHTINGS = 10
-_LEAST_LEVEL = 0.01
-"""Share of the largest variance below which bins count less: their signal is not known as exactly."""
+_LEAST_LEVEL = 0.01  # of the largest variance: bins of less count less, their signal is not known as exactly
 
 
 def fit_levels(
