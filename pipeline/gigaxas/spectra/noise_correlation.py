@@ -11,7 +11,13 @@ RADIUS = 4
 """Pixels to the farthest neighbour whose correlation is measured."""
 LAGS = 6
 """Energies to the farthest neighbour whose correlation is measured."""
-_LEAST_SHARE = 0.1
+_ENERGIES_A_LAG = 4  # a lag is measured from so many energies on
+_LEAST_SHARE = 0.1  # of a sample's variance in its residual: less would magnify errors
+
+
+def correlation_matrix(correlation: FloatArray, energies: int) -> FloatArray:
+    """Return the matrix (energies, energies) of a correlation (lags,) that is 0 beyond its lags."""
+    return np.asarray(linalg.toeplitz(np.pad(correlation, (0, energies - len(correlation)))))
 
 
 def correlation_in_space(normal: Sequence[FloatArray], seen: Sequence[BoolArray]) -> FloatArray:
@@ -32,22 +38,27 @@ def residual_mixing(rest: FloatArray, correlation: FloatArray) -> FloatArray:
     `rest` (E, E) projects spectra on residuals; `correlation` (lags,) is the noise's in energy. Samples near
     enough to be correlated are taken to be of about the same variance.
     """
-    return np.asarray(rest * (rest @ linalg.toeplitz(_padded(correlation, len(rest)))))
+    return np.asarray(rest * (rest @ correlation_matrix(correlation, len(rest))))
 
 
-def correlation_in_energy(
-    covariance: FloatArray, rest: FloatArray, mixing: FloatArray, lags: int
-) -> FloatArray:
+def sample_variance(covariance: FloatArray, mixing: FloatArray) -> FloatArray:
+    """Return the variance (E,) of samples whose residuals have the covariance (E, E)."""
+    return np.asarray(np.diag(covariance) / np.maximum(mixing.sum(axis=1), _LEAST_SHARE))
+
+
+def correlation_in_energy(covariance: FloatArray, rest: FloatArray, mixing: FloatArray) -> FloatArray:
     """Return the correlation (lags + 1,) in energy of noise whose residuals have the covariance (E, E).
 
     The projection on residuals correlates them too. Noise of the deviation w_i and the correlation r_k gives
     the sums of the residuals' k-th diagonals, which are linear in r: as many equations as unknowns.
     """
     energies = len(rest)
-    variance = np.diag(covariance) / np.maximum(mixing.sum(axis=1), _LEAST_SHARE)
-    scale = np.sqrt(np.outer(variance, variance))
-    patterns = [linalg.toeplitz(np.arange(energies) == lag) * scale for lag in range(lags + 1)]
-    shown = [_diagonal_sums((rest @ pattern @ rest) / scale, lags) for pattern in patterns]
+    lags = min(LAGS, energies // _ENERGIES_A_LAG)
+    deviation = np.sqrt(sample_variance(covariance, mixing))
+    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    patterns = [linalg.toeplitz(np.arange(energies) == lag) for lag in range(lags + 1)]
+    filtered = rest * deviation
+    shown = [_diagonal_sums(filtered @ pattern @ filtered.T / scale, lags) for pattern in patterns]
     found = np.linalg.solve(np.stack(shown, axis=1), _diagonal_sums(covariance / scale, lags))
     return np.asarray(np.clip(found / found[0], -1.0, 1.0))
 
@@ -61,7 +72,3 @@ def _autocorrelation(area: FloatArray) -> FloatArray:
 
 def _diagonal_sums(matrix: FloatArray, lags: int) -> FloatArray:
     return np.array([np.trace(matrix, lag) for lag in range(lags + 1)])
-
-
-def _padded(correlation: FloatArray, energies: int) -> FloatArray:
-    return np.pad(correlation, (0, max(0, energies - len(correlation))))[:energies]

@@ -48,7 +48,7 @@ class SignalNoise:
     def variance(self, signal: FloatArray) -> FloatArray:
         """Return the variance (..., E) of samples (..., E)."""
         above = np.maximum(np.asarray(signal, dtype=np.float64) - self.origin, FEWEST_COUNTED * self.gain)
-        return np.asarray(np.square(self.read) + self.gain * above + np.square(self.flat * above))
+        return np.asarray(np.square(self.read) + above * (self.gain + self.flat**2 * above))
 
     def sigma(self, spectra: FloatArray) -> FloatArray:
         """Return the standard deviation (..., E) of spectra (..., E) in the cube's own unit.

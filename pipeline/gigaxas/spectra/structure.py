@@ -1,8 +1,9 @@
-"""Spectral structure of an image, told from its noise: spectra whose maps agree with themselves moved aside.
+"""Spectral structure of an image, told from its noise.
 
-Pixels far enough apart share the specimen, not the noise. The covariance of spectra LAG pixels apart holds
+Pixels far enough apart share the specimen, not the noise: the covariance of spectra LAG pixels apart holds
 structure alone, as in maximum autocorrelation factors (Switzer & Green 1984). Structure makes it symmetric;
-what differs with the direction is the chance agreement of noise.
+what differs with the direction is the chance agreement of noise. Grains smaller than that are found by the
+variance along their spectra, larger than noise of any correlation in energy has.
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from gigaxas.arrays import FloatArray
+from gigaxas.spectra.noise_correlation import (
+    correlation_in_energy,
+    correlation_matrix,
+    residual_mixing,
+    sample_variance,
+)
 
 LAG = 6
 """Pixels beyond which noise is independent, whatever blurred it."""
-LEAST_CONTRAST = 1.3
+LEAST_CONTRAST = 3.0
 """Times the chance agreement that a spectrum's own must be."""
+LEAST_EXCESS = 2.0
+"""Times the noise's variance that the variance along a spectrum must be."""
 LARGEST_SHARE = 3
 """One in so many dimensions may be structure; the others are left to show the noise."""
+_TILE = 8
 
 
 def structure_basis(areas: Sequence[FloatArray]) -> FloatArray:
@@ -24,17 +34,44 @@ def structure_basis(areas: Sequence[FloatArray]) -> FloatArray:
 
     The areas are freed from their mean spectrum; absent pixels are 0.
     """
-    energies = len(areas[0])
+    return _with_small_grains(_shared_far_apart(areas), areas)
+
+
+def _shared_far_apart(areas: Sequence[FloatArray]) -> FloatArray:
+    """Return the basis (E, k) of what pixels LAG apart have in common beyond chance."""
     lagged = np.sum([_lagged_covariance(area) for area in areas], axis=0)
     even, odd = (lagged + lagged.T) / 2.0, (lagged - lagged.T) / 2.0
-    basis = np.empty((energies, 0))
-    while basis.shape[1] < energies // LARGEST_SHARE:
+    basis = np.empty((len(lagged), 0))
+    while basis.shape[1] < len(lagged) // LARGEST_SHARE:
         rest = projector(basis)
         values, vectors = np.linalg.eigh(rest @ even @ rest)
         strongest = int(np.argmax(np.abs(values)))
         if abs(values[strongest]) <= LEAST_CONTRAST * np.linalg.norm(rest @ odd @ rest, 2):
             break
-        basis = np.linalg.qr(np.column_stack([basis, vectors[:, strongest]]))[0]
+        basis = _with(basis, vectors[:, strongest])
+    return basis
+
+
+def _with_small_grains(basis: FloatArray, areas: Sequence[FloatArray]) -> FloatArray:
+    """Return the basis (E, k) with the spectra along which pixels vary more than noise does.
+
+    They are sought in one half of the pixels and judged in the other, where noise has not shaped them.
+    """
+    sought, judged = (_half_covariance(areas, half) for half in (0, 1))
+    energy = np.ones(1)
+    while basis.shape[1] < len(basis) // LARGEST_SHARE:
+        rest = projector(basis)
+        left = rest @ (sought + judged) @ rest / 2.0
+        mixing = residual_mixing(rest, energy)
+        energy = correlation_in_energy(left, rest, mixing)
+        deviation = np.sqrt(sample_variance(left, mixing))
+        noise = correlation_matrix(energy, len(rest)) * np.outer(deviation, deviation)
+        vectors = np.linalg.eigh(rest @ sought @ rest)[1]
+        excess = _along(vectors, rest @ judged @ rest) - LEAST_EXCESS * _along(vectors, noise)
+        strongest = int(np.argmax(excess))
+        if excess[strongest] <= 0.0:
+            break
+        basis = _with(basis, vectors[:, strongest])
     return basis
 
 
@@ -53,6 +90,26 @@ def _lagged_covariance(area: FloatArray) -> FloatArray:
         ((ahead, behind), (behind, ahead)),
     )
     return np.asarray(np.sum([_flat(area, one) @ _flat(area, other).T for one, other in pairs], axis=0))
+
+
+def _half_covariance(areas: Sequence[FloatArray], half: int) -> FloatArray:
+    """Return the mean product (E, E) of the spectra in every other tile."""
+    total, count = np.zeros((len(areas[0]),) * 2), 0
+    for area in areas:
+        y, x = np.indices(area.shape[1:]) // _TILE
+        spectra = area[:, (y + x) % 2 == half]
+        total += spectra @ spectra.T
+        count += int(np.count_nonzero(spectra.any(axis=0)))
+    return total / max(count, 1)
+
+
+def _along(vectors: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return the variance (k,) along each of the vectors (E, k)."""
+    return np.asarray(np.sum(vectors * (covariance @ vectors), axis=0))
+
+
+def _with(basis: FloatArray, vector: FloatArray) -> FloatArray:
+    return np.linalg.qr(np.column_stack([basis, vector]))[0]
 
 
 def _flat(area: FloatArray, part: tuple[slice, slice]) -> FloatArray:
