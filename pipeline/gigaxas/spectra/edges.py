@@ -179,7 +179,7 @@ def _k_ranges(edge: Edge, first: float, last: float) -> EdgeRanges:
 
 
 def rise(edge: Edge, ranges: EdgeRanges) -> EnergyRange:
-    """Return where (low, high) in eV the edge shows most: after it, or in the white line of a soft L3 edge."""
+    """Return where (low, high) in eV an edge shows most: after it, or in the white line of a soft L3."""
     if edge.method == "constants" and edge.l2:
         return edge.energy, edge.energy + L3_WHITE_LINE
     return ranges.post_edge
