@@ -64,6 +64,8 @@ class Library:
     """Unique names (n,)."""
     spectra: FloatArray
     """Normalised absorbance (n, E)."""
+    own: tuple[Spectrum, ...]
+    """The same spectra (n,) on their own energies."""
     table: list[ReadRow]
     """A row of every record that was found."""
 
@@ -127,21 +129,24 @@ def read_library(
     shifts_ev = _shifts_of(records, shifts or {})
     names: list[str] = []
     kept: list[FloatArray] = []
+    own: list[Spectrum] = []
     table: list[ReadRow] = []
     for record, shift in zip(records, shifts_ev, strict=True):
-        row, values = _prepared(record, shift, on)
-        if values is not None:
+        row, usable = _prepared(record, shift, on)
+        if usable is not None:
+            normal, values = usable
             limit = SAME * (1.0 if method else float(np.ptp(values)))
             same = next((i for i, other in enumerate(kept) if np.abs(other - values).max() <= limit), None)
             if same is None:
                 names.append(record.name)
                 kept.append(values)
+                own.append(normal)
             else:
                 row = _with_reason(row, "duplicate", f"the same data as {names[same]!r}")
         table.append(row)
     if not kept:
         raise InputError(_nothing_left(path, table))
-    return Library(tuple(names), np.array(kept), table)
+    return Library(tuple(names), np.array(kept), tuple(own), table)
 
 
 def typical_spectrum(path: Path | str, grid: FloatArray) -> FloatArray | None:
@@ -234,7 +239,8 @@ def _shifts_of(records: list[_Record], shifts: Mapping[str, float]) -> list[floa
     return chosen
 
 
-def _prepared(record: _Record, shift: float, on: _Grid) -> tuple[ReadRow, FloatArray | None]:
+def _prepared(record: _Record, shift: float, on: _Grid) -> tuple[ReadRow, tuple[Spectrum, FloatArray] | None]:
+    """Return what became of a record, and its spectrum as it is to be compared, on both energies."""
     row = ReadRow(record.name, record.source, "refused", shift, None, None, "")
     if isinstance(record.found, InputError):
         return _with_reason(row, "refused", str(record.found)), None
@@ -253,7 +259,7 @@ def _prepared(record: _Record, shift: float, on: _Grid) -> tuple[ReadRow, FloatA
     held = _held(spectrum, on.energy)
     brief = held.replace("held over", "held").replace("the grid's ", "")
     reason, brief = ("; ".join(filter(None, (note, text))) for text in (held, brief))
-    return replace(row, status="read", reason=reason, brief=brief), values
+    return replace(row, status="read", reason=reason, brief=brief), (normal, values)
 
 
 def _normalised(spectrum: Spectrum, row: ReadRow, on: _Grid) -> tuple[Spectrum, str]:

@@ -64,6 +64,16 @@ class Noise(Protocol):
         ...
 
 
+def mean_share(space: FloatArray, side: int) -> float:
+    """Return the variance of the mean of side x side pixels over that of one pixel.
+
+    `space` (2 r + 1, 2 r + 1) is the correlation of the noise of a pixel with its neighbours'.
+    """
+    radius = space.shape[0] // 2
+    pairs = np.maximum(side - np.abs(np.arange(-radius, radius + 1)), 0)
+    return max(float(pairs @ space @ pairs) / side**4, 1.0 / side**4)
+
+
 @register_jitable
 def count_variance(counts: Any, a: Any, b: Any) -> Any:
     """Return the variance a N - b of N counts; numbers or arrays, in Python and in kernels."""

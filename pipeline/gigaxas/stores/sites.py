@@ -41,6 +41,8 @@ class StoredSites:
     """How well Eq. 1 foretells mistakes between their candidates."""
     evidence: Evidence | None = None
     """What speaks for those that were observed in a cube."""
+    shift: Mapping[str, Any] | None = None
+    """How far the references lie off the image in energy, by name; None where that is not known."""
 
 
 def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
@@ -56,6 +58,7 @@ def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
             "audit": _audit_figures(sites.audit),
             "proof": {"draws": sites.proof.draws} if sites.proof else None,
             "noise_found": asdict(sites.evidence.noise) if sites.evidence else None,
+            "shift": None if sites.shift is None else dict(sites.shift),
         },
     )
     save_array(path, "energy", sites.energy, ("energy",), units="eV")
@@ -88,6 +91,7 @@ def read_sites(path: Location) -> StoredSites:
         _read_audit(path, attributes.get("audit")),
         _read_proof(path, attributes.get("proof")),
         _read_evidence(path, attributes.get("noise_found")),
+        attributes.get("shift"),
     )
 
 

@@ -10,7 +10,7 @@ from gigaxas.errors import InputError
 from gigaxas.observed import sample_grid
 from gigaxas.spectra.edges import rise
 from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
-from gigaxas.spectra.noise import Noise
+from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
 from gigaxas.spectra.void import VoidRule, edge_step, void_reasons
 from gigaxas.stores.cube import CubeInfo
@@ -19,6 +19,10 @@ from gigaxas.tasks.pixels import read_pixels, signal
 from gigaxas.tiles import flat
 from gigaxas.workflow.edge import edge_of, ranges_of
 
+WINDOW = 5
+"""Side of the windows that references are aligned with, in pixels."""
+MOST_WINDOWS = 200
+"""Windows that references are aligned with."""
 DISAGREE = 0.2
 """Difference of a given noise from what the image shows that the user is warned of."""
 
@@ -43,6 +47,10 @@ class ImageFound:
     """What makes a pixel void; None where only invalid samples do."""
     of: str
     """What `share` is a share of."""
+    windows: FloatArray
+    """Mean spectra (n, E) of small windows with a signal, spread over the image."""
+    windows_sigma: FloatArray
+    """Their noise (n, E)."""
 
     @property
     def measured_share(self) -> float:
@@ -72,7 +80,10 @@ def look_at_image(config: Config, info: CubeInfo) -> ImageFound:
     # a camera's normalised cube is void where the camera says so: there it has no valid sample
     whole = quantity == "normalised" and config.noise_kind == "camera"
     share, of = _share(typical, rule)
-    return ImageFound(quantity, guessed, noise, typical, share, measured, None if whole else rule, of)
+    windows = _windows(areas, rule)
+    sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, WINDOW))
+    kept = None if whole else rule
+    return ImageFound(quantity, guessed, noise, typical, share, measured, kept, of, windows, sigma)
 
 
 def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
@@ -104,7 +115,7 @@ def told_noise(found: ImageFound, given: bool) -> list[str]:
     lines.append(_told_correlation(found.measured.model))
     if abs(found.share / seen - 1.0) > DISAGREE:
         lines.append(
-            f"warning: the noise given is {found.share / seen:.2f} times what the image shows; take "
+            f"warning    the noise given is {found.share / seen:.2f} times what the image shows; take "
             "noise.model: measured, or correct the numbers"
         )
     return lines
@@ -115,6 +126,8 @@ def _told_correlation(noise: Noise) -> str:
     middle = space.shape[0] // 2
     x, y = (space[middle, middle + 1], space[middle + 1, middle]) if middle else (0.0, 0.0)
     after = energy[1] if energy.size > 1 else 0.0
+    # adding 0.0 turns -0.00 into 0.00
+    x, y, after = (round(float(value), 2) + 0.0 for value in (x, y, after))
     return f"neighbouring pixels correlated by {x:.2f} along x and {y:.2f} along y, energies by {after:.2f}"
 
 
@@ -172,6 +185,20 @@ def _typical(spectra: FloatArray, rule: VoidRule, info: CubeInfo) -> FloatArray:
 
 def _rms(noise: Noise, spectrum: FloatArray) -> float:
     return float(np.sqrt(np.mean(noise.sigma_at(spectrum, 0.0, 1.0) ** 2)))
+
+
+def _windows(areas: list[FloatArray], rule: VoidRule) -> FloatArray:
+    """Return the mean spectra (n, E) of at most MOST_WINDOWS windows whose every pixel has a signal."""
+    found = []
+    for area in areas:
+        energies, height, width = area.shape
+        rows, columns = height // WINDOW, width // WINDOW
+        cut = area[:, : rows * WINDOW, : columns * WINDOW]
+        good = void_reasons(cut.reshape(energies, -1), rule).reshape(rows, WINDOW, columns, WINDOW) == 0
+        mean = cut.reshape(energies, rows, WINDOW, columns, WINDOW).mean(axis=(2, 4))
+        found.append(mean[:, good.all(axis=(1, 3))].T)
+    windows = np.concatenate(found)
+    return windows[np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).round().astype(int))]
 
 
 def _share(typical: FloatArray, rule: VoidRule) -> tuple[float, str]:

@@ -9,7 +9,7 @@ from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.raw.normalisation import Normaliser, make_normaliser, normalise_spectra
 from gigaxas.simulate import modelled_library
-from gigaxas.spectra import ReadRow, read_library
+from gigaxas.spectra import ReadRow, Spectrum, read_library
 from gigaxas.workflow.edge import edge_of, method_of, ranges_of
 from gigaxas.workflow.site_file import read_site_file
 
@@ -24,6 +24,8 @@ class ReferenceSet:
     """Normalised absorbance, (n, E)."""
     table: tuple[ReadRow, ...] = ()
     """What became of every record that was read."""
+    own: tuple[Spectrum, ...] = ()
+    """The same spectra (n,) on the energies they were measured at; empty for modelled ones."""
 
     def numbers(self, names: tuple[str, ...]) -> list[int]:
         """Return the rows of these names. Raises InputError for a name that is not there."""
@@ -101,4 +103,4 @@ def _read(config: Config, energy: FloatArray) -> ReferenceSet:
         select=wanted.select,
         extrapolate=wanted.extrapolate,
     )
-    return ReferenceSet(tuple(library.names), library.spectra, tuple(library.table))
+    return ReferenceSet(tuple(library.names), library.spectra, tuple(library.table), library.own)

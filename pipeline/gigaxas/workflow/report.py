@@ -31,6 +31,7 @@ from gigaxas.spectra.noise import Noise
 from gigaxas.stores.cube import CubeInfo, read_plane
 from gigaxas.stores.result import open_result, read_map
 from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.alignment import told_shift
 from gigaxas.workflow.component_tables import ComponentTables, read_component_tables
 from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
 from gigaxas.workflow.image import told_noise
@@ -242,6 +243,7 @@ def _parameters(
         ("references", references, "where the reference spectra come from"),
         ("sites", str(len(sites.table.names)), "site spectra that every pixel was compared with"),
         *_seen(sites),
+        *_moved(sites),
         ("method", method, "where sites come from and how candidates were reduced to them"),
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
         ("k_size", str(clean.k_size), "side of the clean-up's window, in pixels"),
@@ -261,8 +263,21 @@ def _seen(sites: StoredSites) -> list[tuple[str, str, str]]:
     ]
 
 
+def _moved(sites: StoredSites) -> list[tuple[str, str, str]]:
+    if sites.shift is None:
+        return []
+    done = (
+        "the references were moved by it"
+        if sites.shift["applied"]
+        else "the references were left as they are"
+    )
+    figure = f"{sites.shift['ev']:+.2f} +- {sites.shift['error']:.2f} eV"
+    return [("energy shift", figure, f"at which references and image agree best; {done}")]
+
+
 def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) -> list[str]:
-    said = []
+    told = told_shift(sites.shift) if sites.shift else []
+    said = [line.removeprefix("warning").strip() for line in told if line.startswith("warning")]
     if not clusters:
         said.append(
             "no label survived the clean-up: no window holds p_num equal labels; look at the noise settings "

@@ -25,6 +25,7 @@ from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.void import rule_record
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.workflow.alignment import Alignment, align, moved
 from gigaxas.workflow.edge import resolve_edge
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.image import ImageFound, look_at_image, told_noise, with_rule
@@ -60,6 +61,8 @@ class Resolved:
     """What the cube says of itself; None until it is made."""
     image: ImageFound | None = None
     """What the cube itself told; None until it is made, and where everything is told without it."""
+    alignment: Alignment | None = None
+    """How references and image agree in energy; None where that is not asked for or not known."""
     stored_sites: StoredSites | None = None
     """The sites; None until they are made."""
 
@@ -147,9 +150,16 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     run = attempt(lambda: _planned(known or edged, mark, paths, energy, used, source, cube))
     if run and run.cube and not run.knows_noise:
         found = run
-        run = attempt(lambda: with_cube(found, announce))
+        run = attempt(lambda: _checked(with_cube(found, announce)))
     if errors or run is None:
         raise InputError("\n".join(errors))
+    return run
+
+
+def _checked(run: Resolved) -> Resolved:
+    """Return a run that has looked at its cube, its sites checked against the noise found."""
+    known = run.library
+    check_sites(run.config.sites, run.noise, run.energy, known.names, known.spectra)
     return run
 
 
@@ -187,12 +197,22 @@ def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolv
     """Return a run that has looked at its cube, where the cube has to tell what nobody has."""
     if not needs_image(run.config, run.cube):
         return run
+    if run.image is not None:
+        return replace(run, cube=with_rule(run.info, run.image))
     found = look_at_image(run.config, run.info)
     if found.guessed:
         announce(f"quantity   {found.quantity}, as the samples look; say so in `quantity` if it is wrong")
     for line in told_noise(found, given=run.config.noise_kind != "measured"):
-        announce(f"noise      {line}")
-    return replace(run, image=found, cube=with_rule(run.info, found))
+        announce(line if line.startswith("warning") else f"noise      {line}")
+    return _aligned(replace(run, image=found, cube=with_rule(run.info, found)), found, announce)
+
+
+def _aligned(run: Resolved, found: ImageFound, announce: Announce) -> Resolved:
+    alignment = align(run.config, run.energy, run.references, found, announce)
+    if alignment is None or not alignment.applied:
+        return replace(run, alignment=alignment)
+    references = moved(run.references, run.config, run.energy, alignment)
+    return replace(run, alignment=alignment, references=references)
 
 
 def result_basis(run: Resolved) -> str:

@@ -1,6 +1,7 @@
 """The store of the sites of a run: made of references, of the cube or of a file, or read where it is made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import is_made
@@ -31,7 +32,8 @@ def make_sites(
         return sites
     path, given, seen = run.paths.sites, _given(run), _observed(run, runner, announce)
     with runner.step("sites", 1) as advance:
-        sites = _new_sites(run, given, seen)
+        shift = run.alignment.record() if run.alignment else None
+        sites = replace(_new_sites(run, given, seen), shift=shift)
         write_sites(partial_of(path), sites, fingerprint_of(run, given))
         write_for_people(run.paths.output, sites, run.references.table)
         publish(partial_of(path), path)

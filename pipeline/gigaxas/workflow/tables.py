@@ -80,6 +80,7 @@ def write_manifest(run: Resolved, marks: Mapping[Any, Any], data: ReportData, ru
         "quantity": run.quantity,
         "noise": run.noise.record(),
         "void": dict(data.void),
+        "shift": None if run.sites.shift is None else dict(run.sites.shift),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "workers": runner.workers,
         "seconds": {stage: round(seconds, 3) for stage, seconds in data.timings},
