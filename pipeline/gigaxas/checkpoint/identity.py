@@ -67,7 +67,8 @@ def _named(value: Any, mark: Mark) -> Any:
     if isinstance(value, Path | Url):
         return mark(value)
     if isinstance(value, CubeInfo):
-        return [cube_identity(value), _named(value.void, mark), _named(value.mask, mark)]
+        more = {part.name for part in fields(value)} - {part.name for part in fields(CubeInfo)}
+        return [cube_identity(value), *(_named(getattr(value, name), mark) for name in sorted(more))]
     parts = _parts(value)
     if is_dataclass(value) and not isinstance(value, type):
         return [type(value).__qualname__, *(_named(part, mark) for part in parts)]

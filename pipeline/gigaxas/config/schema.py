@@ -105,17 +105,22 @@ class Sites(Section):
 
 
 class EnergyShift(Section):
+    """The energy that varies over the image, fitted on the edges of the data themselves."""
+
+    degree: Literal[1, 2] = 2
+    """Degree of the polynomial over the image."""
+
+
+class FieldShift(EnergyShift):
     """The energy that varies over the field, fitted on a foil, or on the edges of the data themselves."""
 
     foil: str | None = None
     """Source of counts through a foil; left out, the edges of the specimen are taken."""
     foil_reference: str | None = None
     """Source of the counts without the foil."""
-    degree: Literal[1, 2] = 2
-    """Degree of the polynomial over the field."""
 
     @model_validator(mode="after")
-    def _foil_is_whole(self) -> "EnergyShift":
+    def _foil_is_whole(self) -> "FieldShift":
         if (self.foil is None) != (self.foil_reference is None):
             raise ValueError("give both `foil` and `foil_reference` (stacks of counts), or neither")
         return self
@@ -189,7 +194,7 @@ class Fields(Section):
     """Energy in eV at which the edge step is taken; left out, that of the run's edge (Fe K: 7125)."""
     least_step: Annotated[float, Field(ge=0)] = 5.0
     """Edge step, in its own noise, below which a pixel is void."""
-    energy_shift: EnergyShift | None = None
+    energy_shift: FieldShift | None = None
     """How the shift of energy over the field is fitted; left out, it is not."""
     drift: bool = False
     """Whether the specimen's drift is taken out."""
@@ -214,6 +219,10 @@ def _axes(axes: str) -> str:
     return axes
 
 
+STACK_KEYS = frozenset({"quantity", "i0", "dark", "exposures", "mask", "normalise", "energy_shift"})
+"""Keys of `ingest` that go with a stack."""
+
+
 class Ingest(Section):
     """What the cube is made of: raw fields of view, or a stack (energy, y, x) taken as it is."""
 
@@ -229,6 +238,8 @@ class Ingest(Section):
     """Exposures of sample and open beam, where they differ."""
     mask: str | None = None
     """Source of an image in which every pixel that counts is not 0; the others become void."""
+    energy_shift: EnergyShift | None = None
+    """How the shift of energy over the image of a stack is fitted and taken out; left out, it is not."""
     normalise: Literal["lines", "step", "none"] = "none"
     """Divide by the post-edge line, or by the edge step, above the pre-edge line."""
     fields: Fields | None = None
@@ -254,7 +265,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_stack(self) -> "Ingest":
-        of_stack = {"quantity", "i0", "dark", "exposures", "mask", "normalise"} & self.model_fields_set
+        of_stack = STACK_KEYS & self.model_fields_set
         if self.fields and of_stack:
             raise ValueError(
                 f"{', '.join(sorted(of_stack))} go with `stack`; give the keys of `fields` inside it"
@@ -312,6 +323,8 @@ class Cube(Section):
     """What `mu` holds; left out, what its attribute says, or what the data look like."""
     mask: str | None = None
     """Source of an image that is 0 where a pixel is void: a file, `file::array`, or a map of the cube."""
+    energy_shift: EnergyShift | None = None
+    """How the shift of energy over the image is fitted and taken out; left out, it is not."""
     missing_chunks: Literal["error", "void"] = "error"
     """Whether pixels of chunks that are not there are an error or void."""
 

@@ -12,7 +12,6 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
 from gigaxas.spectra.quantity import QUANTITIES, Quantity
-from gigaxas.spectra.void import VoidRule
 from gigaxas.stores.io.chunks import (
     MOST_CHUNKS,
     create_array,
@@ -31,12 +30,14 @@ from gigaxas.tiles import Tile
 MU = "mu"
 DIMS = ("energy", "y", "x")
 WORKING_POINT = ("mu_low", "mu_high")
+VOID_REASON = "void_reason"
 MAPS: dict[str, tuple[str, str]] = {
     "mu_low": ("float32", "mean absorbance before the edge"),
     "mu_high": ("float32", "mean absorbance after the edge"),
     "c_ref": ("float32", "mean counts of the open beam"),
     "edge_step": ("float32", "edge step in absorbance"),
     "edge_step_noise": ("float32", "standard deviation of the edge step"),
+    VOID_REASON: ("uint8", "why a pixel holds no signal, as in a result"),
     "field": ("uint16", "number of the field a pixel comes from; 0 is none"),
 }
 UNITS = ("eV", "1/cm")
@@ -78,10 +79,8 @@ class CubeInfo:
     """Whether a missing chunk holds no signal; otherwise it is an error."""
     quantity: Quantity | None = None
     """What `mu` says that it holds: normalised, absorbance or intensity."""
-    void: VoidRule | None = None
-    """What a pixel must show to hold a signal; None where only invalid samples make it void."""
-    mask: Location | None = None
-    """A store with a map `mask` that is 0 where a pixel is void."""
+    tells_void: bool = False
+    """Whether it has a map of why pixels are void."""
     step: int = 1
     """Samples are multiples of it, but for one row of pixels in every row of chunks, which is there twice."""
     unit: str = "eV"
@@ -236,6 +235,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         fingerprint=root.get("fingerprint"),
         sparse=sparse,
         quantity=quantity,
+        tells_void=exists(path / VOID_REASON / "zarr.json"),
         step=int(attributes.get(QUANTISED, 1)),
         unit=str(open_array(path, "energy").attrs.get("units", "eV")),
     )

@@ -34,6 +34,7 @@ from gigaxas.raw.readers.images import read_stack
 from gigaxas.raw.readers.open_beam import read_mask
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.void import EDGE_STEP, NO_SAMPLES
 from gigaxas.stores import cube
 from gigaxas.tiles import Region, Tile
 
@@ -162,8 +163,9 @@ def _read_block(source: StackSource, region: Region) -> tuple[Absorbance, IntArr
 
 
 def _write(tile: Tile, mosaic: Mosaic, recipe: Recipe, store: Path) -> None:
-    block = Absorbance(mosaic.mu, mosaic.c_ref, mosaic.valid)
+    block, measured = Absorbance(mosaic.mu, mosaic.c_ref, mosaic.valid), mosaic.valid.copy()
     maps = normalise_block(block, recipe.normaliser, recipe.camera, recipe.least_step)
+    reasons = np.where(block.valid, 0, np.where(measured, EDGE_STEP, NO_SAMPLES)).astype(np.uint8)
     c_ref = np.where(mosaic.source > 0, mosaic.c_ref, np.float32(np.nan))
     cube.write_tile(
         store,
@@ -174,5 +176,6 @@ def _write(tile: Tile, mosaic: Mosaic, recipe: Recipe, store: Path) -> None:
         mu_high=maps.mu_high,
         edge_step=maps.edge_step,
         edge_step_noise=maps.edge_step_noise,
+        void_reason=reasons,
         field=mosaic.source,
     )

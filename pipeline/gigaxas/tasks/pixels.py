@@ -1,18 +1,51 @@
-"""The samples of one tile of the cube, those of void pixels taken out."""
+"""The samples of one tile as they are classified: masked, on common energies, without void pixels."""
 
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.spectra.void import MASKED, NO_SAMPLES, void_reasons
+from gigaxas.arrays import Float32Array
+from gigaxas.raw.energy_shift import ShiftMap, apply_shift
+from gigaxas.raw.readers.images import Stack
+from gigaxas.raw.readers.open_beam import read_mask
+from gigaxas.spectra.void import MASKED, NO_SAMPLES, VoidRule, void_reasons
 from gigaxas.stores import cube
-from gigaxas.stores.cube import CubeInfo
-from gigaxas.stores.io.chunks import read
+from gigaxas.stores.cube import VOID_REASON, CubeInfo, read_plane
+from gigaxas.stores.io.codes import INVALID
 from gigaxas.tiles import Tile
 
-MASK = "mask"
-"""The map that is 0 where a pixel is void."""
+
+@dataclass(frozen=True)
+class ScreenedCube(CubeInfo):
+    """A cube of which pixels without a signal are left out as it is read."""
+
+    void: VoidRule | None = None
+    """What a pixel must show to hold a signal; None where only invalid samples make it void."""
+    mask: Stack | None = None
+    """An image that is 0 where a pixel is void."""
+    mask_identity: str = ""
+    """What tells the file of the mask from others."""
+    shift: ShiftMap | None = None
+    """The shift of energy over the image that is taken out."""
+    stored: CubeInfo | None = None
+    """The cube as it is stored, where its samples change as they are read."""
+
+    @classmethod
+    def of(cls, info: CubeInfo, **more: Any) -> Self:
+        """Return a cube with what is to be done as it is read."""
+        return cls(**{part.name: getattr(info, part.name) for part in fields(info)}, **more)
+
+    def with_shift(self, shift: ShiftMap) -> Self:
+        """Return the cube whose energies are to be made common: its samples become floating-point ones."""
+        single = np.dtype(np.float32)
+        return replace(self, shift=shift, stored=self, dtype=single, scale=1.0, offset=0.0, invalid=None)
+
+    def with_rule(self, rule: VoidRule | None) -> Self:
+        """Return the cube of which pixels without a signal are void."""
+        plain = self.dtype == np.uint16 and self.invalid is None
+        return replace(self, void=rule, invalid=INVALID if rule and plain else self.invalid)
 
 
 def read_pixels(info: CubeInfo, tile: Tile) -> NDArray[Any]:
@@ -23,14 +56,17 @@ def read_pixels(info: CubeInfo, tile: Tile) -> NDArray[Any]:
 def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """Read the samples (E, h, w) of a tile, and why its pixels (h, w) are void, a number in VOID_REASONS.
 
-    The reasons are None where the cube has no rule: then a pixel is void that has no valid sample.
+    The reasons are None where nothing but invalid samples makes a pixel void.
     """
-    samples = cube.read_tile(info, tile)
-    if info.void is None and info.mask is None:
-        return samples, None
+    told = read_plane(info, VOID_REASON, tile.region) if info.tells_void else None
+    if not isinstance(info, ScreenedCube):
+        return cube.read_tile(info, tile), told
+    samples = _moved(info, tile) if info.shift else cube.read_tile(info, tile)
     reasons = _reasons(samples, info)
+    if told is not None:
+        reasons = np.where(told > 0, told, reasons)
     if info.mask is not None:
-        reasons[read(info.mask, MASK, tile.region) == 0] = MASKED
+        reasons[~read_mask(info.mask, tile.region)] = MASKED
     samples = samples.copy()
     samples[:, reasons > 0] = np.nan if info.invalid is None else info.invalid
     return samples, reasons
@@ -41,7 +77,7 @@ def reasons_of_labels(site: NDArray[Any]) -> NDArray[np.uint8]:
     return np.where(site == 0, NO_SAMPLES, 0).astype(np.uint8)
 
 
-def signal(samples: NDArray[Any], info: CubeInfo) -> NDArray[np.float32]:
+def signal(samples: NDArray[Any], info: CubeInfo) -> Float32Array:
     """Return samples (E, ...) of a cube in its own unit; NaN where they are invalid."""
     values = samples.astype(np.float32) * np.float32(info.scale) + np.float32(info.offset)
     if info.invalid is not None:
@@ -49,7 +85,16 @@ def signal(samples: NDArray[Any], info: CubeInfo) -> NDArray[np.float32]:
     return np.asarray(values)
 
 
-def _reasons(samples: NDArray[Any], info: CubeInfo) -> NDArray[np.uint8]:
+def _moved(info: ScreenedCube, tile: Tile) -> Float32Array:
+    """Read a tile and bring its spectra to the energies of the cube."""
+    assert info.shift is not None
+    assert info.stored is not None
+    values = signal(cube.read_tile(info.stored, tile), info.stored)
+    at = info.shift.at(*(np.arange(part.start, part.stop) for part in tile.region))
+    return apply_shift(values, at, info.energy)
+
+
+def _reasons(samples: NDArray[Any], info: ScreenedCube) -> NDArray[np.uint8]:
     plane = samples.shape[1:]
     if info.void is None:
         return np.zeros(plane, np.uint8)

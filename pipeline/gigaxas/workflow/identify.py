@@ -27,6 +27,7 @@ from gigaxas.workflow.edge import ranges_of, resolve_edge
 from gigaxas.workflow.image import look_at_image
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.resolve import describe, needs_image
+from gigaxas.workflow.screen import screen
 
 UNKNOWN = "unknown"
 WORKING_POINT = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
@@ -133,14 +134,15 @@ def _noise_of(config: Config) -> Noise:
     paths = paths_of(config)
     cube = describe(config, paths) if exists(paths.cube) else None
     known = resolve_noise(config, cube)
-    if not needs_image(known, cube):
+    if not needs_image(known):
         return known.noise.camera()
     if cube is None:
         raise InputError(
             f"noise: it is measured on {paths.cube}, which is not made yet; run gigaxas classify first, or "
             "give the noise of a sample (--sigma)"
         )
-    return look_at_image(resolve_edge(known, cube.energy, cube), cube).noise
+    settled = resolve_edge(known, cube.energy, cube)
+    return look_at_image(settled, screen(settled, cube, lambda line: None)).noise
 
 
 def _ranges(config: Config, spectra: Path) -> Ranges:

@@ -14,8 +14,7 @@ from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
 from gigaxas.spectra.void import VoidRule, edge_step, void_reasons
 from gigaxas.stores.cube import CubeInfo
-from gigaxas.stores.io.codes import INVALID
-from gigaxas.tasks.pixels import read_pixels, signal
+from gigaxas.tasks.pixels import ScreenedCube, read_pixels, signal
 from gigaxas.tiles import flat
 from gigaxas.workflow.edge import edge_of, ranges_of
 
@@ -43,8 +42,8 @@ class ImageFound:
     """Noise of a typical sample as a share of the edge step, or of the mean of an intensity."""
     measured: MeasuredNoise | None
     """What the image shows of its noise; None where it was given and cannot be measured."""
-    rule: VoidRule | None
-    """What makes a pixel void; None where only invalid samples do."""
+    cube: ScreenedCube
+    """The cube that knows what makes a pixel void."""
     of: str
     """What `share` is a share of."""
     windows: FloatArray
@@ -60,7 +59,7 @@ class ImageFound:
         return self.share * _rms(self.measured.model, self.typical) / _rms(self.noise, self.typical)
 
 
-def look_at_image(config: Config, info: CubeInfo) -> ImageFound:
+def look_at_image(config: Config, info: ScreenedCube) -> ImageFound:
     """Look at sample areas of a cube: what its samples are, their noise, what a typical spectrum is.
 
     Raises InputError where the data contradict what they are said to hold, where the noise cannot be
@@ -82,8 +81,8 @@ def look_at_image(config: Config, info: CubeInfo) -> ImageFound:
     share, of = _share(typical, rule)
     windows = _windows(areas, rule)
     sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, WINDOW))
-    kept = None if whole else rule
-    return ImageFound(quantity, guessed, noise, typical, share, measured, kept, of, windows, sigma)
+    ruled = info.with_rule(None if whole else rule)
+    return ImageFound(quantity, guessed, noise, typical, share, measured, ruled, of, windows, sigma)
 
 
 def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
@@ -94,14 +93,6 @@ def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, B
     high = ranges.post_edge if edge is None else rise(edge, ranges)
     before, after = ((energy >= span[0]) & (energy <= span[1]) for span in (ranges.pre_edge, high))
     return before, after
-
-
-def with_rule(info: CubeInfo, found: ImageFound) -> CubeInfo:
-    """Return a cube that knows what makes its pixels void."""
-    if found.rule is None:
-        return info
-    plain = info.dtype == np.uint16 and info.invalid is None
-    return replace(info, void=found.rule, invalid=INVALID if plain else info.invalid)
 
 
 def told_noise(found: ImageFound, given: bool) -> list[str]:

@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from dask.utils import format_bytes, parse_bytes
@@ -25,13 +25,15 @@ from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.void import rule_record
 from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_cube
 from gigaxas.stores.sites import StoredSites, read_sites
+from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.alignment import Alignment, align, moved
 from gigaxas.workflow.edge import resolve_edge
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
-from gigaxas.workflow.image import ImageFound, look_at_image, told_noise, with_rule
+from gigaxas.workflow.image import ImageFound, look_at_image, told_noise
 from gigaxas.workflow.noise import resolve_noise
 from gigaxas.workflow.plan import Outline, Plan, acquired_outline, make_plan, simulated_outline, stack_outline
 from gigaxas.workflow.references import ReferenceSet, at_level, no_references, read_references
+from gigaxas.workflow.screen import screen
 from gigaxas.workflow.sites import check_sites
 
 T = TypeVar("T")
@@ -69,7 +71,7 @@ class Resolved:
     @property
     def knows_noise(self) -> bool:
         """Whether the noise is told by numbers, or was measured."""
-        return self.image is not None or not needs_image(self.config, self.cube)
+        return self.image is not None or not needs_image(self.config)
 
     @property
     def noise(self) -> Noise:
@@ -142,7 +144,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         raise InputError("\n".join(errors))
     references = attempt(lambda: read_references(edged, energy))
     known = attempt(lambda: resolve_noise(edged, cube, announce))
-    if references and known and not needs_image(known, cube):
+    if references and known and not needs_image(known):
         camera = known.noise.camera()
         attempt(lambda: check_sites(known.sites, camera, energy, references.names, references.spectra))
     used = references or no_references(energy)
@@ -182,29 +184,23 @@ def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved
     return _with_image(replace(run, config=config, cube=cube, plan=plan), announce)
 
 
-def needs_image(config: Config, cube: CubeInfo | None) -> bool:
-    """Return whether noise, quantity and void are told by the image itself, not by the configuration."""
-    if config.noise_kind != "camera":
-        return True
-    if not config.noise.is_given:
-        return cube is None
-    if cube is None:
-        return config.cube is not None or (config.ingest is not None and not config.normalises_fields)
-    return not (config.simulate or cube.quantity == "normalised")
+def needs_image(config: Config) -> bool:
+    """Return whether the image has to tell quantity, noise and void: any but one simulated as it is told."""
+    return config.simulate is None or config.noise_kind != "camera" or not config.noise.is_given
 
 
 def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
     """Return a run that has looked at its cube, where the cube has to tell what nobody has."""
-    if not needs_image(run.config, run.cube):
+    if not needs_image(run.config):
         return run
     if run.image is not None:
-        return replace(run, cube=with_rule(run.info, run.image))
-    found = look_at_image(run.config, run.info)
+        return replace(run, cube=run.image.cube)
+    found = look_at_image(run.config, screen(run.config, run.info, announce))
     if found.guessed:
         announce(f"quantity   {found.quantity}, as the samples look; say so in `quantity` if it is wrong")
     for line in told_noise(found, given=run.config.noise_kind != "measured"):
         announce(line if line.startswith("warning") else f"noise      {line}")
-    return _aligned(replace(run, image=found, cube=with_rule(run.info, found)), found, announce)
+    return _aligned(replace(run, image=found, cube=found.cube), found, announce)
 
 
 def _aligned(run: Resolved, found: ImageFound, announce: Announce) -> Resolved:
@@ -221,8 +217,16 @@ def result_basis(run: Resolved) -> str:
     missing = config.cube.missing_chunks if config.cube else "error"
     maps = (config.maps, run.noise.record()) if config.maps else None
     engine = [] if config.engine == "exact" else [config.engine]
-    void = [] if run.info.void is None else [rule_record(run.info.void)]
-    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine, *void)
+    screening = _screening(run.info)
+    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine, *screening)
+
+
+def _screening(info: CubeInfo) -> list[Any]:
+    """Return what marks a cube that is masked, moved in energy, or freed of void pixels as it is read."""
+    if not isinstance(info, ScreenedCube):
+        return []
+    rule = None if info.void is None else rule_record(info.void)
+    return [rule, info.mask_identity, None if info.shift is None else asdict(info.shift)]
 
 
 def result_fingerprint(run: Resolved) -> str:
