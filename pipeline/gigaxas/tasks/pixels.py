@@ -33,9 +33,13 @@ class ScreenedCube(CubeInfo):
     """The cube as it is stored, where its samples change as they are read."""
 
     @classmethod
-    def of(cls, info: CubeInfo, **more: Any) -> Self:
-        """Return a cube with what is to be done as it is read."""
-        return cls(**{part.name: getattr(info, part.name) for part in fields(info)}, **more)
+    def of(cls, info: CubeInfo) -> Self:
+        """Return a cube that is read as it is."""
+        return cls(**{part.name: getattr(info, part.name) for part in fields(info)})
+
+    def with_mask(self, mask: Stack, identity: str) -> Self:
+        """Return the cube of which pixels outside a mask are void."""
+        return replace(self, mask=mask, mask_identity=identity, invalid=self._mark)
 
     def with_shift(self, shift: ShiftMap) -> Self:
         """Return the cube whose energies are to be made common: its samples become floating-point ones."""
@@ -44,8 +48,12 @@ class ScreenedCube(CubeInfo):
 
     def with_rule(self, rule: VoidRule | None) -> Self:
         """Return the cube of which pixels without a signal are void."""
-        plain = self.dtype == np.uint16 and self.invalid is None
-        return replace(self, void=rule, invalid=INVALID if rule and plain else self.invalid)
+        return replace(self, void=rule, invalid=self._mark if rule else self.invalid)
+
+    @property
+    def _mark(self) -> int | None:
+        """The sample that stands for none; whole numbers that have no such mark take their largest."""
+        return INVALID if self.dtype == np.uint16 and self.invalid is None else self.invalid
 
 
 def read_pixels(info: CubeInfo, tile: Tile) -> NDArray[Any]:
@@ -67,8 +75,9 @@ def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray
         reasons = np.where(told > 0, told, reasons)
     if info.mask is not None:
         reasons[~read_mask(info.mask, tile.region)] = MASKED
-    samples = samples.copy()
-    samples[:, reasons > 0] = np.nan if info.invalid is None else info.invalid
+    if reasons.any():
+        samples = samples.copy()
+        samples[:, reasons > 0] = np.nan if info.invalid is None else info.invalid
     return samples, reasons
 
 

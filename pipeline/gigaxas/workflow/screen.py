@@ -37,7 +37,7 @@ def screen(config: Config, info: CubeInfo, announce: Announce) -> ScreenedCube:
     source = config.cube or config.ingest
     if source and source.mask is not None:
         mask = _mask(info, source.mask, "cube.mask" if config.cube else "ingest.mask")
-        found = ScreenedCube.of(info, mask=mask, mask_identity=files_identity(mask.files))
+        found = found.with_mask(mask, files_identity(mask.files))
     wanted = source.energy_shift if source else None
     if wanted is None:
         return found
