@@ -63,10 +63,11 @@ def look(spectra: FloatArray, before: BoolArray | None, after: BoolArray | None)
     )
 
 
-def guess_quantity(found: Looks) -> Quantity:
+def guess_quantity(found: Looks, camera: bool = False) -> Quantity:
     """Return what samples of these looks are most safely taken for.
 
-    Raises InputError for what looks like transmission counts, which need I0 before they mean anything.
+    Where a `camera` tells the noise they are absorbance, normalised if nothing speaks against it. Raises
+    InputError for what looks like transmission counts, which need I0 before they mean anything.
     """
     if _falls(found):
         raise InputError(
@@ -75,18 +76,22 @@ def guess_quantity(found: Looks) -> Quantity:
         )
     if _is_normalised(found):
         return "normalised"
-    rises = found.before is not None and found.after is not None and found.after > found.before
-    return "intensity" if (found.whole and not found.negative) or not rises else "absorbance"
+    if camera:
+        return "absorbance" if _has_edge(found) and not found.whole else "normalised"
+    counted = found.whole and not found.negative
+    return "intensity" if counted or not _has_edge(found) else "absorbance"
 
 
-def check_quantity(claim: Quantity, found: Looks) -> None:
-    """Raise InputError where the data contradict what they are said to hold."""
+def check_quantity(claim: Quantity, found: Looks, guessed: bool = False) -> None:
+    """Raise InputError where the data contradict what they are said to hold, or what was `guessed`."""
     said = f"quantity: {claim}, but the samples"
     if claim != "intensity" and found.whole and found.largest > THICKEST:
         raise InputError(
             f"{said} are whole numbers up to {found.largest:g}; expected absorbance; set quantity: counts "
             "with i0 for a transmission measurement, quantity: intensity for any other signal"
         )
+    if guessed:
+        return
     if claim == "normalised" and not found.negative and not _has_edge(found):
         raise InputError(
             f"{said} are never negative and do not rise from 0 to 1 at an edge; set quantity: absorbance or "

@@ -52,10 +52,10 @@ def rule_record(rule: VoidRule) -> dict[str, Any]:
     return {"noise": rule.noise.record(), "energies": masks, "limits": limits}
 
 
-def void_reasons(spectra: NDArray[Any], rule: VoidRule) -> NDArray[np.uint8]:
+def void_reasons(spectra: NDArray[Any], rule: VoidRule | None) -> NDArray[np.uint8]:
     """Return the reason (n,), a number in VOID_REASONS, why each of the spectra (E, n) is void.
 
-    Samples that are not finite, and spectra that are constant, have none.
+    One with a sample that is not finite, or the same at all energies, has no samples. No rule asks for more.
     """
     reasons = np.zeros(spectra.shape[1], np.uint8)
     for start in range(0, reasons.size, SLAB):
@@ -63,7 +63,7 @@ def void_reasons(spectra: NDArray[Any], rule: VoidRule) -> NDArray[np.uint8]:
         values = spectra[:, part].astype(np.float64)
         some = np.isfinite(values).all(axis=0) & (np.ptp(values, axis=0) > 0)
         found = np.full(some.size, NO_SAMPLES, np.uint8)
-        found[some] = _reasons(values[:, some], rule)
+        found[some] = 0 if rule is None else _reasons(values[:, some], rule)
         reasons[part] = found
     return reasons
 

@@ -14,6 +14,10 @@ from gigaxas.spectra.spectrum import EnergyRange
 from gigaxas.stores.cube import CubeInfo, read_tile
 from gigaxas.tiles import Tile
 
+IRON_AXIS = np.array([7000.0, 7330.0])
+"""eV: an axis on which the ranges of the iron K edge have their full length."""
+SLACK = 0.5
+"""eV by which an axis may be shorter than these ranges."""
 Setting = Literal["lines", "step", "none"]
 
 
@@ -84,7 +88,7 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
         return between[0] if len(between) == 1 else None
     spectrum = _typical(config, energy, cube)
     found = None if spectrum is None else find_edge(energy, spectrum)
-    return found or (_only_edge(energy) if _has_edge(config) else None)
+    return found or (_only_edge(energy) if _has_edge(config) or _is_around_iron(energy) else None)
 
 
 def _unit(config: Config, cube: CubeInfo | None) -> str:
@@ -97,6 +101,13 @@ def _has_edge(config: Config) -> bool:
     """Return whether there is an edge by what the cube is: simulated or normalised absorbance."""
     ingested = config.ingest is not None and config.ingest.is_normalised
     return ingested or config.simulate is not None or config.references.modelled
+
+
+def _is_around_iron(energy: FloatArray) -> bool:
+    """Return whether the axis is that of an iron K measurement: it holds both ranges, and no other K edge."""
+    iron = edge_ranges(parse_edge("Fe K"), IRON_AXIS)
+    inside = energy[0] <= iron.pre_edge[0] + SLACK and energy[-1] >= iron.post_edge[1] - SLACK
+    return bool(inside and [edge.name for edge in edges_within(energy) if edge.family == "K"] == ["Fe K"])
 
 
 def _only_edge(energy: FloatArray) -> Edge | None:

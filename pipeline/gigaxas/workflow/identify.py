@@ -142,7 +142,8 @@ def _noise_of(config: Config) -> Noise:
             "give the noise of a sample (--sigma)"
         )
     settled = resolve_edge(known, cube.energy, cube)
-    return look_at_image(settled, screen(settled, cube, lambda line: None)).noise
+    found = look_at_image(settled, screen(settled, cube, lambda line: None))
+    return found.noise if found else settled.noise.camera()
 
 
 def _ranges(config: Config, spectra: Path) -> Ranges:

@@ -59,29 +59,33 @@ class ImageFound:
         return self.share * _rms(self.measured.model, self.typical) / _rms(self.noise, self.typical)
 
 
-def look_at_image(config: Config, info: ScreenedCube) -> ImageFound:
+def look_at_image(config: Config, info: ScreenedCube) -> ImageFound | None:
     """Look at sample areas of a cube: what its samples are, their noise, what a typical spectrum is.
 
-    Raises InputError where the data contradict what they are said to hold, where the noise cannot be
-    measured, and where no pixel has a signal.
+    None where the areas hold no valid pixel and a camera's numbers tell the noise all the same. Raises
+    InputError where the data contradict what they are said to hold, where the noise cannot be measured, and
+    where no pixel has a signal.
     """
     areas = [
         signal(read_pixels(info, tile), info).astype(np.float64) for tile in flat(sample_grid(info.plane))
     ]
     spectra = np.concatenate([area.reshape(len(area), -1).T for area in areas])
+    valid = spectra[void_reasons(spectra.T, None) == 0]
+    if not valid.size and config.noise_kind == "camera":
+        return None
     before, after = _edge_masks(config, info.energy)
-    quantity, guessed = _settle_quantity(config, info, look(spectra, before, after))
+    quantity, guessed = _settle_quantity(config, info, look(valid, before, after))
     measured = _measured(config, quantity, areas)
     noise = _settle_noise(config, quantity, measured, info.energy.size)
+    # normalised by the measure of a camera, a cube is void where the camera said so: it has no valid sample
+    whole = quantity == "normalised" and config.noise_kind == "camera"
     wanted = config.void
     rule = VoidRule(noise, before, after, wanted.least_step, wanted.least_sum, quantity == "intensity")
-    typical = _typical(spectra, rule, info)
-    # a camera's normalised cube is void where the camera says so: there it has no valid sample
-    whole = quantity == "normalised" and config.noise_kind == "camera"
-    share, of = _share(typical, rule)
-    windows = _windows(areas, rule)
-    sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, WINDOW))
     ruled = info.with_rule(None if whole else rule)
+    typical = _typical(valid, ruled)
+    share, of = _share(typical, rule)
+    windows = _windows(areas, ruled.void)
+    sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, WINDOW))
     return ImageFound(quantity, guessed, noise, typical, share, measured, ruled, of, windows, sigma)
 
 
@@ -125,12 +129,11 @@ def _told_correlation(noise: Noise) -> str:
 def _settle_quantity(config: Config, info: CubeInfo, found: Looks) -> tuple[Quantity, bool]:
     claim = (config.cube.quantity if config.cube else None) or info.quantity
     try:
-        if claim is None:
-            return guess_quantity(found), True
-        check_quantity(claim, found)
+        quantity = claim or guess_quantity(found, config.noise_kind == "camera")
+        check_quantity(quantity, found, guessed=claim is None)
     except InputError as error:
         raise InputError(f"{info.path}: {error}") from None
-    return claim, False
+    return quantity, claim is None
 
 
 def _measured(config: Config, quantity: Quantity, areas: list[FloatArray]) -> MeasuredNoise | None:
@@ -164,8 +167,8 @@ def _settle_noise(config: Config, quantity: Quantity, measured: MeasuredNoise | 
     return given
 
 
-def _typical(spectra: FloatArray, rule: VoidRule, info: CubeInfo) -> FloatArray:
-    good = void_reasons(spectra.T, rule) == 0
+def _typical(spectra: FloatArray, info: ScreenedCube) -> FloatArray:
+    good = void_reasons(spectra.T, info.void) == 0
     if not good.any():
         raise InputError(
             f"{info.path}: all of {len(good):,} sample pixels are void; expected some with a signal; look at "
@@ -178,7 +181,7 @@ def _rms(noise: Noise, spectrum: FloatArray) -> float:
     return float(np.sqrt(np.mean(noise.sigma_at(spectrum, 0.0, 1.0) ** 2)))
 
 
-def _windows(areas: list[FloatArray], rule: VoidRule) -> FloatArray:
+def _windows(areas: list[FloatArray], rule: VoidRule | None) -> FloatArray:
     """Return the mean spectra (n, E) of at most MOST_WINDOWS windows whose every pixel has a signal."""
     found = []
     for area in areas:

@@ -71,7 +71,8 @@ class Resolved:
     @property
     def knows_noise(self) -> bool:
         """Whether the noise is told by numbers, or was measured."""
-        return self.image is not None or not needs_image(self.config)
+        told = self.config.noise_kind == "camera" and self.config.noise.is_given and self.cube is not None
+        return self.image is not None or told or not needs_image(self.config)
 
     @property
     def noise(self) -> Noise:
@@ -150,7 +151,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     used = references or no_references(energy)
     mark = settings_mark(config)
     run = attempt(lambda: _planned(known or edged, mark, paths, energy, used, source, cube))
-    if run and run.cube and not run.knows_noise:
+    if run and run.cube and references and needs_image(run.config):
         found = run
         run = attempt(lambda: _checked(with_cube(found, announce)))
     if errors or run is None:
@@ -195,7 +196,10 @@ def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolv
         return run
     if run.image is not None:
         return replace(run, cube=run.image.cube)
-    found = look_at_image(run.config, screen(run.config, run.info, announce))
+    cube = screen(run.config, run.info, announce)
+    found = look_at_image(run.config, cube)
+    if found is None:
+        return replace(run, cube=cube)
     if found.guessed:
         announce(f"quantity   {found.quantity}, as the samples look; say so in `quantity` if it is wrong")
     for line in told_noise(found, given=run.config.noise_kind != "measured"):
