@@ -30,11 +30,17 @@ def run_python(code, folder):
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / f"docs/{page}.md" for page in ("how-to/own-data", "how-to/identify", "reference/python")],
+    [
+        ROOT / f"docs/{page}.md"
+        for page in ("how-to/own-data", "how-to/identify", "how-to/measured", "reference/python")
+    ],
     ids=str,
 )
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     for language, text in blocks(page):
+        named = re.match(r"# (\S+\.yaml)\n", text) if language == "yaml" else None
+        if named:
+            (tmp_path / named[1]).write_text(text, encoding="utf-8")
         if language == "python":
             run_python(text, tmp_path)
         elif language == "console":
