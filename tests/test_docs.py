@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import known_noise
 import pytest
 from gigaxas.cli.verbs import app
 from gigaxas.config.schema import Config
@@ -82,6 +83,18 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_measured_noise_is_as_exact_as_wanted_on_the_page_of_verification():
+    page = (ROOT / "docs/verification.md").read_text(encoding="utf-8")
+    table = page[page.index(known_noise.HEADER) :].strip()
+    assert known_noise.with_section(page, table) == page
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert len(rows) >= 19
+    for _, sigma, true, measured, space, energy, gain in rows:
+        assert 0.9 < float(sigma) < 1.1
+        assert max(abs(float(measured) - float(true)), float(space), float(energy)) <= 0.05
+        assert 0.9 < float(gain or 1) < 1.1
 
 
 def keys(model, lead=""):
