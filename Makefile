@@ -56,6 +56,7 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 
 verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verification*.md with their figures
 	$(BIN)/gigaxas verify configs/sinter.yaml --to docs
+	$(BIN)/python scripts/known_noise.py --write docs/verification.md
 	if test -d "$${GIGAXAS_STANDARDS:-../shared/data/fe_k_standards}"; then \
 	  $(BIN)/gigaxas verify configs/standards.yaml --to docs --page verification-measured; fi
 

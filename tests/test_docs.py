@@ -1,11 +1,11 @@
 """The documentation is true: its Python runs, its commands run, its links lead somewhere, its keys exist."""
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import known_noise
 import pytest
 from gigaxas.cli.verbs import app
 from gigaxas.config.schema import Config
@@ -14,6 +14,18 @@ from pydantic import BaseModel
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
+COMMANDS = """
+import shlex, sys
+from gigaxas.cli.verbs import main
+for line in sys.stdin.read().splitlines():
+    program, *sys.argv[1:] = shlex.split(line)
+    assert program == "gigaxas"
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
 
 
 def blocks(page):
@@ -21,28 +33,30 @@ def blocks(page):
     return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def run_python(code, folder):
+def run_python(code, folder, stdin=""):
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=folder, input=stdin, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / f"docs/{page}.md" for page in ("how-to/own-data", "how-to/identify", "reference/python")],
+    [
+        ROOT / f"docs/{page}.md"
+        for page in ("how-to/own-data", "how-to/identify", "how-to/measured", "reference/python")
+    ],
     ids=str,
 )
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
     for language, text in blocks(page):
+        named = re.match(r"# (\S+\.yaml)\n", text) if language == "yaml" else None
+        if named:
+            (tmp_path / named[1]).write_text(text, encoding="utf-8")
         if language == "python":
             run_python(text, tmp_path)
         elif language == "console":
-            for line in text.splitlines():
-                words = shlex.split(line)
-                assert words[0] == "gigaxas"
-                done = subprocess.run([*GIGAXAS, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
-                assert done.returncode == 0, done.stderr
+            run_python(COMMANDS, tmp_path, text)
 
 
 def test_the_tutorial_runs(tmp_path):
@@ -76,6 +90,18 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_measured_noise_is_as_exact_as_wanted_on_the_page_of_verification():
+    page = (ROOT / "docs/verification.md").read_text(encoding="utf-8")
+    table = page[page.index(known_noise.HEADER) :].strip()
+    assert known_noise.with_section(page, table) == page
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert len(rows) >= 19
+    for _, sigma, true, measured, space, energy, gain in rows:
+        assert 0.9 < float(sigma) < 1.1
+        assert max(abs(float(measured) - float(true)), float(space), float(energy)) <= 0.05
+        assert 0.9 < float(gain or 1) < 1.1
 
 
 def keys(model, lead=""):
