@@ -165,7 +165,7 @@ def test_a_run_may_be_named_by_its_tables_and_brings_its_noise(tmp_path: Path, l
             comparison(None, False, None, spectra=path)
         assert comparison(None, False, 0.5, spectra=path).noise == 0.5
     noise = {"c_ref": 1e5, "mu_low": 0.2, "mu_high": 1.1}
-    (run / "manifest.json").write_text(json.dumps({"config": {"noise": noise}}))
+    (run / "manifest.json").write_text(json.dumps({"noise": noise}))
     for path in (run, run / "clusters.csv"):
         assert comparison(None, False, None, spectra=path).noise == gx.NoiseModel(**noise)
     assert comparison(None, False, 0.5, spectra=run).noise == 0.5

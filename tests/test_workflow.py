@@ -207,7 +207,8 @@ def test_nothing_alike_is_said_in_the_report_and_the_map_is_empty(measured):
     write_cube(
         measured / "cube.zarr", rng.normal(0, 0.3, (len(ENERGY), *SHAPE)).astype(np.float32), [16], [16]
     )
-    result = gx.run(small(measured))
+    cube = {"path": measured / "cube.zarr", "quantity": "normalised"}
+    result = gx.run(small(measured, cube=cube, noise={"c_ref": 2.7e4}))
     assert (result.label.values == 0).all()
     assert set(np.unique(result.state.values)) == {3, 4}
     assert "no label survived the clean-up" in (measured / "out" / "report.html").read_text()

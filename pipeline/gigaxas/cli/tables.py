@@ -156,7 +156,8 @@ def show_sites(out: Console, made: "SitesMade") -> None:
     config, stored = made.config, made.stored
     audit = stored.audit
     show_references(out, made.references)
-    out.print(_noise_line(made.noise))
+    if config.noise_kind == "camera":
+        out.print(_noise_line(made.noise))
     _show_making(out, made)
     if audit is None:
         return
@@ -184,7 +185,7 @@ def _show_making(out: Console, made: "SitesMade") -> None:
         out.print(f"sites      {sites:,} from {config.sites.file}", soft_wrap=True)
         return
     if stored.evidence:
-        _show_observed(out, stored)
+        _show_observed(out, stored, config.noise_kind == "camera")
     if config.sites.origin == "observed":
         return
     recipe, candidates = config.sites, stored.audit.candidate_error.size if stored.audit else 0
@@ -197,15 +198,16 @@ def _show_making(out: Console, made: "SitesMade") -> None:
     out.print(f"sites      {sites:,} by the reduction {recipe.method!r} at {recipe.limit:g}")
 
 
-def _show_observed(out: Console, stored: "StoredSites") -> None:
-    """Print what was seen in the data: noise, sites, and those that the library does not explain."""
+def _show_observed(out: Console, stored: "StoredSites", camera: bool) -> None:
+    """Print what was seen in the data: a camera's noise, sites, and those the library does not explain."""
     evidence = stored.evidence
     assert evidence is not None
     noise, seen = evidence.noise, int((evidence.windows > 0).sum())
-    out.print(
-        f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
-        f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
-    )
+    if camera:
+        out.print(
+            f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
+            f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
+        )
     out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
     for site in evidence.outside.nonzero()[0].tolist():
         y, x = evidence.first[site].tolist()

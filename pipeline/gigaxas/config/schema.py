@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -265,7 +266,8 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_stack(self) -> "Ingest":
-        of_stack = STACK_KEYS & self.model_fields_set
+        known = type(self).model_fields
+        of_stack = {key for key in STACK_KEYS if getattr(self, key) != known[key].default}
         if self.fields and of_stack:
             raise ValueError(
                 f"{', '.join(sorted(of_stack))} go with `stack`; give the keys of `fields` inside it"
@@ -379,12 +381,24 @@ class NoiseSection(Section):
         if self.frames and given & {"a", "b"}:
             raise ValueError("`frames` gives a and b: do not give them as well")
         foreign = [key for key, kind in NOISE_KEYS.items() if key in given and kind != self.kind]
-        if foreign:
+        if self.kind is not None and foreign:
             raise ValueError(f"{', '.join(foreign)} belong to another model than `{self.kind}`: remove them")
         if self.kind == "constant" and self.sigma is None:
             raise ValueError("`model: constant` needs `sigma`, the standard deviation of a sample")
         self.camera()
         return self
+
+    @model_serializer
+    def _of_its_kind(self) -> dict[str, Any]:
+        # read back, keys that were left out must not choose another model
+        keys = [key for key, kind in NOISE_KEYS.items() if kind == self.kind]
+        values = {key: getattr(self, key) for key in keys}
+        frames = {} if self.frames is None else {"a", "b"}
+        measured = {"mu_low", "mu_high"} if self.working_point == "cube" else set()
+        kept = {key: value for key, value in values.items() if key not in {*frames, *measured}}
+        return ({} if self.kind is None else {"model": self.kind, **kept}) | (
+            {"note": self.note} if self.note else {}
+        )
 
     @property
     def kind(self) -> NoiseKind | None:

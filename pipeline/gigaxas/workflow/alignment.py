@@ -1,7 +1,8 @@
 """The energies of the references against those of the image: the shift told, and applied when asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gigaxas.execution.cluster import Announce
 from gigaxas.raw.normalisation import normalise_spectra
 from gigaxas.spectra.alignment import FARTHEST, NOTABLE, Shift, estimate_shift, shifts_by_source
 from gigaxas.spectra.resampling import resample
+from gigaxas.spectra.spectrum import Spectrum
 from gigaxas.workflow.image import ImageFound
 from gigaxas.workflow.references import ReferenceSet, normaliser_of
 
@@ -45,7 +47,7 @@ def align(
         return None
     try:
         shift = estimate_shift(energy, found.windows, found.windows_sigma, references.own)
-        sources = shifts_by_source(energy, found.windows, found.windows_sigma, references.own)
+        sources = shifts_by_source(energy, found.windows, found.windows_sigma, _in_folders(references.own))
     except InputError as error:
         if wanted == "apply":
             raise
@@ -98,6 +100,12 @@ def moved(references: ReferenceSet, config: Config, energy: FloatArray, alignmen
         for row in references.table
     )
     return replace(references, spectra=spectra, table=table)
+
+
+def _in_folders(references: Sequence[Spectrum]) -> list[Spectrum]:
+    """Return the references whose file or folder holds several: one alone may be a phase the image lacks."""
+    source = [PurePosixPath(item.source or item.name).parts[0] for item in references]
+    return [item for item, name in zip(references, source, strict=True) if source.count(name) > 1]
 
 
 def _ev(value: float, error: float) -> str:

@@ -7,17 +7,24 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Config, Ingest, References
 from gigaxas.errors import InputError
-from gigaxas.spectra.edges import Edge, EdgeRanges, edge_ranges, edges_within, find_edge, parse_edge
+from gigaxas.spectra.edges import (
+    POST_EDGE,
+    PRE_EDGE,
+    Edge,
+    EdgeRanges,
+    edge_ranges,
+    edges_within,
+    find_edge,
+    parse_edge,
+)
 from gigaxas.spectra.library import typical_spectrum
 from gigaxas.spectra.normalisation import MIN_POINTS, Method, check_ranges
 from gigaxas.spectra.spectrum import EnergyRange
 from gigaxas.stores.cube import CubeInfo, read_tile
 from gigaxas.tiles import Tile
 
-IRON_AXIS = np.array([7000.0, 7330.0])
-"""eV: an axis on which the ranges of the iron K edge have their full length."""
 SLACK = 0.5
-"""eV by which an axis may be shorter than these ranges."""
+"""eV by which an axis may be shorter than the ranges of an edge and still hold them."""
 Setting = Literal["lines", "step", "none"]
 
 
@@ -105,9 +112,16 @@ def _has_edge(config: Config) -> bool:
 
 def _is_around_iron(energy: FloatArray) -> bool:
     """Return whether the axis is that of an iron K measurement: it holds both ranges, and no other K edge."""
-    iron = edge_ranges(parse_edge("Fe K"), IRON_AXIS)
-    inside = energy[0] <= iron.pre_edge[0] + SLACK and energy[-1] >= iron.post_edge[1] - SLACK
-    return bool(inside and [edge.name for edge in edges_within(energy) if edge.family == "K"] == ["Fe K"])
+    iron = parse_edge("Fe K")
+    first, last = iron.energy + PRE_EDGE[0], iron.energy + POST_EDGE[1]
+    inside = energy[0] <= first + SLACK and energy[-1] >= last - SLACK
+    if not inside or [edge.name for edge in edges_within(energy) if edge.family == "K"] != [iron.name]:
+        return False
+    try:
+        edge_ranges(iron, energy)
+    except InputError:
+        return False
+    return True
 
 
 def _only_edge(energy: FloatArray) -> Edge | None:

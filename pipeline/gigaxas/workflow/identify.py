@@ -121,7 +121,7 @@ def comparison(
     if config is not None:
         settings = load_config(config)
         noise = _noise_of(settings)
-        ranges = _ranges(settings, spectra) if normalised and spectra else ranges
+        ranges = _ranges(settings, spectra, ranges)
     elif sigma is None and spectra is not None:
         noise = noise_of_run(spectra) or WORKING_POINT
     return Comparison(
@@ -134,7 +134,7 @@ def _noise_of(config: Config) -> Noise:
     paths = paths_of(config)
     cube = describe(config, paths) if exists(paths.cube) else None
     known = resolve_noise(config, cube)
-    if not needs_image(known):
+    if known.noise_kind == "camera" and known.noise.is_given and (cube is None or not needs_image(known)):
         return known.noise.camera()
     if cube is None:
         raise InputError(
@@ -146,8 +146,13 @@ def _noise_of(config: Config) -> Noise:
     return found.noise if found else settled.noise.camera()
 
 
-def _ranges(config: Config, spectra: Path) -> Ranges:
-    """Return the ranges of a configuration on the energies of the first of the spectra that can be used."""
+def _ranges(config: Config, spectra: Path | None, usual: Ranges) -> Ranges:
+    """Return the ranges of a configuration, else those of its edge on the energies of the first spectrum."""
+    given = config.references.pre_edge, config.references.post_edge
+    if given[0] and given[1]:
+        return given[0], given[1]
+    if spectra is None:
+        return usual
     items = read_collection(spectra)
     first = next((item for item in items if isinstance(item, Spectrum)), None)
     if first is None:

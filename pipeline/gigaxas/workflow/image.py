@@ -84,8 +84,8 @@ def look_at_image(config: Config, info: ScreenedCube) -> ImageFound | None:
     ruled = info.with_rule(None if whole else rule)
     typical = _typical(valid, ruled)
     share, of = _share(typical, rule)
-    windows = _windows(areas, ruled.void)
-    sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, WINDOW))
+    windows, side = _windows(areas, ruled.void)
+    sigma = noise.sigma_at(windows, 0.0, 1.0) * np.sqrt(mean_share(noise.space, side))
     return ImageFound(quantity, guessed, noise, typical, share, measured, ruled, of, windows, sigma)
 
 
@@ -181,18 +181,28 @@ def _rms(noise: Noise, spectrum: FloatArray) -> float:
     return float(np.sqrt(np.mean(noise.sigma_at(spectrum, 0.0, 1.0) ** 2)))
 
 
-def _windows(areas: list[FloatArray], rule: VoidRule | None) -> FloatArray:
-    """Return the mean spectra (n, E) of at most MOST_WINDOWS windows whose every pixel has a signal."""
+def _windows(areas: list[FloatArray], rule: VoidRule | None) -> tuple[FloatArray, int]:
+    """Return the mean spectra (n, E) of at most MOST_WINDOWS windows whose every pixel has a signal.
+
+    And the side of a window: one pixel where no larger window is whole.
+    """
+    windows = _whole_windows(areas, rule, WINDOW)
+    side = WINDOW if windows.size else 1
+    windows = windows if windows.size else _whole_windows(areas, rule, 1)
+    chosen = np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).round().astype(int))
+    return windows[chosen], side
+
+
+def _whole_windows(areas: list[FloatArray], rule: VoidRule | None, side: int) -> FloatArray:
     found = []
     for area in areas:
         energies, height, width = area.shape
-        rows, columns = height // WINDOW, width // WINDOW
-        cut = area[:, : rows * WINDOW, : columns * WINDOW]
-        good = void_reasons(cut.reshape(energies, -1), rule).reshape(rows, WINDOW, columns, WINDOW) == 0
-        mean = cut.reshape(energies, rows, WINDOW, columns, WINDOW).mean(axis=(2, 4))
+        rows, columns = height // side, width // side
+        cut = area[:, : rows * side, : columns * side]
+        good = void_reasons(cut.reshape(energies, -1), rule).reshape(rows, side, columns, side) == 0
+        mean = cut.reshape(energies, rows, side, columns, side).mean(axis=(2, 4))
         found.append(mean[:, good.all(axis=(1, 3))].T)
-    windows = np.concatenate(found)
-    return windows[np.unique(np.linspace(0, len(windows) - 1, MOST_WINDOWS).round().astype(int))]
+    return np.concatenate(found)
 
 
 def _share(typical: FloatArray, rule: VoidRule) -> tuple[float, str]:

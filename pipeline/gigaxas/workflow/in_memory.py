@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+from warnings import warn
 
 import numpy as np
 import xarray as xr
@@ -53,6 +54,7 @@ def classify(
     noise: float | Sequence[float] | NoiseModel | Mapping[str, Any] | None = None,
     sites: str | Path | NDArray[Any] | Mapping[str, Any] | None = None,
     mask: ArrayLike | None = None,
+    align: Literal["report", "apply", "off"] = "report",
     **settings: Any,
 ) -> xr.Dataset:
     """Classify an image (E, y, x): a NumPy or Dask array with its energies, or an xarray with coordinates.
@@ -61,11 +63,13 @@ def classify(
     spectra (E,) on the image's energies by name; left out, phases are numbered. noise: a standard deviation,
     one for each energy, a camera's working point, or the keys of the section `noise`; left out, it is
     measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys
-    of the section. mask: (y, x), zero where a pixel is void. settings: further sections of a configuration,
+    of the section. mask: (y, x), zero where a pixel is void. align: whether the references are moved by the
+    shift of energy at which they agree best with the image. settings: further sections of a configuration,
     such as clean_up={"k_size": 7} or edge="Fe K".
 
     Returns the maps over (y, x), `spectrum` with its error and `name` for each cluster, in memory; attributes
-    tell the quantity and the noise. A lazy image is read chunk by chunk, through a cube in the folder for
+    tell the quantity, the noise and the shift, and whatever else a run would have told. What it would have
+    warned of is warned of. A lazy image is read chunk by chunk, through a cube in the folder for
     temporary files. Raises InputError for everything that a configuration would be refused for.
     """
     found = _described(image, energy)
@@ -81,16 +85,21 @@ def classify(
             "compute": {"cluster": "threads"},
         }
         if references is not None:
-            asked["references"] = {"path": str(_reference_path(references, found.energy, Path(folder)))}
+            path = _reference_path(references, found.energy, Path(folder))
+            asked["references"] = {"path": str(path), "align": align}
         return _run(validated({**asked, **settings}))
 
 
 def _run(config: Config) -> xr.Dataset:
-    run = resolve(config)
+    told: list[str] = []
+    run = resolve(config, told.append)
     with open_session(run.paths, config, "classify") as runner:
-        run = make_products(products_of(run), run, runner, Listener())
+        run = make_products(products_of(run), run, runner, Listener(told.append))
+    for line in told:
+        if line.startswith("warning"):
+            warn(line.removeprefix("warning").strip(), stacklevel=3)
     with open_result(paths_of(config).result) as result:
-        return _described_result(result.load(), run)
+        return _described_result(result.load(), run).assign_attrs(told=told)
 
 
 def _described_result(result: xr.Dataset, run: Resolved) -> xr.Dataset:
@@ -98,6 +107,8 @@ def _described_result(result: xr.Dataset, run: Resolved) -> xr.Dataset:
     names = {row.label: row.title for row in cluster_rows(result, run.sites, run.info.pixel_um, run.noise)}
     named = [names[int(label)] for label in result.cluster.values]
     told = {"quantity": run.quantity, "noise": json.dumps(run.noise.record())}
+    if run.sites.shift is not None:
+        told["shift"] = json.dumps(dict(run.sites.shift))
     return result.assign_coords(name=("cluster", np.array(named, dtype=object))).assign_attrs(told)
 
 

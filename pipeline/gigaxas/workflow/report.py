@@ -242,7 +242,7 @@ def _parameters(
     return [
         ("references", references, "where the reference spectra come from"),
         ("sites", str(len(sites.table.names)), "site spectra that every pixel was compared with"),
-        *_seen(sites),
+        *_seen(config, sites),
         *_moved(sites),
         ("method", method, "where sites come from and how candidates were reduced to them"),
         ("limit", f"{made.limit:g}", "discrimination error at which candidates count as one"),
@@ -253,14 +253,16 @@ def _parameters(
     ]
 
 
-def _seen(sites: StoredSites) -> list[tuple[str, str, str]]:
+def _seen(config: Config, sites: StoredSites) -> list[tuple[str, str, str]]:
     if sites.evidence is None:
         return []
     seen, noise = np.count_nonzero(sites.evidence.windows), sites.evidence.noise
-    return [
-        ("observed sites", str(seen), "of these, sites seen in the data"),
-        ("noise found", f"{noise.scale:.3f}", "noise of uniform windows over that of the camera model"),
-    ]
+    rows = [("observed sites", str(seen), "of these, sites seen in the data")]
+    if config.noise_kind == "camera":
+        rows.append(
+            ("noise found", f"{noise.scale:.3f}", "noise of uniform windows over that of the camera model")
+        )
+    return rows
 
 
 def _moved(sites: StoredSites) -> list[tuple[str, str, str]]:
@@ -285,7 +287,8 @@ def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) ->
         )
     if config.sites.origin == "both" and sites.evidence is None:
         said.append("no uniform window was found in the data: the sites are those of the library alone")
-    if sites.evidence and abs(sites.evidence.noise.scale - 1.0) > NOISE_SLACK:
+    camera = config.noise_kind == "camera"
+    if camera and sites.evidence and abs(sites.evidence.noise.scale - 1.0) > NOISE_SLACK:
         said.append(
             f"the noise of uniform windows is {sites.evidence.noise.scale:.2f} times what the camera model "
             "says; the sites were found with the noise of the data, but the errors told here are by the "
