@@ -543,8 +543,9 @@ class Phases(Section):
     """Spectrum of a cluster: the mean of its pixels, or their first singular vector."""
     level: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """Probability from which on an explanation counts."""
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of a pixel's noise that no model explains."""
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of a pixel's noise that no model explains; left out, 0.05 by a camera's noise, and the noise of a
+    window's mean where it was measured."""
     members: Literal[2, 3] = 2
     """Clusters that a mixture has at most."""
     composition: Literal["mixtures", "all"] = "mixtures"
