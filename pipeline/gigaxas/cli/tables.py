@@ -52,16 +52,9 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
 
 def show_edge(out: Console, config: "Config") -> None:
     """Print the edge of a run with its ranges, and how references are normalised there."""
-    wanted = config.references
-    if wanted.pre_edge is None or wanted.post_edge is None:
-        out.print("edge       none in the energies; references are taken as they are")
-        return
-    name = f"{config.edge:g} eV" if isinstance(config.edge, float) else config.edge
-    (a, b), (c, d) = wanted.pre_edge, wanted.post_edge
-    out.print(
-        f"edge       {name or 'by its ranges'}: pre-edge {a:g} to {b:g} eV, post-edge {c:g} to {d:g} eV, "
-        f"normalisation {wanted.normalise}"
-    )
+    from gigaxas.workflow.edge import told_edge
+
+    out.print(f"edge       {told_edge(config)}")
 
 
 def show_plan(out: Console, plan: "Plan") -> None:

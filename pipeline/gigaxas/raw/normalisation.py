@@ -118,8 +118,8 @@ def normalise_block(
 
     Pixels that are not valid, whose edge step is below `least_step` times its own noise, or whose post-edge
     line falls to zero become NaN in block.mu; block.valid is False for them afterwards. The noise is that of
-    the camera's counts (METHOD 1) at block.c_ref and at the mean absorbance of the two ranges; zero without
-    a camera.
+    the camera's counts (METHOD 1) at block.c_ref and at the mean absorbance of the two ranges; without a
+    camera, what a pixel's own samples scatter in the two ranges.
     """
     energies, height, width = block.mu.shape
     weights = np.stack([normaliser.low, normaliser.high, *normaliser.pre, *normaliser.post])
@@ -130,8 +130,9 @@ def normalise_block(
     post0 = post0 - (pre0 - pre1 * between)
     post1 = post1 - pre1
     step = post0 + np.float32(normaliser.edge_post) * post1
-    noise = np.zeros_like(step)
-    if camera is not None:
+    if camera is None:
+        noise = _own_step_noise(block.mu.reshape(energies, -1), normaliser)
+    else:
         noise = _step_noise(normaliser, block.c_ref.reshape(-1), low, high, camera)
     ok = block.valid.reshape(-1)
     with np.errstate(invalid="ignore"):
@@ -191,6 +192,19 @@ def _step_noise(
         open_beam = np.maximum(c_ref, lowest)
         a, b = np.float32(camera.a), np.float32(camera.b)
         variance += share * absorbance_variance(open_beam, counts, a, b)
+    return np.asarray(np.sqrt(variance))
+
+
+def _own_step_noise(mu: Float32Array, normaliser: Normaliser) -> Float32Array:
+    """Return the noise (n,) of the edge step from the scatter of each spectrum (E, n) in the two ranges.
+
+    In second differences lines vanish, and independent noise of variance v leaves 6 v.
+    """
+    variance = np.zeros(mu.shape[1], dtype=np.float32)
+    for region in (np.flatnonzero(normaliser.low), np.flatnonzero(normaliser.high)):
+        second = np.diff(mu[region], 2, axis=0)
+        share = np.float32(np.sum(normaliser.step[region] ** 2))
+        variance += share * np.mean(second**2, axis=0) / np.float32(6)
     return np.asarray(np.sqrt(variance))
 
 

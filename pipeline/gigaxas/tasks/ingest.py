@@ -50,8 +50,8 @@ class Recipe:
     """The files of the measurement."""
     normaliser: Normaliser
     """How spectra are normalised on the energies of the measurement."""
-    camera: NoiseModel
-    """Noise of the counts."""
+    camera: NoiseModel | None
+    """Noise of the counts; None where no camera is known."""
     limits: CountLimits
     """Which counts can be used."""
     least_step: float
@@ -90,7 +90,7 @@ def copy_tile(tile: Tile, *, source: StackSource, store: Path) -> None:
 
 
 def ingest_stack_tile(
-    tile: Tile, *, source: StackSource, normaliser: Normaliser | None, store: Path
+    tile: Tile, *, source: StackSource, normaliser: Normaliser | None, least_step: float, store: Path
 ) -> IntArray:
     """Make one tile of the cube from a stack that is masked, normalised, added up, or counts.
 
@@ -102,7 +102,7 @@ def ingest_stack_tile(
     block = replace(block, valid=block.valid & ~outside)
     maps = {}
     if normaliser:
-        found = normalise_block(block, normaliser, None, least_step=0.0)
+        found = normalise_block(block, normaliser, None, least_step)
         maps = {name: getattr(found, name) for name in STACK_MAPS}
     void = ~block.valid
     block.mu[:, void] = np.nan

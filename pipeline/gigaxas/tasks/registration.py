@@ -35,8 +35,8 @@ LEAST_STEP = 0.2
 def measure_edge_step(tile: Tile, *, recipe: Recipe, registration: Path) -> float:
     """Write the edge step of a tile of a field, from a few images before and after the edge.
 
-    Returns the variance that the camera's noise gives it; NaN where no pixel is valid. As in all tasks of
-    this file, the fields lie below each other in one tall image that `tile` is a part of.
+    Returns the variance that the camera's noise gives it; NaN without a valid pixel or a camera. As in all
+    tasks of this file, the fields lie below each other in one tall image that `tile` is a part of.
     """
     acquisition, normaliser = recipe.acquisition, recipe.normaliser
     number, tile = field_of(tile, acquisition.plane)
@@ -135,9 +135,9 @@ def block_starts(size: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, last, BLOCKS).round().astype(int))
 
 
-def _variance(measured: Absorbance, camera: NoiseModel) -> float:
+def _variance(measured: Absorbance, camera: NoiseModel | None) -> float:
     """Return the variance of the absorbance of one image, at the mean counts of its valid pixels."""
-    if not measured.valid.any():
+    if camera is None or not measured.valid.any():
         return float("nan")
     open_beam = float(measured.c_ref[measured.valid].mean())
     through = max(open_beam * float(np.exp(-measured.mu[:, measured.valid].mean())), camera.lowest_count)

@@ -56,6 +56,19 @@ def resolve_edge(config: Config, energy: FloatArray, cube: CubeInfo | None) -> C
     return config.model_copy(update=known)
 
 
+def told_edge(config: Config) -> str:
+    """Return in words the edge of a settled configuration, its ranges, and how references are normalised."""
+    wanted = config.references
+    if wanted.pre_edge is None or wanted.post_edge is None:
+        return "none in the energies; references are taken as they are"
+    name = f"{config.edge:g} eV" if isinstance(config.edge, float) else config.edge
+    (a, b), (c, d) = wanted.pre_edge, wanted.post_edge
+    return (
+        f"{name or 'by its ranges'}: pre-edge {a:g} to {b:g} eV, post-edge {c:g} to {d:g} eV, normalisation "
+        f"{wanted.normalise}"
+    )
+
+
 def edge_of(config: Config) -> Edge | None:
     """Return the edge of a settled configuration; None where it has none."""
     return None if config.edge is None else parse_edge(config.edge)
@@ -210,5 +223,8 @@ def _ingest_at(ingest: Ingest, edge: Edge | None, ranges: EdgeRanges | None) -> 
         )
     if fields is None:
         return ingest
-    settled = {"edge": position, "normalise": fields.normalise or _setting(edge, ranges)}
+    soft = edge is not None and edge.method == "constants"
+    # one field at a soft edge needs no registration by its edge step, and its white line is all of its signal
+    usual = "none" if soft and fields.positions is None else _setting(edge, ranges)
+    settled = {"edge": position, "normalise": fields.normalise or usual}
     return ingest.model_copy(update={"fields": fields.model_copy(update=settled)})

@@ -8,7 +8,7 @@ from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.observed import sample_grid
-from gigaxas.spectra.edges import rise
+from gigaxas.spectra.edges import find_edge, rise
 from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
 from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
@@ -75,6 +75,8 @@ def look_at_image(config: Config, info: ScreenedCube) -> ImageFound | None:
         return None
     before, after = _edge_masks(config, info.energy)
     quantity, guessed = _settle_quantity(config, info, look(valid, before, after))
+    if guessed and before is None:
+        _refuse_transmission(info, valid.mean(axis=0))
     measured = _measured(config, quantity, areas)
     noise = _settle_noise(config, quantity, measured, info.energy.size)
     # normalised by the measure of a camera, a cube is void where the camera said so: it has no valid sample
@@ -134,6 +136,18 @@ def _settle_quantity(config: Config, info: CubeInfo, found: Looks) -> tuple[Quan
     except InputError as error:
         raise InputError(f"{info.path}: {error}") from None
     return quantity, claim is None
+
+
+def _refuse_transmission(info: CubeInfo, mean: FloatArray) -> None:
+    """Raise InputError where a mean spectrum (E,) without an edge has one as its logarithm falls."""
+    if info.unit != "eV" or mean.min() <= 0:
+        return
+    edge = find_edge(info.energy, -np.log(mean))
+    if edge:
+        raise InputError(
+            f"{info.path}: the signal falls at {edge.name}, as transmission counts do; set quantity: counts "
+            "and i0 (in ingest), or quantity: intensity if it is one"
+        )
 
 
 def _measured(config: Config, quantity: Quantity, areas: list[FloatArray]) -> MeasuredNoise | None:

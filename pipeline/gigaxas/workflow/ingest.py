@@ -140,7 +140,13 @@ def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> Ingeste
     else:
         ready = replace(source, counts=measure_open_beam(source.counts)) if source.counts else source
         rows = runner.over(
-            "ingest", tasks.ingest_stack_tile, grid, source=ready, normaliser=normaliser, store=store
+            "ingest",
+            tasks.ingest_stack_tile,
+            grid,
+            source=ready,
+            normaliser=normaliser,
+            least_step=config.void.least_step,
+            store=store,
         )
         warnings = _told_of_void(np.sum([part for row in rows for part in row], axis=0), source)
     publish(store, path)
@@ -172,20 +178,23 @@ def _quantity(ingest: Ingest) -> Quantity | None:
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:
     fields, first = _fields(config), source.fields[0]
-    camera = _camera_of_means(config.noise.camera(), first.transmitted.frames)
+    camera = _camera_of_means(config, first.transmitted.frames)
     reference = fields.saturation if isinstance(first.reference, Stack) else np.inf
     return Recipe(
         acquisition=source,
         normaliser=normaliser_of(config, source.energy),
         camera=camera,
-        limits=CountLimits(fields.saturation, reference, camera.lowest_count),
+        limits=CountLimits(fields.saturation, reference, camera.lowest_count if camera else 0.0),
         least_step=fields.least_step,
         blend=fields.blend,
     )
 
 
-def _camera_of_means(camera: NoiseModel, frames: int) -> NoiseModel:
-    """Return the camera's noise in means of so many frames."""
+def _camera_of_means(config: Config, frames: int) -> NoiseModel | None:
+    """Return the camera's noise in means of so many frames; None where no camera is known."""
+    if config.noise_kind != "camera":
+        return None
+    camera = config.noise.camera()
     return replace(camera, a=camera.a / frames, b=camera.b / frames)
 
 

@@ -27,7 +27,7 @@ from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_
 from gigaxas.stores.sites import StoredSites, read_sites
 from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.alignment import Alignment, align, moved
-from gigaxas.workflow.edge import resolve_edge
+from gigaxas.workflow.edge import resolve_edge, told_edge
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.image import ImageFound, look_at_image, told_noise
 from gigaxas.workflow.noise import resolve_noise
@@ -143,6 +143,13 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     edged = attempt(lambda: resolve_edge(config, energy, cube))
     if edged is None:
         raise InputError("\n".join(errors))
+    if (
+        source
+        and config.ingest
+        and edged.ingest
+        and config.ingest.is_normalised != edged.ingest.is_normalised
+    ):
+        source = attempt(lambda: _checked_source(edged))
     references = attempt(lambda: read_references(edged, energy))
     known = attempt(lambda: resolve_noise(edged, cube, announce))
     if references and known and not needs_image(known):
@@ -180,7 +187,10 @@ def reopen(config: Config) -> Resolved:
 def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
     """Return a run whose cube has just been made: what the cube says of itself and of the noise."""
     cube = describe(run.config, run.paths)
-    config = resolve_noise(resolve_edge(run.config, cube.energy, cube), cube, announce)
+    edged = resolve_edge(run.config, cube.energy, cube)
+    if edged.edge != run.config.edge:
+        announce(f"edge       {told_edge(edged)}")
+    config = resolve_noise(edged, cube, announce)
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     return _with_image(replace(run, config=config, cube=cube, plan=plan), announce)
 
