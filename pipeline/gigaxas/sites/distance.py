@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.sites import pairs
-from gigaxas.spectra.noise import Noise
+from gigaxas.spectra.noise import Noise, smooth_share
 from gigaxas.spectra.standardisation import standardise
 
 MEMORY_LIMIT = 3 * 2**30
@@ -22,7 +22,7 @@ class Scaled:
     t: FloatArray
     """(n, E) standardised spectra."""
     v: FloatArray
-    """(n, E) variance that noise gives them, (sigma / n1)^2."""
+    """(n, E) variance that noise gives them, (sigma / n1)^2, and more where energies share their noise."""
 
 
 def scale(spectra: FloatArray, noise: Noise) -> Scaled:
@@ -34,7 +34,8 @@ def scale(spectra: FloatArray, noise: Noise) -> Scaled:
     t = standardise(spectra)
     centred = spectra - spectra.mean(axis=1, keepdims=True)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return Scaled(np.ascontiguousarray(t), (noise.sigma(spectra) / length) ** 2)
+    variance = (noise.sigma(spectra) / length) ** 2 * smooth_share(noise.energy)
+    return Scaled(np.ascontiguousarray(t), variance)
 
 
 def site_distance(spectra: FloatArray, noise: Noise) -> FloatArray:

@@ -20,6 +20,8 @@ CAMERA_A = 9.3131
 CAMERA_B = 63.003
 SIGNIFICANT_STEP = 5.0
 """Times its own noise that an edge step must be; below, the pixel holds no usable element and is void."""
+NO_CORRELATION = 0.03
+"""Correlation that the measurement of noise cannot tell from none."""
 FEWEST_COUNTS = 2.0
 """A sample darker than this many times the camera's lowest count is taken to be as dark as that."""
 FEWEST_OF_BEAM = 1e-12
@@ -72,6 +74,17 @@ def mean_share(space: FloatArray, side: int) -> float:
     radius = space.shape[0] // 2
     pairs = np.maximum(side - np.abs(np.arange(-radius, radius + 1)), 0)
     return max(float(pairs @ space @ pairs) / side**4, 1.0 / side**4)
+
+
+def smooth_share(energy: FloatArray) -> float:
+    """Return the variance of a sum over many energies over what it is where their noise is independent.
+
+    `energy` (lags,) is the correlation of the noise with that at the next energies. The weights of the sum
+    vary slowly, as the difference of two phases does.
+    """
+    small = np.flatnonzero(np.abs(energy) < NO_CORRELATION)
+    shared = energy[1 : small[0] if small.size else energy.size]
+    return max(1.0 + 2.0 * float(shared.sum()), 1.0)
 
 
 @register_jitable

@@ -280,9 +280,9 @@ def _match(
     first, second = found.index.T
     near = np.einsum("qe,qe->q", shapes, entry_shapes[first])
     next_to = np.einsum("qe,qe->q", shapes, entry_shapes[second])
-    with_entry = paired_error(values, entries[first], _sigma(values, how), _sigma(entries[first], how))
-    sigmas = (_sigma(entries[first], how), _sigma(entries[second], how))
-    between = paired_error(entries[first], entries[second], *sigmas)
+    nearest, next_best = (_at_level(entries[which], values, how) for which in (first, second))
+    with_entry = paired_error(values, nearest, _sigma(values, how), _sigma(nearest, how))
+    between = paired_error(nearest, next_best, _sigma(nearest, how), _sigma(next_best, how))
     return [
         Match(
             spectrum=spectrum.name,
@@ -311,6 +311,18 @@ def _all_on_grid(spectra: Sequence[Spectrum], grid: FloatArray) -> list[FloatArr
     if bad:
         raise InputError("\n".join(bad))
     return [values for values in found if not isinstance(values, InputError)]
+
+
+def _at_level(entries: FloatArray, spectra: FloatArray, how: Comparison) -> FloatArray:
+    """Return entries (q, E) as strong as the spectra (q, E) they are compared with, in whose unit noise is.
+
+    A camera's noise is that of normalised absorbance, which both are.
+    """
+    if isinstance(how.noise, int | float | NoiseModel):
+        return entries
+    shapes = standardise(entries)
+    mean = spectra.mean(axis=1, keepdims=True)
+    return np.asarray(mean + shapes * np.linalg.norm(spectra - mean, axis=1, keepdims=True))
 
 
 def _sigma(values: FloatArray, how: Comparison) -> FloatArray:

@@ -166,6 +166,10 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     return run
 
 
+def _normalises(config: Config) -> bool:
+    return config.ingest is not None and config.ingest.is_normalised
+
+
 def _checked(run: Resolved) -> Resolved:
     """Return a run that has looked at its cube, its sites checked against the noise found."""
     known = run.library
