@@ -1,5 +1,9 @@
 """Images as instruments measure them: right maps from arrays and files, void where nothing is, sentences."""
 
+import os
+import shutil
+from pathlib import Path
+
 import gigaxas as gx
 import measured_scenes as scenes
 import numpy as np
@@ -9,8 +13,11 @@ import xarray as xr
 from gigaxas.config.load import validated
 from gigaxas.spectra.void import VOID_REASONS
 from gigaxas.workflow.classify import classify
+from gigaxas.workflow.phases import phases
 from measured_scenes import ENERGY, PHASES, share_right
 from numpy.testing import assert_array_equal
+
+STACKS = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks"))
 
 
 def told(folder, image, **sections):
@@ -184,3 +191,43 @@ def test_what_is_refused(case):
     settings, image, said = REFUSED[case]
     with pytest.raises(gx.InputError, match=said):
         gx.classify(image(), ENERGY, edge="Fe K", **settings)
+
+
+@pytest.mark.real
+def test_a_measured_stack_of_counts(tmp_path):
+    """Iron at the L edge: bare filter, and particles rich in Fe(II) or Fe(III) by peaks at 708 and 709.7 eV."""
+    stack = STACKS / "als_stxm_fe_l"
+    if not stack.is_dir():
+        pytest.skip(f"{stack} is not there: set GIGAXAS_STACKS to the folder of the measured stacks")
+    (tmp_path / "references").mkdir()
+    for name in ("oxidized.t", "reduced.t"):
+        shutil.copy(stack / name, tmp_path / "references")
+    document = {
+        "title": "Fe L",
+        "output": str(tmp_path / "run"),
+        "edge": "Fe L3",
+        "ingest": {
+            "stack": str(stack / "aligned/71214078_a{index}.xim"),
+            "energies": str(stack / "71214078.hdr"),
+            "i0": str(stack / "i0.xsp"),
+            "quantity": "counts",
+        },
+        "references": {"path": str(tmp_path / "references")},
+        "compute": {"cluster": "threads"},
+    }
+    said, config = [], validated(document)
+    classify(config, announce=said.append)
+    result = gx.open_result(tmp_path / "run").load()
+    assert 0.45 < np.mean(result.label.values == 0) < 0.60
+    assert any("correlated by 0.4" in line and "along x and 0.1" in line for line in said)
+    rows = [row for row in phases(config).rows if row.decision.kind == "component"]
+    assert 2 <= len(rows) <= 5
+    ratio = {row.label: white_line_ratio(result.energy.values, row.spectrum) for row in rows}
+    for row in rows:
+        assert ("oxidized" in row.name) == (ratio[row.label] > 1.4), row.name
+
+
+def white_line_ratio(energy, spectrum):
+    """The peak at 709.7 eV over that at 708 eV, above the level before the edge."""
+    above = spectrum - spectrum[energy < 704].mean()
+    return above[np.abs(energy - 709.7) < 0.4].mean() / above[np.abs(energy - 708.0) < 0.4].mean()
