@@ -195,7 +195,7 @@ def test_what_is_refused(case):
 
 @pytest.mark.real
 def test_a_measured_stack_of_counts(tmp_path):
-    """Iron at the L edge: bare filter, and particles rich in Fe(II) or Fe(III) by peaks at 708 and 709.7 eV."""
+    """Iron at the L edge: bare filter, and particles rich in Fe(II) or Fe(III), told by two peaks."""
     stack = STACKS / "als_stxm_fe_l"
     if not stack.is_dir():
         pytest.skip(f"{stack} is not there: set GIGAXAS_STACKS to the folder of the measured stacks")
