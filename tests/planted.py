@@ -68,7 +68,8 @@ def plant(folder: Path, seed=0, chunk=64, dtype="uint16"):
     config = {
         "title": "Planted",
         "output": str(folder / "run"),
-        "cube": {"path": str(folder / "cube.zarr")},
+        "cube": {"path": str(folder / "cube.zarr"), "quantity": "normalised"},
+        "noise": {"c_ref": NOISE.c_ref},
         "references": {"modelled": True},
         "sites": {"method": "net"},
         "compute": {"cluster": "threads", "workers": 1, "tile": chunk},

@@ -49,7 +49,7 @@ def config(folder, cube_path, table, **sections):
     settings = {
         "title": "small",
         "output": folder / "out",
-        "cube": {"path": cube_path},
+        "cube": {"path": cube_path, "quantity": "normalised"},
         "references": {"path": table},
         "noise": {"c_ref": 3e6},
         "sites": {"mixtures": "none", "method": "net"},

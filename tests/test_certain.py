@@ -116,10 +116,12 @@ def clusters(folder, name):
 
 @pytest.fixture
 def tiles_read(monkeypatch):
+    """The tiles of the run that are read; the sample areas that tell its noise have another shape."""
     read, counted = cubes.read_tile, []
 
     def counting(info, tile):
-        counted.append(tile)
+        if tile.shape == (32, 32):
+            counted.append(tile)
         return read(info, tile)
 
     monkeypatch.setattr(cubes, "read_tile", counting)

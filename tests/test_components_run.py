@@ -260,4 +260,4 @@ def test_the_command_shows_components_and_reasons(run):
     assert "10 clusters, 5 components" in done.stdout
     assert "1 flattened by 25" in done.stdout
     assert "components.pdf" in done.stdout
-    assert NoiseModel(NOISE.c_ref, NOISE.mu_low, NOISE.mu_high) == config.noise.model()
+    assert NoiseModel(NOISE.c_ref, NOISE.mu_low, NOISE.mu_high) == config.noise.camera()

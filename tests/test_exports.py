@@ -93,7 +93,7 @@ def test_tiff_files_hold_the_maps_and_the_size_of_a_pixel(viewer_run, small_tile
         shutil.rmtree(viewer_run.output / "phases.zarr")
     maps, _ = whole_maps(viewer_run)
     with open_result(viewer_run.output) as result:
-        maps["kept"] = result.kept.values
+        maps |= {name: result[name].values for name in ("kept", "void_reason")}
     for label, ratio in zip(labels, ratios, strict=True):
         maps[f"ratio_{label}"] = np.where(maps["state"] == 0, np.nan, ratio)
     written = {path.stem: path for path in summary.paths if path.suffix == ".tif"}

@@ -204,7 +204,8 @@ def test_a_damaged_file_is_named(raw, tmp_path):
 def test_a_stack_comes_in_as_it_is(raw, tmp_path, dtype, kind):
     if kind == "imagej" and dtype == "int32":
         pytest.skip("ImageJ has no 32-bit whole numbers")
-    images = np.random.default_rng(0).integers(0, 250, (61, 40, 50)).astype(dtype)
+    images = np.random.default_rng(0).poisson(20 + 100 * spectrum(ENERGY)[:, None, None] * texture((40, 50)))
+    images = images.clip(max=250).astype(dtype)
     source = tmp_path / {"imagej": "a.tif", "ome": "a.ome.tif", "hdf5": "a.h5"}[kind]
     if kind == "hdf5":
         with h5py.File(source, "w") as file:
@@ -223,12 +224,14 @@ def test_a_stack_comes_in_as_it_is(raw, tmp_path, dtype, kind):
 
 
 def test_a_raman_map_comes_in_with_its_wavenumbers(raw, tmp_path):
-    images = np.random.default_rng(0).normal(100, 5, (61, 20, 30)).astype(np.float32)
+    line = np.tanh(np.linspace(50, 90, 61) - 70)[:, None, None]
+    images = np.random.default_rng(0).normal(100 + 20 * line, 5, (61, 20, 30)).astype(np.float32)
     tifffile.imwrite(tmp_path / "map.tif", np.moveaxis(images, 0, 2))
     section = {
         "stack": f"{tmp_path}/map.tif",
         "energies": list(np.linspace(50, 90, 61)),
         "unit": "1/cm",
+        "quantity": "intensity",
         "axes": "YXE",
     }
     made = run_ingest(
@@ -314,7 +317,8 @@ def test_the_command_ingests(raw, tmp_path):
             },
             "foil",
         ),
-        ({"stack": "a.tif", "normalise": "lines"}, "Extra inputs"),
+        ({"stack": "a.tif", "edge": 7125}, "Extra inputs"),
+        ({"stack": "a.tif", "quantity": "normalised", "normalise": "lines"}, "normalised already"),
     ],
 )
 def test_a_section_that_makes_no_sense_is_refused(tmp_path, section, said):

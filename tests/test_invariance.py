@@ -49,7 +49,8 @@ def classify(folder, image, spectra, chunk, tile, runner):
     run = run.model_copy(update={"output": folder / f"out-{chunk}-{tile}"})
     run.output.mkdir()
     sites, plan = StoredSites(ENERGY, table, spectra), make_plan(runner.workers, info, tile=tile)
-    resolved = Resolved(run, "", paths_of(run), ENERGY, no_references(ENERGY), plan, None, info, sites)
+    none = no_references(ENERGY)
+    resolved = Resolved(run, "", paths_of(run), ENERGY, none, plan, cube=info, stored_sites=sites)
     make_result(resolved, runner)
     with open_result(run.output) as result:
         return {name: result[name].values for name in MAPS}

@@ -235,6 +235,15 @@ def test_absent_pixels_and_energies_are_left_out():
     assert found.sigma == pytest.approx(0.01, rel=0.02)
 
 
+def test_energies_without_any_scatter_are_left_out():
+    image = SMALL.copy()
+    image[[0, 25, 26]] = 3.0
+    found = measure_noise([image], counted_from_zero=True)
+    without = measure_noise([np.delete(image, [0, 25, 26], axis=0)], counted_from_zero=True)
+    assert found.energies == 55
+    assert (found.sigma, found.windows) == (without.sigma, without.windows)
+
+
 def test_the_error_is_the_scatter_of_repeated_measurements(rng):
     drawn = [rng.normal(0, 1, (12, 40, 40)) for _ in range(30)]
     found = [measure_noise([image], counted_from_zero=False) for image in drawn]

@@ -90,7 +90,7 @@ def plan_composition(
             weights,
             fitted,
             (frame.axes.T * clusters.noise[i] ** 2) @ frame.axes,
-            float(noise.sigma_at(1.0, clusters.low[i], clusters.step[i])),
+            float(noise.edge_sigma(clusters.low[i], clusters.step[i])),
         )
     return CompositionPlan(components, frame, shares, sum_to_one)
 

@@ -82,7 +82,8 @@ def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> Meas
     """Measure the noise of an image from sample areas (E, h, w), NaN where absent, on one energy axis.
 
     An intensity is counted from zero; other levels count from the lowest of the image, so that an added
-    constant changes nothing. A pixel that has the same value at all energies is absent.
+    constant changes nothing. A pixel that has the same value at all energies is absent, and an energy at
+    which all pixels have the same value is left out.
     Raises InputError for fewer than 10 energies (20 where they were smoothed), fewer than 20 uniform windows,
     noise correlated over more than a few energies, or an image without noise.
     """
@@ -109,7 +110,7 @@ def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> Meas
 
 def _split(blocks: Sequence[FloatArray]) -> _Split:
     """Split the spectra of all areas; InputError where energies or pixels are too few."""
-    areas = _without_empty_energies(blocks)
+    areas = _telling_energies(blocks)
     energies = len(areas[0])
     if energies < FEWEST_ENERGIES:
         raise InputError(
@@ -128,12 +129,16 @@ def _split(blocks: Sequence[FloatArray]) -> _Split:
     return _Split(residuals, maps, present, mean, basis)
 
 
-def _without_empty_energies(blocks: Sequence[FloatArray]) -> list[FloatArray]:
-    """Return the areas in float64, without the energies at which most of the measured pixels are absent."""
+def _telling_energies(blocks: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return the areas in float64 at the energies that tell of noise: most pixels are there, and they differ."""
     finite = [np.isfinite(block) for block in blocks]
     share = np.sum([mask.sum(axis=(1, 2)) for mask in finite], axis=0)
     seen = share > sum(int(mask.any(axis=0).sum()) for mask in finite) / 2
-    return [np.asarray(block[seen], dtype=np.float64) for block in blocks]
+    lowest, largest = (
+        pick.reduce([pick.reduce(block, axis=(1, 2)) for block in blocks]) for pick in (np.fmin, np.fmax)
+    )
+    telling = seen & (lowest < largest)
+    return [np.asarray(block[telling], dtype=np.float64) for block in blocks]
 
 
 def _fit(split: _Split, rest: FloatArray, counted_from_zero: bool) -> tuple[SignalNoise, float]:

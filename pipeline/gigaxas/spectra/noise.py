@@ -53,6 +53,10 @@ class Noise(Protocol):
         """Return the same for pixels of this absorbance before the edge and this edge step; no error."""
         ...
 
+    def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
+        """Return the sigma (...) of a sample of 1, as after the edge, of pixels of such low and step (...)."""
+        ...
+
     def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
         """Return spectra (..., E) with this noise drawn on every sample."""
         ...
@@ -211,6 +215,10 @@ class NoiseModel:
         fewest = max(FEWEST_COUNTS * self.lowest_count, FEWEST_OF_BEAM * self.c_ref)
         counts = np.maximum(self.c_ref * np.exp(-absorbance), fewest)
         return np.asarray(np.sqrt(absorbance_variance(self.c_ref, counts, self.a, self.b)) / step)
+
+    def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
+        """Return the sigma (...) of a sample of 1, which stands for an absorbance of low + step (...)."""
+        return self.sigma_at(1.0, low, step)
 
     def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:
         """Return normalised spectra (..., E) with noise drawn on both of their counts.

@@ -65,6 +65,10 @@ class SignalNoise:
         """Return the sigma of samples; the signal alone tells it, whatever `low` and `step` are."""
         return np.asarray(np.sqrt(self.variance(spectra)))
 
+    def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
+        """Return the sigma (...) of a sample of 1, over all energies; the same whatever low and step (...) are."""
+        return np.full(np.broadcast_shapes(np.shape(low), np.shape(step)), np.sqrt(np.mean(self.variance(1.0))))
+
     def excess(self, mean: FloatArray, energies: int) -> FloatArray:
         """Return what counting adds to the variance of a chi-square over energies at mean signals (n,).
 

@@ -57,7 +57,7 @@ def compose_tile(
     edge_noise = None
     if needed and info.maps:
         low, high = _edge(info, tile)
-        edge_noise = noise.sigma_at(1.0, low, high - low)
+        edge_noise = noise.edge_sigma(low, high - low)
     found = compose(
         label,
         read_pixels(info, tile) if needed else None,
