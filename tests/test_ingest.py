@@ -10,7 +10,7 @@ import yaml
 import zarr
 from gigaxas.cli.verbs import app
 from gigaxas.config.paths import paths_of
-from gigaxas.config.schema import Config
+from gigaxas.config.schema import Config, References
 from gigaxas.errors import InputError, RunError
 from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.stores.cube import describe_cube, read_tile
@@ -224,31 +224,42 @@ def test_a_stack_comes_in_as_it_is(raw, tmp_path, dtype, kind):
 
 
 def test_a_raman_map_comes_in_with_its_wavenumbers(raw, tmp_path):
-    line = np.tanh(np.linspace(50, 90, 61) - 70)[:, None, None]
-    images = np.random.default_rng(0).normal(100 + 20 * line, 5, (61, 20, 30)).astype(np.float32)
-    tifffile.imwrite(tmp_path / "map.tif", np.moveaxis(images, 0, 2))
-    section = {
-        "stack": f"{tmp_path}/map.tif",
-        "energies": list(np.linspace(50, 90, 61)),
-        "unit": "1/cm",
-        "quantity": "intensity",
-        "axes": "YXE",
-    }
-    made = run_ingest(
-        config(raw, tmp_path / "out", section).model_copy(update={"references": raman(tmp_path)})
-    )
+    images = np.random.default_rng(0).normal(100 + 20 * LINE, 5, (61, 20, 30)).astype(np.float32)
+    made = run_ingest(raman(raw, tmp_path, images))
     info = describe_cube(made.cube)
     np.testing.assert_array_equal(read_tile(info, Tile(0, 0, 0, 20, 0, 30)), images)
     assert info.energy[0] == 50
 
 
-def raman(folder):
-    from gigaxas.config.schema import References
+def test_grains_of_one_pixel_leave_the_shift_of_the_references_unknown(raw, tmp_path):
+    images = np.random.default_rng(0).normal(100, 5, (61, 20, 30)).astype(np.float32)
+    images[:, ::6, ::6] += 40 * LINE
+    said = []
+    run_ingest(raman(raw, tmp_path, images), announce=said.append)
+    assert [line for line in said if line.startswith("shift")] == [
+        "shift      not known: references.align: found no window of the image whose every pixel has a signal; "
+        "expected some to hold the references against; set references.align: off"
+    ]
 
-    energy = np.linspace(50, 90, 61)
-    rows = np.column_stack([energy, np.tanh(energy - 70) + 1])
+
+LINE = np.tanh(np.linspace(50, 90, 61) - 70)[:, None, None]
+
+
+def raman(raw, folder, images):
+    """A configuration over a map (61, y, x) from 50 to 90 / cm, and a reference with a line at 70."""
+    tifffile.imwrite(folder / "map.tif", np.moveaxis(images, 0, 2))
+    wavenumbers = np.linspace(50, 90, 61)
+    rows = np.column_stack([wavenumbers, LINE.ravel() + 1])
     np.savetxt(folder / "r.csv", rows, delimiter=",", header="energy,one", comments="", fmt="%.10g")
-    return References(path=folder / "r.csv", pre_edge=(50, 65), post_edge=(75, 90))
+    section = {
+        "stack": f"{folder}/map.tif",
+        "energies": list(wavenumbers),
+        "unit": "1/cm",
+        "quantity": "intensity",
+        "axes": "YXE",
+    }
+    references = References(path=folder / "r.csv", pre_edge=(50, 65), post_edge=(75, 90))
+    return config(raw, folder / "out", section).model_copy(update={"references": references})
 
 
 def test_simulated_fields_go_all_the_way(tmp_path):
