@@ -4,6 +4,7 @@ from component_clusters import LIBRARY, leaked_rows, make_clusters
 from gigaxas.components.evidence import mean_variance
 from gigaxas.components.flattened import fit_leaks, leaked
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.signal_noise import SignalNoise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import NAMES, NOISE, WINDOWS, spectrum
@@ -63,3 +64,11 @@ def test_the_noise_of_a_pixel_is_that_of_the_noise_model():
     noise, spectra = NoiseModel(2.7e4, 0.3, 1.4), LIBRARY[:5]
     np.testing.assert_allclose(noise.sigma_at(spectra, 0.3, 1.1), noise.sigma(spectra), rtol=1e-12)
     assert np.isfinite(noise.sigma_at(20.0, 0.3, 1.1))
+    low, step = np.array([[0.2, 0.3]]), np.array([[1.0], [1.1]])
+    np.testing.assert_array_equal(noise.edge_sigma(low, step), noise.sigma_at(np.ones((2, 2)), low, step))
+
+
+@pytest.mark.parametrize("read", [0.02, (0.01, 0.02, 0.03)])
+def test_noise_that_the_signal_tells_is_the_same_for_pixels_of_any_thickness(read):
+    found = SignalNoise(np.array(read), gain=0.01).edge_sigma(np.array([[0.2, 0.3]]), np.array([[1.0], [1.1]]))
+    np.testing.assert_allclose(found, np.full((2, 2), np.sqrt(np.mean(np.square(read)) + 0.01)))

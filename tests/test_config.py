@@ -4,6 +4,7 @@ import gigaxas as gx
 import pytest
 from gigaxas.checkpoint.identity import digest
 from gigaxas.config.load import load_config
+from gigaxas.config.schema import Ingest, NoiseSection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,39 @@ def test_environment_variables_stand_for_their_value_or_default(tmp_path, monkey
     assert load_config(write(tmp_path, text)).output == Path("there/run")
     with pytest.raises(gx.InputError, match="GIGAXAS_NOWHERE is not set"):
         load_config(write(tmp_path, WHOLE + "title: ${GIGAXAS_NOWHERE}\n"))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {},
+        {"model": "measured"},
+        {"c_ref": 3e6},
+        {"working_point": "cube", "c_ref": 3e6},
+        {"frames": "f.h5"},
+        {"sigma": 0.1},
+        {"model": "counts"},
+        {"gain": 2.0},
+    ],
+)
+def test_noise_written_out_is_the_same_when_read_back(noise):
+    first = NoiseSection.model_validate(noise)
+    again = NoiseSection.model_validate(first.model_dump(mode="json"))
+    assert again == first
+    assert (again.kind, again.is_given) == (first.kind, first.is_given)
+    assert set(noise) <= set(first.model_dump())
+
+
+@pytest.mark.parametrize(
+    "ingest",
+    [
+        {"fields": {"transmitted": "t", "reference": "r"}},
+        {"stack": "s.tif", "quantity": "counts", "i0": 9.0, "normalise": "lines"},
+    ],
+)
+def test_raw_data_written_out_are_the_same_when_read_back(ingest):
+    first = Ingest.model_validate(ingest)
+    assert Ingest.model_validate(first.model_dump(mode="json")) == first
 
 
 def test_a_fingerprint_follows_the_settings(tmp_path):

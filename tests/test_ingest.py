@@ -236,10 +236,8 @@ def test_grains_of_one_pixel_leave_the_shift_of_the_references_unknown(raw, tmp_
     images[:, ::6, ::6] += 40 * LINE
     said = []
     run_ingest(raman(raw, tmp_path, images), announce=said.append)
-    assert [line for line in said if line.startswith("shift")] == [
-        "shift      not known: references.align: found no window of the image whose every pixel has a signal; "
-        "expected some to hold the references against; set references.align: off"
-    ]
+    (shift,) = (line for line in said if line.startswith("shift"))
+    assert "not known: references.align: found no window of the image whose every pixel has a signal" in shift
 
 
 LINE = np.tanh(np.linspace(50, 90, 61) - 70)[:, None, None]

@@ -130,7 +130,7 @@ def _split(blocks: Sequence[FloatArray]) -> _Split:
 
 
 def _telling_energies(blocks: Sequence[FloatArray]) -> list[FloatArray]:
-    """Return the areas in float64 at the energies that tell of noise: most pixels are there, and they differ."""
+    """Return the areas in float64 at the energies where most pixels are present, and not all are the same."""
     finite = [np.isfinite(block) for block in blocks]
     share = np.sum([mask.sum(axis=(1, 2)) for mask in finite], axis=0)
     seen = share > sum(int(mask.any(axis=0).sum()) for mask in finite) / 2

@@ -54,7 +54,7 @@ class Noise(Protocol):
         ...
 
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
-        """Return the sigma (...) of a sample of 1, as after the edge, of pixels of such low and step (...)."""
+        """Return the sigma (...) of a sample of 1, as after the edge, at this low and step (...)."""
         ...
 
     def draw(self, spectra: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -66,8 +66,9 @@ class SignalNoise:
         return np.asarray(np.sqrt(self.variance(spectra)))
 
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
-        """Return the sigma (...) of a sample of 1, over all energies; the same whatever low and step (...) are."""
-        return np.full(np.broadcast_shapes(np.shape(low), np.shape(step)), np.sqrt(np.mean(self.variance(1.0))))
+        """Return the sigma (...) of a sample of 1, over all energies; it is the same at any low and step (...)."""
+        sigma = np.sqrt(np.mean(self.variance(np.ones(1))))
+        return np.full(np.broadcast_shapes(np.shape(low), np.shape(step)), sigma)
 
     def excess(self, mean: FloatArray, energies: int) -> FloatArray:
         """Return what counting adds to the variance of a chi-square over energies at mean signals (n,).

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import IntArray, LabelArray
+from gigaxas.arrays import LabelArray
 from gigaxas.locations import Location
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
@@ -14,7 +14,6 @@ from gigaxas.nearest.certainty import Certainty, certainty_maps
 from gigaxas.spatial.certain import certain_from_tile
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import sum_spectra
-from gigaxas.spectra.void import VOID_REASONS
 from gigaxas.stores import cube
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.deferred import Deferred, join_deferred, write_deferred
@@ -49,18 +48,17 @@ def assign_tile(
     sites: Prepared,
     certainty: Certainty | None = None,
     expected: CleanUp | None = None,
-) -> IntArray:
+) -> None:
     """Give every pixel of one tile its nearest site, and say how sure that is.
 
     With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept for them.
-    Returns the pixels of each of VOID_REASONS.
     """
     ranked = certainty is not None and certainty.gain is not None
 
     def find(part: Tile, block: NDArray[Any]) -> Assignment:
         return assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
 
-    return _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
+    _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
 
 
 def assign_tile_approximately(
@@ -72,8 +70,8 @@ def assign_tile_approximately(
     index: Any,
     certainty: Certainty | None = None,
     expected: CleanUp | None = None,
-) -> tuple[IntArray, tuple[int, int]]:
-    """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and its pixels too."""
+) -> tuple[int, int]:
+    """Do as `assign_tile`, by a neighbour graph; return the right labels of a sample and its pixels."""
     counts = []
 
     def find(part: Tile, block: NDArray[Any]) -> Assignment:
@@ -82,8 +80,8 @@ def assign_tile_approximately(
         counts.append(count_right(block, found.labels, sites, info.invalid, SAMPLE, seed))
         return found
 
-    void = _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
-    return void, (sum(right for right, _ in counts), sum(compared for _, compared in counts))
+    _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
+    return sum(right for right, _ in counts), sum(compared for _, compared in counts)
 
 
 def compare_tile(tile: Tile, *, info: CubeInfo, result: Location, sites: Prepared) -> tuple[int, int]:
@@ -97,11 +95,8 @@ def compare_tile(tile: Tile, *, info: CubeInfo, result: Location, sites: Prepare
     return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
 
 
-def _assign(tile: Tile, find: Callable[[Tile, NDArray[Any]], Assignment], outputs: Outputs) -> IntArray:
-    """Assign a tile block by block, so that one block is held at a time, and write its maps whole.
-
-    Returns the pixels of each of VOID_REASONS.
-    """
+def _assign(tile: Tile, find: Callable[[Tile, NDArray[Any]], Assignment], outputs: Outputs) -> None:
+    """Assign a tile block by block, so that one block is held at a time, and write its maps whole."""
     info, certainty = outputs.info, outputs.certainty
     maps: dict[str, NDArray[Any]] = {}
     deferred = []
@@ -119,7 +114,6 @@ def _assign(tile: Tile, find: Callable[[Tile, NDArray[Any]], Assignment], output
     if outputs.expected is not None:
         write_deferred(outputs.result, tile, join_deferred(deferred, outputs.sites))
     write_maps(outputs.result, tile, **maps)
-    return np.bincount(maps["void_reason"].ravel(), minlength=len(VOID_REASONS))
 
 
 def _defer(

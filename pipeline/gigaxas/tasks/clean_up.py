@@ -7,6 +7,7 @@ from gigaxas.locations import Location
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import FillEdges, fill_edges, fill_tile, pixel_states
 from gigaxas.spatial.regions import RegionEdges, Regions, keep_regions, region_edges, tile_regions
+from gigaxas.spectra.void import VOID_REASONS
 from gigaxas.stores.result import read_map, write_maps
 from gigaxas.tiles import Plane, Tile
 
@@ -27,15 +28,23 @@ def keep_tile(tile: Tile, keep: BoolArray, *, result: Location, plane: Plane, cl
 
 def fill_tile_holes(
     tile: Tile, ring: FillEdges, *, result: Location, plane: Plane, clean_up: CleanUp, sites: int
-) -> tuple[IntArray, IntArray]:
-    """Write the final labels and the states of one tile; return the pixels of each state and each label."""
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Write the final labels and the states of one tile.
+
+    Returns the pixels of each state, of each label, and of each of VOID_REASONS.
+    """
     site = read_map(result, "site", tile.region)
     kept = read_map(result, "kept", tile.region)
     void = None if clean_up.fill_void else site == 0
     states = pixel_states(site, kept, void, tile.interior(clean_up.radius, plane))
     label = fill_tile(kept, ring, void)
     write_maps(result, tile, label=label, state=states)
-    return np.bincount(states.ravel(), minlength=5), np.bincount(label.ravel(), minlength=sites + 1)
+    reasons = read_map(result, "void_reason", tile.region)
+    return (
+        np.bincount(states.ravel(), minlength=5),
+        np.bincount(label.ravel(), minlength=sites + 1),
+        np.bincount(reasons.ravel(), minlength=len(VOID_REASONS)),
+    )
 
 
 def _regions(tile: Tile, result: Location, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:

@@ -207,7 +207,7 @@ def _result(run: Resolved) -> Product:
         *([Stage("compare", plan.tiles, _cube_bytes(run))] if run.config.quantise else []),
         Stage("regions", spatial, labels),
         Stage("clean-up", spatial, labels, labels),
-        Stage("fill", spatial, 2 * labels, labels + pixels),
+        Stage("fill", spatial, 2 * labels + pixels, labels + pixels),
         Stage("clusters", spatial, labels + again),
     ]
     fingerprint = result_fingerprint(run) if run.stored_sites else None

@@ -38,9 +38,9 @@ def make_result(run: Resolved, runner: Runner) -> None:
         return
     store, count = partial_of(final), len(spectra)
     create_result(store, plan.plane, plan.tile, info.pixel_um, count, result_basis(run), run.config.maps)
-    shares, void = _assign(run, store, runner)
+    shares = _assign(run, store, runner)
+    states, pixels, void = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     check_signal(void, run)
-    states, pixels = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
     parts = runner.over("clusters", cluster_tasks.sum_tile, plan.spatial, **settings)
     sums = merge_sums((part for row in parts for part in row), count)
@@ -68,11 +68,8 @@ def named_void(void: IntArray) -> dict[str, int]:
     return {name: count for name, count in names if count}
 
 
-def _assign(run: Resolved, store: Location, runner: Runner) -> tuple[dict[str, tuple[int, int]], IntArray]:
-    """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt.
-
-    And the pixels of each of VOID_REASONS.
-    """
+def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[int, int]]:
+    """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt."""
     config, info, grid, spectra = run.config, run.info, run.plan.grid, run.sites.table.spectra
     sites, shares = prepare(spectra), {}
     settings: dict[str, Any] = {"info": info, "result": store, "sites": sites}
@@ -82,16 +79,16 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> tuple[dict[str, t
     }
     if config.engine == "approximate":
         index = build_index(sites)
-        found = runner.over(
-            "assign", assign_tasks.assign_tile_approximately, grid, **settings, index=index, **more
+        shares["right"] = _added(
+            runner.over(
+                "assign", assign_tasks.assign_tile_approximately, grid, **settings, index=index, **more
+            )
         )
-        counts = [[void for void, _ in row] for row in found]
-        shares["right"] = _added([[pair for _, pair in row] for row in found])
     else:
-        counts = runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
+        runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
     if info.step > 1:
         shares["changed"] = _added(runner.over("compare", assign_tasks.compare_tile, grid, **settings))
-    return shares, np.sum([part for row in counts for part in row], axis=0)
+    return shares
 
 
 def _make_room(run: Resolved, store: Location) -> CleanUp | None:
@@ -111,11 +108,11 @@ def _added(counts: list[list[tuple[int, int]]]) -> tuple[int, int]:
 
 def clean_up_and_fill(
     plan: Plan, clean_up: CleanUp, store: Location, count: int, runner: Runner
-) -> tuple[IntArray, IntArray]:
-    """Clean the map up and fill it (METHOD 5 and 6); return the pixels of each state, and of each label.
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Clean the map up and fill it (METHOD 5 and 6).
 
-    Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass. Labels
-    run from 0 to `count`.
+    Each of the two is a pass over tiles, a merge of what meets at their borders, and a second pass. Returns
+    the pixels of each state, of each label from 0 to `count`, and of each of VOID_REASONS.
     """
     settings = {"result": store, "plane": plan.plane, "clean_up": clean_up}
     edges = runner.over("regions", clean_up_tasks.find_tile_regions, plan.spatial, **settings)
@@ -125,5 +122,5 @@ def clean_up_and_fill(
     counts = runner.over(
         "fill", clean_up_tasks.fill_tile_holes, plan.spatial, merged, **settings, sites=count
     )
-    states, labels = zip(*(pair for row in counts for pair in row), strict=True)
-    return np.sum(states, axis=0), np.sum(labels, axis=0)
+    states, labels, void = zip(*(found for row in counts for found in row), strict=True)
+    return np.sum(states, axis=0), np.sum(labels, axis=0), np.sum(void, axis=0)
