@@ -70,5 +70,7 @@ def test_the_noise_of_a_pixel_is_that_of_the_noise_model():
 
 @pytest.mark.parametrize("read", [0.02, (0.01, 0.02, 0.03)])
 def test_noise_that_the_signal_tells_is_the_same_for_pixels_of_any_thickness(read):
-    found = SignalNoise(np.array(read), gain=0.01).edge_sigma(np.array([[0.2, 0.3]]), np.array([[1.0], [1.1]]))
+    found = SignalNoise(np.array(read), gain=0.01).edge_sigma(
+        np.array([[0.2, 0.3]]), np.array([[1.0], [1.1]])
+    )
     np.testing.assert_allclose(found, np.full((2, 2), np.sqrt(np.mean(np.square(read)) + 0.01)))

@@ -13,6 +13,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PositiveFloat,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -266,8 +267,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_stack(self) -> "Ingest":
-        known = type(self).model_fields
-        of_stack = {key for key in STACK_KEYS if getattr(self, key) != known[key].default}
+        of_stack = STACK_KEYS & self.model_fields_set
         if self.fields and of_stack:
             raise ValueError(
                 f"{', '.join(sorted(of_stack))} go with `stack`; give the keys of `fields` inside it"
@@ -286,6 +286,12 @@ class Ingest(Section):
             raise ValueError("`axes`: frames are added up for `quantity: counts` and `intensity` only")
         _check_exposures(self.exposures, self.i0)
         return self
+
+    @model_serializer(mode="wrap")
+    def _of_its_kind(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # read back, keys of a stack that were left out must not stand beside `fields`
+        foreign = STACK_KEYS if self.fields else frozenset()
+        return {key: value for key, value in written(self).items() if key not in foreign}
 
     @property
     def is_normalised(self) -> bool:
@@ -388,17 +394,10 @@ class NoiseSection(Section):
         self.camera()
         return self
 
-    @model_serializer
-    def _of_its_kind(self) -> dict[str, Any]:
-        # read back, keys that were left out must not choose another model
-        keys = [key for key, kind in NOISE_KEYS.items() if kind == self.kind]
-        values = {key: getattr(self, key) for key in keys}
-        frames = {} if self.frames is None else {"a", "b"}
-        measured = {"mu_low", "mu_high"} if self.working_point == "cube" else set()
-        kept = {key: value for key, value in values.items() if key not in {*frames, *measured}}
-        return ({} if self.kind is None else {"model": self.kind, **kept}) | (
-            {"note": self.note} if self.note else {}
-        )
+    @model_serializer(mode="wrap")
+    def _as_given(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # read back, keys that were left out must neither choose another model nor pass for given numbers
+        return {key: value for key, value in written(self).items() if key in self.model_fields_set}
 
     @property
     def kind(self) -> NoiseKind | None:

@@ -66,7 +66,7 @@ class SignalNoise:
         return np.asarray(np.sqrt(self.variance(spectra)))
 
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
-        """Return the sigma (...) of a sample of 1, over all energies; it is the same at any low and step (...)."""
+        """Return the sigma (...) of a sample of 1, over all energies; the same at any low and step."""
         sigma = np.sqrt(np.mean(self.variance(np.ones(1))))
         return np.full(np.broadcast_shapes(np.shape(low), np.shape(step)), sigma)
 
