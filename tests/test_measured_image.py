@@ -142,8 +142,8 @@ def tilted():
     y, x = np.mgrid[:96, :96]
     shift = 1.6 * (x / 96 - 0.5)
     label = (y // 16 + x // 16) % 2
-    energy = np.linspace(7009.2, 7321.2, 90)
-    image = np.empty((90, 96, 96))
+    energy = np.linspace(7009.2, 7321.2, 178)
+    image = np.empty((178, 96, 96))
     for number, (position, white) in enumerate(((7122, 0.8), (7126, 0.3))):
         image[:, label == number] = scenes.edge(energy[:, None] + shift[label == number], position, white)
     return energy, image + np.random.default_rng(0).normal(0, 0.02, image.shape), label
@@ -155,7 +155,7 @@ def test_a_shift_of_energy_over_the_image_is_taken_out(tmp_path):
     section = {"energies": str(tmp_path / "e.txt"), "energy_shift": {"degree": 1}}
     said, result = told(tmp_path, image.astype("f4"), ingest=section)
     shift = next(line for line in said if line.startswith("energy     shift up to"))
-    assert float(shift.split("up to ")[1].split()[0]) == pytest.approx(0.8, abs=0.1)
+    assert float(shift.split("up to ")[1].split()[0]) == pytest.approx(0.8, abs=0.05)
     assert result.sizes["cluster"] == 2
     inner = np.abs(np.mgrid[:96, :96] % 16 - 7.5).max(axis=0) < 5
     first = result.label.values[inner & (label == 0)]

@@ -16,10 +16,13 @@ from gigaxas.stores.cube import CubeInfo, read_tile
 from gigaxas.stores.io.chunks import open_array
 from gigaxas.stores.io.folders import exists
 from gigaxas.tasks.pixels import ScreenedCube, signal
-from gigaxas.tasks.registration import BLOCK_SIDE, block_starts
 from gigaxas.tiles import Tile
 from gigaxas.workflow.edge import edge_of, method_of, ranges_of
 
+BLOCK_SIDE = 8
+"""Side of a block of pixels whose edge is measured: small, so that it holds one phase."""
+BLOCKS = 12
+"""Blocks of pixels along each side of the image."""
 LARGE_ERROR_EV = 0.05
 """Standard error of the shift of energy that the user is told of."""
 CLEAR_STEP = 0.3
@@ -90,10 +93,10 @@ def _fit(config: Config, info: CubeInfo, degree: Literal[1, 2]) -> ShiftMap:
 def _blocks(info: CubeInfo) -> Blocks:
     """Return blocks of pixels spread over the image, those without enough usable pixels left out."""
     spectra, positions = [], []
-    for y in block_starts(info.plane[0]):
+    for y in _starts(info.plane[0]):
         rows = Tile(0, 0, int(y), int(min(y + BLOCK_SIDE, info.plane[0])), 0, info.plane[1])
         strip = signal(read_tile(info, rows), info)
-        for x in block_starts(info.plane[1]):
+        for x in _starts(info.plane[1]):
             block = strip[:, :, x : x + BLOCK_SIDE]
             good = np.isfinite(block).all(axis=0)
             if good.mean() >= LEAST_FULL:
@@ -102,3 +105,9 @@ def _blocks(info: CubeInfo) -> Blocks:
     if not spectra:
         raise InputError("energy_shift: no block of pixels is whole; leave it out, or look at the cube")
     return Blocks(np.array(spectra), np.array(positions))
+
+
+def _starts(size: int) -> list[int]:
+    """Return where the blocks start along one side of the image."""
+    starts = np.linspace(0, max(size - BLOCK_SIDE, 0), BLOCKS).round().astype(int)
+    return [int(start) for start in np.unique(starts)]
