@@ -5,6 +5,7 @@ import pytest
 from gigaxas.evaluation import VerifyScene
 from gigaxas.nearest import assign_block, prepare
 from gigaxas.nearest.certainty import certainty_maps, prepare_certainty
+from gigaxas.spectra.signal_noise import SignalNoise
 from needle_fields import PAPER, library, windows
 
 
@@ -45,6 +46,18 @@ def test_chi_square_is_near_one_and_the_weighted_fit_s(close):
         design = np.stack([site, np.ones_like(site)], axis=1) * root[:, None]
         _, rest, _, _ = np.linalg.lstsq(design, image[:, y, x] * root, rcond=None)
         assert maps["chi_square"][y, x] == pytest.approx(rest[0] / (len(site) - 2), rel=1e-5)
+
+
+def test_the_noise_of_counts_is_that_of_the_pixel_s_own_signal():
+    site = 20 + 200 * library()[3]
+    thickness = np.where(np.arange(60) < 30, 0.25, 4.0)
+    counts = np.random.default_rng(1).poisson(thickness * site[:, None, None] * np.ones((1, 60, 1)))
+    image = counts.astype(np.float32)
+    noise = SignalNoise(np.array(0.0), gain=1.0)
+    found = assign_block(image, prepare(site[None]))
+    chi = certainty_maps(image, found, prepare_certainty(site[None], noise, ["chi_square"]))["chi_square"]
+    assert chi[:, :30].mean() == pytest.approx(1.0, abs=0.03)
+    assert chi[:, 30:].mean() == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_foreign_pixel_has_a_large_chi_square(close):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,9 +16,20 @@ from gigaxas.spectra import standardise
 from gigaxas.spectra.noise import Noise
 
 MAPS = {
-    "chi_square": "chi-square of a pixel against its site per degree of freedom, by the camera model; near 1",
+    "chi_square": "chi-square of a pixel against its site per degree of freedom, by the noise; near 1",
     "runner_up": "probability that the pixel belongs to the next best site, by the noise of both",
 }
+
+
+class SitesInNoise(NamedTuple):
+    """Sites with their noise, as the kernel takes them; see Certainty."""
+
+    spectra: FloatArray
+    """(m, E) spectra in the cube's unit."""
+    weight: FloatArray
+    """(m, E) 1 / sigma^2 of a typical pixel."""
+    levels: FloatArray
+    """(4, E), or (4, 0) where these weights hold for every pixel."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Certainty:
     """(m, E) normalised absorbance, for `chi_square`."""
     weight: FloatArray | None
     """(m, E) 1 / sigma^2 at the working point, for `chi_square`."""
+    levels: FloatArray
+    """(4, E) read^2, gain, flat^2 and origin of noise that a pixel's own signal tells; else (4, 0)."""
     gain: FloatArray | None
     """(m, m) log odds of the nearest over the runner-up per difference of correlation, for `runner_up`."""
 
@@ -41,6 +54,7 @@ def prepare_certainty(spectra: FloatArray, noise: Noise, maps: Sequence[str]) ->
     return Certainty(
         np.ascontiguousarray(spectra, dtype=np.float64) if wanted else None,
         1.0 / noise.sigma(spectra) ** 2 if wanted else None,
+        noise.levels(spectra.shape[1]),
         _gain(spectra, noise) if "runner_up" in maps else None,
     )
 
@@ -61,7 +75,8 @@ def certainty_maps(
     if certainty.spectra is not None and certainty.weight is not None:
         pixels = np.ascontiguousarray(block.reshape(block.shape[0], -1))
         out = np.full(pixels.shape[1], np.nan, np.float32)
-        _chi_square(pixels, found.labels.ravel(), scale, offset, certainty.spectra, certainty.weight, out)
+        sites = SitesInNoise(certainty.spectra, certainty.weight, certainty.levels)
+        _chi_square(pixels, found.labels.ravel(), scale, offset, sites, out)
         maps["chi_square"] = out.reshape(block.shape[1:])
     if certainty.gain is not None:
         maps["runner_up"] = _runner_up(found, certainty.gain)
@@ -95,26 +110,50 @@ def _chi_square(
     labels: LabelArray,
     scale: float,
     offset: float,
-    spectra: FloatArray,
-    weight: FloatArray,
+    sites: SitesInNoise,
     out: NDArray[np.float32],
 ) -> None:
     """Fill out (n,) with the weighted squares that the best gain and offset leave, over E - 2."""
     energies = pixels.shape[0]
+    pixel, weight = np.empty(energies), np.empty(energies)
     for p in range(pixels.shape[1]):
         if labels[p] == 0:
             continue
-        site, w = spectra[labels[p] - 1], weight[labels[p] - 1]
-        total, x_sum, s_sum = 0.0, 0.0, 0.0
+        site = sites.spectra[labels[p] - 1]
+        weight[:] = sites.weight[labels[p] - 1]
         for e in range(energies):
-            total += w[e]
-            x_sum += w[e] * (pixels[e, p] * scale + offset)
-            s_sum += w[e] * site[e]
-        x_mean, s_mean = x_sum / total, s_sum / total
-        xx, xs, ss = 0.0, 0.0, 0.0
-        for e in range(energies):
-            x, s = pixels[e, p] * scale + offset - x_mean, site[e] - s_mean
-            xx += w[e] * x * x
-            xs += w[e] * x * s
-            ss += w[e] * s * s
-        out[p] = (xx - xs * xs / ss) / max(energies - 2, 1)
+            pixel[e] = pixels[e, p] * scale + offset
+        chi_square, gain, level = _fit(pixel, site, weight)
+        if sites.levels.shape[1]:
+            _weigh(gain, level, site, sites.levels, weight)
+            chi_square, _, _ = _fit(pixel, site, weight)
+        out[p] = chi_square / max(energies - 2, 1)
+
+
+@njit(nogil=True, cache=True)
+def _fit(pixel: FloatArray, site: FloatArray, weight: FloatArray) -> tuple[float, float, float]:
+    """Return the weighted squares that the best gain and offset of a site leave, and these two."""
+    total, x_sum, s_sum = 0.0, 0.0, 0.0
+    for e in range(pixel.size):
+        total += weight[e]
+        x_sum += weight[e] * pixel[e]
+        s_sum += weight[e] * site[e]
+    x_mean, s_mean = x_sum / total, s_sum / total
+    xx, xs, ss = 0.0, 0.0, 0.0
+    for e in range(pixel.size):
+        x, s = pixel[e] - x_mean, site[e] - s_mean
+        xx += weight[e] * x * x
+        xs += weight[e] * x * s
+        ss += weight[e] * s * s
+    gain = xs / ss
+    return xx - xs * xs / ss, gain, x_mean - gain * s_mean
+
+
+@njit(nogil=True, cache=True)
+def _weigh(gain: float, level: float, site: FloatArray, levels: FloatArray, weight: FloatArray) -> None:
+    """Fill weight (E,) with 1 / variance at the pixel's own signal, its site times gain plus level."""
+    for e in range(site.size):
+        above = max(gain * site[e] + level - levels[3, e], 0.0)
+        variance = levels[0, e] + levels[1, e] * above + levels[2, e] * above * above
+        if variance > 0.0:
+            weight[e] = 1.0 / variance

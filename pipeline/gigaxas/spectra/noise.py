@@ -53,6 +53,10 @@ class Noise(Protocol):
         """Return the same for pixels of this absorbance before the edge and this edge step; no error."""
         ...
 
+    def levels(self, energies: int) -> FloatArray:
+        """Return (4, E) read^2, gain, flat^2, origin, where the signal alone tells the noise, else (4, 0)."""
+        ...
+
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
         """Return the sigma (...) of a sample of 1, as after the edge, at this low and step (...)."""
         ...
@@ -215,6 +219,10 @@ class NoiseModel:
         fewest = max(FEWEST_COUNTS * self.lowest_count, FEWEST_OF_BEAM * self.c_ref)
         counts = np.maximum(self.c_ref * np.exp(-absorbance), fewest)
         return np.asarray(np.sqrt(absorbance_variance(self.c_ref, counts, self.a, self.b)) / step)
+
+    def levels(self, energies: int) -> FloatArray:
+        """Return (4, 0): the noise of normalised absorbance is that of the working point."""
+        return np.empty((4, 0))
 
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
         """Return the sigma (...) of a sample of 1, which stands for an absorbance of low + step (...)."""

@@ -65,6 +65,11 @@ class SignalNoise:
         """Return the sigma of samples; the signal alone tells it, whatever `low` and `step` are."""
         return np.asarray(np.sqrt(self.variance(spectra)))
 
+    def levels(self, energies: int) -> FloatArray:
+        """Return (4, E) read^2, gain, flat^2 and origin at each of so many energies."""
+        numbers = np.square(self.read), self.gain, self.flat**2, self.origin
+        return np.stack([np.broadcast_to(np.asarray(number, np.float64), energies) for number in numbers])
+
     def edge_sigma(self, low: FloatArray, step: FloatArray) -> FloatArray:
         """Return the sigma (...) of a sample of 1, over all energies; the same at any low and step."""
         sigma = np.sqrt(np.mean(self.variance(np.ones(1))))
