@@ -23,6 +23,21 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def _mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """Return a mapping; a key that is given twice is an error, not the last of both."""
+    found: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in found:
+            problem = f"{key} is given twice; keep one of them"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+        found[key] = loader.construct_object(value_node, deep=True)
+    return found
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
 def read_yaml(path: Path) -> dict[Any, Any]:
     """Read a YAML file that is one mapping; `${NAME}` and `${NAME:-default}` stand for environment variables.
 

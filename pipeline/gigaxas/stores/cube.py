@@ -1,6 +1,8 @@
 """The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
 
 import hashlib
+import struct
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +81,8 @@ class CubeInfo:
     """Whether a missing chunk holds no signal; otherwise it is an error."""
     quantity: Quantity | None = None
     """What `mu` says that it holds: normalised, absorbance or intensity."""
+    fill: float | None = None
+    """The floating-point sample that stands for none, besides those that are not finite."""
     tells_void: bool = False
     """Whether it has a map of why pixels are void."""
     step: int = 1
@@ -182,8 +186,11 @@ def write_samples(path: Location, tile: Tile, samples: NDArray[Any]) -> None:
 
 
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
-    """Read the raw samples (E, h, w) of one tile."""
-    return read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
+    """Read the samples (E, h, w) of one tile; floating-point ones that stand for none become NaN."""
+    samples = read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
+    return (
+        samples if info.fill is None else np.where(samples == info.fill, np.nan, samples).astype(info.dtype)
+    )
 
 
 def read_lossless(info: CubeInfo, tile: Tile) -> tuple[NDArray[np.uint16], list[int]]:
@@ -230,6 +237,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         scale=float(attributes.get("scale_factor", 1.0)),
         offset=float(attributes.get("add_offset", 0.0)),
         invalid=int(invalid) if invalid is not None and array.dtype.kind == "u" else None,
+        fill=_fill(invalid, array.dtype),
         pixel_um=pixel_um,
         maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
         fingerprint=root.get("fingerprint"),
@@ -239,6 +247,17 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
         step=int(attributes.get(QUANTISED, 1)),
         unit=str(open_array(path, "energy").attrs.get("units", "eV")),
     )
+
+
+def _fill(marked: Any, dtype: np.dtype[Any]) -> float | None:
+    """Return the finite value that marks floating-point samples that are none, as CF writes it.
+
+    xarray writes it as eight bytes in base 64.
+    """
+    if marked is None or dtype.kind != "f":
+        return None
+    value = struct.unpack("<d", b64decode(marked))[0] if isinstance(marked, str) else float(marked)
+    return float(dtype.type(value)) if np.isfinite(value) else None
 
 
 def check_chunks(info: CubeInfo) -> None:

@@ -28,6 +28,8 @@ TOO_NEAR, TOO_FAR = 0.02, 20.0
 """Distances of neighbouring fields, in sizes of a field, between which positions are taken for um."""
 PIXEL_UM = 0.46
 """Size of a pixel that nothing tells."""
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+"""A line that is one number with a decimal comma, or two whole ones."""
 MOST_NAMED = 5
 """Names that one message lists."""
 
@@ -210,7 +212,31 @@ def first_column(path: Path, name: str) -> FloatArray:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: {path} cannot be read ({error})") from None
+    _refuse_unclear(lines, name)
     return np.array(list(_numbers(lines, name)), dtype=np.float64)
+
+
+def _refuse_unclear(lines: list[str], name: str) -> None:
+    """Raise InputError where the first number of a line may be a part of one, or counts the lines."""
+    for i, line in enumerate(lines):
+        if DECIMAL_COMMA.fullmatch(line.strip()):
+            raise InputError(
+                f"{name}: line {i + 1} is {line.strip()!r}: a comma may part two columns, or be a decimal "
+                "mark; write decimals with a point"
+            )
+    rows = [re.split(r"[\s,;]+", line.strip()) for line in lines if line.strip()[:1].isdigit()]
+    if len(rows) < 2 or min(map(len, rows)) < 2 or not all(row[0].isdigit() for row in rows):
+        return
+    count = np.array([int(row[0]) for row in rows])
+    try:
+        second = np.array([float(row[1]) for row in rows])
+    except ValueError:
+        return
+    if np.all(np.diff(count) == 1) and np.all(np.diff(second) > 0) and np.all(second > count):
+        raise InputError(
+            f"{name}: the first column counts the lines ({count[0]}, {count[1]}, ...) and the second rises "
+            f"from {second[0]:g}; expected the energies first; remove the column before them"
+        )
 
 
 def _numbers(lines: list[str], name: str) -> Iterator[float]:

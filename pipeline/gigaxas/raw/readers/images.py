@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gigaxas.errors import InputError, RunError
+from gigaxas.raw.readers.absent import check_whole
 from gigaxas.raw.readers.files import FileSet, split_source
 from gigaxas.raw.readers.stxm import read_letter_mask, read_text_image
 from gigaxas.tiles import Plane, Region
@@ -147,6 +148,7 @@ def _layout(path: Path, inner: str, file_format: FileFormat, axes: str, single: 
     except _DAMAGED as error:
         reason = f"({_first_words(error)}){_datasets(path, file_format)}"
         raise InputError(f"{path}: cannot be read as {file_format} {reason}") from None
+    check_whole(path, array)
     dtype = np.dtype(array.dtype)
     if dtype.kind not in "uifb":
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
