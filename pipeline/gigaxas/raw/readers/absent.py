@@ -37,7 +37,7 @@ def _missing(path: Path, array: Any) -> Iterator[str]:
             yield f"all of {array.name}"
         elif array.chunks and array.id.get_num_chunks() < _chunk_count(array.shape, array.chunks):
             yield from _missing_chunks(array)
-    elif isinstance(array, zarr.Array) and array.nchunks_initialized < array.nchunks:
+    elif isinstance(array, zarr.Array) and path.is_dir() and array.nchunks_initialized < array.nchunks:
         yield from _missing_files(path, array)
 
 

@@ -218,13 +218,14 @@ def first_column(path: Path, name: str) -> FloatArray:
 
 def _refuse_unclear(lines: list[str], name: str) -> None:
     """Raise InputError where the first number of a line may be a part of one, or counts the lines."""
-    for i, line in enumerate(lines):
-        if DECIMAL_COMMA.fullmatch(line.strip()):
-            raise InputError(
-                f"{name}: line {i + 1} is {line.strip()!r}: a comma may part two columns, or be a decimal "
-                "mark; write decimals with a point"
-            )
-    rows = [re.split(r"[\s,;]+", line.strip()) for line in lines if line.strip()[:1].isdigit()]
+    numbers = [line.strip() for line in lines if line.strip()[:1].isdigit()]
+    named = any("," in line for line in lines if not line.strip()[:1].isdigit())
+    if numbers and not named and all(DECIMAL_COMMA.fullmatch(line) for line in numbers):
+        raise InputError(
+            f"{name}: found {numbers[0]!r}: a comma may part two columns, or be a decimal mark; write "
+            "decimals with a point"
+        )
+    rows = [re.split(r"[\s,;]+", line) for line in numbers]
     if len(rows) < 2 or min(map(len, rows)) < 2 or not all(row[0].isdigit() for row in rows):
         return
     count = np.array([int(row[0]) for row in rows])
