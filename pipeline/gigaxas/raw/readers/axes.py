@@ -130,8 +130,7 @@ def check_positions(positions: Mapping[str, Position], extent_um: Position) -> N
 
 def _table(path: Path) -> dict[str, Position]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(_text(path).splitlines()))
     except OSError as error:
         raise InputError(f"ingest.fields.positions: {path} cannot be read ({error.strerror})") from None
     names = list(rows[0]) if rows else []
@@ -151,6 +150,15 @@ def _table(path: Path) -> dict[str, Position]:
             raise InputError(f"ingest.fields.positions: {path}: {row['field']} stands twice; expected once")
         found[row["field"]] = point
     return found
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, UTF-8 or, as spreadsheets of old write a micro sign, Latin-1."""
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _stage(source: str, axis: str, names: Sequence[str]) -> dict[str, float]:

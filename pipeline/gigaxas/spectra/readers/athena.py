@@ -17,7 +17,10 @@ from gigaxas.spectra.spectrum import Spectrum
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first two bytes of a gzipped file."""
-PERL_TOKEN = re.compile(r"'((?:[^'\\]|\\.)*)'|([\[\]{}])|([^\s,()'\[\]{}]+)")
+PERL_TOKEN = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([\[\]{}])|([^\s,()'"\[\]{}]+)""")
+"""A string in single or in double quotes, a bracket, or a bare word."""
+PERL_ESCAPE = re.compile(r"\\(?:x\{([0-9a-fA-F]{1,6})\}|(.))")
+"""A character by its number, as only strings in double quotes have it, or one that stands for itself."""
 NOT_ABSORBANCE = ("is_chi", "is_rsp", "is_qsp", "is_bkg", "is_diff", "is_pixel")
 """Flags of records that hold something else than mu against energy."""
 
@@ -71,7 +74,7 @@ def _perl_items(text: str) -> list[str]:
     items: list[str] = []
     depth = 0
     for token in PERL_TOKEN.finditer(text):
-        quoted, bracket, bare = token.groups()
+        single, double, bracket, bare = token.groups()
         if bracket and bracket in "[{":
             depth += 1
         elif bracket:
@@ -79,8 +82,15 @@ def _perl_items(text: str) -> list[str]:
             if depth == 0:
                 items.append("")
         elif depth == 0:
-            items.append(re.sub(r"\\(.)", r"\1", quoted) if bare is None else bare)
+            items.append(_unquoted(single, double) if bare is None else bare)
     return items
+
+
+def _unquoted(single: str | None, double: str | None) -> str:
+    """Return what a Perl string in one of the two kinds of quotes stands for."""
+    if double is None:
+        return re.sub(r"\\(.)", r"\1", single or "")
+    return PERL_ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], double)
 
 
 def _json_records(text: str, path: Path) -> Iterator[ProjectRecord]:
@@ -106,7 +116,7 @@ def _spectrum(record: ProjectRecord, path: Path, number: int) -> Spectrum | Inpu
     if kind is not None:
         return InputError(f"{where} is marked {kind}; expected an absorbance, mu against energy")
     energy, mu = _vector(record.get("x")), _vector(record.get("y"))
-    shift = _vector([args.get("bkg_eshift", 0.0)])
+    shift = _vector([args.get("bkg_eshift") or 0.0])
     if energy is None or mu is None or shift is None or energy.shape != mu.shape:
         return InputError(
             f"{where} does not hold as many numbers x as y; expected both, and a number bkg_eshift"

@@ -149,6 +149,24 @@ def read_columns(path: Path) -> list[Spectrum]:
     return [Spectrum(path.stem, values[:, 0] if energy is None else energy, mu_of(table, path))]
 
 
+def read_multicolumn(path: Path) -> list[Spectrum]:
+    """Read several spectra that Athena has exported to one file: energy in eV, then a column a spectrum.
+
+    The names are those of its lines `Column.2: name`. Raises InputError where a column has none.
+    """
+    header, body = split_header(read_text(path))
+    values = numbers(body, path)
+    named = (re.fullmatch(r"Column\.(\d+):\s*(.+)", line) for line in header)
+    names = {int(found[1]): found[2].strip() for found in named if found}
+    missing = sorted(set(range(1, values.shape[1] + 1)) - set(names))
+    if missing or not names[1].lower().startswith("energy"):
+        raise InputError(
+            f"{path}: {values.shape[1]} columns, of which {len(names)} are named; expected the energy first "
+            "and a line `Column.2: name` for every spectrum"
+        )
+    return [Spectrum(names[i + 1], values[:, 0], values[:, i]) for i in range(1, values.shape[1])]
+
+
 def labels_for(header: Sequence[str], columns: int) -> list[str]:
     """Return the last comment line's words where they name that many columns, mu or counts among them."""
     known = {*MU_NAMES, *I0_NAMES}

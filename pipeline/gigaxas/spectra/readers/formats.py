@@ -1,5 +1,6 @@
 """Which reader reads which file: one table, asked from the most telling sign to the least."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ import numpy as np
 from gigaxas.errors import InputError
 from gigaxas.spectra.readers.araucaria import read_hdf5
 from gigaxas.spectra.readers.athena import GZIP_MAGIC, read_athena
-from gigaxas.spectra.readers.columns import ENERGY_NAMES, read_columns, read_csv
+from gigaxas.spectra.readers.columns import ENERGY_NAMES, read_columns, read_csv, read_multicolumn
 from gigaxas.spectra.readers.kek import read_kek
 from gigaxas.spectra.readers.lucia import read_lucia
 from gigaxas.spectra.readers.stepscan import read_stepscan
@@ -67,6 +68,11 @@ FORMATS = (
     ),
     Format("EPICS step scan", lambda head, _: b"epics stepscan file" in head[:200].lower(), read_stepscan),
     Format(
+        "Athena's columns",
+        lambda head, suffix: b"output_filetype: multicolumn" in head,
+        read_multicolumn,
+    ),
+    Format(
         "XDI",
         lambda head, suffix: bool(re.match(rb"#\s*XDI/", head, re.I)) or suffix in (".xdi", ".xd"),
         read_xdi,
@@ -115,8 +121,7 @@ def spectrum_files(path: Path) -> Iterator[tuple[str, Path, Format]]:
     taken for columns where nothing else is known of it. InputError: nothing there.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        for file in files:
+        for file in sorted(_files_below(path)):
             kind = format_of(file)
             if kind is not None:
                 yield file.relative_to(path).as_posix(), file, kind
@@ -124,6 +129,15 @@ def spectrum_files(path: Path) -> Iterator[tuple[str, Path, Format]]:
         yield path.name, path, format_of(path) or FORMATS[-1]
     else:
         raise InputError(f"{path}: not there; expected a file or folder of reference spectra; check the path")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it, linked ones too, each folder once."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        folders[:] = [name for name in folders if os.path.realpath(Path(parent) / name) not in seen]
+        yield from (Path(parent) / name for name in files if (Path(parent) / name).is_file())
 
 
 def read_spectra(path: Path | str) -> list[Spectrum]:
