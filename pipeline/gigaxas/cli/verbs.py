@@ -1,5 +1,6 @@
 """The command `gigaxas`: verbs in the order of work, progress, and exit codes."""
 
+import logging
 import shlex
 import signal
 import sys
@@ -63,6 +64,8 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="start over instead of goin
 def main() -> None:
     """Run the command. Exit 0 done, 1 not finished, 2 bad input with every error told, 130 interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a read that fails leaves others of its chunks pending, which asyncio would tell of after the error
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         status = app(standalone_mode=False)
     except InputError as error:
