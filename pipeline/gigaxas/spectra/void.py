@@ -87,7 +87,8 @@ def edge_step(
     low, high = values[before].mean(axis=0), values[after].mean(axis=0)
     weight = after / after.sum() - before / before.sum()
     levels = np.where(before, low[:, None], high[:, None])
-    variance = noise.sigma_at(levels, 0.0, 1.0) ** 2 @ weight**2
+    # a product of matrices rounds by the number of pixels, and tiles must not decide
+    variance = np.sum(noise.sigma_at(levels, 0.0, 1.0) ** 2 * weight**2, axis=1)
     return high - low, np.sqrt(variance * _shared(weight, noise.energy))
 
 

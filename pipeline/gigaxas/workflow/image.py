@@ -97,8 +97,11 @@ def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, B
         return None, None
     edge, ranges = edge_of(config), ranges_of(config)
     high = ranges.post_edge if edge is None else rise(edge, ranges)
-    before, after = ((energy >= span[0]) & (energy <= span[1]) for span in (ranges.pre_edge, high))
-    return before, after
+    before, after, post = (
+        (energy >= low) & (energy <= top) for low, top in (ranges.pre_edge, high, ranges.post_edge)
+    )
+    # an axis may be too coarse for a white line of 4 eV
+    return before, after if after.any() else post
 
 
 def told_noise(found: ImageFound, given: bool) -> list[str]:

@@ -143,12 +143,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     edged = attempt(lambda: resolve_edge(config, energy, cube))
     if edged is None:
         raise InputError("\n".join(errors))
-    if (
-        source
-        and config.ingest
-        and edged.ingest
-        and config.ingest.is_normalised != edged.ingest.is_normalised
-    ):
+    if source and _normalises(config) != _normalises(edged):
         source = attempt(lambda: _checked_source(edged))
     references = attempt(lambda: read_references(edged, energy))
     known = attempt(lambda: resolve_noise(edged, cube, announce))
