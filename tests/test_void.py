@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from gigaxas.config.load import validated
 from gigaxas.simulate.noise import correlated_normal
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.spectra.void import TAIL, VOID_REASONS, VoidRule, void_reasons
+from gigaxas.workflow.image import edge_masks
 
+RANGES = {"modelled": True, "pre_edge": [690, 704], "post_edge": [726, 740]}
 E = 60
 BEFORE, AFTER = np.arange(E) < 15, np.arange(E) >= 40
 
@@ -48,3 +51,12 @@ def test_noise_is_drawn_with_the_correlations_asked_for():
     assert np.mean(found[:, :, 1:] * found[:, :, :-1]) == pytest.approx(0.4, abs=0.02)
     assert np.mean(found[:, 1:] * found[:, :-1]) == pytest.approx(0.1, abs=0.02)
     assert np.mean(found[1:] * found[:-1]) == pytest.approx(0.3, abs=0.02)
+
+
+def test_an_axis_too_coarse_for_a_white_line_still_tells_void():
+    energy = np.array([690.0, 695, 700, 705, 713, 720, 727, 733, 740])
+    found = edge_masks(
+        validated({"title": "t", "output": "o", "simulate": {}, "edge": "Fe L3", "references": RANGES}),
+        energy,
+    )
+    assert all(mask.any() for mask in found)

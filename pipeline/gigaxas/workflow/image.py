@@ -73,7 +73,7 @@ def look_at_image(config: Config, info: ScreenedCube) -> ImageFound | None:
     valid = spectra[void_reasons(spectra.T, None) == 0]
     if not valid.size and config.noise_kind == "camera":
         return None
-    before, after = _edge_masks(config, info.energy)
+    before, after = edge_masks(config, info.energy)
     quantity, guessed = _settle_quantity(config, info, look(valid, before, after))
     if guessed and before is None:
         _refuse_transmission(info, valid.mean(axis=0))
@@ -91,7 +91,7 @@ def look_at_image(config: Config, info: ScreenedCube) -> ImageFound | None:
     return ImageFound(quantity, guessed, noise, typical, share, measured, ruled, of, windows, sigma)
 
 
-def _edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
+def edge_masks(config: Config, energy: FloatArray) -> tuple[BoolArray | None, BoolArray | None]:
     """Return which energies (E,) lie before and which after the edge; None and None without an edge."""
     if config.references.pre_edge is None:
         return None, None
