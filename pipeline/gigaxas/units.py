@@ -1,0 +1,61 @@
+"""What the units that files name are worth, by the tables of pint."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from gigaxas.errors import InputError
+
+LEAST, MOST = 1e-6, 1e6
+"""What a unit that instruments use is worth at least and at most, in eV or um: MM is no megametre."""
+
+
+def ev_per(unit: str) -> float:
+    """Return the electronvolts in a unit of energy, however it is spelled. InputError: no such unit."""
+    return _known_worth(unit, "eV")
+
+
+def um_per(unit: str) -> float:
+    """Return the micrometres in a unit of length, however it is spelled. InputError: no such unit."""
+    return _known_worth(unit, "um")
+
+
+def is_wavenumber(unit: str) -> bool:
+    """Return whether a unit is that of a Raman shift, as 1/cm and cm-1 are."""
+    return _worth(unit, "1/cm") == 1.0
+
+
+def _known_worth(unit: str, wanted: str) -> float:
+    worth = _worth(unit, wanted)
+    if worth is None:
+        raise InputError(f"found the unit {unit!r}, which does not measure what {wanted} does")
+    return worth
+
+
+@lru_cache
+def _worth(unit: str, wanted: str) -> float | None:
+    """Return what a unit is worth as it is spelled, else in small letters; None where it is no such unit."""
+    text = re.sub(r"(?<=[a-z])\s*\^?-1$", "**-1", unit.strip())
+    text = re.sub(r"(?<=[a-zA-Z]) (?=[a-zA-Z])", "_", text)
+    small = re.sub("ev$", "eV", text.lower())
+    found = (_converted(spelling, wanted) for spelling in (text, small))
+    return next((worth for worth in found if worth is not None and LEAST <= worth <= MOST), None)
+
+
+def _converted(text: str, wanted: str) -> float | None:
+    import pint
+
+    table = _table()
+    try:
+        unit = table.parse_units(text)
+        is_of_print = any(name in table.get_group("Printer").members for name in unit._units)
+        return None if is_of_print else float((1.0 * unit).to(wanted).magnitude)
+    except (pint.PintError, ValueError, AttributeError, TypeError, SyntaxError, ArithmeticError):
+        return None
+
+
+@lru_cache
+def _table() -> Any:
+    import pint  # its tables take a while to read, and most runs meet no unit but eV
+
+    return pint.UnitRegistry()
