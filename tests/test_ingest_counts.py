@@ -13,11 +13,10 @@ from gigaxas.config.schema import Config, Ingest
 from gigaxas.errors import InputError
 from gigaxas.raw.absorbance import mean_of_frames
 from gigaxas.raw.readers.acquisition import describe_acquisition
-from gigaxas.raw.readers.axes import pixel_size
 from gigaxas.raw.readers.field import measure_open_beam, read_counts, read_dark
+from gigaxas.raw.readers.formats.stxm import read_letter_mask, read_scan_header
 from gigaxas.raw.readers.open_beam import read_mask
 from gigaxas.raw.readers.stack import describe_stack
-from gigaxas.raw.readers.stxm import read_letter_mask, read_scan_header
 from gigaxas.stores.cube import describe_cube, read_plane, read_tile
 from gigaxas.tiles import Tile
 from gigaxas.workflow.classify import ingest as run_ingest
@@ -143,7 +142,7 @@ def test_an_open_area_may_be_a_mask(files):
         ({"i0": 9.0, "mask": "small.npy"}, "has 5 x 8 pixels, the images 6 x 8"),
         ({"i0": 9.0, "mask": "gone.png"}, "ingest.mask: no file fits"),
         ({"i0": 9.0, "exposures": {"sample": [1.0, 2.0], "i0": 1.0}}, "sample: found 2 exposures, .* 16"),
-        ({"i0": 9.0, "exposures": {"sample": "gone.txt", "i0": 1.0}}, "gone.txt cannot be read"),
+        ({"i0": 9.0, "exposures": {"sample": "gone.txt", "i0": 1.0}}, "gone.txt: cannot be read"),
         ({"i0": "{field}.h5::open"}, "ingest.i0: found {field}"),
     ],
 )
@@ -206,8 +205,8 @@ def test_text_images_are_a_stack_with_energies_and_pixels_of_the_header(tmp_path
     np.testing.assert_allclose(source.energy, [700, 700.375, 701.5])
     assert source.pixel_um == pytest.approx(0.08)
     assert source.stack.shape == (3, *PLANE)
-    assert pixel_size(0.5, f"{tmp_path}/a.hdr") == 0.5
-    assert pixel_size(None, (700.0, 701.0)) == 0.46
+    alone = describe_stack(Ingest(stack=f"{tmp_path}/a{{index}}.xim", energies=(1.0e3, 1.1e3, 1.2e3)))
+    assert alone.pixel_um == 0.46
 
 
 @pytest.mark.parametrize(
@@ -233,7 +232,7 @@ def test_a_text_image_that_is_none_is_named_with_its_line(tmp_path, damage, said
         ("700.375", "about", "no Points in numbers"),
         ("StackAxis", "OtherAxis", "found 0 StackAxis"),
         ("5.40", "5.80", "steps of 0.08, 0.16 um; expected square pixels"),
-        ('Unit = "um"', 'Unit = "steps"', "PAxis has 8 points in steps"),
+        ('Unit = "um"', 'Unit = "steps"', "PAxis: found the unit 'steps'"),
     ],
 )
 def test_a_header_that_does_not_tell_is_refused(tmp_path, old, new, said):

@@ -1,6 +1,7 @@
 """What is wrong with a raw measurement is said before any work, all of it on one screen."""
 
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -10,7 +11,8 @@ from gigaxas.config.schema import Ingest
 from gigaxas.errors import InputError
 from gigaxas.raw.readers import images
 from gigaxas.raw.readers.acquisition import check_references, describe_acquisition
-from gigaxas.raw.readers.axes import read_energies
+from gigaxas.raw.readers.energies import read_energies
+from gigaxas.raw.readers.formats.hdf5 import HDF5
 from gigaxas.raw.readers.stack import describe_stack
 from raw_files import ENERGY, counts, field_mu, ingest, write_fields, write_positions
 
@@ -175,10 +177,6 @@ def no_number(raw):
     (raw / "positions.csv").write_text("field,y_um,x_um\nf1,0,0\nf2,left,0\nf3,0,1\n")
 
 
-def transposed(raw):
-    change(raw, "f1", "data/sample", np.ones((*PLANE, 61), np.uint16))
-
-
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -197,7 +195,6 @@ def transposed(raw):
         (millimetres, "are the positions in mm or pixels?"),
         (no_columns, "expected field, y_um, x_um"),
         (no_number, "f2 has no numbers"),
-        (transposed, "set ingest.axes"),
     ],
 )
 def test_each_fault_is_named(raw, damage, said):
@@ -228,7 +225,8 @@ def test_a_foil_of_another_shape_is_refused(raw):
 
 def test_the_full_size_of_the_paper_is_described_at_once(tmp_path, monkeypatch):
     """56 fields of 2304 x 4096 pixels and 178 energies, in files that say so and hold next to nothing."""
-    monkeypatch.setattr(images, "check_whole", lambda path, array: None)
+    whole = replace(HDF5, absent=lambda path, array: [])
+    monkeypatch.setattr(images, "format_of", lambda path, inner: whole)
     energy = np.linspace(7009.2, 7321.2, 178)
     stage = {}
     for number in range(56):
@@ -257,7 +255,7 @@ def test_the_full_size_of_the_paper_is_described_at_once(tmp_path, monkeypatch):
 )
 def test_energies_are_the_first_column_of_a_text_file(tmp_path, text, wanted):
     (tmp_path / "e.txt").write_text(text)
-    np.testing.assert_allclose(read_energies(str(tmp_path / "e.txt"), "eV"), wanted)
+    np.testing.assert_allclose(read_energies(str(tmp_path / "e.txt"), "eV")[0], wanted)
 
 
 def test_a_text_file_with_words_is_refused(tmp_path):

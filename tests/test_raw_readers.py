@@ -117,15 +117,20 @@ def broken_hdf5(path):
     (path / "a.h5").write_bytes((path / "a.h5").read_bytes()[:3000])
 
 
+def two_datasets(path):
+    with h5py.File(path / "a.h5", "w") as file:
+        file["a"], file["b"] = IMAGES, IMAGES
+
+
 @pytest.mark.parametrize(
     ("source", "write", "said"),
     [
         ("a.h5::entry/wrong", lambda path: hdf5()(path, IMAGES), "the images in it are entry/data"),
-        ("a.h5", lambda path: hdf5()(path, IMAGES), "name one as file.h5::path"),
-        ("a.gif", lambda path: (path / "a.gif").touch(), "expected TIFF, HDF5, Zarr, NumPy"),
-        ("a.tif", lambda path: (path / "a.tif").write_bytes(b"no TIFF at all"), "cannot be read as tiff"),
+        ("a.h5", two_datasets, "the images in it are a, b; name one as a.h5::array"),
+        ("a.gif", lambda path: (path / "a.gif").touch(), "expected TIFF, HDF5, Zarr, netCDF, NumPy"),
+        ("a.tif", lambda path: (path / "a.tif").write_bytes(b"no TIFF at all"), "no file of images"),
         ("a.tif", broken_tiff, "a.tif"),
-        ("a.h5::entry/data", broken_hdf5, "cannot be read as hdf5"),
+        ("a.h5::entry/data", broken_hdf5, "cannot be read as HDF5"),
         ("a.tif", lambda path: tiff()(path, IMAGES[None].repeat(2, 0)), "expected EYX"),
         (
             "a.tif",
@@ -153,7 +158,7 @@ def test_images_of_unequal_shape_are_refused(tmp_path):
 
 def test_axes_that_a_microscope_names_are_believed(tmp_path):
     tiff(imagej=True)(tmp_path, IMAGES)
-    with pytest.raises(InputError, match=r"axes CYX.*ingest.axes"):
+    with pytest.raises(InputError, match=r"holds EYX.*ingest.axes"):
         opened(tmp_path, "a.tif", "YXE")
 
 

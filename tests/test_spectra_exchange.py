@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.axes import read_positions
+from gigaxas.raw.readers.positions import read_positions
 from gigaxas.spectra import read_spectra
 
 ENERGY = np.linspace(7000, 7300, 40)

@@ -4,10 +4,15 @@ import re
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 
+HC = 1.239841984332003
+"""Planck's constant times the speed of light, eV um."""
 LEAST, MOST = 1e-6, 1e6
-"""What a unit that instruments use is worth at least and at most, in eV or um: MM is no megametre."""
+"""What a unit that instruments use is worth at least and at most, in eV, um or s: MM is no megametre."""
 
 
 def ev_per(unit: str) -> float:
@@ -15,9 +20,22 @@ def ev_per(unit: str) -> float:
     return _known_worth(unit, "eV")
 
 
+def energy_of(values: FloatArray, unit: str, wavelengths: bool = True) -> FloatArray:
+    """Return energies, or wavelengths, in eV. Raises InputError: a unit of neither."""
+    if wavelengths and (length := _worth(unit, "um")) is not None:
+        with np.errstate(divide="ignore"):
+            return np.asarray(HC / (values * length))
+    return values * ev_per(unit)
+
+
 def um_per(unit: str) -> float:
     """Return the micrometres in a unit of length, however it is spelled. InputError: no such unit."""
     return _known_worth(unit, "um")
+
+
+def seconds_per(unit: str) -> float:
+    """Return the seconds in a unit of time, however it is spelled. InputError: no such unit."""
+    return _known_worth(unit, "s")
 
 
 def is_wavenumber(unit: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -170,6 +171,12 @@ def _check_exposures(exposures: Exposures | None, i0: object) -> None:
         raise ValueError("`exposures`: the open beam is measured in the images themselves; remove them")
 
 
+Missing = Literal["error", "void"]
+"""Whether what a file should hold and does not is an error, or its pixels are void."""
+EnergyUnit = Literal["eV", "1/cm"]
+"""Unit of the energies: electronvolts, or the wavenumbers of a Raman shift."""
+
+
 class Fields(Section):
     """Raw fields of view: counts with and without the specimen, for every field and energy.
 
@@ -215,8 +222,8 @@ class Fields(Section):
         return self
 
 
-def _axes(axes: str) -> str:
-    if sorted(axes.replace("F", "", 1)) != sorted("EYX"):
+def _axes(axes: str | None) -> str | None:
+    if axes is not None and sorted(axes.replace("F", "", 1)) != sorted("EYX"):
         raise ValueError("expected E, Y and X, each once and in any order, and F for frames of one energy")
     return axes
 
@@ -247,13 +254,15 @@ class Ingest(Section):
     fields: Fields | None = None
     """Raw counts of fields of view."""
     energies: str | tuple[float, ...] | None = None
-    """The energies, or where they are; left out, they are in the names of the files."""
-    unit: Literal["eV", "1/cm"] = "eV"
-    """Unit of the energies."""
-    axes: Annotated[str, AfterValidator(_axes)] = "EYX"
-    """Order of the axes in the files; F stands for frames of one energy."""
+    """The energies, or where they are; left out, they are in the names of the files, or in the files."""
+    unit: EnergyUnit | None = None
+    """Unit of the energies; left out, what the files say, or eV."""
+    axes: Annotated[str | None, AfterValidator(_axes)] = None
+    """Order of the axes in the files; F stands for frames of one energy; left out, what they say."""
     pixel_um: Annotated[float, Field(gt=0)] | None = None
-    """Size of a pixel; left out, that of the scan's header, or 0.46."""
+    """Size of a pixel; left out, what the files say, or 0.46."""
+    missing: Missing = "error"
+    """Whether images that a file should hold and does not are an error, or their pixels are void."""
     chunk: Annotated[int, Field(ge=8)] = 256
     """Side of a chunk of the cube, in pixels."""
 
@@ -282,7 +291,7 @@ class Ingest(Section):
             )
         if self.quantity == "normalised" and self.normalise != "none":
             raise ValueError("`normalise`: the stack is normalised already; remove it, or correct `quantity`")
-        if self.stack and "F" in self.axes and self.quantity not in ("counts", "intensity"):
+        if self.stack and "F" in (self.axes or "") and self.quantity not in ("counts", "intensity"):
             raise ValueError("`axes`: frames are added up for `quantity: counts` and `intensity` only")
         _check_exposures(self.exposures, self.i0)
         return self
@@ -333,7 +342,7 @@ class Cube(Section):
     """Source of an image that is 0 where a pixel is void: a file, `file::array`, or a map of the cube."""
     energy_shift: EnergyShift | None = None
     """How the shift of energy over the image is fitted and taken out; left out, it is not."""
-    missing_chunks: Literal["error", "void"] = "error"
+    missing: Annotated[Missing, Field(validation_alias=AliasChoices("missing", "missing_chunks"))] = "error"
     """Whether pixels of chunks that are not there are an error or void."""
 
 

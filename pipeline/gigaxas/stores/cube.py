@@ -1,8 +1,6 @@
 """The spectral cube: absorbance over (energy, y, x), with its energies in eV and its pixels in um."""
 
 import hashlib
-import struct
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +12,12 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
 from gigaxas.spectra.quantity import QUANTITIES, Quantity
+from gigaxas.stores.io.cf import NO_MARKS, Marks, Packing, zarr_packing
 from gigaxas.stores.io.chunks import (
     MOST_CHUNKS,
     create_array,
+    dimension_names,
+    has_array,
     missing_chunks,
     open_array,
     outer_chunks,
@@ -25,9 +26,10 @@ from gigaxas.stores.io.chunks import (
     write,
 )
 from gigaxas.stores.io.codes import CODED, INVALID, encode, quantise
-from gigaxas.stores.io.folders import exists, stamps
+from gigaxas.stores.io.folders import stamps
 from gigaxas.stores.io.groups import UNFINISHED, attributes_of, create_group
 from gigaxas.tiles import Tile
+from gigaxas.units import ev_per, is_wavenumber, um_per
 
 MU = "mu"
 DIMS = ("energy", "y", "x")
@@ -48,6 +50,7 @@ QUANTISED = "quantised_step"
 QUANTITY = "quantity"
 LARGEST_CHUNK = 4 * 2**30
 MOST_ENERGIES = 100_000
+LEAST_EV = 100.0
 LONGEST_SIDE = 1_000_000
 
 
@@ -81,8 +84,8 @@ class CubeInfo:
     """Whether a missing chunk holds no signal; otherwise it is an error."""
     quantity: Quantity | None = None
     """What `mu` says that it holds: normalised, absorbance or intensity."""
-    fill: float | None = None
-    """The floating-point sample that stands for none, besides those that are not finite."""
+    marks: Marks = NO_MARKS
+    """Which stored numbers stand for no sample, besides those that are not finite."""
     tells_void: bool = False
     """Whether it has a map of why pixels are void."""
     step: int = 1
@@ -186,11 +189,11 @@ def write_samples(path: Location, tile: Tile, samples: NDArray[Any]) -> None:
 
 
 def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
-    """Read the samples (E, h, w) of one tile; floating-point ones that stand for none become NaN."""
+    """Read the samples (E, h, w) of one tile; those that stand for none become NaN, or `info.invalid`."""
     samples = read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
-    return (
-        samples if info.fill is None else np.where(samples == info.fill, np.nan, samples).astype(info.dtype)
-    )
+    if info.marks and info.marks != Marks((info.invalid,) if info.invalid is not None else ()):
+        samples[info.marks.found_in(samples)] = np.nan if info.invalid is None else info.invalid
+    return samples
 
 
 def read_lossless(info: CubeInfo, tile: Tile) -> tuple[NDArray[np.uint16], list[int]]:
@@ -218,46 +221,49 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
     wrong = list(_layout_errors(array))
     if wrong:
         raise InputError("\n".join(f"{path}: {line}" for line in wrong))
-    energy, wrong_energy = _energy(path, array.shape[0])
+    energy, unit, wrong_energy = _energy(path, array.shape[0])
     pixel_um, wrong_pixel = _pixel_um(path, root, array.shape[1:])
     wrong = wrong_energy + wrong_pixel
     if wrong:
         raise InputError("\n".join(f"{path}: {line}" for line in wrong))
+    packing = _packing(path, array)
     attributes: dict[str, Any] = dict(array.attrs)
     quantity = attributes.get(QUANTITY)
     if quantity not in (None, *QUANTITIES):
         raise InputError(f"{path}: {MU} holds {quantity!r}, expected one of {', '.join(QUANTITIES)}")
-    invalid = attributes.get("_FillValue", attributes.get("missing_value"))
     return CubeInfo(
         path=path,
         shape=(array.shape[0], array.shape[1], array.shape[2]),
         energy=energy,
         chunk=(outer_chunks(array)[1], outer_chunks(array)[2]),
         dtype=np.dtype(array.dtype),
-        scale=float(attributes.get("scale_factor", 1.0)),
-        offset=float(attributes.get("add_offset", 0.0)),
-        invalid=int(invalid) if invalid is not None and array.dtype.kind == "u" else None,
-        fill=_fill(invalid, array.dtype),
+        scale=packing.scale,
+        offset=packing.offset,
+        invalid=_invalid(packing.marks) if array.dtype.kind == "u" else None,
+        marks=packing.marks,
         pixel_um=pixel_um,
-        maps=tuple(name for name in WORKING_POINT if exists(path / name / "zarr.json")),
+        maps=tuple(name for name in WORKING_POINT if has_array(path, name)),
         fingerprint=root.get("fingerprint"),
         sparse=sparse,
         quantity=quantity,
-        tells_void=exists(path / VOID_REASON / "zarr.json"),
+        tells_void=has_array(path, VOID_REASON),
         step=int(attributes.get(QUANTISED, 1)),
-        unit=str(open_array(path, "energy").attrs.get("units", "eV")),
+        unit=unit,
     )
 
 
-def _fill(marked: Any, dtype: np.dtype[Any]) -> float | None:
-    """Return the finite value that marks floating-point samples that are none, as CF writes it.
+def _packing(path: Location, array: Any) -> Packing:
+    try:
+        return zarr_packing(array)
+    except InputError as error:
+        raise InputError(f"{path}/{MU}: {error}; correct the attribute") from None
 
-    xarray writes it as eight bytes in base 64.
-    """
-    if marked is None or dtype.kind != "f":
+
+def _invalid(marks: Marks) -> int | None:
+    """Return the one code that is to stand for every sample that is none; None where there are no marks."""
+    if not marks:
         return None
-    value = struct.unpack("<d", b64decode(marked))[0] if isinstance(marked, str) else float(marked)
-    return float(dtype.type(value)) if np.isfinite(value) else None
+    return int(marks.values[-1]) if marks.values else INVALID if marks.high < INVALID else 0
 
 
 def check_chunks(info: CubeInfo) -> None:
@@ -268,7 +274,7 @@ def check_chunks(info: CubeInfo) -> None:
             names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise InputError(
                 f"{info.path}/{array}: found {len(missing)} missing chunk(s) ({names}), expected them all; "
-                "copy them again, or set cube.missing_chunks: void to treat their pixels as void"
+                "copy them again, or set cube.missing: void to treat their pixels as void"
             )
 
 
@@ -276,9 +282,9 @@ def _layout_errors(array: Any) -> list[str]:
     wrong = []
     if array.ndim != 3:
         return [f"{MU} has {array.ndim} axes, expected 3: energy, y, x"]
-    names = getattr(array.metadata, "dimension_names", None)
-    if names is not None and tuple(names) != DIMS:
-        wrong.append(f"{MU} has the axes {tuple(names)}, expected {DIMS}; transpose it")
+    names = dimension_names(array)
+    if names is not None and names != DIMS:
+        wrong.append(f"{MU} has the axes {names}, expected {DIMS}; transpose it")
     if np.dtype(array.dtype) not in (np.uint16, np.float32, np.float64):
         wrong.append(f"{MU} holds {array.dtype}, expected uint16, float32 or float64")
     if array.shape[0] > MOST_ENERGIES or max(array.shape[1:]) > LONGEST_SIDE:
@@ -299,43 +305,50 @@ def _layout_errors(array: Any) -> list[str]:
     return wrong
 
 
-def _energy(path: Location, length: int) -> tuple[FloatArray, list[str]]:
+def _energy(path: Location, length: int) -> tuple[FloatArray, str, list[str]]:
+    """Return the energies in eV or 1/cm, that unit, and what is wrong with them."""
+    nothing = np.empty(0), UNITS[0]
     try:
         array = open_array(path, "energy")
     except InputError:
-        return np.empty(0), ["found no array 'energy', expected one energy in eV for every plane of mu"]
+        return *nothing, ["found no array 'energy', expected one energy in eV for every plane of mu"]
     if array.shape != (length,):
-        return np.empty(0), [f"found {array.size} energies for {length} planes of mu, expected one each"]
+        return *nothing, [f"found {array.size} energies for {length} planes of mu, expected one each"]
     if array.dtype.kind not in "fiu":
-        return np.empty(0), [f"energy holds {array.dtype}, expected numbers"]
+        return *nothing, [f"energy holds {array.dtype}, expected numbers"]
     energy = np.asarray(read(path, "energy", (slice(None),)), dtype=np.float64)
-    units = array.attrs.get("units", "eV")
-    if units not in UNITS:
-        return energy, [f"energy is in {units!r}, expected {' or '.join(map(repr, UNITS))}; convert it"]
+    given = str(dict(array.attrs).get("units", UNITS[0]))
+    unit = UNITS[1] if is_wavenumber(given) else UNITS[0]
+    try:
+        energy = energy if is_wavenumber(given) else energy * ev_per(given)
+    except InputError:
+        return *nothing, [f"energy is in {given!r}, expected {' or '.join(map(repr, UNITS))}; convert it"]
     if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
-        return energy, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
-    if units == "eV" and energy[-1] < 100:
-        return energy, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
-    return energy, []
+        return energy, unit, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
+    if "units" not in array.attrs and energy[-1] < LEAST_EV:
+        return energy, unit, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
+    return energy, unit, []
 
 
 def _pixel_um(path: Location, root: dict[str, Any], plane: tuple[int, ...]) -> tuple[float, list[str]]:
     if "pixel_um" in root:
-        size = float(root["pixel_um"])
-        return size, [] if size > 0 else [f"pixel_um is {size}, expected a length above 0"]
+        given = root["pixel_um"]
+        size = float(given) if isinstance(given, int | float) else 0.0
+        return size, [] if size > 0 else [f"pixel_um is {given!r}, expected a length above 0"]
     steps = []
     for axis, length in zip("yx", plane, strict=True):
-        if not exists(path / axis / "zarr.json"):
+        if not has_array(path, axis):
             return 0.0, ["the pixel size is unknown; set the attribute pixel_um, or add y and x in um"]
         array = open_array(path, axis)
         if array.shape != (length,) or array.dtype.kind not in "fiu":
             return 0.0, [f"{axis} has the shape {array.shape}, expected {length} numbers in um"]
         values = np.asarray(read(path, axis, (slice(None),)), dtype=np.float64)
-        if array.attrs.get("units", "um") not in ("um", "µm", "micrometer"):
-            return 0.0, [
-                f"{axis} has {values.size} values in {array.attrs.get('units')!r}, expected {length} in um"
-            ]
-        steps.append(abs(values[-1] - values[0]) / (length - 1) if length > 1 else 0.0)
+        given = str(dict(array.attrs).get("units", "um"))
+        try:
+            worth = um_per(given)
+        except InputError:
+            return 0.0, [f"{axis} has {values.size} values in {given!r}, expected {length} in um"]
+        steps.append(worth * abs(values[-1] - values[0]) / (length - 1) if length > 1 else 0.0)
     size = max(steps)
     if not np.isfinite(size) or size <= 0:
         return 0.0, ["y and x do not rise, so the pixel size is unknown; expected positions in um"]

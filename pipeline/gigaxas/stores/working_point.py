@@ -10,8 +10,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.noise import has_edge
 from gigaxas.stores.cube import CubeInfo
-from gigaxas.stores.io.chunks import read
-from gigaxas.stores.io.folders import exists
+from gigaxas.stores.io.chunks import has_array, read
 from gigaxas.stores.io.groups import attributes_of
 
 COUNTS = "c_ref"
@@ -68,7 +67,7 @@ def measure_working_point(
 
 def _known_counts(info: CubeInfo, given: float | None) -> float | None:
     """Return the reference counts of the whole cube, None where it has a map of them."""
-    if exists(info.path / COUNTS / "zarr.json"):
+    if has_array(info.path, COUNTS):
         return None
     stored = attributes_of(info.path).get(COUNTS, given)
     if stored is None:

@@ -114,7 +114,7 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
 def _unit(config: Config, cube: CubeInfo | None) -> str:
     if cube:
         return cube.unit
-    return config.ingest.unit if config.ingest else "eV"
+    return (config.ingest and config.ingest.unit) or "eV"
 
 
 def _has_edge(config: Config) -> bool:

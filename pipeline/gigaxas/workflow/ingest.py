@@ -130,7 +130,7 @@ def _ingest_stack(run: Resolved, source: StackSource, runner: Runner) -> Ingeste
         fingerprint,
         maps=tasks.STACK_MAPS if normaliser else (),
         plain=source.sample,
-        unit=ingest.unit,
+        unit=source.unit,
         quantity=_quantity(ingest),
     )
     grid = regular_grid(source.stack.plane, (chunk, chunk))

@@ -140,6 +140,8 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     energy = simulated_energies(config) if config.simulate else _energies(cube or source)
     if energy is None:
         raise InputError("\n".join(errors))
+    if source:
+        config = _in_unit(config, source)
     edged = attempt(lambda: resolve_edge(config, energy, cube))
     if edged is None:
         raise InputError("\n".join(errors))
@@ -159,6 +161,12 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     if errors or run is None:
         raise InputError("\n".join(errors))
     return run
+
+
+def _in_unit(config: Config, source: Source) -> Config:
+    """Return a configuration that says in which unit the files have their energies."""
+    assert config.ingest is not None
+    return config.model_copy(update={"ingest": config.ingest.model_copy(update={"unit": source.unit})})
 
 
 def _normalises(config: Config) -> bool:
@@ -227,7 +235,7 @@ def _aligned(run: Resolved, found: ImageFound, announce: Announce) -> Resolved:
 def result_basis(run: Resolved) -> str:
     """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
     config, spectra = run.config, run.sites.table.spectra.tobytes()
-    missing = config.cube.missing_chunks if config.cube else "error"
+    missing = config.cube.missing if config.cube else "error"
     maps = (config.maps, run.noise.record()) if config.maps else None
     engine = [] if config.engine == "exact" else [config.engine]
     screening = _screening(run.info)
@@ -249,7 +257,7 @@ def result_fingerprint(run: Resolved) -> str:
 
 def describe(config: Config, paths: Paths) -> CubeInfo:
     """Read what the cube of a run says of itself."""
-    return describe_cube(paths.cube, config.cube is not None and config.cube.missing_chunks == "void")
+    return describe_cube(paths.cube, config.cube is not None and config.cube.missing == "void")
 
 
 def describe_source(config: Config) -> Source:

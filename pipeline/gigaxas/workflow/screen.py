@@ -10,11 +10,11 @@ from gigaxas.execution.cluster import Announce
 from gigaxas.raw.energy_shift import Blocks, ShiftMap, fit_shift
 from gigaxas.raw.normalisation import make_normaliser, normalise_spectra
 from gigaxas.raw.readers.files import files_identity
+from gigaxas.raw.readers.formats.zarr_store import ZARR
 from gigaxas.raw.readers.images import Stack
 from gigaxas.raw.readers.open_beam import open_mask
 from gigaxas.stores.cube import CubeInfo, read_tile
-from gigaxas.stores.io.chunks import open_array
-from gigaxas.stores.io.folders import exists
+from gigaxas.stores.io.chunks import has_array, open_array
 from gigaxas.tasks.pixels import ScreenedCube, signal
 from gigaxas.tiles import Tile
 from gigaxas.workflow.edge import edge_of, method_of, ranges_of
@@ -55,7 +55,7 @@ def screen(config: Config, info: CubeInfo, announce: Announce) -> ScreenedCube:
 
 
 def _mask(info: CubeInfo, given: str, name: str) -> Stack:
-    if not exists(info.path / given / "zarr.json"):
+    if not has_array(info.path, given):
         return open_mask(given, name, info.plane)
     array = open_array(info.path, given)
     if tuple(array.shape) != info.plane:
@@ -65,7 +65,7 @@ def _mask(info: CubeInfo, given: str, name: str) -> Stack:
     return Stack(
         files=(str(info.path),),
         inner=given,
-        file_format="zarr",
+        format_name=ZARR.name,
         axes="YX",
         order=(0, 1),
         shape=(1, *info.plane),

@@ -7,20 +7,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Fields, Ingest
+from gigaxas.config.schema import EnergyUnit, Fields, Ingest
 from gigaxas.errors import InputError, RunError
-from gigaxas.raw.readers.axes import (
-    check_positions,
-    checked_energies,
-    pixel_size,
-    read_energies,
-    read_positions,
-)
+from gigaxas.raw.readers.energies import checked_energies, energies_of, rising
 from gigaxas.raw.readers.exposure import exposure_ratio
 from gigaxas.raw.readers.field import Dark, RawField, Reference, measurement_identity
 from gigaxas.raw.readers.files import FileSet, find_files, has_field, key_of
 from gigaxas.raw.readers.images import Stack, open_stack, read_stack
 from gigaxas.raw.readers.open_beam import open_beam_files, open_reference
+from gigaxas.raw.readers.positions import check_positions, pixel_size, read_positions
 from gigaxas.tiles import Plane
 
 MOST_ZEROS = 0.05
@@ -41,7 +36,9 @@ class Acquisition:
     fields: tuple[RawField, ...]
     """The fields of view, all of one shape."""
     energy: FloatArray
-    """Energies (E,) in eV, rising."""
+    """Energies (E,) in `unit`, rising."""
+    unit: EnergyUnit
+    """Unit of the energies."""
     pixel_um: float
     """Size of a pixel in um."""
     foil: RawField | None
@@ -82,21 +79,22 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
         for name, text in sources.items()
     }
     images = found["transmitted"]
-    energy = _attempt(errors, _energies, ingest, images) if images else None
+    told = _attempt(errors, _energies, ingest, images) if images else None
     positions = _attempt(errors, read_positions, wanted.positions, wanted.transmitted, list(images))
     errors += [line for name, text in sources.items() for line in _missing(name, text, found[name], images)]
-    if errors or energy is None or positions is None:
+    if errors or told is None or positions is None:
         raise InputError("\n".join(errors))
+    energy, unit = told
     opened: Opened = {
         name: {
-            field: _attempt(errors, _open, name, sources[name], files, ingest.axes, energy)
+            field: _attempt(errors, _open, name, sources[name], files, ingest, energy)
             for field, files in files_of.items()
         }
         for name, files_of in found.items()
     }
     first = next(iter(opened["transmitted"].values()))
     if not isinstance(wanted.reference, str) and isinstance(first, Stack):
-        area = wanted.reference, "ingest.fields.reference", first, ingest.axes, energy
+        area = wanted.reference, "ingest.fields.reference", first, ingest, energy
         opened["reference"] = {"": _attempt(errors, open_reference, *area)}
     if not isinstance(wanted.dark, str):
         opened["dark"] = {"": wanted.dark}
@@ -110,11 +108,11 @@ def describe_acquisition(ingest: Ingest) -> Acquisition:
         for name in images
     )
     height, width = fields[0].transmitted.plane
-    pixel_um = pixel_size(ingest.pixel_um, ingest.energies)
+    pixel_um = pixel_size(ingest, next(iter(images.values())))
     check_positions(positions, (height * pixel_um, width * pixel_um))
     _check_foil(foil, fields[0])
     identity = measurement_identity((*fields, foil) if foil else fields, energy)
-    return Acquisition(fields, energy, pixel_um, foil, identity)
+    return Acquisition(fields, energy, unit, pixel_um, foil, identity)
 
 
 def _attempt(errors: list[str], step: Callable[..., T], *arguments: Any) -> T | None:
@@ -153,22 +151,24 @@ def _counts_of(field: str, opened: Opened) -> tuple[Stack, Reference, Dark]:
     return transmitted, reference, dark
 
 
-def _open(name: str, source: str, files: FileSet, axes: str, energy: FloatArray) -> Stack | FloatArray:
+def _open(name: str, source: str, files: FileSet, ingest: Ingest, energy: FloatArray) -> Stack | FloatArray:
     if name == "reference":
-        return open_beam_files(source, files, f"ingest.fields.{name}", axes, energy)
-    return open_stack(source, files, axes)
+        return open_beam_files(source, files, f"ingest.fields.{name}", ingest, energy)
+    return open_stack(source, files, ingest.axes, ingest.missing)
 
 
-def _energies(ingest: Ingest, images: dict[str, FileSet]) -> FloatArray:
+def _energies(ingest: Ingest, images: dict[str, FileSet]) -> tuple[FloatArray, EnergyUnit]:
+    """Return the energies (E,) that all fields have, and their unit."""
     assert ingest.fields is not None
+    where = "ingest.fields.transmitted"
     if key_of(ingest.fields.transmitted) != "energy":
-        if ingest.energies is None:
-            raise InputError("ingest.energies: missing; give a file, `file::array`, or {energy} in the names")
-        return read_energies(ingest.energies, ingest.unit)
+        energy, unit = energies_of(ingest.fields.transmitted, next(iter(images.values())), ingest)
+        return rising(energy, where), unit
     if ingest.energies is not None:
         raise InputError("ingest.energies: the file names tell them ({energy}); remove it")
+    unit = ingest.unit or "eV"
     every = np.unique([key for found in images.values() for key in found.keys])
-    return checked_energies(every, "ingest.fields.transmitted", ingest.unit)
+    return checked_energies(every, where, unit), unit
 
 
 def _missing(name: str, text: str, found: dict[str, FileSet], images: dict[str, FileSet]) -> list[str]:
@@ -231,7 +231,7 @@ def _foil(ingest: Ingest, wanted: Fields, ratio: FloatArray | None) -> RawField 
     opened = []
     for name, text in (("foil", shift.foil), ("foil_reference", shift.foil_reference)):
         found = find_files(text, f"ingest.fields.energy_shift.{name}")
-        opened.append(open_stack(text, found[next(iter(found))], ingest.axes))
+        opened.append(open_stack(text, found[next(iter(found))], ingest.axes, ingest.missing))
     if opened[0].shape != opened[1].shape:
         raise InputError(
             f"ingest.fields.energy_shift: the foil is {opened[0].shape}, its reference {opened[1].shape} "
@@ -240,7 +240,7 @@ def _foil(ingest: Ingest, wanted: Fields, ratio: FloatArray | None) -> RawField 
     dark: Dark = None if isinstance(wanted.dark, str) else wanted.dark
     if isinstance(wanted.dark, str):
         files = find_files(wanted.dark, "ingest.fields.dark")
-        dark = open_stack(wanted.dark, files[next(iter(files))], ingest.axes)
+        dark = open_stack(wanted.dark, files[next(iter(files))], ingest.axes, ingest.missing)
     return RawField("foil", opened[0], opened[1], dark, (0.0, 0.0), ratio)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Exposures, Seconds
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.axes import first_column, stored_numbers
 from gigaxas.raw.readers.files import INSIDE, split_source
+from gigaxas.raw.readers.numbers import first_column, stored_numbers
+from gigaxas.units import seconds_per
 
 
 def exposure_ratio(given: Exposures | None, name: str, energy: FloatArray) -> FloatArray | None:
@@ -40,5 +41,9 @@ def _seconds(given: Seconds, name: str, energy: FloatArray) -> FloatArray:
 def _read(source: str, name: str) -> FloatArray:
     if INSIDE in source:
         path, inner = split_source(source)
-        return stored_numbers(Path(path), inner)[0].reshape(-1)
-    return first_column(Path(source), name)
+        values, unit = stored_numbers(Path(path), inner)
+        try:
+            return values.reshape(-1) * (seconds_per(unit) if unit else 1.0)
+        except InputError as error:
+            raise InputError(f"{name}: {source}: {error}") from None
+    return first_column(Path(source), name)[0]

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gigaxas.errors import InputError
+from gigaxas.raw.readers.formats.stxm import images_of_scan, is_scan_header, read_scan_header
 from gigaxas.stores.io.folders import stamps
 
 INSIDE = "::"
@@ -77,7 +78,11 @@ def find_stack(text: str, name: str) -> FileSet:
     """Return the files of a source that is one for all fields. InputError about `name`: {field}, no file."""
     if has_field(text):
         raise InputError(f"{name}: found {{field}} in {text}; expected one file, or one for every energy")
-    return find_files(text, name)[""]
+    found = find_files(text, name)[""]
+    if is_scan_header(text):
+        header = found.files[0]
+        return FileSet(tuple(images_of_scan(header)), tuple(read_scan_header(header).energy))
+    return found
 
 
 def files_identity(files: Iterable[str], *numbers: NDArray[Any]) -> str:

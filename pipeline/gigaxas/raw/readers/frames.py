@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.files import find_files, has_field
+from gigaxas.raw.readers.files import find_stack
 from gigaxas.raw.readers.images import Stack, open_stack, read_stack
 from gigaxas.spectra.repeated import FEWEST_FRAMES
 
@@ -41,11 +41,7 @@ def open_frames(source: str) -> Frames:
 
     Raises InputError for what is no stack of images, and for fewer than two.
     """
-    if has_field(source):
-        raise InputError(
-            f"{NAME}: found {{field}} in {source}; frames show one field, number them by {{index}}"
-        )
-    stack = open_stack(source, find_files(source, NAME)[""])
+    stack = open_stack(source, find_stack(source, NAME))
     if stack.shape[0] < FEWEST_FRAMES:
         raise InputError(
             f"{source}: found {stack.shape[0]} frame, expected at least {FEWEST_FRAMES} of one unchanged "

@@ -1,48 +1,34 @@
 """Stacks of images (energy, y, x) in files of every format, read in pieces."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import tifffile
-import zarr
 from numpy.typing import NDArray
-from PIL import Image
 
+from gigaxas.config.schema import Missing
 from gigaxas.errors import InputError, RunError
-from gigaxas.raw.readers.absent import check_whole
+from gigaxas.raw.readers.described import AXES, AbsentPart, FileArray, Format
 from gigaxas.raw.readers.files import FileSet, split_source
-from gigaxas.raw.readers.stxm import read_letter_mask, read_text_image
+from gigaxas.raw.readers.formats import FORMATS, format_of
+from gigaxas.stores.io.cf import PLAIN, Packing, unpack, unpacked_type
 from gigaxas.tiles import Plane, Region
 
-FileFormat = Literal["tiff", "hdf5", "zarr", "npy", "png", "text", "letters"]
-FORMATS: dict[str, FileFormat] = {
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".btf": "tiff",
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".nxs": "hdf5",
-    ".nx5": "hdf5",
-    ".hdf": "hdf5",
-    ".zarr": "zarr",
-    ".npy": "npy",
-    ".png": "png",
-    ".xim": "text",
-    ".msk": "letters",
-}
-"""The format of a file by its ending, in lower case."""
-AXES = "FEYX"
-"""The axes of a stack in their order: frames of one energy, energy, y, x."""
-OPEN_FILES = 512
-"""Files of each format that are kept open."""
-WHOLE_FILES = 128
-"""Images that can only be read whole and are kept in memory."""
-_DAMAGED = (OSError, ValueError, RuntimeError, KeyError, tifffile.TiffFileError)
+DEFAULT_AXES = "EYX"
+MOST_NAMED = 8
+"""Arrays or absent parts that one error names."""
+DAMAGED = (OSError, ValueError, RuntimeError, KeyError, EOFError, tifffile.TiffFileError)
+"""What readers raise over files that are no good."""
+_BY_NAME = {each.name: each for each in FORMATS}
+
+
+class AbsentImages(NamedTuple):
+    """A part of the array in one file that is not there."""
+
+    file: str
+    part: AbsentPart
 
 
 @dataclass(frozen=True)
@@ -53,8 +39,8 @@ class Stack:
     """One file, or one for every image."""
     inner: str
     """The array inside the files; empty where they hold one only."""
-    file_format: FileFormat
-    """What the files are."""
+    format_name: str
+    """The name of their format."""
     axes: str
     """Those of AXES that a file holds."""
     order: tuple[int, ...]
@@ -67,6 +53,12 @@ class Stack:
     """Type of the samples in the machine's byte order, as NumPy writes it."""
     piece: Plane
     """Pixels (h, w) that are unpacked at once to read one of them; (1, 1) where nothing is packed."""
+    packing: Packing = PLAIN
+    """How the stored numbers become samples, and which stand for none."""
+    absent: tuple[AbsentImages, ...] = ()
+    """What is not there, and is read as NaN."""
+    is_backwards: bool = False
+    """Whether the files hold the images in the order of falling energy."""
 
     @property
     def plane(self) -> Plane:
@@ -74,63 +66,97 @@ class Stack:
         return self.shape[1], self.shape[2]
 
 
-def open_stack(source: str, found: FileSet, axes: str = "EYX") -> Stack:
+def described(path: Path, inner: str, is_single: bool = False) -> FileArray:
+    """Return what a file says of an array: of the one named `inner`, else of the one that can be meant.
+
+    `is_single` looks for an image rather than a stack. Raises InputError: no such array, or more than one.
+    """
+    found = _every_array(path, inner)
+    if inner:
+        named = (each for each in found if each.name.strip("/") == inner.strip("/"))
+        array = next(named, None)
+        return array or FileArray(inner, *_shape_and_type(path, inner))
+    wanted = [each for each in found if (sum(size > 1 for size in each.shape) > 2) != is_single] or found
+    wanted = [each for each in wanted if each.is_main] or wanted
+    if len(wanted) != 1:
+        names = ", ".join(each.name for each in found[:MOST_NAMED]) or "none"
+        raise InputError(f"{path}: the images in it are {names}; name one as {path.name}::array")
+    return wanted[0]
+
+
+def open_stack(source: str, found: FileSet, axes: str | None = None, missing: Missing = "error") -> Stack:
     """Describe a stack without reading its images. `axes` is the order of the axes in its files.
 
-    Raises InputError: a format, an array, axes or numbers that cannot be taken, files of unequal shape.
+    Left out, it is what a file says, else EYX. Raises InputError: a format, an array, axes or numbers that
+    cannot be taken, files of unequal shape, images that are not there unless `missing` is void.
     """
-    _, inner = split_source(source)
-    file_format = FORMATS.get(found.files[0].suffix.lower())
-    if file_format is None:
-        raise InputError(f"{found.files[0]}: {found.files[0].suffix or 'no suffix'}; expected {_known()}")
-    layouts = [_layout(path, inner, file_format, axes, bool(found.keys)) for path in found.files]
+    first_file, inner = found.files[0], split_source(source)[1]
+    told = described(first_file, inner, bool(found.keys))
+    fits = sorted(told.letters.replace("F", "")) == sorted("YX" if found.keys else DEFAULT_AXES)
+    order = axes or (told.letters if fits else DEFAULT_AXES)
+    layouts = [_layout(path, told, order, bool(found.keys)) for path in found.files]
     first = layouts[0]
     for path, layout in zip(found.files, layouts, strict=True):
         if (layout.shape, layout.dtype) != (first.shape, first.dtype):
             raise InputError(
-                f"{path}: holds {layout.dtype} of shape {layout.shape}, {found.files[0].name} {first.dtype} "
+                f"{path}: holds {layout.dtype} of shape {layout.shape}, {first_file.name} {first.dtype} "
                 f"of {first.shape}; expected equal images"
             )
-    _try_to_unpack(found.files[0], inner, file_format)
+    absent = [
+        AbsentImages(str(p), part)
+        for p, each in zip(found.files, layouts, strict=True)
+        for part in each.absent
+    ]
+    if absent and missing == "error":
+        raise InputError(_absent_sentence(absent, first))
+    _try_to_unpack(first_file, told.name)
     size = dict(zip(first.axes, first.shape, strict=True))
+    is_plain = first.packing.is_plain and not absent
     return Stack(
         files=tuple(map(str, found.files)),
-        inner=inner,
-        file_format=file_format,
+        inner=told.name,
+        format_name=format_of(first_file, told.name).name,
         axes=first.axes,
         order=first.order,
         shape=(size.get("E", len(found.files)), size["Y"], size["X"]),
         frames=size.get("F", 1),
-        dtype=first.dtype,
+        dtype=first.dtype if is_plain else unpacked_type(np.dtype(first.dtype)).str,
         piece=first.piece,
+        packing=first.packing,
+        absent=tuple(absent),
     )
 
 
 def has_one_axis(path: Path, inner: str) -> bool:
-    """Return whether the array of a file of FORMATS is a list of numbers; False where it cannot be read."""
+    """Return whether an array is a list of numbers; False where it cannot be read."""
     try:
-        shape = _open(path, inner, FORMATS[path.suffix.lower()]).shape
-    except _DAMAGED:
+        shape = _opened(path, inner)[1].shape
+    except InputError:
         return False
     return sum(size != 1 for size in shape) <= 1
 
 
 def read_stack(stack: Stack, region: Region, energies: slice = slice(None), frame: int = 0) -> NDArray[Any]:
-    """Read one frame of the images `energies` in the region (y, x): (e, h, w), in the numbers of the file.
+    """Read one frame of the images `energies` in the region (y, x): (e, h, w), as the file numbers them.
 
-    Raises RunError that names the file that cannot be read.
+    Packed numbers are unpacked; samples that stand for none, or are not there, are NaN. Raises RunError that
+    names the file that cannot be read.
     """
+    if stack.is_backwards:
+        start, stop, _ = energies.indices(stack.shape[0])
+        energies = slice(stack.shape[0] - stop, stack.shape[0] - start)
     cut = dict(zip(AXES, (slice(frame, frame + 1), energies, *region), strict=True))
     wanted = tuple(cut[axis] for axis in stack.axes)
     files = stack.files if "E" in stack.axes else stack.files[energies]
     images = [_read(stack, Path(file), wanted) for file in files]
     whole = images[0] if "E" in stack.axes else np.stack(images, axis=stack.axes.index("Y"))
-    return whole[0] if "F" in stack.axes else whole
+    samples = whole[0] if "F" in stack.axes else whole
+    return samples[::-1] if stack.is_backwards else samples
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the images lie in one file; `axes`, `order`, `dtype` and `piece` are those of Stack."""
+    """How the images lie in one file; `axes`, `order`, `dtype`, `piece` and `packing` are those of Stack."""
 
     shape: tuple[int, ...]
     """Lengths of the axes."""
@@ -138,33 +164,81 @@ class _Layout:
     axes: str
     order: tuple[int, ...]
     piece: Plane
+    packing: Packing
+    absent: tuple[AbsentPart, ...]
+    """What is not there."""
+    energies: int | None
+    """Number of the array's axis of energies; None in a file of one image."""
 
 
-def _layout(path: Path, inner: str, file_format: FileFormat, axes: str, single: bool) -> _Layout:
+def _every_array(path: Path, inner: str) -> list[FileArray]:
+    found = format_of(path, inner)
     try:
-        array = _open(path, inner, file_format)
+        return found.describe(path)
     except InputError:
         raise
-    except _DAMAGED as error:
-        reason = f"({_first_words(error)}){_datasets(path, file_format)}"
-        raise InputError(f"{path}: cannot be read as {file_format} {reason}") from None
-    check_whole(path, array)
+    except DAMAGED as error:
+        raise _unreadable(path, found, error) from None
+
+
+def _opened(path: Path, inner: str) -> tuple[Format, Any]:
+    found = format_of(path, inner)
+    try:
+        return found, found.open(path, inner)
+    except InputError:
+        raise
+    except DAMAGED as error:
+        raise _unreadable(path, found, error) from None
+
+
+def _unreadable(path: Path, found: Format, error: Exception) -> InputError:
+    names = []
+    if isinstance(error, KeyError):
+        names = [each.name for each in _every_array(path, "")][:MOST_NAMED]
+    listed = f"; the images in it are {', '.join(names)}; name one as {path.name}::array" if names else ""
+    return InputError(f"{path}: cannot be read as {found.name} ({_first_words(error)}){listed}")
+
+
+def _shape_and_type(path: Path, inner: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    array = _opened(path, inner)[1]
+    return tuple(array.shape), np.dtype(array.dtype)
+
+
+def _layout(path: Path, told: FileArray, axes: str, is_single: bool) -> _Layout:
+    kind, array = _opened(path, told.name)
     dtype = np.dtype(array.dtype)
     if dtype.kind not in "uifb":
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
-    wanted, kept = _wanted_axes(axes.replace("E", "") if single else axes, array.shape)
-    named = "".join(name for name, keep in zip(_axis_names(path, file_format), kept, strict=False) if keep)
-    if sum(kept) != len(wanted) or any(named.find(axis) != wanted.index(axis) for axis in "YX" if named):
+    wanted, kept = _wanted_axes(axes.replace("E", "") if is_single else axes, array.shape)
+    if sum(kept) != len(wanted) or not _agree(told.letters, wanted):
         raise InputError(
-            f"{path}: holds the axes {named or 'without names'} of shape {tuple(array.shape)}, expected "
-            f"{wanted} (energy, y, x); declare their order in ingest.axes, or name an array of such images"
+            f"{path}: holds {told.letters or 'axes without names'} of shape {tuple(array.shape)}, "
+            f"expected {wanted} (energy, y, x); declare their order in ingest.axes, or name another array"
         )
+    try:
+        packing = kind.packing(path, array)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; correct the attribute") from None
     found = "".join(axis for axis in AXES if axis in wanted)
     order = tuple(wanted.index(axis) for axis in found)
     shape = [size for size, keep in zip(array.shape, kept, strict=True) if keep]
-    pieces = [size for size, keep in zip(_pieces(array, file_format), kept, strict=True) if keep]
+    pieces = [size for size, keep in zip(_pieces(array, kind), kept, strict=True) if keep]
     shape, pieces = [shape[axis] for axis in order], [pieces[axis] for axis in order]
-    return _Layout(tuple(shape), dtype.newbyteorder("=").str, found, order, (pieces[-2], pieces[-1]))
+    return _Layout(
+        shape=tuple(shape),
+        dtype=dtype.newbyteorder("=").str,
+        axes=found,
+        order=order,
+        piece=(pieces[-2], pieces[-1]),
+        packing=packing,
+        absent=tuple(kind.absent(path, array)),
+        energies=int(np.flatnonzero(kept)[wanted.index("E")]) if "E" in wanted else None,
+    )
+
+
+def _agree(told: str, wanted: str) -> bool:
+    """Return whether the axes that a file tells are those that are expected, in their order."""
+    return len(told) != len(wanted) or told == wanted
 
 
 def _wanted_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, list[bool]]:
@@ -181,14 +255,17 @@ def _wanted_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, list[bool]]:
     return axes, kept
 
 
-def _try_to_unpack(path: Path, inner: str, file_format: FileFormat) -> None:
+def _try_to_unpack(path: Path, inner: str) -> None:
     """Unpack one sample, so that a missing decoder or a broken file is found before any work."""
+    array = _opened(path, inner)[1]
     try:
-        array = _open(path, inner, file_format)
         np.asarray(array[tuple(slice(0, 1) for _ in array.shape)])
-    except _DAMAGED as error:
+    except DAMAGED as error:
+        cure = (
+            "pip install 'gigaxas[formats]', or store them" if "imagecodecs" in str(error) else "store them"
+        )
         raise InputError(
-            f"{path}: its images cannot be unpacked ({_first_words(error)}); store them uncompressed, "
+            f"{path}: its images cannot be unpacked ({_first_words(error)}); {cure} uncompressed, "
             "or compressed with deflate"
         ) from None
 
@@ -198,8 +275,8 @@ def _kept_axes(shape: tuple[int, ...], wanted: int) -> list[bool]:
     return [size != 1 or len(shape) == wanted for size in shape]
 
 
-def _pieces(array: Any, file_format: FileFormat) -> tuple[int, ...]:
-    if file_format in _READ_WHOLE:
+def _pieces(array: Any, kind: Format) -> tuple[int, ...]:
+    if kind.is_read_whole:
         return tuple(array.shape)
     chunks = getattr(array, "chunks", None)
     return tuple(chunks) if chunks else (1,) * len(array.shape)
@@ -207,99 +284,56 @@ def _pieces(array: Any, file_format: FileFormat) -> tuple[int, ...]:
 
 def _read(stack: Stack, path: Path, region: tuple[slice, ...]) -> NDArray[Any]:
     try:
-        array = _open(path, stack.inner, stack.file_format)
+        array = _BY_NAME[stack.format_name].open(path, stack.inner)
         inside = iter(np.argsort(stack.order))
         kept = _kept_axes(array.shape, len(stack.order))
-        values = np.asarray(array[tuple(region[next(inside)] if keep else 0 for keep in kept)])
-    except _DAMAGED as error:
+        cut = tuple(region[next(inside)] if keep else slice(0, 1) for keep in kept)
+        values = np.asarray(array[cut])
+    except DAMAGED as error:
         raise RunError(
             f"{path}: cannot be read any further ({_first_words(error)}); put back a good copy of it and "
             "run the same command again"
         ) from None
+    if not stack.packing.is_plain:
+        values = unpack(values, stack.packing)
+    if stack.absent:
+        values = _without_absent(values, cut, [part for file, part in stack.absent if file == str(path)])
+    values = values.reshape([size for size, keep in zip(values.shape, kept, strict=True) if keep])
     return np.ascontiguousarray(np.transpose(values, stack.order), dtype=stack.dtype)
 
 
-def _open(path: Path, inner: str, file_format: FileFormat) -> Any:
-    """Return the array of a file, open from before unless the file has changed since."""
-    stamp = path.stat().st_mtime_ns
-    if file_format == "tiff":
-        return _tiff(path, stamp)[0]
-    if file_format == "npy":
-        return np.lib.format.open_memmap(path, mode="r")
-    if file_format in _READ_WHOLE:
-        return _whole(path, file_format, stamp)
-    return _hdf5(path, inner, stamp) if file_format == "hdf5" else _zarr(path, inner, stamp)
+def _without_absent(values: NDArray[Any], cut: tuple[slice, ...], parts: list[AbsentPart]) -> NDArray[Any]:
+    """Return values with NaN in the parts of the array, cut out by slices, that are not there."""
+    values = values.astype(unpacked_type(values.dtype))
+    starts = [part.start or 0 for part in cut]
+    for part in parts:
+        spans = zip(part.start, part.stop, starts, strict=True)
+        values[tuple(slice(max(first - at, 0), max(last - at, 0)) for first, last, at in spans)] = np.nan
+    return values
 
 
-def _axis_names(path: Path, file_format: FileFormat) -> str:
-    """Return the axes that a microscope's TIFF names; other files carry guesses of the writer, or none."""
-    return _tiff(path, path.stat().st_mtime_ns)[1] if file_format == "tiff" else ""
+def _absent_sentence(absent: list[AbsentImages], layout: _Layout) -> str:
+    """Name the files, the planes and the parts that are not there."""
+    files = list(dict.fromkeys(each.file for each in absent))
+    parts = list(dict.fromkeys(each.part.what for each in absent))
+    names = ", ".join(parts[:MOST_NAMED]) + (", ..." if len(parts) > MOST_NAMED else "")
+    planes = ""
+    if (axis := layout.energies) is not None:
+        numbers = sorted({i for each in absent for i in range(each.part.start[axis], each.part.stop[axis])})
+        planes = f"planes {_ranges(numbers)} (counted from 0): "
+    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+    return (
+        f"{where}: its data are not whole: {planes}{names} would read as the fill value; copy what is "
+        "missing, cut the stack to what was measured, or set `missing: void` to take these pixels as void"
+    )
 
 
-@lru_cache(OPEN_FILES)
-def _tiff(path: Path, stamp: int) -> tuple[Any, str]:
-    """Map a TIFF that lies in one piece into memory; others are unpacked piece by piece."""
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        axes = series.axes if file.is_ome or file.is_imagej else ""
-        if series.dataoffset is not None and series.keyframe.is_memmappable:
-            return tifffile.memmap(path, series=0, mode="r"), axes
-    store: Any = tifffile.imread(path, series=0, aszarr=True)
-    array = zarr.open(store, mode="r")
-    return (array if isinstance(array, zarr.Array) else array["0"]), axes
-
-
-@lru_cache(OPEN_FILES)
-def _hdf5(path: Path, inner: str, stamp: int) -> Any:
-    # file systems of beamlines are often mounted read-only, where HDF5 cannot lock
-    found = h5py.File(path, "r", locking=False).get(inner) if inner else None
-    if not isinstance(found, h5py.Dataset):
-        raise KeyError(f"there is no dataset {inner!r} in it")
-    return found
-
-
-@lru_cache(OPEN_FILES)
-def _zarr(path: Path, inner: str, stamp: int) -> Any:
-    return zarr.open_array(path, path=inner, mode="r")
-
-
-@lru_cache(WHOLE_FILES)
-def _whole(path: Path, file_format: FileFormat, stamp: int) -> NDArray[Any]:
-    return _READ_WHOLE[file_format](path)
-
-
-def _png(path: Path) -> NDArray[Any]:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-_READ_WHOLE: dict[FileFormat, Callable[[Path], NDArray[Any]]] = {
-    "png": _png,
-    "text": read_text_image,
-    "letters": read_letter_mask,
-}
-"""What reads the image of a file of which no part can be read alone."""
-
-
-def _datasets(path: Path, file_format: FileFormat) -> str:
-    if file_format != "hdf5":
-        return ""
-    names: list[str] = []
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            file.visititems(lambda name, item: _note(names, name, item))
-    except OSError:
-        return ""
-    return f"; the images in it are {', '.join(names[:6]) or 'none'}; name one as file.h5::path"
-
-
-def _note(names: list[str], name: str, item: Any) -> None:
-    if isinstance(item, h5py.Dataset) and item.ndim >= 2:
-        names.append(name)
-
-
-def _known() -> str:
-    return f"TIFF, HDF5, Zarr, NumPy, PNG or text images ({', '.join(FORMATS)})"
+def _ranges(numbers: list[int]) -> str:
+    """Return whole numbers as ranges, as 3, 12 to 19."""
+    gaps = np.flatnonzero(np.diff(numbers) > 1) + 1
+    runs = np.split(np.array(numbers), gaps)
+    said = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return ", ".join(said[:MOST_NAMED]) + (", ..." if len(said) > MOST_NAMED else "")
 
 
 def _first_words(error: Exception) -> str:

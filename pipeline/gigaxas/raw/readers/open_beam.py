@@ -6,29 +6,30 @@ import numpy as np
 from skimage.draw import polygon2mask
 
 from gigaxas.arrays import BoolArray, FloatArray
-from gigaxas.config.schema import OpenArea
+from gigaxas.config.schema import Ingest, OpenArea
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.axes import stored_numbers
 from gigaxas.raw.readers.field import Dark, OpenPixels, Reference
 from gigaxas.raw.readers.files import FileSet, find_stack, split_source
-from gigaxas.raw.readers.images import FORMATS, Stack, has_one_axis, open_stack, read_stack
+from gigaxas.raw.readers.formats import recognise
+from gigaxas.raw.readers.images import Stack, has_one_axis, open_stack, read_stack
+from gigaxas.raw.readers.numbers import stored_numbers
 from gigaxas.spectra.readers.columns import numbers, read_text, split_header
 from gigaxas.tiles import Box, Plane
 
 
 def open_reference(
-    given: str | float | OpenArea, name: str, images: Stack, axes: str, energy: FloatArray
+    given: str | float | OpenArea, name: str, images: Stack, ingest: Ingest, energy: FloatArray
 ) -> Reference:
     """Return the open beam of `images` (E, h, w) on their energies (E,). InputError about the key `name`."""
     if isinstance(given, str):
-        return open_beam_files(given, find_stack(given, name), name, axes, energy)
+        return open_beam_files(given, find_stack(given, name), name, ingest, energy)
     if isinstance(given, OpenArea):
         return open_pixels(given, name, images.plane)
     return np.full(len(energy), given, dtype=np.float64)
 
 
 def open_beam_files(
-    source: str, found: FileSet, name: str, axes: str, energy: FloatArray
+    source: str, found: FileSet, name: str, ingest: Ingest, energy: FloatArray
 ) -> Stack | FloatArray:
     """Return the images of the open beam in files, or its spectrum (E,) where they hold one.
 
@@ -36,11 +37,11 @@ def open_beam_files(
     without counts.
     """
     path, inner = found.files[0], split_source(source)[1]
-    if path.suffix.lower() not in FORMATS:
+    if recognise(path, inner) is None:
         return _checked(_text_spectrum(path, energy), name, source, energy)
     if has_one_axis(path, inner):
-        return _checked(_array(path, inner), name, source, energy)
-    return open_stack(source, found, axes)
+        return _checked(stored_numbers(path, inner)[0].reshape(-1), name, source, energy)
+    return open_stack(source, found, ingest.axes, ingest.missing)
 
 
 def open_pixels(area: OpenArea, name: str, plane: Plane) -> OpenPixels:
@@ -57,9 +58,11 @@ def open_pixels(area: OpenArea, name: str, plane: Plane) -> OpenPixels:
     return OpenPixels(box, inside[box.region])
 
 
-def open_dark(given: str | float | None, name: str, axes: str) -> Dark:
+def open_dark(given: str | float | None, name: str, ingest: Ingest) -> Dark:
     """Return the images without light of a source; a number and None as they are."""
-    return open_stack(given, find_stack(given, name), axes) if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    return open_stack(given, find_stack(given, name), ingest.axes, ingest.missing)
 
 
 def open_mask(source: str, name: str, plane: Plane) -> Stack:
@@ -89,11 +92,6 @@ def _in_polygon(corners: tuple[tuple[float, float], ...], name: str, plane: Plan
             "expected [y, x] inside of it"
         )
     return np.asarray(polygon2mask(plane, points), dtype=np.bool_)
-
-
-def _array(path: Path, inner: str) -> FloatArray:
-    values = np.load(path) if path.suffix.lower() == ".npy" else stored_numbers(path, inner)[0]
-    return np.asarray(values, dtype=np.float64).reshape(-1)
 
 
 def _text_spectrum(path: Path, energy: FloatArray) -> FloatArray:

@@ -1,21 +1,22 @@
 """A stack of images (energy, y, x) that becomes a cube, as it is or as the absorbance of its counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gigaxas.arrays import FloatArray
-from gigaxas.config.schema import Ingest
+from gigaxas.config.schema import EnergyUnit, Ingest
 from gigaxas.errors import InputError
 from gigaxas.raw.absorbance import CountLimits
 from gigaxas.raw.readers.acquisition import Acquisition
-from gigaxas.raw.readers.axes import checked_energies, pixel_size, read_energies
+from gigaxas.raw.readers.energies import energies_of, falls, rising
 from gigaxas.raw.readers.exposure import exposure_ratio
 from gigaxas.raw.readers.field import RawField, Reference, measurement_identity
-from gigaxas.raw.readers.files import find_stack, has_field, key_of
+from gigaxas.raw.readers.files import FileSet, find_stack, has_field
 from gigaxas.raw.readers.images import Stack, open_stack
 from gigaxas.raw.readers.open_beam import open_dark, open_mask, open_reference
+from gigaxas.raw.readers.positions import pixel_size
 
 ANY_COUNT = CountLimits(np.inf, np.inf, 0.0)
 """Every count above 0 can be used."""
@@ -28,7 +29,9 @@ class StackSource:
     stack: Stack
     """Its images."""
     energy: FloatArray
-    """Their energies (E,), in eV or in the unit of `ingest.unit`."""
+    """Their energies (E,), in `unit`."""
+    unit: EnergyUnit
+    """Unit of the energies."""
     pixel_um: float
     """Size of a pixel in um."""
     sample: np.dtype[Any]
@@ -65,13 +68,15 @@ def describe_stack(ingest: Ingest) -> StackSource:
     assert text is not None
     if has_field(text):
         raise InputError("ingest.stack: a stack is one image for every energy; use ingest.fields for {field}")
-    stack, energy = _images(text, ingest)
+    found = find_stack(text, "ingest.stack")
+    stack, energy, unit = _images(text, found, ingest)
     mask = open_mask(ingest.mask, "ingest.mask", stack.plane) if ingest.mask else None
     counts = _counts(ingest, stack, energy) if ingest.quantity == "counts" else None
     return StackSource(
         stack=stack,
         energy=energy,
-        pixel_um=pixel_size(ingest.pixel_um, ingest.energies),
+        unit=unit,
+        pixel_um=pixel_size(ingest, found),
         sample=_sample(stack, counts is None and mask is None and not ingest.is_normalised),
         identity=measurement_identity([counts] if counts else [], energy, [stack, mask] if mask else [stack]),
         counts=counts,
@@ -95,6 +100,7 @@ def field_as_stack(acquisition: Acquisition, saturation: float) -> StackSource:
     return StackSource(
         stack=field.transmitted,
         energy=acquisition.energy,
+        unit=acquisition.unit,
         pixel_um=acquisition.pixel_um,
         sample=np.dtype(np.float32),
         identity=acquisition.identity,
@@ -115,25 +121,19 @@ def _sample(stack: Stack, as_they_are: bool) -> np.dtype[Any]:
     return np.dtype(np.uint16 if small else np.float32)
 
 
-def _images(text: str, ingest: Ingest) -> tuple[Stack, FloatArray]:
-    found = find_stack(text, "ingest.stack")
-    stack = open_stack(text, found, ingest.axes)
-    if key_of(text) == "energy":
-        energy = checked_energies(np.array(found.keys), "ingest.stack", ingest.unit)
-    elif ingest.energies is None:
-        raise InputError(
-            "ingest.energies: missing; give a list, a file with one energy a line, a scan's .hdr, or "
-            "`file::array`"
-        )
-    else:
-        energy = read_energies(ingest.energies, ingest.unit)
+def _images(text: str, found: FileSet, ingest: Ingest) -> tuple[Stack, FloatArray, EnergyUnit]:
+    """Return the images in the order of rising energy, their energies, and the unit of these."""
+    stack = open_stack(text, found, ingest.axes, ingest.missing)
+    energy, unit = energies_of(text, found, ingest)
     if len(energy) != stack.shape[0]:
         hint = "; its axes are not energy, y, x: set ingest.axes" if len(energy) in stack.shape else ""
         raise InputError(
             f"ingest.stack: {text} has {stack.shape[0]} images of {stack.plane[0]} x {stack.plane[1]} "
             f"pixels, expected one for each of {len(energy)} energies{hint}"
         )
-    return stack, energy
+    if falls(energy) and ingest.quantity != "counts":
+        return replace(stack, is_backwards=True), energy[::-1], unit
+    return stack, rising(energy, "ingest.stack"), unit
 
 
 def _counts(ingest: Ingest, stack: Stack, energy: FloatArray) -> RawField:
@@ -141,8 +141,8 @@ def _counts(ingest: Ingest, stack: Stack, energy: FloatArray) -> RawField:
     field = RawField(
         name="",
         transmitted=stack,
-        reference=open_reference(ingest.i0, "ingest.i0", stack, ingest.axes, energy),
-        dark=open_dark(ingest.dark, "ingest.dark", ingest.axes),
+        reference=open_reference(ingest.i0, "ingest.i0", stack, ingest, energy),
+        dark=open_dark(ingest.dark, "ingest.dark", ingest),
         stage_um=(0.0, 0.0),
         exposure_ratio=exposure_ratio(ingest.exposures, "ingest.exposures", energy),
     )

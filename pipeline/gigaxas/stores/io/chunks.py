@@ -12,8 +12,9 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from gigaxas.errors import DamagedError, InputError, RunError, unwritable
 from gigaxas.locations import Location
+from gigaxas.stores.io.cf import DIMENSIONS
 from gigaxas.stores.io.checksums import ChecksumStore, add_checksums
-from gigaxas.stores.io.folders import sizes
+from gigaxas.stores.io.folders import exists, sizes
 from gigaxas.stores.io.groups import open_store
 from gigaxas.stores.io.size_guard import SizeGuardStore
 
@@ -71,6 +72,17 @@ def save_array(
 def open_array(group: Location, name: str, mode: Any = "r") -> "zarr.Array[Any]":
     """Open one array of a group. Raises InputError where there is none."""
     return _opened(open_store(group), group, name, mode)
+
+
+def has_array(group: Location, name: str) -> bool:
+    """Return whether a group holds an array, in Zarr's third format or its second."""
+    return exists(group / name / "zarr.json") or exists(group / name / ".zarray")
+
+
+def dimension_names(array: "zarr.Array[Any]") -> tuple[str, ...] | None:
+    """Return the names of the axes of an array; None where nothing names them."""
+    names = getattr(array.metadata, "dimension_names", None) or dict(array.attrs).get(DIMENSIONS)
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else None
 
 
 def _opened(store: Store, group: Location, name: str, mode: Any = "r") -> "zarr.Array[Any]":

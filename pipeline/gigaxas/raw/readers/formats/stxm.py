@@ -2,14 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 import numpy as np
 
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.units import UM
 from gigaxas.spectra.readers.columns import numbers, read_text, split_header
+from gigaxas.units import um_per
 
 UNEQUAL_STEPS = 0.01
 """Share by which the steps along y and x may differ and still be one pixel size."""
@@ -54,6 +55,11 @@ def read_letter_mask(path: Path) -> BoolArray:
     return np.array([[not letter.isspace() for letter in line.ljust(width)] for line in lines])
 
 
+def is_scan_header(source: object) -> bool:
+    """Return whether a source is the header of a scan, which tells energies and the size of a pixel."""
+    return isinstance(source, str) and source.lower().endswith(".hdr")
+
+
 def read_scan_header(path: Path) -> ScanHeader:
     """Read energies and pixel size from the header of a scan.
 
@@ -71,6 +77,18 @@ def read_scan_header(path: Path) -> ScanHeader:
         found = ", ".join(f"{step:g}" for step in steps)
         raise InputError(f"{path}: the stage moved in steps of {found} um; expected square pixels")
     return ScanHeader(stacks[0], round(float(np.mean(steps)), 9))
+
+
+def images_of_scan(path: Path) -> list[Path]:
+    """Return the images beside the header of a scan, as NAME_a000.xim. InputError where some are missing."""
+    energies = len(read_scan_header(path).energy)
+    images = sorted(path.parent.glob(f"{escape(path.stem)}_a*.xim"))
+    if len(images) != energies:
+        raise InputError(
+            f"{path}: tells {energies} energies and has {len(images)} images beside it ({path.stem}_a000.xim "
+            "and so on); copy them there, or give their pattern in ingest.stack and this in ingest.energies"
+        )
+    return images
 
 
 def _points(path: Path, name: str, body: str) -> FloatArray:
@@ -93,9 +111,10 @@ def _points(path: Path, name: str, body: str) -> FloatArray:
 def _step_um(path: Path, name: str, body: str) -> float:
     points, found = _points(path, name, body), _UNIT.search(body)
     unit = found.group(1) if found else "no unit"
-    if len(points) < 2 or unit not in UM:
-        raise InputError(
-            f"{path}: {name} has {len(points)} points in {unit}; expected at least 2 in "
-            f"one of {', '.join(UM)}"
-        )
-    return abs(float(points[-1] - points[0])) / (len(points) - 1) * UM[unit]
+    if len(points) < 2:
+        raise InputError(f"{path}: {name} has {len(points)} points; expected at least 2")
+    try:
+        worth = um_per(unit)
+    except InputError as error:
+        raise InputError(f"{path}: {name}: {error}; give ingest.pixel_um") from None
+    return abs(float(points[-1] - points[0])) / (len(points) - 1) * worth
