@@ -14,6 +14,7 @@ from gigaxas.raw.readers.acquisition import check_references, describe_acquisiti
 from gigaxas.raw.readers.energies import read_energies
 from gigaxas.raw.readers.formats.hdf5 import HDF5
 from gigaxas.raw.readers.stack import describe_stack
+from gigaxas.stores.io.cf import PLAIN
 from raw_files import ENERGY, counts, field_mu, ingest, write_fields, write_positions
 
 STAGE = {"f1": (0.0, 0.0), "f2": (0.0, 20.0), "f3": (18.0, 1.0)}
@@ -225,7 +226,7 @@ def test_a_foil_of_another_shape_is_refused(raw):
 
 def test_the_full_size_of_the_paper_is_described_at_once(tmp_path, monkeypatch):
     """56 fields of 2304 x 4096 pixels and 178 energies, in files that say so and hold next to nothing."""
-    whole = replace(HDF5, absent=lambda path, array: [])
+    whole = replace(HDF5, absent=lambda path, array: [], packing=lambda path, array: PLAIN)
     monkeypatch.setattr(images, "format_of", lambda path, inner: whole)
     energy = np.linspace(7009.2, 7321.2, 178)
     stage = {}

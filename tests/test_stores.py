@@ -152,7 +152,7 @@ def test_every_fault_of_the_layout_is_told(tmp_path):
         (ENERGY[::-1], "eV", "do not rise"),
         (ENERGY[:5], "eV", "5 energies for 12 planes"),
         (ENERGY / 1000, "eV", "looks like keV"),
-        (ENERGY / 1000, "keV", "expected 'eV'"),
+        (ENERGY / 1000, "K", "expected 'eV'"),
         (np.where(np.arange(12) == 3, np.nan, ENERGY), "eV", "do not rise"),
     ],
 )

@@ -21,6 +21,7 @@ _ROOMS = {
     "fit_search": "search",
     "grow_candidates": "sites",
     "identify": "workflow.identify",
+    "info": "workflow.info",
     "intrinsic_dimension": "sites",
     "load_config": "config.load",
     "measure_noise": "spectra.measured_noise",

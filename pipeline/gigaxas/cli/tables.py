@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gigaxas.stores.sites import StoredSites
     from gigaxas.workflow.classify import SitesMade
     from gigaxas.workflow.identify import Identified
+    from gigaxas.workflow.info import FileInfo
     from gigaxas.workflow.inject import InjectionResult
     from gigaxas.workflow.plan import Plan
     from gigaxas.workflow.products import Product, Stage
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
 LONGEST = 32
+MOST_ROWS = 40
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 QUANTILE_NAMES = ("lowest", "5 %", "25 %", "median", "75 %", "95 %", "highest")
 
@@ -48,6 +51,23 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
     out.print()
+
+
+def show_info(out: Console, found: "FileInfo") -> None:
+    """Print what is in a file, and the lines of a configuration that read it."""
+    out.print(f"{found.path}: {found.kind}", markup=False, soft_wrap=True)
+    table = Table("name", "shape", "type", "axes", "energies", "pixel um", "", box=None, pad_edge=False)
+    for row in found.rows[:MOST_ROWS]:
+        shape = " x ".join(map(str, row.shape))
+        pixel = "" if row.pixel_um is None else f"{row.pixel_um:g}"
+        cells = (row.name, shape, row.dtype, row.axes, row.energies, pixel, row.note)
+        table.add_row(*(Text(cell) for cell in cells))
+    out.print(table)
+    if len(found.rows) > MOST_ROWS:
+        out.print(f"and {len(found.rows) - MOST_ROWS} more")
+    if found.settings:
+        out.print()
+        out.print(found.settings, markup=False, soft_wrap=True)
 
 
 def show_edge(out: Console, config: "Config") -> None:

@@ -24,6 +24,7 @@ from gigaxas import __version__
 from gigaxas.cli.outcome import show_paths, show_phases, show_summary
 from gigaxas.cli.tables import (
     show_edge,
+    show_info,
     show_injection,
     show_matches,
     show_plan,
@@ -95,6 +96,16 @@ def gigaxas(
     if version:
         out.print(f"gigaxas {__version__}")
         raise typer.Exit
+
+
+@app.command("info")
+def info_verb(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="a file or folder, or file::array")],
+) -> None:
+    """Say what is in a file of images or spectra, and what lines of a configuration read it."""
+    from gigaxas.workflow.info import info
+
+    show_info(out, info(file))
 
 
 @app.command("check")

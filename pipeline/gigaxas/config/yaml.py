@@ -83,3 +83,8 @@ def _expand(text: str, path: Path) -> str:
         return found
 
     return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, text)
+
+
+def render_yaml(document: dict[str, Any]) -> str:
+    """Return a mapping as the text of a YAML file, its keys in their order."""
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000).rstrip()

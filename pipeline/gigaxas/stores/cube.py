@@ -221,7 +221,7 @@ def describe_cube(path: Location, sparse: bool = False) -> CubeInfo:
     wrong = list(_layout_errors(array))
     if wrong:
         raise InputError("\n".join(f"{path}: {line}" for line in wrong))
-    energy, unit, wrong_energy = _energy(path, array.shape[0])
+    energy, unit, wrong_energy = _energy(path, array.shape[0], is_ours="fingerprint" in root)
     pixel_um, wrong_pixel = _pixel_um(path, root, array.shape[1:])
     wrong = wrong_energy + wrong_pixel
     if wrong:
@@ -305,7 +305,7 @@ def _layout_errors(array: Any) -> list[str]:
     return wrong
 
 
-def _energy(path: Location, length: int) -> tuple[FloatArray, str, list[str]]:
+def _energy(path: Location, length: int, is_ours: bool) -> tuple[FloatArray, str, list[str]]:
     """Return the energies in eV or 1/cm, that unit, and what is wrong with them."""
     nothing = np.empty(0), UNITS[0]
     try:
@@ -325,7 +325,7 @@ def _energy(path: Location, length: int) -> tuple[FloatArray, str, list[str]]:
         return *nothing, [f"energy is in {given!r}, expected {' or '.join(map(repr, UNITS))}; convert it"]
     if not np.all(np.isfinite(energy)) or np.any(np.diff(energy) <= 0):
         return energy, unit, ["the energies do not rise strictly; sort them, and the planes of mu with them"]
-    if "units" not in array.attrs and energy[-1] < LEAST_EV:
+    if unit == "eV" and not is_ours and energy[-1] < LEAST_EV:
         return energy, unit, [f"the energies end at {energy[-1]:g}, which looks like keV; expected eV"]
     return energy, unit, []
 

@@ -66,12 +66,23 @@ class Stack:
         return self.shape[1], self.shape[2]
 
 
+def every_array(path: Path, inner: str) -> list[FileArray]:
+    """Tell every array of numbers in a file. Raises InputError where it cannot be read."""
+    found = format_of(path, inner)
+    try:
+        return found.describe(path)
+    except InputError:
+        raise
+    except DAMAGED as error:
+        raise _unreadable(path, found, error) from None
+
+
 def described(path: Path, inner: str, is_single: bool = False) -> FileArray:
     """Return what a file says of an array: of the one named `inner`, else of the one that can be meant.
 
     `is_single` looks for an image rather than a stack. Raises InputError: no such array, or more than one.
     """
-    found = _every_array(path, inner)
+    found = every_array(path, inner)
     if inner:
         named = (each for each in found if each.name.strip("/") == inner.strip("/"))
         array = next(named, None)
@@ -171,16 +182,6 @@ class _Layout:
     """Number of the array's axis of energies; None in a file of one image."""
 
 
-def _every_array(path: Path, inner: str) -> list[FileArray]:
-    found = format_of(path, inner)
-    try:
-        return found.describe(path)
-    except InputError:
-        raise
-    except DAMAGED as error:
-        raise _unreadable(path, found, error) from None
-
-
 def _opened(path: Path, inner: str) -> tuple[Format, Any]:
     found = format_of(path, inner)
     try:
@@ -194,7 +195,7 @@ def _opened(path: Path, inner: str) -> tuple[Format, Any]:
 def _unreadable(path: Path, found: Format, error: Exception) -> InputError:
     names = []
     if isinstance(error, KeyError):
-        names = [each.name for each in _every_array(path, "")][:MOST_NAMED]
+        names = [each.name for each in every_array(path, "")][:MOST_NAMED]
     listed = f"; the images in it are {', '.join(names)}; name one as {path.name}::array" if names else ""
     return InputError(f"{path}: cannot be read as {found.name} ({_first_words(error)}){listed}")
 
