@@ -13,7 +13,7 @@ from gigaxas.raw.readers.described import FileArray
 from gigaxas.raw.readers.files import INSIDE, FileSet, find_stack, split_source
 from gigaxas.raw.readers.formats import format_of, recognise
 from gigaxas.raw.readers.formats.stxm import is_scan_header, read_scan_header
-from gigaxas.raw.readers.images import DAMAGED, every_array, open_stack
+from gigaxas.raw.readers.images import every_array, open_stack
 from gigaxas.raw.readers.stack import describe_stack
 from gigaxas.spectra import Spectrum
 from gigaxas.spectra.readers.formats import read_file, spectrum_files
@@ -140,7 +140,7 @@ def _row(found: FileSet, array: FileArray) -> FileRow:
     try:
         absent = open_stack(f"{found.files[0]}{INSIDE}{array.name}", found, missing="void").absent
         notes += [f"{len(absent)} parts are missing"] if absent else []
-    except (InputError, *DAMAGED) as error:
+    except InputError as error:
         notes.append(str(error))
     return FileRow(
         array.name, array.shape, str(array.dtype), array.letters, energies, pixel_um, "; ".join(notes)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from gigaxas.config.schema import Missing
@@ -19,8 +18,6 @@ from gigaxas.tiles import Plane, Region
 DEFAULT_AXES = "EYX"
 MOST_NAMED = 8
 """Arrays or absent parts that one error names."""
-DAMAGED = (OSError, ValueError, RuntimeError, KeyError, EOFError, tifffile.TiffFileError)
-"""What readers raise over files that are no good."""
 _BY_NAME = {each.name: each for each in FORMATS}
 
 
@@ -73,7 +70,7 @@ def every_array(path: Path, inner: str) -> list[FileArray]:
         return found.describe(path)
     except InputError:
         raise
-    except DAMAGED as error:
+    except Exception as error:  # libraries raise whatever they stumble over
         raise _unreadable(path, found, error) from None
 
 
@@ -188,7 +185,7 @@ def _opened(path: Path, inner: str) -> tuple[Format, Any]:
         return found, found.open(path, inner)
     except InputError:
         raise
-    except DAMAGED as error:
+    except Exception as error:  # libraries raise whatever they stumble over
         raise _unreadable(path, found, error) from None
 
 
@@ -210,6 +207,8 @@ def _layout(path: Path, told: FileArray, axes: str, is_single: bool) -> _Layout:
     dtype = np.dtype(array.dtype)
     if dtype.kind not in "uifb":
         raise InputError(f"{path}: holds {dtype}; expected whole or floating-point numbers")
+    if 0 in array.shape:
+        raise InputError(f"{path}: its shape is {tuple(array.shape)}; expected at least one sample")
     wanted, kept = _wanted_axes(axes.replace("E", "") if is_single else axes, array.shape)
     if sum(kept) != len(wanted) or not _agree(told.letters, wanted):
         raise InputError(
@@ -217,9 +216,11 @@ def _layout(path: Path, told: FileArray, axes: str, is_single: bool) -> _Layout:
             f"expected {wanted} (energy, y, x); declare their order in ingest.axes, or name another array"
         )
     try:
-        packing = kind.packing(path, array)
+        packing, absent = kind.packing(path, array), tuple(kind.absent(path, array))
     except InputError as error:
         raise InputError(f"{path}: {error}; correct the attribute") from None
+    except Exception as error:  # libraries raise whatever they stumble over
+        raise _unreadable(path, kind, error) from None
     found = "".join(axis for axis in AXES if axis in wanted)
     order = tuple(wanted.index(axis) for axis in found)
     shape = [size for size, keep in zip(array.shape, kept, strict=True) if keep]
@@ -232,7 +233,7 @@ def _layout(path: Path, told: FileArray, axes: str, is_single: bool) -> _Layout:
         order=order,
         piece=(pieces[-2], pieces[-1]),
         packing=packing,
-        absent=tuple(kind.absent(path, array)),
+        absent=absent,
         energies=int(np.flatnonzero(kept)[wanted.index("E")]) if "E" in wanted else None,
     )
 
@@ -261,7 +262,7 @@ def _try_to_unpack(path: Path, inner: str) -> None:
     array = _opened(path, inner)[1]
     try:
         np.asarray(array[tuple(slice(0, 1) for _ in array.shape)])
-    except DAMAGED as error:
+    except Exception as error:  # libraries raise whatever they stumble over
         cure = (
             "pip install 'gigaxas[formats]', or store them" if "imagecodecs" in str(error) else "store them"
         )
@@ -290,7 +291,7 @@ def _read(stack: Stack, path: Path, region: tuple[slice, ...]) -> NDArray[Any]:
         kept = _kept_axes(array.shape, len(stack.order))
         cut = tuple(region[next(inside)] if keep else slice(0, 1) for keep in kept)
         values = np.asarray(array[cut])
-    except DAMAGED as error:
+    except Exception as error:  # libraries raise whatever they stumble over
         raise RunError(
             f"{path}: cannot be read any further ({_first_words(error)}); put back a good copy of it and "
             "run the same command again"
@@ -338,4 +339,4 @@ def _ranges(numbers: list[int]) -> str:
 
 
 def _first_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:160].rstrip(".")
+    return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__

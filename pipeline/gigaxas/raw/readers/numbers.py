@@ -9,7 +9,6 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.formats import format_of
-from gigaxas.raw.readers.images import DAMAGED
 from gigaxas.spectra.readers.columns import read_text
 from gigaxas.stores.io.cf import unpack
 from gigaxas.units import energy_of, is_wavenumber
@@ -31,7 +30,9 @@ def stored_numbers(path: Path, inner: str) -> tuple[FloatArray, str]:
         array = kind.open(path, inner)
         absent, packing = kind.absent(path, array), kind.packing(path, array)
         values = np.asarray(array[...])
-    except DAMAGED as error:
+    except InputError:
+        raise
+    except Exception as error:  # libraries raise whatever they stumble over
         reason = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise InputError(f"{path}: found no numbers at {inner!r} ({reason})") from None
     if values.dtype.kind not in "uifb":
@@ -65,7 +66,7 @@ def first_column(path: Path, name: str) -> tuple[FloatArray, str]:
     for i, cells in rows:
         if not _is_number(cells[0]):
             raise InputError(f"{name}: {path}, line {i} starts with {cells[0]!r}, no number")
-    heads = [_cells(line.lstrip("# "), separator)[0] for line in lines if line and not line[:1].isdigit()]
+    heads = [re.split(r"[;,\t]", line)[0] for line in lines if line and not line[0].isdigit()]
     return np.array([float(cells[0]) for _, cells in rows]), _unit_in(heads)
 
 
