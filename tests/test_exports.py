@@ -14,6 +14,7 @@ from gigaxas.stores.result import open_result
 from gigaxas.stores.tiff import write_tiff
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import reopen
+from rsciio.hspy import file_reader
 from viewer_runs import SHAPE, SIDE, halved, whole_maps
 
 
@@ -21,13 +22,13 @@ from viewer_runs import SHAPE, SIDE, halved, whole_maps
 def exported(viewer_run):
     """The run's maps as OME-Zarr, in small tiles."""
     with viewer_runs.small_tiles():
-        report(reopen(viewer_run), Runner(), ome_zarr=True)
+        report(reopen(viewer_run), Runner(), exports=["ome-zarr"])
     return viewer_run.output / "maps.ome.zarr"
 
 
 def test_ome_zarr_holds_every_level_of_every_map(viewer_run, small_tiles):
     for workers in (1, 3):
-        summary = report(reopen(viewer_run), Runner(workers=workers), ome_zarr=True)
+        summary = report(reopen(viewer_run), Runner(workers=workers), exports=["ome-zarr"])
         path = viewer_run.output / "maps.ome.zarr"
         assert path in summary.paths
         group = zarr.open_group(path, mode="r")
@@ -90,7 +91,7 @@ def test_napari_opens_it(exported):
 def test_tiff_files_hold_the_maps_and_the_size_of_a_pixel(viewer_run, small_tiles):
     labels, ratios = viewer_runs.add_components(viewer_run)
     try:
-        summary = report(reopen(viewer_run), Runner(), tiff=True)
+        summary = report(reopen(viewer_run), Runner(), exports=["tiff"])
     finally:
         shutil.rmtree(viewer_run.output / "phases.zarr")
     maps, _ = whole_maps(viewer_run)
@@ -109,6 +110,17 @@ def test_tiff_files_hold_the_maps_and_the_size_of_a_pixel(viewer_run, small_tile
             across, by = page.tags["XResolution"].value
             assert 1e4 / (across / by) == pytest.approx(0.5)
             assert 'PhysicalSizeX="0.5" PhysicalSizeXUnit="µm"' in file.ome_metadata
+
+
+def test_hyperspy_signals_hold_the_maps_and_the_spectra(viewer_run, small_tiles):
+    summary = report(reopen(viewer_run), Runner(), exports=["hyperspy"])
+    written = {path.stem: file_reader(str(path))[0] for path in summary.paths if path.suffix == ".hspy"}
+    with open_result(viewer_run.output) as result:
+        assert {"label", "state", "correlation", "spectrum"} <= set(written)
+        for name, signal in written.items():
+            np.testing.assert_array_equal(signal["data"], result[name].values)
+        np.testing.assert_allclose(written["label"]["axes"][1]["axis"], result.x.values)
+        np.testing.assert_allclose(written["spectrum"]["axes"][1]["axis"], result.energy.values)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (512, 512), (513, 700), (3, 1200)])

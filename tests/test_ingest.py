@@ -195,7 +195,7 @@ def test_a_damaged_file_is_named(raw, tmp_path):
     (tmp_path / "positions.csv").write_text((raw / "positions.csv").read_text())
     (tmp_path / "f3.h5").write_bytes((raw / "f3.h5").read_bytes()[:2000])
     run = config(raw, tmp_path / "out", ingest(tmp_path, edge=EDGE))
-    with pytest.raises(InputError, match=r"f3\.h5: cannot be read as hdf5"):
+    with pytest.raises(InputError, match=r"f3\.h5: cannot be read as HDF5"):
         resolve(run)
 
 
@@ -221,6 +221,25 @@ def test_a_stack_comes_in_as_it_is(raw, tmp_path, dtype, kind):
     assert info.pixel_um == 2.0
     assert info.invalid is None
     np.testing.assert_array_equal(read_tile(info, Tile(0, 0, 0, 40, 0, 50)), images)
+
+
+def test_missing_and_marked_samples_make_void_pixels(raw, tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.01, (61, 40, 50))
+    images = 1.0 + texture((40, 50)) * spectrum(ENERGY)[:, None, None] + noise
+    images[3, 0, 0] = -999.0
+    stack = zarr.create_array(
+        str(tmp_path / "a.zarr"), shape=images.shape, chunks=(61, 20, 25), dtype="f4", fill_value=-999.0
+    )
+    stack[...] = images
+    (tmp_path / "a.zarr" / "c" / "0" / "1" / "1").unlink()
+    section = {"stack": f"{tmp_path}/a.zarr", "energies": list(ENERGY), "missing": "void"}
+    said = []
+    made = run_ingest(config(raw, tmp_path / "out", section), announce=said.append)
+    void = np.zeros((40, 50), bool)
+    void[0, 0] = void[20:, 25:] = True
+    found = read_tile(describe_cube(made.cube), Tile(0, 0, 0, 40, 0, 50))
+    np.testing.assert_array_equal(np.isnan(found).any(axis=0), void)
+    assert any("501 of 2,000 pixels are void (1 parts of the images are missing)" in line for line in said)
 
 
 def test_a_raman_map_comes_in_with_its_wavenumbers(raw, tmp_path):

@@ -39,6 +39,7 @@ from gigaxas.errors import InputError, RunError
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
     from gigaxas.execution.tile_tasks import Advance
+    from gigaxas.workflow.exports import Export
     from gigaxas.workflow.resolve import Resolved
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
@@ -191,12 +192,17 @@ def report_verb(
     config: ConfigPath,
     ome_zarr: Annotated[bool, typer.Option("--ome-zarr", help="write the maps as OME-Zarr too")] = False,
     tiff: Annotated[bool, typer.Option("--tiff", help="write every map as a TIFF file too")] = False,
+    hyperspy: Annotated[
+        bool, typer.Option("--hyperspy", help="write maps and spectra as HyperSpy signals too")
+    ] = False,
 ) -> None:
     """Write the tables and the report of a finished result again, and its maps for other programs."""
     from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import report_again
 
-    show_summary(out, report_again(load_config(config), _bar, ome_zarr, tiff))
+    asked: dict[Export, bool] = {"ome-zarr": ome_zarr, "tiff": tiff, "hyperspy": hyperspy}
+    exports = [name for name, is_asked in asked.items() if is_asked]
+    show_summary(out, report_again(load_config(config), _bar, exports))
 
 
 @app.command("identify")

@@ -1,6 +1,6 @@
 """From cube and sites to the maps, the clusters and the report, and the verbs that make what comes before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
+from gigaxas.workflow.exports import Export
 from gigaxas.workflow.ingest import Ingested
 from gigaxas.workflow.products import Listener, make_products, products_of
 from gigaxas.workflow.report import Summary, report
@@ -109,15 +110,13 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     return _sites_made(run, run.sites)
 
 
-def report_again(
-    config: Config, progress: Progress = silent, ome_zarr: bool = False, tiff: bool = False
-) -> Summary:
+def report_again(config: Config, progress: Progress = silent, exports: Collection[Export] = ()) -> Summary:
     """Write the tables and the report of a finished result again. Raises InputError where there is none."""
     paths = paths_of(config)
     open_result(paths.result).close()
     run = reopen(config)
     with open_session(paths, on_threads(config), "report", progress) as runner:
-        return report(run, runner, ome_zarr, tiff)
+        return report(run, runner, exports)
 
 
 def _sites_made(run: Resolved, stored: StoredSites) -> SitesMade:

@@ -1,8 +1,8 @@
-"""The maps of a finished result in the formats of other programs: OME-Zarr and TIFF."""
+"""The maps of a finished result in the formats of other programs: OME-Zarr, TIFF and HyperSpy."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from gigaxas.report.palette import state_colours
 from gigaxas.report.viewer import TILE
 from gigaxas.report.views import by_size, colours_by_label
 from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.stores.hyperspy import SignalAxis, write_signal
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.ome_zarr import Channel, LabelImage, create_ome_zarr
@@ -26,6 +27,8 @@ from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.viewer import value_layers
 
+Export = Literal["ome-zarr", "tiff", "hyperspy"]
+"""A format of other programs."""
 OTHER_SITE = "#a8a49c"
 """Colour of a site that names no cluster."""
 
@@ -68,6 +71,25 @@ def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Run
             write_tiff(folder / f"{name}.tif", run.info.plane, kind, read, run.info.pixel_um, meaning)
             advance(1)
     return [folder / f"{name}.tif" for name in (maps | meanings)]
+
+
+def write_signals(run: Resolved, result: xr.Dataset, runner: Runner) -> list[Path]:
+    """Write every map, and the spectra of the clusters, as hyperspy/NAME.hspy; return their paths."""
+    folder = run.paths.output / "hyperspy"
+    folder.mkdir(exist_ok=True)
+    plane = [SignalAxis(name, result[name].values, "um") for name in ("y", "x")]
+    maps = [name for name in result.data_vars if result[name].dims == ("y", "x")]
+    energy = SignalAxis("Energy", result.energy.values, run.info.unit)
+    with runner.step("hyperspy", len(maps) + 1) as advance:
+        for name in maps:
+            title = result[name].attrs["long_name"]
+            write_signal(folder / f"{name}.hspy", result[name].data, plane, title)
+            advance(1)
+        clusters = SignalAxis("cluster", result.cluster.values, "", is_navigation=True)
+        spectra = folder / "spectrum.hspy"
+        write_signal(spectra, result.spectrum.data, [clusters, energy], "mean spectra of the clusters")
+        advance(1)
+    return [*(folder / f"{name}.hspy" for name in maps), spectra]
 
 
 def _map_reader(layers: Layers, name: str) -> Callable[[Region], NDArray[Any]]:

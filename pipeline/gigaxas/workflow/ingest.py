@@ -159,6 +159,7 @@ def _told_of_void(lost: IntArray, source: StackSource) -> tuple[str, ...]:
     *reasons, outside, void = lost.tolist()
     why = [f"{number:,} samples {reason}" for number, reason in zip(reasons, REASONS, strict=True) if number]
     why += [f"{outside:,} pixels outside the mask"] if outside else []
+    why += [f"{len(source.stack.absent):,} parts of the images are missing"] if source.stack.absent else []
     said = f"{void:,} of {height * width:,} pixels are void" + (f" ({', '.join(why)})" if why else "")
     if void == height * width:
         raise InputError(

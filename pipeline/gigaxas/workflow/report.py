@@ -1,6 +1,6 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from gigaxas.stores.result import open_result, read_map
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.alignment import told_shift
 from gigaxas.workflow.component_tables import ComponentTables, read_component_tables
-from gigaxas.workflow.exports import write_ome_zarr, write_tiffs
+from gigaxas.workflow.exports import Export, write_ome_zarr, write_signals, write_tiffs
 from gigaxas.workflow.image import told_noise
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
@@ -63,11 +63,11 @@ class Summary:
     """Rows (name, share, meaning) on labels that are not exact."""
 
 
-def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = False) -> Summary:
+def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> Summary:
     """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
-    On request the maps are written as OME-Zarr and as TIFF files too. Raises InputError where there is no
-    finished result.
+    `exports` names the formats of other programs that the maps are written in too. Raises InputError where
+    there is no finished result.
     """
     paths, folder, info, sites = run.paths, run.paths.output, run.info, run.sites
     with open_result(paths.result) as result:
@@ -88,10 +88,12 @@ def report(run: Resolved, runner: Runner, ome_zarr: bool = False, tiff: bool = F
             write_report(single, data, page.relative_to(folder).as_posix())
             advance(1)
         written += [picture, single, page]
-        if ome_zarr:
+        if "ome-zarr" in exports:
             written.append(write_ome_zarr(run, result, data, runner))
-        if tiff:
+        if "tiff" in exports:
             written += write_tiffs(run, result, data, runner)
+        if "hyperspy" in exports:
+            written += write_signals(run, result, runner)
         written.append(write_manifest(run, result.attrs, data, runner))
     return Summary(clusters, truth, void_views(data), written, _shares(shares))
 

@@ -53,7 +53,9 @@ class StackSource:
     @property
     def is_plain(self) -> bool:
         """Whether samples are taken as they are, every pixel of them."""
-        return self.counts is None and self.mask is None and self.stack.frames == 1
+        stack = self.stack
+        told_whole = stack.packing.is_plain and not stack.absent
+        return self.counts is None and self.mask is None and stack.frames == 1 and told_whole
 
     @property
     def bytes_per_pixel(self) -> int:
