@@ -193,8 +193,9 @@ def test_what_a_cube_says_and_nobody_understands_is_refused(tmp_path, array, att
         cube.describe_cube(path)
 
 
-def test_energies_of_a_cube_are_converted(tmp_path):
+@pytest.mark.parametrize("unit", ["keV", ["keV"], "kiloelectronvolt"])
+def test_energies_of_a_cube_are_converted(tmp_path, unit):
     path = tmp_path / "cube.zarr"
     cube.create_cube(path, np.linspace(7.0, 7.3, 6), (5, 4), 8, 1.0, "", maps=(), plain=np.dtype("f4"))
-    zarr.open_array(path / "energy", mode="r+").attrs["units"] = "keV"
+    zarr.open_array(path / "energy", mode="r+").attrs["units"] = unit
     np.testing.assert_allclose(cube.describe_cube(path).energy, np.linspace(7000, 7300, 6))

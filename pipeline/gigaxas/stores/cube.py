@@ -12,7 +12,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
 from gigaxas.spectra.quantity import QUANTITIES, Quantity
-from gigaxas.stores.io.cf import NO_MARKS, Marks, Packing, zarr_packing
+from gigaxas.stores.io.cf import NO_MARKS, Marks, Packing, text_of, zarr_packing
 from gigaxas.stores.io.chunks import (
     MOST_CHUNKS,
     create_array,
@@ -317,7 +317,7 @@ def _energy(path: Location, length: int, is_ours: bool) -> tuple[FloatArray, str
     if array.dtype.kind not in "fiu":
         return *nothing, [f"energy holds {array.dtype}, expected numbers"]
     energy = np.asarray(read(path, "energy", (slice(None),)), dtype=np.float64)
-    given = str(dict(array.attrs).get("units", UNITS[0]))
+    given = str(text_of(dict(array.attrs).get("units", UNITS[0])))
     unit = UNITS[1] if is_wavenumber(given) else UNITS[0]
     try:
         energy = energy if is_wavenumber(given) else energy * ev_per(given)
@@ -343,7 +343,7 @@ def _pixel_um(path: Location, root: dict[str, Any], plane: tuple[int, ...]) -> t
         if array.shape != (length,) or array.dtype.kind not in "fiu":
             return 0.0, [f"{axis} has the shape {array.shape}, expected {length} numbers in um"]
         values = np.asarray(read(path, axis, (slice(None),)), dtype=np.float64)
-        given = str(dict(array.attrs).get("units", "um"))
+        given = str(text_of(dict(array.attrs).get("units", "um")))
         try:
             worth = um_per(given)
         except InputError:

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.formats import format_of
 from gigaxas.spectra.readers.columns import read_text
-from gigaxas.stores.io.cf import unpack
+from gigaxas.stores.io.cf import text_of, unpack
 from gigaxas.units import energy_of, is_wavenumber
 
 SEPARATORS = (";", "\t", " ", ",")
@@ -39,7 +38,7 @@ def stored_numbers(path: Path, inner: str) -> tuple[FloatArray, str]:
         raise InputError(f"{path}: {inner} holds {values.dtype}, expected numbers")
     if absent:
         raise InputError(f"{path}: {inner} is not whole: {absent[0].what} is missing; copy the file again")
-    unit = _text(getattr(array, "attrs", {}).get("units", ""))
+    unit = str(text_of(getattr(array, "attrs", {}).get("units", "")))
     samples = values if packing.is_plain else unpack(values, packing)
     return np.asarray(samples, dtype=np.float64), unit
 
@@ -122,9 +121,3 @@ def _unit_in(heads: list[str]) -> str:
             continue
         return word
     return ""
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(-1)[0]
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -68,7 +68,7 @@ def packing_of(attributes: Mapping[str, Any], dtype: np.dtype[Any], fill: Any = 
 
     Raises InputError for an attribute that is no number.
     """
-    is_unsigned = dtype.kind == "i" and str(_text(attributes.get("_Unsigned"))).lower() == "true"
+    is_unsigned = dtype.kind == "i" and str(text_of(attributes.get("_Unsigned"))).lower() == "true"
     of_type = np.dtype(dtype.str.replace("i", "u")) if is_unsigned else dtype
     scale, offset = (
         (_numbers(attributes, name) or [other])[0]
@@ -145,7 +145,7 @@ def _numbers(attributes: Mapping[str, Any], name: str) -> list[float]:
         return []
     values = np.atleast_1d(np.asarray(given, dtype=object)).ravel()
     try:
-        return [_number(_text(value)) for value in values]
+        return [_number(text_of(value)) for value in values]
     except (TypeError, ValueError):
         raise InputError(f"its attribute {name} is {given!r}, expected a number") from None
 
@@ -160,5 +160,8 @@ def _number(value: Any) -> float:
             raise ValueError from None
 
 
-def _text(value: Any) -> Any:
+def text_of(value: Any) -> Any:
+    """Return an attribute as files mean it: a list of one as that one, bytes as text, others as they are."""
+    if isinstance(value, list | tuple | np.ndarray) and len(np.atleast_1d(value)) == 1:
+        value = np.atleast_1d(np.asarray(value, dtype=object)).ravel()[0]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -12,7 +12,7 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.described import ENERGY_NAMES, AbsentPart, Axis, FileArray, Format
-from gigaxas.stores.io.cf import Packing, packing_of
+from gigaxas.stores.io.cf import Packing, packing_of, text_of
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 OPEN_FILES = 128
@@ -72,7 +72,7 @@ def _described(file: h5py.File, name: str) -> FileArray:
 def _is_signal(data: h5py.Dataset) -> bool:
     """Return whether a dataset is the signal of its NXdata group, by the newer or the older convention."""
     group, name = data.parent, data.name.rsplit("/", 1)[-1]
-    return _text(group.attrs.get("signal")) == name or str(_text(data.attrs.get("signal"))) == "1"
+    return text_of(group.attrs.get("signal")) == name or str(text_of(data.attrs.get("signal"))) == "1"
 
 
 def _nexus_axes(data: h5py.Dataset) -> list[Axis]:
@@ -124,21 +124,15 @@ def _read_axis(name: str, data: h5py.Dataset) -> Axis:
     readable = data.ndim == 1 and data.dtype.kind in "uif" and data.size <= MOST_ENERGIES
     whole = readable and not absent_parts(Path(data.file.filename), data)
     values: FloatArray | None = np.asarray(data[...], dtype=np.float64) if whole else None
-    return Axis(name, values, str(_text(data.attrs.get("units")) or ""))
+    return Axis(name, values, str(text_of(data.attrs.get("units")) or ""))
 
 
 def _words(given: Any) -> list[str]:
     """Return the names in an attribute: a list of text, or text with colons or commas between them."""
-    found = _text(given)
+    found = text_of(given)
     if isinstance(found, str):
         return [word.strip() for word in found.replace(",", ":").strip("[]").split(":") if word.strip()]
-    return [str(_text(word)) for word in np.atleast_1d(found)] if found is not None else []
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(-1)[0]
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return [str(text_of(word)) for word in np.atleast_1d(found)] if found is not None else []
 
 
 def absent_parts(path: Path, data: h5py.Dataset) -> list[AbsentPart]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.io import netcdf_file
 
 from gigaxas.raw.readers.described import Axis, FileArray, Format
-from gigaxas.stores.io.cf import Packing, packing_of
+from gigaxas.stores.io.cf import Packing, packing_of, text_of
 
 
 @lru_cache(16)
@@ -40,11 +40,10 @@ def _axis(variables: Any, name: str) -> Axis:
     found = variables.get(name)
     if found is None or found.data.ndim != 1 or found.data.dtype.kind not in "uif":
         return Axis(name, None, "")
-    unit = getattr(found, "units", b"")
     return Axis(
         name,
         np.array(found.data, dtype=np.float64),
-        unit.decode("latin-1") if isinstance(unit, bytes) else "",
+        str(text_of(getattr(found, "units", ""))),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 
 from gigaxas.raw.readers.described import AbsentPart, Axis, FileArray, Format
-from gigaxas.stores.io.cf import zarr_packing
+from gigaxas.stores.io.cf import text_of, zarr_packing
 from gigaxas.stores.io.chunks import dimension_names, outer_chunks
 
 OPEN_ARRAYS = 128
@@ -49,7 +49,9 @@ def _axis(name: str, group: Any) -> Axis:
     found = group.get(name) if group is not None else None
     if not isinstance(found, zarr.Array) or found.ndim != 1 or found.dtype.kind not in "uif":
         return Axis(name, None, "")
-    return Axis(name, np.asarray(found[...], dtype=np.float64), str(dict(found.attrs).get("units", "")))
+    return Axis(
+        name, np.asarray(found[...], dtype=np.float64), str(text_of(dict(found.attrs).get("units", "")))
+    )
 
 
 def _hyperspy_axes(group: Any, count: int) -> list[Axis]:
