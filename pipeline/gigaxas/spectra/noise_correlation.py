@@ -32,13 +32,22 @@ def correlation_in_space(normal: Sequence[FloatArray], seen: Sequence[BoolArray]
     return np.asarray(covariance / covariance[RADIUS, RADIUS])
 
 
+def correlated(values: FloatArray, correlation: FloatArray) -> FloatArray:
+    """Return values (n, E) times the correlation matrix (E, E) of a correlation (lags,), lag by lag."""
+    total = correlation[0] * values
+    for lag, share in enumerate(correlation[1:], start=1):
+        total[:, lag:] += share * values[:, :-lag]
+        total[:, :-lag] += share * values[:, lag:]
+    return total
+
+
 def residual_mixing(rest: FloatArray, correlation: FloatArray) -> FloatArray:
     """Return (E, E): the variance of residuals is this matrix times that of the samples.
 
     `rest` (E, E) projects spectra on residuals; `correlation` (lags,) is the noise's in energy. Samples near
     enough to be correlated are taken to be of about the same variance.
     """
-    return np.asarray(rest * (rest @ correlation_matrix(correlation, len(rest))))
+    return np.asarray(rest * correlated(rest, correlation))
 
 
 def sample_variance(covariance: FloatArray, mixing: FloatArray) -> FloatArray:
@@ -55,12 +64,32 @@ def correlation_in_energy(covariance: FloatArray, rest: FloatArray, mixing: Floa
     energies = len(rest)
     lags = min(LAGS, energies // _ENERGIES_A_LAG)
     deviation = np.sqrt(sample_variance(covariance, mixing))
-    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
-    patterns = [linalg.toeplitz(np.arange(energies) == lag) for lag in range(lags + 1)]
+    scale = 1.0 / np.sqrt(np.diag(covariance))
     filtered = rest * deviation
-    shown = [_diagonal_sums(filtered @ pattern @ filtered.T / scale, lags) for pattern in patterns]
-    found = np.linalg.solve(np.stack(shown, axis=1), _diagonal_sums(covariance / scale, lags))
+    shown = [_product_sums(_neighbours(filtered, lag), filtered, scale, lags) for lag in range(lags + 1)]
+    measured = [(np.diag(covariance, k) * scale[: energies - k] * scale[k:]).sum() for k in range(lags + 1)]
+    found = np.linalg.solve(np.stack(shown, axis=1), np.array(measured))
     return np.asarray(np.clip(found / found[0], -1.0, 1.0))
+
+
+def _neighbours(values: FloatArray, lag: int) -> FloatArray:
+    """Return the sum (n, E) of the two columns `lag` to the left and to the right of each; itself for 0."""
+    if lag == 0:
+        return values
+    total = np.zeros_like(values)
+    total[:, lag:] += values[:, :-lag]
+    total[:, :-lag] += values[:, lag:]
+    return total
+
+
+def _product_sums(first: FloatArray, second: FloatArray, scale: FloatArray, lags: int) -> FloatArray:
+    """Return the sums (lags + 1,) of the first diagonals of first @ second.T, rows and columns scaled."""
+    energies = len(scale)
+    products = (
+        np.einsum("ij,ij->i", first[: energies - k], second[k:]) * scale[: energies - k] * scale[k:]
+        for k in range(lags + 1)
+    )
+    return np.array([product.sum() for product in products])
 
 
 def _autocorrelation(area: FloatArray) -> FloatArray:
@@ -68,7 +97,3 @@ def _autocorrelation(area: FloatArray) -> FloatArray:
     power = np.sum(np.square(np.abs(fft.rfft2(area, size))), axis=0)
     near = np.arange(-RADIUS, RADIUS + 1)
     return np.asarray(fft.irfft2(power, size)[np.ix_(near, near)])
-
-
-def _diagonal_sums(matrix: FloatArray, lags: int) -> FloatArray:
-    return np.array([np.trace(matrix, lag) for lag in range(lags + 1)])

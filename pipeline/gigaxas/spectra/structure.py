@@ -9,11 +9,12 @@ variance along their spectra, larger than noise of any correlation in energy has
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse.linalg import svds
 
 from gigaxas.arrays import FloatArray
 from gigaxas.spectra.noise_correlation import (
+    correlated,
     correlation_in_energy,
-    correlation_matrix,
     residual_mixing,
     sample_variance,
 )
@@ -26,6 +27,8 @@ LEAST_EXCESS = 2.0
 """Times the noise's variance that the variance along a spectrum must be."""
 LARGEST_SHARE = 3
 """One in so many dimensions may be structure; the others are left to show the noise."""
+SMALL = 300
+"""Energies below which all singular values are found as fast as the largest."""
 _TILE = 8
 
 
@@ -40,16 +43,17 @@ def structure_basis(areas: Sequence[FloatArray]) -> FloatArray:
 def _shared_far_apart(areas: Sequence[FloatArray]) -> FloatArray:
     """Return the basis (E, k) of what pixels LAG apart have in common beyond chance."""
     lagged = np.sum([_lagged_covariance(area) for area in areas], axis=0)
-    even, odd = (lagged + lagged.T) / 2.0, (lagged - lagged.T) / 2.0
-    basis = np.empty((len(lagged), 0))
-    while basis.shape[1] < len(lagged) // LARGEST_SHARE:
-        rest = projector(basis)
-        values, vectors = np.linalg.eigh(rest @ even @ rest)
-        strongest = int(np.argmax(np.abs(values)))
-        if abs(values[strongest]) <= LEAST_CONTRAST * np.linalg.norm(rest @ odd @ rest, 2):
+    values, vectors = np.linalg.eigh((lagged + lagged.T) / 2.0)
+    order = np.argsort(-np.abs(values))
+    values, vectors = values[order], vectors[:, order]
+    chance = vectors.T @ ((lagged - lagged.T) / 2.0) @ vectors
+    found = 0
+    # what is left after each vector keeps its other eigenvectors
+    while found < len(lagged) // LARGEST_SHARE:
+        if abs(values[found]) <= LEAST_CONTRAST * _largest(chance[found:, found:]):
             break
-        basis = _with(basis, vectors[:, strongest])
-    return basis
+        found += 1
+    return np.ascontiguousarray(vectors[:, :found])
 
 
 def _with_small_grains(basis: FloatArray, areas: Sequence[FloatArray]) -> FloatArray:
@@ -58,21 +62,36 @@ def _with_small_grains(basis: FloatArray, areas: Sequence[FloatArray]) -> FloatA
     They are sought in one half of the pixels and judged in the other, where noise has not shaped them.
     """
     sought, judged = (_half_covariance(areas, half) for half in (0, 1))
+    apart = 1.0 + np.trace(sought)  # sets what the basis holds below all else, to be left out
+    vectors = np.linalg.eigh(_freed(sought, basis) - apart * basis @ basis.T)[1][:, basis.shape[1] :]
+    judged_along = np.sum(vectors * (judged @ vectors), axis=0)
     energy = np.ones(1)
     while basis.shape[1] < len(basis) // LARGEST_SHARE:
-        rest = projector(basis)
-        left = rest @ (sought + judged) @ rest / 2.0
+        left, rest = _freed((sought + judged) / 2.0, basis), projector(basis)
         mixing = residual_mixing(rest, energy)
         energy = correlation_in_energy(left, rest, mixing)
-        deviation = np.sqrt(sample_variance(left, mixing))
-        noise = correlation_matrix(energy, len(rest)) * np.outer(deviation, deviation)
-        vectors = np.linalg.eigh(rest @ sought @ rest)[1]
-        excess = _along(vectors, rest @ judged @ rest) - LEAST_EXCESS * _along(vectors, noise)
+        noise = vectors * np.sqrt(sample_variance(left, mixing))[:, None]
+        excess = judged_along - LEAST_EXCESS * np.sum(noise * correlated(noise.T, energy).T, axis=0)
         strongest = int(np.argmax(excess))
         if excess[strongest] <= 0.0:
             break
         basis = _with(basis, vectors[:, strongest])
+        vectors = np.delete(vectors, strongest, axis=1)
+        judged_along = np.delete(judged_along, strongest)
     return basis
+
+
+def _freed(covariance: FloatArray, basis: FloatArray) -> FloatArray:
+    """Return a covariance (E, E) of what spectra hold beside an orthonormal basis (E, k)."""
+    part = basis @ (basis.T @ covariance)
+    return np.asarray(covariance - part - part.T + (part @ basis) @ basis.T)
+
+
+def _largest(matrix: FloatArray) -> float:
+    """Return the largest singular value of a matrix (n, n)."""
+    if len(matrix) < SMALL:
+        return float(np.linalg.norm(matrix, 2))
+    return float(svds(matrix, k=1, return_singular_vectors=False, rng=np.random.default_rng(0))[0])
 
 
 def projector(basis: FloatArray) -> FloatArray:
@@ -101,11 +120,6 @@ def _half_covariance(areas: Sequence[FloatArray], half: int) -> FloatArray:
         total += spectra @ spectra.T
         count += int(np.count_nonzero(spectra.any(axis=0)))
     return total / max(count, 1)
-
-
-def _along(vectors: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Return the variance (k,) along each of the vectors (E, k)."""
-    return np.asarray(np.sum(vectors * (covariance @ vectors), axis=0))
 
 
 def _with(basis: FloatArray, vector: FloatArray) -> FloatArray:
