@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import gigaxas as gx
@@ -74,10 +75,74 @@ def test_what_only_files_of_references_have_is_refused_for_the_modelled_ones(tmp
         load_config(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [1, 2", "1: 2\n", "\x00"])
-def test_a_file_that_is_no_configuration_is_refused(tmp_path, text):
-    with pytest.raises(gx.InputError, match=r"run\.yaml"):
-        load_config(write(tmp_path, text))
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "found nothing, expected a mapping"),
+        (b"# all of it is a comment\n", "found nothing, expected a mapping"),
+        (b"- a\n- b\n", "found a list, expected a mapping"),
+        (b"runs/mine", "found 'runs/mine', expected a mapping"),
+        (b"1: 2\n", "1: keys should be strings"),
+        (b"title: a\nsites: [1, 2", "line 2: not valid YAML"),
+        (b"title: a: b", "line 1: not valid YAML"),
+        (b"sites:\n\tlimit: 0.1", "line 2: .*indent with spaces"),
+        (b"title: a\n---\ntitle: b", "line 2: .*another document"),
+        (b"title: a\ntitle: b", "line 2: title is given twice"),
+        (b"? [a, b]\n: c", "line 1: a list or a mapping stands for a key"),
+        (b"title: &a b\noutput: *a", "line 2: aliases"),
+        (b"title: !!timestamp x", "line 1: tags"),
+        (b"title: !!python/object:os.system {}", "line 1: tags"),
+        (b"title: 0b_", "not valid YAML"),
+        (b"title: " + b"9" * 5000, "not valid YAML"),
+        (b"[" * 5000, "not valid YAML"),
+        (b"\0", "not valid YAML"),
+        (b"output: a\ntitle: 5 \xb5m", "line 2: found bytes that are no text in UTF-8"),
+        ("title: a".encode("utf-16"), "no text in UTF-8"),
+        (b"\x89HDF\r\n\x1a\n\0\0", "no text in UTF-8"),
+        (b" " * 2_000_000, "more than 1000000 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, sentence):
+    path = tmp_path / "run.yaml"
+    path.write_bytes(content)
+    with pytest.raises(gx.InputError, match=rf"run\.yaml: .*{sentence}"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda path: path.mkdir(), "found a folder, expected a file"),
+        (lambda path: path.symlink_to("nowhere"), "there is no such file"),
+        (lambda path: path.symlink_to(path), "cannot be read"),
+        pytest.param(
+            lambda path: path.touch(mode=0),
+            "cannot be read",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything"),
+        ),
+    ],
+)
+def test_a_path_that_is_no_file_to_be_read_is_told(tmp_path, made, sentence):
+    path = tmp_path / "run.yaml"
+    made(path)
+    with pytest.raises(gx.InputError, match=rf"run\.yaml: {sentence}"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("mark", "text", "title"),
+    [
+        (b"\xef\xbb\xbf", "title: a", "a"),  # as Windows' editors begin a file
+        (b"", "title: 5 \u00b5m, \u9244", "5 \u00b5m, \u9244"),
+        (b"", "title: 2024-02-30", "2024-02-30"),
+        (b"", "title: 'a: b'", "a: b"),
+    ],
+)
+def test_text_is_taken_as_it_is_written(tmp_path, mark, text, title):
+    path = tmp_path / "run.yaml"
+    path.write_bytes(mark + (text + WHOLE).encode())
+    assert load_config(path).title == title
 
 
 def test_a_missing_file_is_told(tmp_path):
@@ -100,13 +165,130 @@ def load_config_text(text):
         return load_config(path)
 
 
-def test_environment_variables_stand_for_their_value_or_default(tmp_path, monkeypatch):
-    text = WHOLE.replace("output: out", "output: ${GIGAXAS_PLACE:-here}/run")
-    assert load_config(write(tmp_path, text)).output == Path("here/run")
-    monkeypatch.setenv("GIGAXAS_PLACE", "there")
-    assert load_config(write(tmp_path, text)).output == Path("there/run")
-    with pytest.raises(gx.InputError, match="GIGAXAS_NOWHERE is not set"):
-        load_config(write(tmp_path, WHOLE + "title: ${GIGAXAS_NOWHERE}\n"))
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("title: ${GX_PLACE}/run", "there/run"),
+        ("title: '${GX_PLACE}/run'", "there/run"),
+        ("title: ${GX_PLACE:-here}", "there"),
+        ("title: ${GX_NOWHERE:-here}/run", "here/run"),
+        ("title: ${GX_EMPTY:-here}", "here"),
+        ("title: ${GX_SIGNS}", "a: b #c"),  # what stands in a variable is no YAML
+        ("title: a # ${GX_NOWHERE}", "a"),
+        ("# ${GX_NOWHERE}\ntitle: a", "a"),
+        ("title: $GX_PLACE", "$GX_PLACE"),
+    ],
+)
+def test_environment_variables_stand_for_their_value_or_default(tmp_path, environment, written, title):
+    assert load_config(write(tmp_path, f"{written}\n{WHOLE}")).title == title
+
+
+def test_a_variable_in_a_list_on_one_line_has_the_type_that_it_looks_like(tmp_path, environment):
+    text = WHOLE.replace("[128, 128]}", "[${GX_SIDE}, 128], seed: ${GX_SEED:-7}}")
+    simulate = load_config(write(tmp_path, text)).simulate
+    assert (simulate.shape, simulate.seed) == ((256, 128), 7)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("${GX_NOWHERE}", "GX_NOWHERE is not set"),
+        ("'${GX_NOWHERE}'", "GX_NOWHERE is not set"),
+        ("${GX_EMPTY}", "GX_EMPTY is not set"),
+        ("${GX_PLACE", r"write \$\{NAME\}"),
+        ("${GX PLACE}", r"write \$\{NAME\}"),
+    ],
+)
+def test_a_variable_without_a_value_is_refused_with_its_line(tmp_path, environment, written, sentence):
+    with pytest.raises(gx.InputError, match=rf"run\.yaml: line 2: .*{sentence}"):
+        load_config(write(tmp_path, f"# ${{GX_NOWHERE}}\ntitle: {written}{WHOLE}"))
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Variables for a configuration."""
+    monkeypatch.delenv("GX_NOWHERE", raising=False)
+    for name, value in {"PLACE": "there", "SIDE": "256", "SIGNS": "a: b #c", "EMPTY": ""}.items():
+        monkeypatch.setenv(f"GX_{name}", value)
+
+
+MEASURED = "output: out\ncube: {path: a.zarr}\nreferences: {path: r}\n"
+STACK = "output: out\ningest: {stack: a.tif}\nreferences: {path: r}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (WHOLE.replace("output: out", "output: ~/a b"), "output"),
+        (f"{MEASURED}result: ~/a b", "result"),
+        (f"{MEASURED}sites: {{file: ~/a b}}", "sites.file"),
+        (f"{MEASURED}phases: {{decisions: ~/a b}}", "phases.decisions"),
+        (f"{MEASURED}noise: {{frames: ~/a b}}", "noise.frames"),
+        (MEASURED.replace("a.zarr", "~/a b"), "cube.path"),
+        (MEASURED.replace("a.zarr", "a.zarr, mask: ~/a b"), "cube.mask"),
+        (MEASURED.replace("path: r", "path: ~/a b"), "references.path"),
+        (STACK.replace("a.tif", "~/a b"), "ingest.stack"),
+        (STACK.replace("a.tif", "a.tif, mask: ~/a b"), "ingest.mask"),
+        (STACK.replace("a.tif", "a.tif, energies: ~/a b"), "ingest.energies"),
+        (STACK.replace("a.tif", "a.tif, quantity: counts, i0: ~/a b"), "ingest.i0"),
+        (
+            STACK.replace("stack: a.tif", "fields: {transmitted: ~/a b, reference: r}"),
+            "ingest.fields.transmitted",
+        ),
+        (
+            STACK.replace("stack: a.tif", "fields: {transmitted: t, reference: r, positions: ~/a b}"),
+            "ingest.fields.positions",
+        ),
+    ],
+)
+@pytest.mark.parametrize("tail", ["", "/{index}.tif", "/*.h5::/entry/data"])
+def test_a_path_may_start_at_the_home_of_the_user(tmp_path, monkeypatch, text, key, tail):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = load_config(write(tmp_path, text.replace("~/a b", f'"~/a b{tail}"')))
+    for name in key.split("."):
+        found = getattr(found, name)
+    assert str(found) == f"{tmp_path}/a b{tail}"
+
+
+def test_a_tilde_that_begins_no_path_stays_and_an_unknown_home_is_told(tmp_path):
+    config = load_config(write(tmp_path, f"{MEASURED}noise: {{note: ~5 nm / pixel}}\ntitle: ~5\n"))
+    assert (config.noise.note, config.title) == ("~5 nm / pixel", "~5")
+    with pytest.raises(gx.InputError, match=r"output: the home that `~` stands for is not known"):
+        load_config(write(tmp_path, MEASURED.replace("output: out", "output: ~nobody-of-this-name/out")))
+
+
+@pytest.mark.parametrize(
+    ("text", "sections"),
+    [
+        (f"{MEASURED}noise:\nsites:\n", ["sites", "noise"]),
+        (f"{MEASURED}noise: null\n", ["noise"]),
+        ("output: out\nreferences: {modelled: true}\nsimulate:\n", ["simulate"]),
+        (MEASURED.replace("a.zarr", "a.zarr, energy_shift: "), ["cube.energy_shift"]),
+        (STACK.replace("stack: a.tif", "fields: {transmitted: t, reference: }"), ["ingest.fields.reference"]),
+        (f"{MEASURED}clean_up: {{p_num: }}\n", ["clean_up.p_num"]),
+    ],
+)
+def test_an_empty_section_is_told(tmp_path, text, sections):
+    with pytest.raises(gx.InputError) as told:
+        load_config(write(tmp_path, text))
+    for section in sections:
+        assert f"run.yaml: {section}: empty; " in str(told.value)
+
+
+def test_a_key_left_empty_that_may_be_left_out_is_left_out(tmp_path):
+    config = load_config(write(tmp_path, f"{MEASURED}edge:\nresult:\ncompute: {{workers: }}\n"))
+    assert (config.edge, config.result, config.compute.workers) == (None, None, None)
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1e999", "[.nan, 1]", "{a: .inf}", "ten"])
+@pytest.mark.parametrize(
+    "key",
+    ["noise: {b", "void: {least_sum", "references: {path: r, pre_edge", "references: {path: r, shifts"],
+)
+def test_what_is_no_finite_number_is_refused(tmp_path, key, value):
+    text = "\n".join(line for line in MEASURED.splitlines() if not line.startswith(key.partition(":")[0]))
+    with pytest.raises(gx.InputError, match=r"run\.yaml: "):
+        load_config(write(tmp_path, f"{text}\n{key}: {value}}}\n"))
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_steps_alone_bind_nobody(tmp_path):
         ("overrule: {seventeen: {keep: true}}", "overrule.seventeen"),
         ("overrules: {}", "overrules: unknown key"),
         ("overrule: [17]", "overrule"),
-        ("- 17", "found list, expected a mapping of sections"),
+        ("- 17", "found a list, expected a mapping of sections"),
         ("17: {keep: true}", "17"),
         ("overrule: &all {17: {keep: true}}\nmore: *all", "aliases"),
         ("overrule: {17: {name: " + "a" * 1_000_000 + "}}", "expected at most 1000000 of YAML"),
@@ -69,7 +69,7 @@ def test_steps_alone_bind_nobody(tmp_path):
         (f"{LINE}\nresult: *all\n", "aliases"),
         (f"{LINE}\nresult: [17]\n", "remove everything below that line"),
         ("overrule: {17", "not valid YAML"),
-        ("\udcff", "cannot be read"),
+        ("\udcff", "no text in UTF-8"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(tmp_path, text, message):

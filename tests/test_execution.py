@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import json
 import os
 import signal
@@ -14,7 +15,9 @@ from types import SimpleNamespace
 
 import gigaxas as gx
 import numpy as np
+import psutil
 import pytest
+from dask import system
 from distributed import Client, LocalCluster
 from gigaxas.checkpoint import identity, journal
 from gigaxas.checkpoint.ledger import Ledger
@@ -114,13 +117,49 @@ def test_tasks_that_a_killed_run_left_behind_are_waited_for(client, monkeypatch)
         cluster._wait_for_strays(client, "of-this-output", said.append)
 
 
-def test_tasks_run_at_once_are_as_many_as_asked_for_else_the_cores_there_are(monkeypatch):
-    assert cluster.worker_count(Compute(workers=3)) == 3
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 5, 6, 7, 9}, raising=False)
-    assert cluster.worker_count(Compute()) == 5
-    monkeypatch.delattr(os, "sched_getaffinity")
+CONTAINERS = {
+    "cgroup v1": {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "250000"}
+    | {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000"},
+    "cgroup v2": {"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "250000 100000\n"},
+    "no quota": {"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "max 100000\n"},
+}
+"""What a container says of the cores that its processes may use."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "container", "bound", "expected"),
+    [
+        (3, "cgroup v2", 5, 3),
+        (None, "cgroup v1", 5, 3),
+        (None, "cgroup v2", 5, 3),
+        (None, "no quota", 5, 5),
+        (None, "no quota", None, 12),
+    ],
+)
+def test_tasks_run_at_once_are_as_many_as_asked_for_else_the_cores_there_are(
+    monkeypatch, asked, container, bound, expected
+):
+    monkeypatch.setattr(system, "open", opener(CONTAINERS[container]), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
-    assert cluster.worker_count(Compute()) == 12
+    if bound is None:  # as on macOS
+        monkeypatch.setattr(os, "process_cpu_count", os.cpu_count, raising=False)
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)
+    else:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(bound)), raising=False)
+        monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda self: list(range(bound)), raising=False)
+    assert cluster.worker_count(Compute(workers=asked)) == expected
+
+
+def opener(texts):
+    """An `open` for a few made files only."""
+
+    def open_made(path):
+        if path not in texts:
+            raise FileNotFoundError(path)
+        return io.StringIO(texts[path])
+
+    return open_made
 
 
 PAINTED = []
@@ -298,8 +337,8 @@ HOLD = """
 import fcntl, os, signal, sys
 from pathlib import Path
 from gigaxas.execution.lock import locked
-if sys.argv[2] == "no locks":
-    def flock(*arguments): raise OSError(38, "Function not implemented")
+if number := int(sys.argv[2]):
+    def flock(*arguments): raise OSError(number, os.strerror(number))
     fcntl.flock = flock
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
@@ -308,14 +347,15 @@ with locked(Path(sys.argv[1])):
 """
 
 
-@pytest.mark.parametrize("disk", ["locks", "no locks"])
-@pytest.mark.filterwarnings("ignore:flock not supported")
+@pytest.mark.parametrize(
+    "disk", [0, errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=lambda number: errno.errorcode.get(number)
+)
 def test_a_run_that_holds_a_folder_is_named_and_what_it_leaves_when_killed_is_no_hindrance(
     tmp_path, monkeypatch, disk
 ):
-    if disk == "no locks":
-        monkeypatch.setattr(fcntl, "flock", no_locks(errno.ENOSYS))
-    command = [sys.executable, "-c", HOLD, str(tmp_path), disk]
+    if disk:
+        monkeypatch.setattr(fcntl, "flock", no_locks(disk))
+    command = [sys.executable, "-c", HOLD, str(tmp_path), str(disk)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout.readline() == "held\n"
@@ -326,9 +366,22 @@ def test_a_run_that_holds_a_folder_is_named_and_what_it_leaves_when_killed_is_no
     assert process.returncode == -signal.SIGKILL
     assert str(process.pid) in (tmp_path / "run.lock.json").read_text()
     for _ in range(2):
-        with locked(tmp_path):
+        said = []
+        with locked(tmp_path, said.append):
             assert json.loads((tmp_path / "run.lock.json").read_text())["pid"] == os.getpid()
+        assert [("without locks" in line) for line in said] == [True] * bool(disk)
     assert not (tmp_path / "run.lock.json").exists()
+
+
+def test_a_run_on_another_machine_is_not_overruled_on_a_disk_without_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", no_locks(errno.ENOLCK))
+    marker = tmp_path / "run.lock.marker"
+    marker.write_text("4711\nanother-machine\n")
+    with pytest.raises(gx.InputError, match=rf"where it has ended on another machine, remove {marker}"):
+        locked(tmp_path).__enter__()
+    marker.unlink()
+    with locked(tmp_path):
+        assert marker.exists()
 
 
 def test_a_folder_is_held_against_this_process_too_and_given_back_after_a_failure(tmp_path):
@@ -355,12 +408,6 @@ def no_locks(number):
         raise OSError(number, os.strerror(number))
 
     return flock
-
-
-def test_a_disk_whose_locks_fail_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(fcntl, "flock", no_locks(errno.ENOLCK))
-    with pytest.raises(gx.InputError, match=r"cannot be written or locked \(No locks available\)"):
-        locked(tmp_path).__enter__()
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

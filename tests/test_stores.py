@@ -4,7 +4,7 @@ import xarray as xr
 import zarr
 from gigaxas.errors import InputError, RunError
 from gigaxas.stores import cube, result
-from gigaxas.stores.io import chunks, codes, groups
+from gigaxas.stores.io import chunks, codes, folders, groups
 from gigaxas.tiles import flat, regular_grid
 
 ENERGY = np.linspace(7009.2, 7321.2, 12)
@@ -65,6 +65,75 @@ def test_a_missing_chunk_is_named_before_anything_is_read(stored):
     (stored / "mu" / "c" / "0" / "0" / "1").unlink()
     with pytest.raises(InputError, match=r"1 missing chunk\(s\) \(c/0/0/1\)"):
         cube.check_chunks(cube.describe_cube(stored))
+
+
+LINKED = {
+    "the store": "",
+    "an array": "mu",
+    "its chunks": "mu/c",
+    "some of them": "mu/c/0/1",
+    "one of them": "mu/c/0/0/0",
+}
+"""What of a cube lies on another disk."""
+
+
+@pytest.fixture(params=LINKED.values(), ids=LINKED)
+def linked(stored, tmp_path, request):
+    """A cube, a part of which is a link to another disk."""
+    part, disk = stored / request.param, tmp_path / "another disk"
+    part.rename(disk)
+    part.symlink_to(disk)
+    return stored
+
+
+def test_a_cube_behind_links_is_read_like_any_other(linked):
+    info = cube.describe_cube(linked)
+    cube.check_chunks(info)
+    for tile in flat(regular_grid((20, 24), (16, 16))):
+        assert (cube.read_tile(info, tile) != codes.INVALID).all()
+
+
+def test_changed_data_behind_links_make_another_cube(linked):
+    info = cube.describe_cube(linked, sparse=True)
+    before = cube.cube_identity(info)
+    assert cube.cube_identity(info) == before
+    samples = cube.read_tile(info, flat(regular_grid((20, 24), (16, 16)))[0])
+    cube.write_samples(linked, flat(regular_grid((20, 24), (16, 16)))[0], samples[::-1])
+    assert cube.cube_identity(info) != before
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [("c/back", "mu"), ("c/0/up", "mu/c"), ("c/0/itself", "mu/c/0/itself"), ("c/gone", "gone")],
+)
+def test_links_that_lead_back_or_nowhere_hold_no_files(stored, link, target):
+    before = folders.stamps(stored / "mu")
+    (stored / "mu" / link).symlink_to(stored / target)
+    assert folders.stamps(stored / "mu") == before
+
+
+def test_links_that_lead_to_each_other_come_to_an_end(stored):
+    (stored / "mu" / "there").symlink_to(stored / "energy")
+    (stored / "energy" / "back").symlink_to(stored / "mu")
+    found = set(folders.sizes(stored / "mu"))
+    assert "there/c/0" in found
+    assert "there/back/c/0/0/0" not in found
+
+
+def test_a_chunk_behind_a_broken_link_is_missing(stored):
+    chunk = stored / "mu" / "c" / "0" / "1" / "1"
+    chunk.unlink()
+    chunk.symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"1 missing chunk\(s\) \(c/0/1/1\)"):
+        cube.check_chunks(cube.describe_cube(stored))
+
+
+def test_removing_a_link_keeps_what_it_leads_to(stored, tmp_path):
+    link = tmp_path / "link.zarr"
+    link.symlink_to(stored)
+    folders.remove(link)
+    assert not link.is_symlink()
+    cube.check_chunks(cube.describe_cube(stored))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gigaxas.config.schema import Compute, Config, Section
+from gigaxas.config.schema import WRITTEN, Compute, Config, Section
 from gigaxas.config.yaml import read_yaml
 from gigaxas.errors import InputError
 
@@ -23,12 +23,10 @@ def load_config(path: str | Path) -> Config:
 def validated(document: dict[str, Any], where: str = "") -> Config:
     """Return a configuration of sections by name. InputError lists every error in lines after `where`."""
     try:
-        return Config(**document)
+        return Config.model_validate(document, context=WRITTEN)
     except ValidationError as errors:
         lines = [sentence(error) for error in errors.errors()]
         raise InputError("\n".join(f"{where}{line}" for line in lines)) from None
-    except TypeError as error:
-        raise InputError(f"{where}section names must be words ({error})") from None
 
 
 def set_scheduler(config: Config, address: str) -> Config:
@@ -50,5 +48,7 @@ def sentence(error: Any) -> str:
     if error["type"] == "missing":
         return f"{where}: missing; it has no default, so give it"
     said = error["msg"].removeprefix("Value error, ")
+    if error["input"] is None:
+        return f"{where}: {'' if said.startswith('empty') else 'empty; '}{said[0].lower()}{said[1:]}"
     found = "" if isinstance(error["input"], dict | Section) else f" (found {error['input']!r})"
     return f"{where}: {said[0].lower()}{said[1:]}{found}"

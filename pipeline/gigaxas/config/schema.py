@@ -1,7 +1,8 @@
 """What a run is asked to do: a YAML file read into frozen models, every error in it named at once."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import (
@@ -21,6 +22,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from gigaxas.locations import Location, location
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
@@ -29,6 +31,9 @@ from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.signal_noise import SignalNoise
 
+WRITTEN = "written"
+"""Context of the validation of what a person has written."""
+AT_HOME = re.compile(r"~[\w.-]*[/\\]")
 Range = tuple[float, float]
 PixelCount = Annotated[int, Field(ge=1)]
 
@@ -36,7 +41,31 @@ PixelCount = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of a configuration: unknown keys are refused and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _home(cls, value: Any) -> Any:
+        """Let `~` at the start of a path stand for the home of a user."""
+        if not (isinstance(value, str) and AT_HOME.match(value)):
+            return value
+        try:
+            return str(Path(value).expanduser())
+        except RuntimeError:
+            raise ValueError("the home that `~` stands for is not known; write the path out") from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a section that a person begins and gives nothing in: it may be meant to be there or not."""
+        if value is None and info.context == WRITTEN and _is_section(cls.model_fields[info.field_name or ""]):
+            raise ValueError("empty; remove it, or give its keys below it (or `{}`: each as if left out)")
+        return value
+
+
+def _is_section(field: FieldInfo) -> bool:
+    kinds = (field.annotation, *get_args(field.annotation))
+    return any(isinstance(kind, type) and issubclass(kind, Section) for kind in kinds)
 
 
 class Sites(Section):
@@ -327,7 +356,13 @@ class RawScan(Section):
     """How far the specimen moves during the scan of a field."""
 
 
-StoreLocation = Annotated[Location, PlainValidator(location), PlainSerializer(str)]
+def _location(given: Any) -> Location:
+    if not isinstance(given, str | Path):
+        raise ValueError("input should be a path or an address")
+    return location(given)
+
+
+StoreLocation = Annotated[Location, PlainValidator(_location), PlainSerializer(str)]
 """A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 

@@ -1,19 +1,22 @@
 """Where the tasks run: threads of this process, a cluster of this machine, a running one, a batch system."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import spawn
 from typing import Any
 
 import dask
+from dask.system import cpu_count
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, WorkerPlugin
+from distributed.system import memory_limit
 from threadpoolctl import threadpool_limits
 
 from gigaxas.config.schema import Compute
 from gigaxas.errors import InputError, RunError
+from gigaxas.execution.open_files import allow_open_files
 from gigaxas.version import code_version
 
 LOOPBACK = "127.0.0.1"
@@ -40,22 +43,23 @@ ROOMY = {
 Announce = Callable[[str], None]
 
 
-class OneThread(WorkerPlugin):
-    """Holds BLAS and OpenMP of a worker to one thread: Dask owns the cores."""
+class WorkerLimits(WorkerPlugin):
+    """Holds BLAS and OpenMP of a worker to one thread, for Dask owns the cores; lets it open many files."""
 
-    name = "gigaxas-one-thread"
+    name = "gigaxas-worker-limits"
 
     def setup(self, worker: Any) -> None:
-        """Set the limit for as long as the worker lives."""
+        """Set the limits for as long as the worker lives."""
         threadpool_limits(limits=1)
+        allow_open_files()
 
 
 def worker_count(compute: Compute) -> int:
-    """Return how many tasks run at once: as asked, else one for every core this process may use."""
-    if compute.workers:
-        return compute.workers
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux alone knows it
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+    """Return how many tasks run at once: as asked, else one for every core this process may use.
+
+    The cores that a container is held to count, as does a set of cores that the process is bound to.
+    """
+    return compute.workers or cpu_count()
 
 
 @contextmanager
@@ -65,6 +69,7 @@ def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Cli
     BLAS and OpenMP are held to one thread. `announce` is told where the dashboard is and what is waited
     for. Raises InputError where there is no such cluster or its versions differ from these here.
     """
+    allow_open_files()
     if compute.cluster == "threads" and compute.scheduler is None:
         with threadpool_limits(limits=1):
             yield None
@@ -75,7 +80,7 @@ def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Cli
         if compute.scheduler is not None or compute.cluster in BATCH:
             _compare_versions(client)
             _wait_for_strays(client, mark, announce)
-        client.register_plugin(OneThread())
+        client.register_plugin(WorkerLimits())
         yield client
 
 
@@ -104,23 +109,44 @@ def _connected(compute: Compute) -> Iterator[Client]:
         with client:
             yield client
         return
-    with _own_cluster(compute) as cluster, Client(cluster) as client:
+    own = _batch_cluster if compute.cluster in BATCH else _local_cluster
+    with _without_script(), own(compute) as cluster, Client(cluster) as client:
         yield client
 
 
-def _own_cluster(compute: Compute) -> Any:
-    if compute.cluster in BATCH:
-        return _batch_cluster(compute)
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Let worker processes start without the user's script, which each of them would run from its top."""
+    prepare = spawn.get_preparation_data
+
+    def without_script(name: str) -> dict[str, Any]:
+        return {key: value for key, value in prepare(name).items() if not key.startswith("init_main")}
+
+    spawn.get_preparation_data = without_script
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = prepare
+
+
+def _local_cluster(compute: Compute) -> Any:
     workers = worker_count(compute)
-    cluster = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        host=LOOPBACK,
-        memory_limit=parse_bytes(compute.memory) // workers if compute.memory else "auto",
-        dashboard_address=compute.dashboard,
-        silence_logs=logging.CRITICAL,
-        env={"DASK_LOGGING__DISTRIBUTED": "critical"},
-    )
+    memory = parse_bytes(compute.memory) if compute.memory else memory_limit()
+    try:
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host=LOOPBACK,
+            memory_limit=memory // workers,
+            dashboard_address=compute.dashboard,
+            silence_logs=logging.CRITICAL,
+            env={"DASK_LOGGING__DISTRIBUTED": "critical"},
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RunError(
+            f"compute.cluster: the {workers} worker processes of this machine cannot be started "
+            f"({error.__cause__ or error}); set fewer compute.workers, or compute.cluster: threads"
+        ) from None
     return _scaled(cluster, compute)
 
 

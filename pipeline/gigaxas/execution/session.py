@@ -35,7 +35,7 @@ def open_session(
     claim(paths, config.title)
     events, mark = Events(folder), output_mark(folder)
     ledger = Ledger(folder, settings_mark(config))
-    with locked(folder):
+    with locked(folder, announce):
         events.tell("run started", verb=verb, version=__version__, title=config.title)
         try:
             with open_client(compute, mark, announce) as client, _watched(folder, compute, client):

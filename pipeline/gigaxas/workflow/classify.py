@@ -105,7 +105,7 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     needs_cube = run.config.sites.origin != "library" or not run.knows_noise
     wanted = {"raw fields", "cube", "sites"} if needs_cube else {"sites"}
     products = [product for product in products_of(run) if product.name in wanted]
-    with open_session(run.paths, on_threads(config), "sites", progress) as runner:
+    with open_session(run.paths, on_threads(config), "sites", progress, announce) as runner:
         run = make_products(products, run, runner, Listener(announce))
     return _sites_made(run, run.sites)
 

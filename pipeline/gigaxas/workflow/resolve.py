@@ -17,6 +17,7 @@ from gigaxas.config.paths import Paths, paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.execution.cluster import Announce, worker_count
+from gigaxas.execution.open_files import allow_open_files
 from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
 from gigaxas.raw.readers.stack import StackSource, describe_stack, field_as_stack
 from gigaxas.spatial.clean_up import check_clean_up
@@ -124,6 +125,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
 
     `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
     """
+    allow_open_files()  # a stack is described by its files
     errors: list[str] = []
 
     def attempt(step: Callable[[], T]) -> T | None:

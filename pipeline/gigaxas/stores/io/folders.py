@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ def exists(folder: Location) -> bool:
 
 
 def remove(folder: Location) -> None:
-    """Remove a folder and all it holds; nothing there is no error."""
-    if isinstance(folder, Path):
+    """Remove a folder and all it holds, or a link and nothing behind it; nothing there is no error."""
+    if isinstance(folder, Path) and folder.is_symlink():
+        folder.unlink()
+    elif isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
     else:
         system, path = _system(folder)
@@ -42,21 +45,33 @@ def sizes(folder: Location) -> dict[str, int]:
 
 
 def stamps(folder: Location) -> dict[str, tuple[int, str]]:
-    """Return size and time (or tag) of every file below a folder, by its path from there."""
+    """Return size and time (or tag) of every file below a folder, linked ones too, by its path from there."""
     if isinstance(folder, Path):
-        found = {}
-        for parent, _, files in os.walk(folder):
-            for name in files:
-                file = Path(parent) / name
-                stat = file.stat()
-                found[file.relative_to(folder).as_posix()] = (stat.st_size, str(stat.st_mtime_ns))
-        return found
+        return {
+            Path(file).relative_to(folder).as_posix(): (file.stat().st_size, str(file.stat().st_mtime_ns))
+            for file in _files_below(folder)
+        }
     system, path = _system(folder)
     start = len(path.strip("/")) + 1
     return {
         name.strip("/")[start:]: (int(entry["size"]), str(_mark(entry)))
         for name, entry in system.find(path, detail=True).items()
     }
+
+
+def _files_below(folder: Path | str, above: frozenset[str] = frozenset()) -> Iterator[os.DirEntry[str]]:
+    """Yield the files below a folder, behind links too; a link to nothing or back to above is no file."""
+    here = os.path.realpath(folder)
+    if here in above or not Path(here).is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() and not Path(entry.path).exists():
+                continue
+            if entry.is_dir():
+                yield from _files_below(entry.path, above | {here})
+            elif entry.is_file():
+                yield entry
 
 
 def sweep(folder: Path) -> None:
