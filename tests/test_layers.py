@@ -11,7 +11,7 @@ PACKAGE = Path(gigaxas.__file__).parent
 
 # From the ground up; a room imports rooms of its own floor's list or below, never above.
 FLOORS = [
-    {"arrays", "errors", "tiles", "exact", "locations", "simd", "version", "machine_code"},
+    {"arrays", "errors", "tiles", "exact", "locations", "simd", "version", "machine_code", "units"},
     {"spectra", "spatial"},
     {"config", "sites", "nearest", "search", "simulate"},
     {"observed", "components"},
@@ -39,6 +39,8 @@ KNOWS = {
     "h5py": {"stores", "raw", "spectra"},
     "sklearn": {"evaluation"},
     "xraydb": {"spectra"},
+    "rsciio": {"spectra", "raw"},
+    "pint": {"units"},
 }
 
 
