@@ -3,7 +3,6 @@
 import gzip
 from pathlib import Path
 
-import h5py
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.spectra import read_spectra
@@ -78,25 +77,6 @@ def test_a_project_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bomb.prj").write_bytes(gzip.compress(bytes(65 * 2**20), compresslevel=1))
     with pytest.raises(InputError, match="unpacks to more than 64 MiB"):
         read_spectra(tmp_path / "bomb.prj")
-
-
-def test_hdf5_that_claims_too_much_is_refused(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "huge.h5", "w") as file:
-        group = file.create_group("a")
-        group.create_dataset("energy", shape=(10**12,), dtype="f8", chunks=(1024,))
-        group["mu"] = MU
-    with pytest.raises(InputError, match="claims 1000000000000 samples"):
-        read_spectra(tmp_path / "huge.h5")
-
-
-def test_hdf5_that_reads_other_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "other").write_bytes(bytes(800))
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        group = file.create_group("a")
-        group["mu"] = MU[:100]
-        group.create_dataset("energy", shape=(100,), dtype="f8", external=[(tmp_path / "other", 0, 800)])
-    with pytest.raises(InputError, match="kept in another file"):
-        read_spectra(tmp_path / "a.h5")
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

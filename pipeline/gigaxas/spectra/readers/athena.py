@@ -17,15 +17,15 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.readers.columns import MAX_BYTES, as_number, decode, read_text
-from gigaxas.spectra.readers.perl import perl_string, python_string, read_list
+from gigaxas.spectra.readers.perl import Unquote, perl_string, python_string, read_list
 from gigaxas.spectra.spectrum import Spectrum
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first two bytes of a gzipped file."""
 NOT_ABSORBANCE = ("is_chi", "is_rsp", "is_qsp", "is_bkg", "is_diff", "is_pixel")
 """Flags of records that hold something else than mu against energy."""
-LISTS = ("args", "x", "y")
-"""What is read of a record."""
+LIST = re.compile(r"^@(args|x|y)\s*=\s*", re.MULTILINE)
+"""How the lists of a record begin that are read."""
 
 ProjectRecord = dict[str, Any]
 """One record of a project: `args`, and the lists `x` and `y`."""
@@ -68,17 +68,24 @@ def _perl_records(text: str) -> Iterator[ProjectRecord | str]:
     """Yield the records of a project in Perl; what is wrong with one that does not parse, in its place."""
     unquote = python_string if re.search(r"^# Using Larch", text, re.MULTILINE) else perl_string
     for part in re.split(r"^\[record\]", text, flags=re.MULTILINE):
-        record: ProjectRecord = {}
         try:
-            for found in re.finditer(r"^@(args|x|y)\s*=\s*", part, re.MULTILINE):
-                if found[1] in record:
-                    raise ValueError(f"found @{found[1]} twice; expected a line [record] between them")
-                record[found[1]] = read_list(part, found.end(), unquote)
+            record = _perl_record(part, unquote)
         except ValueError as error:
             yield str(error)
             continue
         if record:
             yield record
+
+
+def _perl_record(part: str, unquote: Unquote) -> ProjectRecord:
+    """Return the lists of a record; none where there are none. ValueError: one does not parse."""
+    record: ProjectRecord = {}
+    at = 0
+    while found := LIST.search(part, at):
+        if found[1] in record:
+            raise ValueError(f"found @{found[1]} twice; expected a line [record] between them")
+        record[found[1]], at = read_list(part, found.end(), unquote)
+    return record
 
 
 def _json_records(text: str, path: Path) -> Iterator[ProjectRecord | str]:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import logging
+import struct
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ READERS = {
 """The reader of each ending that a single spectrum may have."""
 EDAX_VERSIONS = (0.61, 0.70)
 """What EDAX's .spc begins with; the .spc of other makers is another format."""
+WDF_BLOCK = struct.Struct("<8xQ")
+"""Head of a block of Renishaw's .wdf: name, number, length."""
 
 
 def read_instrument(path: Path) -> list[Spectrum]:
@@ -45,8 +48,8 @@ def read_instrument(path: Path) -> list[Spectrum]:
         raise InputError(f"{path}: needs rosettasciio; pip install gigaxas[formats]")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; expected a file of single spectra")
-    if path.suffix.lower() == ".spc":
-        _refuse_other_spc(path)
+    if path.suffix.lower() in CHECKS:
+        CHECKS[path.suffix.lower()](path)
     reader = importlib.import_module(f"rsciio.{READERS[path.suffix.lower()]}")
     try:
         with _quiet():
@@ -103,6 +106,25 @@ def _refuse_other_spc(path: Path) -> None:
         raise InputError(f"{path}: no .spc of EDAX; expected one, or the spectrum exported as text")
 
 
+def _refuse_broken_wdf(path: Path) -> None:
+    """Refuse what rosettasciio reads in part, a file cut short, or for ever, a block without a length."""
+    size, at = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(WDF_BLOCK.size)
+            length = WDF_BLOCK.unpack(head)[0] if len(head) == WDF_BLOCK.size else 0
+            if length < WDF_BLOCK.size:
+                raise InputError(f"{path}: a block of {length} bytes at byte {at}; expected a whole file")
+            at += length
+    if at > size:
+        raise InputError(f"{path}: ends {at - size} bytes before its last block does; copy it again")
+
+
+CHECKS = {".spc": _refuse_other_spc, ".wdf": _refuse_broken_wdf}
+"""What is looked at before a file of each ending is read."""
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what rosettasciio logs and warns of off the screen: what matters is looked at here."""
@@ -112,6 +134,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message="string or file could not be read to its end")
             yield
     finally:
         log.setLevel(level)

@@ -20,8 +20,8 @@ HIGHEST = 0x10FFFF
 Unquote = Callable[[str], str]
 
 
-def read_list(text: str, start: int, unquote: Unquote) -> list[str | None]:
-    """Return the items of the list in round brackets that begins at `start`.
+def read_list(text: str, start: int, unquote: Unquote) -> tuple[list[str | None], int]:
+    """Return the items of the list in round brackets that begins at `start`, and where it ends.
 
     What is nested counts as one item, None, and so does `undef`. ValueError that says what does not parse:
     brackets without partner, quotes that do not close, items without a comma between them.
@@ -44,17 +44,18 @@ def read_list(text: str, start: int, unquote: Unquote) -> list[str | None]:
             if token["closing"] != CLOSING[open_.pop()]:
                 raise ValueError(f"found {_shown(text, at)}; expected the bracket that was opened")
             if not open_:
-                return _ended(text, token.end(), items)
+                return items, _end(text, token.end())
         if len(open_) == 1 and not (token["comma"] or token["opening"]):
             items.append(_item(token, unquote))
         follows = not (token["comma"] or token["opening"])
         at = token.end()
 
 
-def _ended(text: str, at: int, items: list[str | None]) -> list[str | None]:
-    if not re.compile(r"\s*;").match(text, at):
+def _end(text: str, at: int) -> int:
+    semicolon = re.compile(r"\s*;").match(text, at)
+    if semicolon is None:
         raise ValueError(f"found {_shown(text, at)} after the list; expected a semicolon")
-    return items
+    return semicolon.end()
 
 
 def perl_string(quoted: str) -> str:
