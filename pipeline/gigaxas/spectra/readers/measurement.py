@@ -26,17 +26,19 @@ NamedColumns = tuple[list[str], FloatArray]
 """The names of the columns, and their values (rows, columns)."""
 
 
-def is_one_measurement(labels: Sequence[str]) -> bool:
+def is_one_measurement(labels: Sequence[str], strict: bool) -> bool:
     """Return whether columns, those of energies left out, are parts of one measurement and no spectra.
 
-    They are where a beam and what is left of it are among them, or an absorbance and nothing but what
-    programs write beside it.
+    They are where an absorbance, or a beam and what is left of it, are among them, and nothing but what
+    programs write beside these; only a beam may have any company where that is not `strict`.
     """
     names = {label.lower() for label in labels}
-    signals = names & {*MU_NAMES, *TRANSMITTED_NAMES, *FLUORESCENCE_NAMES}
-    if names & set(I0_NAMES):
-        return bool(signals)
-    return bool(names & set(MU_NAMES)) and names <= {*MU_NAMES, *COMPANIONS}
+    signals = {*MU_NAMES, *TRANSMITTED_NAMES, *FLUORESCENCE_NAMES}
+    has_beam = not names.isdisjoint(I0_NAMES) and not names.isdisjoint(signals)
+    if has_beam and not strict:
+        return True
+    known = names <= {*signals, *I0_NAMES, *COMPANIONS}
+    return known and (has_beam or not names.isdisjoint(MU_NAMES))
 
 
 def column(table: NamedColumns, names: Sequence[str]) -> FloatArray | None:

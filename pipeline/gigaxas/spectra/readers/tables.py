@@ -21,6 +21,8 @@ OTHER_AXES = ("k", "q", "r", "wavelength", "lambda", "time", "angle", "theta", "
 """Names of a first column that is no energy."""
 UNTOLD = ("intensity", "counts", "signal", "y", "abs", "absorption", "normalised", "normalized", "xanes")
 """Names of a column that, like those of an absorbance, say nothing of what was measured."""
+OWN = "energy_eV"
+"""How gigaxas writes the energies over its sites, whatever these are called."""
 SEPARATORS = (";", "\t", ",", None)
 
 
@@ -89,7 +91,9 @@ def spectra_of(table: Table, path: Path, several: bool = False) -> list[Spectrum
     energy, unit = in_unit(table.values[:, at], unit, path)
     others = [i for i in range(len(table.names)) if i != at and not _is_index(table, i, at)]
     labels = [_plain(table.names[i]) for i in others]
-    if not several and (is_one_measurement(labels) or (not table.separator and _has_signal(labels))):
+    if not several and (
+        is_one_measurement(labels, table.names[at] == OWN) or (not table.separator and _has_signal(labels))
+    ):
         return [Spectrum(path.stem, energy, mu_of((labels, table.values[:, others]), path), unit=unit)]
     _refuse_unclear(table, energies, others, several, path)
     wanted = [i for i in others if not is_error(table.names[i], table.names)]
