@@ -40,7 +40,7 @@ KNOWS = {
     "sklearn": {"evaluation"},
     "xraydb": {"spectra"},
     "pint": {"units"},
-    "rsciio": {"raw", "stores"},
+    "rsciio": {"raw", "spectra", "stores"},
     "olefile": {"raw"},
 }
 

@@ -139,7 +139,7 @@ def spoil(folder, kind):
         ("short", "23 energies"),
         ("not finite", "line 5"),
         ("dark", "below the camera's lowest count"),
-        ("binary", "cannot be read as a CSV table"),
+        ("binary", "text without rows of numbers"),
         ("no store", "no readable Zarr array"),
     ],
 )

@@ -46,11 +46,12 @@ def test_a_table_without_header_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "0 rows"),
-        ("energy,a\n", "0 rows"),
-        ("7000\n7001\n", "columns"),
+        ("", "without rows of numbers"),
+        ("energy,a\n", "without rows of numbers"),
+        ("7000\n7001\n", "without rows of numbers"),
+        ("energy,a\n7000,1\n", "1 rows of 2 columns"),
         ("energy,a\n7000,1\n7001,2,3\n", "line 3"),
-        ("energy,a\n7000,1\n7001,x\n", "line 3: expected 2 numbers"),
+        ("energy,a\n7000,1\n7001,x\n", "line 3 reads '7001,x'"),
         ("7000,1\n7001,nan\n", "line 2"),
         ("7000,1\n7000,2\n", "do not rise"),
     ],

@@ -46,6 +46,7 @@ def test_every_record_has_a_row_and_a_reason(folder: Path) -> None:
     assert library.spectra.shape == (4, 178)
     table = [(row.source, row.status) for row in library.table]
     assert table == [
+        ("README.md", "no spectrum"),
         ("one/a.xdi", "read"),
         ("one/b.xdi", "read"),
         ("two/copy.xdi", "duplicate"),
@@ -81,8 +82,9 @@ def test_spectra_are_the_normalised_edges_on_the_grid(folder: Path) -> None:
 
 
 def test_the_shift_of_a_source_moves_its_spectra_alone(folder: Path) -> None:
-    plain = read_library(folder, GRID)
-    moved = read_library(folder, GRID, shifts={"one/b.xdi": -3.0, "two": 1.5})
+    every = ["one", "two", "wrong"]
+    plain = read_library(folder, GRID, select=every)
+    moved = read_library(folder, GRID, select=every, shifts={"one/b.xdi": -3.0, "two": 1.5})
     assert [row.shift_ev for row in moved.table[:5]] == [0.0, -3.0, 1.5, 1.5, 1.5]
     assert moved.table[1].e0_ev == pytest.approx(plain.table[1].e0_ev - 3.0, abs=1e-6)
     np.testing.assert_array_equal(moved.spectra[0], plain.spectra[0])
@@ -92,10 +94,27 @@ def test_the_shift_of_a_source_moves_its_spectra_alone(folder: Path) -> None:
     np.testing.assert_allclose(by_hand.spectra[0], moved.spectra[1], atol=1e-9)
 
 
-def test_names_do_not_depend_on_what_is_selected(folder: Path) -> None:
-    library = read_library(folder, GRID, select=["oxide", "wrong/z.*"])
-    assert library.names == ("oxide (b)", "oxide (x)", "zeta")
-    assert read_library(folder, GRID, select=["oxide (x)"]).names == ("oxide (x)",)
+@pytest.mark.parametrize(
+    ("select", "names"),
+    [
+        (["oxide", "wrong/z.*"], ("oxide (b)", "oxide (x)", "zeta")),
+        (["oxide (x)"], ("oxide",)),
+        (["two"], ("foil", "oxide")),
+    ],
+)
+def test_names_are_told_apart_among_those_selected(folder: Path, select, names) -> None:
+    assert read_library(folder, GRID, select=select).names == names
+
+
+def test_equal_names_are_told_apart_by_the_shortest_that_does(tmp_path: Path) -> None:
+    for place, e0 in (("a/x.xdi", 7120), ("b/x.xdi", 7122), ("c.xdi", 7124), ("c.dat", 7126)):
+        write(tmp_path / place, mu=raw(E, e0=e0), name="oxide")
+    assert read_library(tmp_path, GRID).names == (
+        "oxide (a/x.xdi)",
+        "oxide (b/x.xdi)",
+        "oxide (c.dat)",
+        "oxide (c.xdi)",
+    )
 
 
 def test_equal_names_in_one_file_are_numbered(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import gzip
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from gigaxas.spectra import read_spectra
@@ -170,21 +169,6 @@ def test_step_scan_corrects_each_channel_for_dead_time(tmp_path: Path) -> None:
     body = table(E, i0, 7 + 0 * E, MU * i0 * 0.25 / slow, MU * i0 * 0.75 / slower, slow, slower)
     (tmp_path / "scan.001").write_text(head + body)
     check(tmp_path / "scan.001", "scan.001")
-
-
-def test_hdf5_database(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "base.h5", "w") as file:
-        for name, signal in (("Goethite", "mu"), ("Foil", "mu_ref")):
-            group = file.create_group(name)
-            group["energy"], group[signal] = E, MU
-        file["Goethite"]["mu_ref"] = MU * 2
-        file.create_group("notes")["text"] = "not a spectrum"
-        file["elsewhere"] = h5py.ExternalLink("/etc/hostname", "/")
-    foil, goethite = read_spectra(tmp_path / "base.h5")
-    assert [foil.name, goethite.name] == ["Foil", "Goethite"]
-    for spectrum in (foil, goethite):
-        np.testing.assert_array_equal(spectrum.energy, E)
-        np.testing.assert_array_equal(spectrum.mu, MU)
 
 
 def test_scan_taken_downwards_jitter_and_repeated_energies(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_edge_steps_come_out_as_one(listed) -> None:
 
 
 def test_the_library_takes_all_that_cover_the_grid(listed, library: Library) -> None:
-    rows = {row.source: row for row in library.table}
+    rows = {row.source: row for row in library.table if row.status != "no spectrum"}
     assert len(rows) == 79
     assert {row["file"] for row, _ in listed} <= rows.keys()
     covering = [(row["file"], s.name) for row, s in listed if row["range"] == FULL_RANGE]

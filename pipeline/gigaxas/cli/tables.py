@@ -37,7 +37,8 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
         status: [row for row in rows if row.status == status] for status in ("read", "duplicate", "refused")
     }
     counts = ", ".join(f"{len(found)} {status}" for status, found in groups.items() if found)
-    out.print(f"references {counts}, of {len(rows)} records")
+    empty = [row for row in rows if row.status == "no spectrum"]
+    out.print(f"references {counts}, of {len(rows) - len(empty)} records")
     if groups["read"]:
         _print_line(out, _columns("read", "file", "shift eV", "E0 eV", "step", ""))
     for row in groups["read"]:
@@ -47,9 +48,10 @@ def show_references(out: Console, rows: Sequence["ReadRow"]) -> None:
         _print_line(out, _columns(row.name, row.source, shift, e0, step, row.brief))
     for row in groups["duplicate"]:
         _print_line(out, f"duplicate  {row.name}: {row.brief}")
-    for reason, names in _by_reason(groups["refused"]):
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        _print_line(out, f"refused    {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
+    for kind, left_out in (("refused   ", groups["refused"]), ("no spectrum", empty)):
+        for reason, names in _by_reason(left_out):
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            _print_line(out, f"{kind} {len(names):<3} {reason}: {', '.join(map(_cut, names[:NAMED]))}{more}")
     out.print()
 
 

@@ -9,6 +9,9 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.sites.distance import as_matrix
+from gigaxas.spectra.readers.columns import read_text
+from gigaxas.spectra.readers.energies import in_unit, named_energy
+from gigaxas.spectra.readers.tables import is_error, table_of
 
 
 def write_columns(path: Path | str, energy: FloatArray, spectra: FloatArray, names: tuple[str, ...]) -> None:
@@ -34,33 +37,26 @@ def read_columns(path: Path | str) -> tuple[FloatArray, FloatArray, tuple[str, .
     """Return energies (E,) in eV, spectra (m, E) and names of a table like that of `write_columns`.
 
     The published program's tables number the rows 0, 1, ... in the place of the energies; these numbers come
-    back as they are. Without a header the spectra are called "1", "2", ... Raises InputError for a table that
-    cannot be read, is ragged, not of finite numbers, or whose energies do not rise.
+    back as they are. Without a header the spectra are called "1", "2", ... The standard errors in a run's
+    spectra.csv are left out. Raises InputError for a table that cannot be read, is ragged, not of finite
+    numbers, or whose energies do not rise.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a CSV table ({error}); give a site table") from None
-    header = rows.pop(0) if rows and not _is_number(rows[0][0]) else None
-    width = len(header or (rows[0] if rows else []))
-    if len(rows) < 2 or width < 2:
+    place = Path(path)
+    table = table_of(read_text(place), place)
+    rows, width = table.values.shape
+    if rows < 2 or width < 2:
         raise InputError(
-            f"{path}: {len(rows)} rows of {width} columns; expected energies and one spectrum or more"
+            f"{path}: {rows} rows of {width} columns; expected energies and one spectrum or more"
         )
-    for line, row in enumerate(rows, start=1 if header is None else 2):
-        if len(row) != width or not all(_is_number(cell) for cell in row):
-            raise InputError(f"{path}, line {line}: expected {width} numbers, found {','.join(row)[:60]!r}")
-    values = np.array(rows, dtype=np.float64)
-    energy = values[:, 0].copy()
+    broken = ~np.isfinite(table.values).all(axis=1)
+    if broken.any():
+        line = table.lines[int(np.argmax(broken))]
+        raise InputError(f"{path}, line {line}: expected {width} numbers, found a gap or what is not finite")
+    names = table.names or ("", *(str(k) for k in range(1, width)))
+    _, unit = named_energy(names[0]) or ("", "")
+    energy, _ = in_unit(table.values[:, 0], unit, path)
     if not np.all(np.diff(energy) > 0):
         raise InputError(f"{path}: the energies of the first column do not rise; sort the rows")
-    names = tuple(header[1:]) if header else tuple(str(k) for k in range(1, width))
-    return energy, np.ascontiguousarray(values[:, 1:].T), names
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return bool(np.isfinite(float(cell)))
-    except ValueError:
-        return False
+    kept = [k for k in range(1, width) if not is_error(names[k], names)]
+    spectra = np.ascontiguousarray(table.values[:, kept].T)
+    return energy.copy(), spectra, tuple(names[k] for k in kept)

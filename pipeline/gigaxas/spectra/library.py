@@ -1,9 +1,10 @@
 """A folder of reference spectra made into a library on the cube's grid, and a report of every record."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -24,11 +25,13 @@ from gigaxas.spectra.normalisation import (
     normalise,
 )
 from gigaxas.spectra.quality import refuse_cut_out, refuse_noise
-from gigaxas.spectra.readers.formats import read_file, spectrum_files
+from gigaxas.spectra.readers.formats import Found, read_file, spectrum_files
 from gigaxas.spectra.resampling import checked_grid, missing_ends, resample
-from gigaxas.spectra.spectrum import EnergyRange, Spectrum, described
+from gigaxas.spectra.spectrum import EV, WAVENUMBER, EnergyRange, NoSpectrum, Spectrum, described
 
-Status = Literal["read", "refused", "duplicate"]
+Status = Literal["read", "refused", "duplicate", "no spectrum"]
+Source = Path | str | Sequence[Found]
+"""Where references come from: a file, a folder, or what has been read already."""
 
 SAME = 1e-3
 """Share of the edge step: repeats of a measurement differ by 6 times that, copies of a file by 1e-11."""
@@ -39,11 +42,11 @@ class ReadRow:
     """What became of one record of the files."""
 
     name: str
-    """Name of the record, made unique."""
+    """Name of the record, made unique; of a file without a spectrum, the file's."""
     source: str
     """Path of its file in the folder."""
     status: Status
-    """Whether it was read, refused, or holds the same data as an earlier one."""
+    """Whether it was read, refused, the same as an earlier one, or a file that holds no spectrum."""
     shift_ev: float
     """What was added to its energies, in eV."""
     e0_ev: float | None
@@ -75,7 +78,9 @@ class _Grid:
     """What records are brought to."""
 
     energy: FloatArray
-    """Energies (E,) in eV."""
+    """Energies (E,) in `unit`."""
+    unit: str
+    """eV, or 1/cm."""
     pre_edge: EnergyRange
     """Low and high in eV."""
     post_edge: EnergyRange
@@ -91,17 +96,18 @@ class _Grid:
 @dataclass(frozen=True)
 class _Record:
     name: str
-    """Its own name or that of its file, made unique."""
+    """Its own name or that of its file, made unique among all records."""
     source: str
     """Path of its file in the folder."""
-    found: Spectrum | InputError
+    found: Found
     """What was read, or why nothing was."""
 
 
 def read_library(
-    path: Path | str,
+    source: Source,
     grid: ArrayLike,
     *,
+    unit: str = EV,
     pre_edge: EnergyRange = PRE_EDGE,
     post_edge: EnergyRange = POST_EDGE,
     method: Method | None = "lines",
@@ -110,22 +116,22 @@ def read_library(
     select: Sequence[str] | None = None,
     extrapolate: bool = False,
 ) -> Library:
-    """Return the references in a file or folder, normalised (METHOD 1), on the energies `grid` (E,) in eV.
+    """Return the references of a source, normalised (METHOD 1), on the energies `grid` (E,) in `unit`.
 
     `method` None takes them as they are. One that is normalised already, as its own ranges about `edge` show,
     is left alone: a short grid would show its EXAFS as a slope.
     `shifts` adds eV to the energies of the records that a pattern names; `select` keeps the records that any
     of its patterns names. A pattern is a folder, or a glob (`*`, `?`) of a file's path in the folder or of a
     record's name. Records come in the order of their paths; equal names get their file's name, then a number.
-    A record that cannot be used, or holds the data of an earlier one, is left out and says why in the table.
-    InputError: a grid or ranges out of order, a pattern that names nothing, shifts that contradict each
-    other, or no record left.
+    A record that cannot be used, or holds the data of an earlier one, is left out and says why in the table,
+    and so does a file that holds no spectrum. InputError: a grid or ranges out of order, a pattern that names
+    nothing, shifts that contradict each other, or no record left.
     """
-    on = _Grid(checked_grid(grid), pre_edge, post_edge, method, edge, extrapolate)
+    on = _Grid(checked_grid(grid), unit, pre_edge, post_edge, method, edge, extrapolate)
     check_ranges(pre_edge, post_edge)
-    records = _records(Path(path))
+    records = _records(source)
     if select is not None:
-        records = _selected(records, select)
+        records = _with_unique_names(_selected(records, select))
     shifts_ev = _shifts_of(records, shifts or {})
     names: list[str] = []
     kept: list[FloatArray] = []
@@ -145,18 +151,18 @@ def read_library(
                 row = _with_reason(row, "duplicate", f"the same data as {names[same]!r}")
         table.append(row)
     if not kept:
-        raise InputError(_nothing_left(path, table))
+        raise InputError(_nothing_left(source, table))
     return Library(tuple(names), np.array(kept), tuple(own), table)
 
 
-def typical_spectrum(path: Path | str, grid: FloatArray) -> FloatArray | None:
+def typical_spectrum(source: Source, grid: FloatArray) -> FloatArray | None:
     """Return the median (E,) of a library's spectra, each scaled to 0 to 1, on the energies (E,) in eV.
 
     They are not normalised, and held at their ends where they are shorter. None where no record spans half of
     the grid.
     """
-    found = [record.found for record in _records(Path(path))]
-    spectra = [item for item in found if isinstance(item, Spectrum) and np.ptp(item.mu) > 0]
+    found = [record.found for record in _records(source)]
+    spectra = [item for item in found if isinstance(item, Spectrum) and item.unit == EV and np.ptp(item.mu)]
     ends = [(max(grid[0], item.energy[0]), min(grid[-1], item.energy[-1])) for item in spectra]
     values = [
         np.interp(grid, item.energy, (item.mu - item.mu.min()) / np.ptp(item.mu))
@@ -166,33 +172,61 @@ def typical_spectrum(path: Path | str, grid: FloatArray) -> FloatArray | None:
     return np.median(values, axis=0) if values else None
 
 
-def _records(path: Path) -> list[_Record]:
-    records: list[_Record] = []
-    for source, file, kind in spectrum_files(path):
-        for found in read_file(file, kind, source):
-            name = found.name if isinstance(found, Spectrum) else file.stem
-            records.append(_Record(name, source, found))
-    if not records:
-        raise InputError(f"{path}: no spectra in it; expected XDI, Athena, HDF5, CSV or column files")
+def _records(source: Source) -> list[_Record]:
+    """Return the records of a source, and its files without a spectrum, under names that are unique."""
+    if isinstance(source, Path | str):
+        found = [
+            (inside, item)
+            for inside, file in spectrum_files(Path(source))
+            for item in read_file(file, inside)
+        ]
+    else:
+        found = [(item.source if isinstance(item, Spectrum) else "", item) for item in source]
+    records = [_Record(_own_name(inside, item), inside, item) for inside, item in found]
+    if all(isinstance(item, NoSpectrum) for _, item in found):
+        reasons = "".join(f"; {item}" for _, item in found[:3])
+        raise InputError(
+            f"{source}: no spectra in it; expected XDI, Athena, HDF5, CSV or column files{reasons}"
+        )
     return _with_unique_names(records)
 
 
+def _own_name(source: str, found: Found) -> str:
+    if isinstance(found, Spectrum):
+        return found.name
+    path = PurePosixPath(source)
+    return path.name if isinstance(found, NoSpectrum) else path.stem
+
+
 def _with_unique_names(records: list[_Record]) -> list[_Record]:
-    times = Counter(record.name for record in records)
-    longer = [
-        replace(r, name=f"{r.name} ({PurePosixPath(r.source).stem})") if times[r.name] > 1 else r
-        for r in records
-    ]
+    """Give equal names what tells their files apart, and a number where they come from one file."""
+    named = [replace(record, name=_own_name(record.source, record.found)) for record in records]
+    alike: dict[str, set[str]] = defaultdict(set)
+    times = Counter(record.name for record in named)
+    for record in named:
+        alike[record.name].add(record.source)
     taken: set[str] = set()
     unique: list[_Record] = []
-    for record in longer:
+    for record in named:
         name, number = record.name, 1
+        if times[name] > 1:
+            name = f"{name} ({_telling(record.source, alike[name])})"
+        longer = name
         while name in taken:
             number += 1
-            name = f"{record.name} {number}"
+            name = f"{longer} {number}"
         taken.add(name)
         unique.append(replace(record, name=name))
     return unique
+
+
+def _telling(source: str, alike: Set[str]) -> str:
+    """Return the shortest that tells a file from the others: its stem, its name, or its path."""
+    path = PurePosixPath(source)
+    for short in (attrgetter("stem"), attrgetter("name")):
+        if sum(short(PurePosixPath(other)) == short(path) for other in alike) == 1:
+            return str(short(path))
+    return source
 
 
 def _names(pattern: str, record: _Record) -> bool:
@@ -207,9 +241,10 @@ def _names(pattern: str, record: _Record) -> bool:
 def _refuse_unmatched(patterns: Sequence[str], records: list[_Record], purpose: str) -> None:
     unmatched = [pattern for pattern in patterns if not any(_names(pattern, record) for record in records)]
     if unmatched:
+        first = min(records, key=lambda record: isinstance(record.found, NoSpectrum))
         raise InputError(
             f"{purpose} {', '.join(map(repr, unmatched))} names no reference; expected a folder, or a glob "
-            f"of a file's path or a record's name, such as {records[0].source!r} or {records[0].name!r}"
+            f"of a file's path or a record's name, such as {first.source!r} or {first.name!r}"
         )
 
 
@@ -243,7 +278,12 @@ def _prepared(record: _Record, shift: float, on: _Grid) -> tuple[ReadRow, tuple[
     """Return what became of a record, and its spectrum as it is to be compared, on both energies."""
     row = ReadRow(record.name, record.source, "refused", shift, None, None, "")
     if isinstance(record.found, InputError):
-        return _with_reason(row, "refused", str(record.found)), None
+        status: Status = "no spectrum" if isinstance(record.found, NoSpectrum) else "refused"
+        return _with_reason(row, status, str(record.found)), None
+    if record.found.unit == WAVENUMBER != on.unit:
+        return _with_reason(
+            row, "refused", f"energies in {WAVENUMBER}; expected {on.unit}, as the image has"
+        ), None
     spectrum = replace(record.found, energy=record.found.energy + shift)
     try:
         if on.method:
@@ -300,7 +340,9 @@ def _held(spectrum: Spectrum, grid: FloatArray) -> str:
     return "; ".join(f"held over {gap:.1f} eV at the grid's {end}" for end, gap in ends if gap > 0)
 
 
-def _nothing_left(path: Path | str, table: list[ReadRow]) -> str:
+def _nothing_left(source: Source, table: list[ReadRow]) -> str:
+    place = source if isinstance(source, Path | str) else table[0].source
+    table = [row for row in table if row.status != "no spectrum"] or table
     reasons = "; ".join(row.reason for row in table[:3])
     more = f"; and {len(table) - 3} more" if len(table) > 3 else ""
-    return f"{path}: none of {len(table)} references can be used; expected at least one ({reasons}{more})"
+    return f"{place}: none of {len(table)} references can be used; expected at least one ({reasons}{more})"

@@ -7,6 +7,8 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 
+EV, WAVENUMBER = "eV", "1/cm"
+"""Units of energies."""
 EnergyRange = tuple[float, float]
 """The lower and the upper end of a range of energies, in eV."""
 MIN_SAMPLES = 8
@@ -22,11 +24,17 @@ class Spectrum:
     name: str
     """What the spectrum is called in messages and tables."""
     energy: FloatArray
-    """Energies (n,) in eV."""
+    """Energies (n,) in `unit`."""
     mu: FloatArray
     """Absorbance (n,), without unit."""
     source: str = ""
     """The file it comes from; empty where there is none."""
+    unit: str = EV
+    """Unit of the energies: eV, or 1/cm where the file tells that."""
+
+
+class NoSpectrum(InputError):
+    """What a file is that holds no spectrum: a licence, a list, an image."""
 
 
 def described(spectrum: Spectrum) -> str:

@@ -1,8 +1,5 @@
 """Spectra from wherever a user keeps them: files, folders, tables of clusters, Zarr libraries."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,30 +7,35 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra import Spectrum, normalise, resample, standardise
-from gigaxas.spectra.readers.columns import read_csv
-from gigaxas.spectra.readers.formats import read_file, spectrum_files
-from gigaxas.spectra.spectrum import described, in_order
+from gigaxas.spectra.readers.formats import Found, read_file, spectrum_files
+from gigaxas.spectra.spectrum import NoSpectrum, described, in_order
 from gigaxas.stores.library import is_store, read_library_store
 
 Ranges = tuple[tuple[float, float], tuple[float, float]]
-Item = Spectrum | InputError
 
 
-def read_collection(path: Path, ranges: Ranges | None = None) -> list[Item]:
+def read_collection(path: Path, ranges: Ranges | None = None) -> list[Found]:
     """Return every spectrum of a file, a folder, a run's output or a Zarr library, or why it cannot be used.
 
-    With `ranges` (pre-edge, post-edge, eV) each is normalised (METHOD 1). InputError: nothing there.
+    With `ranges` (pre-edge, post-edge, eV) each is normalised (METHOD 1). A file without a spectrum is its
+    NoSpectrum. InputError: nothing else there.
     """
-    if is_store(path):
-        items: list[Item] = [_attempt(spectrum) for spectrum in read_library_store(path)]
-    else:
-        run = run_of(path)
-        items = list(_from_files(path if run is None else run / "spectra.csv"))
-    if not items:
-        raise InputError(f"{path}: no spectra in it; expected XDI, Athena, HDF5, CSV, column files or Zarr")
+    run = run_of(path)
+    source = spectra_at(run / "spectra.csv" if run else path)
+    items = _read(source) if isinstance(source, Path) else source
+    if all(isinstance(item, NoSpectrum) for item in items):
+        reasons = "".join(f"; {item}" for item in items[:3])
+        raise InputError(
+            f"{path}: no spectra in it; expected XDI, Athena, HDF5, CSV, column files or Zarr{reasons}"
+        )
     if ranges is None:
         return items
     return [item if isinstance(item, InputError) else _normalised(item, ranges) for item in items]
+
+
+def spectra_at(path: Path) -> Path | list[Found]:
+    """Return the spectra of a Zarr library; the path itself where there are files to be read."""
+    return [_attempt(spectrum) for spectrum in read_library_store(path)] if is_store(path) else path
 
 
 def run_of(path: Path) -> Path | None:
@@ -53,36 +55,18 @@ def on_grid(spectrum: Spectrum, grid: FloatArray) -> FloatArray | InputError:
     return values
 
 
-def _from_files(path: Path) -> Iterator[Item]:
-    for source, file, kind in spectrum_files(path):
-        if kind.read is not read_csv:
-            yield from read_file(file, kind, source)
-            continue
-        try:
-            columns = read_csv(file)
-        except InputError as error:
-            yield error
-            continue
-        names = {spectrum.name for spectrum in columns}
-        for spectrum in columns:
-            if not _is_error(spectrum.name, names):
-                yield _attempt(replace(spectrum, source=source))
+def _read(path: Path) -> list[Found]:
+    return [item for source, file in spectrum_files(path) for item in read_file(file, source)]
 
 
-def _is_error(name: str, names: set[str]) -> bool:
-    """Say whether a column of a run's spectra.csv holds the standard errors of another one."""
-    match = re.fullmatch(r"error_(\d+)", name)
-    return match is not None and f"label_{match[1]}" in names
-
-
-def _attempt(spectrum: Spectrum) -> Item:
+def _attempt(spectrum: Spectrum) -> Found:
     try:
         return in_order(spectrum)
     except InputError as error:
         return error
 
 
-def _normalised(spectrum: Spectrum, ranges: Ranges) -> Item:
+def _normalised(spectrum: Spectrum, ranges: Ranges) -> Found:
     try:
         with np.errstate(all="ignore"):
             made = normalise(spectrum, *ranges)

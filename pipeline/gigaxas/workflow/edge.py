@@ -19,9 +19,10 @@ from gigaxas.spectra.edges import (
 )
 from gigaxas.spectra.library import typical_spectrum
 from gigaxas.spectra.normalisation import MIN_POINTS, Method, check_ranges
-from gigaxas.spectra.spectrum import EnergyRange
+from gigaxas.spectra.spectrum import EV, EnergyRange
 from gigaxas.stores.cube import CubeInfo, read_tile
 from gigaxas.tiles import Tile
+from gigaxas.workflow.collection import spectra_at
 
 SLACK = 0.5
 """eV by which an axis may be shorter than the ranges of an edge and still hold them."""
@@ -100,7 +101,7 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
         if not energy[0] < edge.energy < energy[-1]:
             edge_ranges(edge, energy)
         return edge
-    if _unit(config, cube) != "eV":
+    if unit_of(config, cube) != EV:
         return None
     before, after = config.references.pre_edge, config.references.post_edge
     if before and after:
@@ -111,10 +112,11 @@ def _edge_of(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Edge 
     return found or (_only_edge(energy) if _has_edge(config) or _is_around_iron(energy) else None)
 
 
-def _unit(config: Config, cube: CubeInfo | None) -> str:
+def unit_of(config: Config, cube: CubeInfo | None) -> str:
+    """Return the unit of a run's energies: eV or 1/cm."""
     if cube:
         return cube.unit
-    return (config.ingest and config.ingest.unit) or "eV"
+    return (config.ingest and config.ingest.unit) or EV
 
 
 def _has_edge(config: Config) -> bool:
@@ -148,7 +150,7 @@ def _typical(config: Config, energy: FloatArray, cube: CubeInfo | None) -> Float
     """Return a spectrum (E,) that shows the edge: of the references' files, or of the middle of a cube."""
     if config.references.path is not None:
         try:
-            return typical_spectrum(config.references.path, energy)
+            return typical_spectrum(spectra_at(config.references.path), energy)
         except InputError:
             return None
     return None if cube is None or config.simulate else _middle(cube)

@@ -18,11 +18,12 @@ from gigaxas.sites import paired_error
 from gigaxas.sites.table import distinct_names
 from gigaxas.spectra import POST_EDGE, PRE_EDGE, Spectrum, standardise
 from gigaxas.spectra.noise import Noise, NoiseModel
+from gigaxas.spectra.readers.formats import Found
 from gigaxas.spectra.signal_noise import SignalNoise
-from gigaxas.spectra.spectrum import MIN_SAMPLES
+from gigaxas.spectra.spectrum import MIN_SAMPLES, NoSpectrum
 from gigaxas.stores.io.files import Columns, publish_table
 from gigaxas.stores.io.folders import exists
-from gigaxas.workflow.collection import Item, Ranges, on_grid, read_collection, run_of
+from gigaxas.workflow.collection import Ranges, on_grid, read_collection, run_of
 from gigaxas.workflow.edge import ranges_of, resolve_edge
 from gigaxas.workflow.image import look_at_image
 from gigaxas.workflow.noise import resolve_noise
@@ -96,7 +97,7 @@ class Identified:
     entries: int
     """How many of the library took part."""
     left_out: tuple[str, ...]
-    """Why entries that some spectrum was not compared with were not."""
+    """Why entries that some spectrum was not compared with were not, and which files hold no spectrum."""
     noise: Noise | float
     """The noise that names were given by."""
 
@@ -156,7 +157,7 @@ def _ranges(config: Config, spectra: Path | None, usual: Ranges) -> Ranges:
     items = read_collection(spectra)
     first = next((item for item in items if isinstance(item, Spectrum)), None)
     if first is None:
-        raise InputError(str(items[0]))
+        raise next(item for item in items if isinstance(item, InputError))
     return ranges_of(resolve_edge(config, first.energy, None))
 
 
@@ -190,8 +191,9 @@ def identify(
     read, that do not overlap, or that the noise says nothing about; every unusable spectrum is named.
     """
     how = comparison or Comparison()
-    wanted = _all_usable(read_collection(Path(spectra), how.ranges))
-    entries = read_collection(Path(library), how.ranges)
+    asked, known = (read_collection(Path(path), how.ranges) for path in (spectra, library))
+    wanted = _all_usable([item for item in asked if not isinstance(item, NoSpectrum)])
+    entries = [item for item in known if not isinstance(item, NoSpectrum)]
     names = distinct_names([entry.name if isinstance(entry, Spectrum) else "" for entry in entries])
     matches: dict[int, Match] = {}
     left_out: dict[int, str] = {}
@@ -202,7 +204,8 @@ def identify(
         taken = max(taken, len(kept))
         group = _match([wanted[i] for i in members], grid, values, [names[i] for i in kept], how)
         matches |= dict(zip(members, group, strict=True))
-    said = tuple(left_out[i] for i in sorted(left_out))
+    empty = [str(item) for item in (*asked, *known) if isinstance(item, NoSpectrum)]
+    said = (*(left_out[i] for i in sorted(left_out)), *dict.fromkeys(empty))
     return Identified(tuple(matches[i] for i in range(len(wanted))), taken, said, how.noise)
 
 
@@ -228,7 +231,7 @@ MATCH_COLUMNS: Columns[Match] = {
 }
 
 
-def _all_usable(items: Sequence[Item]) -> list[Spectrum]:
+def _all_usable(items: Sequence[Found]) -> list[Spectrum]:
     bad = [str(item) for item in items if isinstance(item, InputError)]
     if bad:
         raise InputError("\n".join(bad))
@@ -254,7 +257,7 @@ def _by_grid(
 
 
 def _library_on(
-    entries: Sequence[Item], grid: FloatArray, library: str | Path
+    entries: Sequence[Found], grid: FloatArray, library: str | Path
 ) -> tuple[FloatArray, list[int], dict[int, str]]:
     """Return the entries (n, E) that have the energies (E,), which these are, and why others do not."""
     found = [on_grid(entry, grid) if isinstance(entry, Spectrum) else entry for entry in entries]

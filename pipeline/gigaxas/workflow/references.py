@@ -10,6 +10,8 @@ from gigaxas.errors import InputError
 from gigaxas.raw.normalisation import Normaliser, make_normaliser, normalise_spectra
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra import ReadRow, Spectrum, read_library
+from gigaxas.spectra.spectrum import EV
+from gigaxas.workflow.collection import spectra_at
 from gigaxas.workflow.edge import edge_of, method_of, ranges_of
 from gigaxas.workflow.site_file import read_site_file
 
@@ -55,8 +57,8 @@ def no_references(energy: FloatArray) -> ReferenceSet:
     return ReferenceSet((), np.empty((0, energy.size)))
 
 
-def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
-    """Read the reference spectra on the energies (E,) of the cube. Raises InputError as the readers do.
+def read_references(config: Config, energy: FloatArray, unit: str = EV) -> ReferenceSet:
+    """Read the reference spectra on the energies (E,) of the cube, in `unit`. InputError as the readers.
 
     They are normalised as the pixels are where these are normalised as the cube is made.
     """
@@ -65,7 +67,7 @@ def read_references(config: Config, energy: FloatArray) -> ReferenceSet:
         return ReferenceSet(stored.table.standards, stored.references)
     if not config.references.is_given:
         return no_references(energy)
-    references = _read(config, energy)
+    references = _read(config, energy, unit)
     if config.ingest is None or not config.ingest.is_normalised:
         return references
     spectra = normalise_spectra(references.spectra, normaliser_of(config, energy))
@@ -83,7 +85,7 @@ def normaliser_of(config: Config, energy: FloatArray) -> Normaliser:
     return make_normaliser(energy, *ranges_of(config), position, method)
 
 
-def _read(config: Config, energy: FloatArray) -> ReferenceSet:
+def _read(config: Config, energy: FloatArray, unit: str) -> ReferenceSet:
     wanted = config.references
     if wanted.path is None:
         return ReferenceSet(*modelled_library(energy))
@@ -94,8 +96,9 @@ def _read(config: Config, energy: FloatArray) -> ReferenceSet:
     method = method_of(config, wanted.normalise)
     ranges = ranges_of(config) if method else None
     library = read_library(
-        wanted.path,
+        spectra_at(wanted.path),
         energy,
+        unit=unit,
         **(ranges._asdict() if ranges else {}),
         method=method,
         edge=edge_of(config),

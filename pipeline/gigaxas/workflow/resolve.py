@@ -28,7 +28,7 @@ from gigaxas.stores.cube import CubeInfo, check_chunks, cube_identity, describe_
 from gigaxas.stores.sites import StoredSites, read_sites
 from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.alignment import Alignment, align, moved
-from gigaxas.workflow.edge import resolve_edge, told_edge
+from gigaxas.workflow.edge import resolve_edge, told_edge, unit_of
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.image import ImageFound, look_at_image, told_noise
 from gigaxas.workflow.noise import resolve_noise
@@ -149,7 +149,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         raise InputError("\n".join(errors))
     if source and _normalises(config) != _normalises(edged):
         source = attempt(lambda: _checked_source(edged))
-    references = attempt(lambda: read_references(edged, energy))
+    references = attempt(lambda: read_references(edged, energy, unit_of(edged, cube)))
     known = attempt(lambda: resolve_noise(edged, cube, announce))
     if references and known and not needs_image(known):
         camera = known.noise.camera()

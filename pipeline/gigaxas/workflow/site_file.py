@@ -1,4 +1,4 @@
-"""Sites that are made already: a CSV table with one column a spectrum, or a sites.zarr."""
+"""Sites that are made already: a table with one column a spectrum, a file of spectra, or a Zarr store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,11 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.sites import SiteTable, read_columns
-from gigaxas.spectra import standardise
+from gigaxas.spectra import read_spectra, standardise
+from gigaxas.spectra.readers.formats import format_of
+from gigaxas.spectra.readers.tables import read_table
+from gigaxas.stores.io.groups import attributes_of
+from gigaxas.stores.library import read_library_store
 from gigaxas.stores.sites import StoredSites, read_sites
 
 ENERGY_SLACK = 0.0501  # eV; energies written with one decimal still fit
@@ -19,9 +23,10 @@ def read_site_file(
 ) -> StoredSites:
     """Return the sites of a file on the energies (E,) in eV of the cube.
 
-    A sites.zarr brings its own references. A CSV table has none: `names` and `references` (n, E) name its
-    clusters or, without them, its own columns do. Raises InputError for a file that is neither, for other
-    energies than the cube's, and for a spectrum that is not finite or flat.
+    A sites.zarr brings its own references. A table, any file of spectra and any other Zarr library have
+    none: `names` and `references` (n, E) name their clusters or, without them, their own names do. Raises
+    InputError for a file that is none of these, for other energies than the cube's, and for a spectrum that
+    is not finite or flat.
     """
     if not path.exists():
         raise InputError(f"sites.file: there is nothing at {path}; give a CSV table or a sites.zarr")
@@ -42,7 +47,7 @@ def read_site_file(
 
 def _stored(path: Path) -> StoredSites:
     try:
-        stored = read_sites(path)
+        stored = read_sites(path) if "standards" in attributes_of(path) else _library(path)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -60,13 +65,29 @@ def _stored(path: Path) -> StoredSites:
     return stored
 
 
+def _library(path: Path) -> StoredSites:
+    """Return the spectra of a Zarr library as sites that name themselves."""
+    found = read_library_store(path)
+    names, spectra = tuple(item.name for item in found), np.array([item.mu for item in found])
+    table = SiteTable(spectra, np.empty((len(found), 0)), names, names)
+    return StoredSites(found[0].energy, table, spectra)
+
+
 def _table(
     path: Path, energy: FloatArray, names: tuple[str, ...], references: FloatArray | None
 ) -> StoredSites:
-    first, spectra, columns = read_columns(path)
+    first, spectra, columns = read_columns(path) if format_of(path).read is read_table else _spectra(path)
     # the published program numbers the rows where others give the energies
     numbered = np.array_equal(first, np.arange(first.size)) and first.size == energy.size
     table = SiteTable(
         spectra, np.empty((len(spectra), 0)), columns, names if references is not None else columns
     )
     return StoredSites(energy if numbered else first, table, spectra if references is None else references)
+
+
+def _spectra(path: Path) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Return energies (E,), spectra (m, E) and names of a file in a format of references."""
+    found = read_spectra(path)
+    if any(not np.array_equal(item.energy, found[0].energy) for item in found):
+        raise InputError(f"sites.file: {path} holds spectra at different energies; expected the cube's")
+    return found[0].energy, np.array([item.mu for item in found]), tuple(item.name for item in found)

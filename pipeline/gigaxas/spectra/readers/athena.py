@@ -1,4 +1,8 @@
-"""Athena project files: Perl text or JSON, gzipped or not, with several records each."""
+"""Athena project files: Perl text or JSON, gzipped or not, with several records each.
+
+Athena's reader is Perl itself, and no package reads them but xraylarch, which rewrites Perl as Python on the
+way and brings a laboratory along; so they are parsed here.
+"""
 
 import gzip
 import json
@@ -12,17 +16,16 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.readers.columns import MAX_BYTES, decode, read_text
+from gigaxas.spectra.readers.columns import MAX_BYTES, as_number, decode, read_text
+from gigaxas.spectra.readers.perl import Unquote, perl_string, python_string, read_list
 from gigaxas.spectra.spectrum import Spectrum
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first two bytes of a gzipped file."""
-PERL_TOKEN = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([\[\]{}])|([^\s,()'"\[\]{}]+)""")
-"""A string in single or in double quotes, a bracket, or a bare word."""
-PERL_ESCAPE = re.compile(r"\\(?:x\{([0-9a-fA-F]{1,6})\}|(.))")
-"""A character by its number, as only strings in double quotes have it, or one that stands for itself."""
 NOT_ABSORBANCE = ("is_chi", "is_rsp", "is_qsp", "is_bkg", "is_diff", "is_pixel")
 """Flags of records that hold something else than mu against energy."""
+LIST = re.compile(r"^@(args|x|y)\s*=\s*", re.MULTILINE)
+"""How the lists of a record begin that are read."""
 
 ProjectRecord = dict[str, Any]
 """One record of a project: `args`, and the lists `x` and `y`."""
@@ -38,7 +41,12 @@ def read_athena(path: Path) -> list[Spectrum | InputError]:
     records = list(_json_records(text, path) if text.lstrip().startswith("{") else _perl_records(text))
     if not records:
         raise InputError(f"{path}: no record; expected an Athena project with @args, @x and @y of each")
-    return [_spectrum(record, path, number) for number, record in enumerate(records, start=1)]
+    return [
+        _spectrum(record, path, number)
+        if isinstance(record, dict)
+        else InputError(f"{path}: record {number}: {record}")
+        for number, record in enumerate(records, start=1)
+    ]
 
 
 def _project_text(path: Path) -> str:
@@ -56,61 +64,53 @@ def _project_text(path: Path) -> str:
     return decode(raw, path)
 
 
-def _perl_records(text: str) -> Iterator[ProjectRecord]:
-    record: ProjectRecord = {}
-    for line in text.split("\n"):
-        match = re.match(r"@(\w+)\s*=\s*\((.*)\)\s*;", line)
-        if match and match[1] in ("args", "x", "y"):
-            record[match[1]] = _perl_items(match[2])
-        elif line.startswith("[record]") and record:
+def _perl_records(text: str) -> Iterator[ProjectRecord | str]:
+    """Yield the records of a project in Perl; what is wrong with one that does not parse, in its place."""
+    unquote = python_string if re.search(r"^# Using Larch", text, re.MULTILINE) else perl_string
+    for part in re.split(r"^\[record\]", text, flags=re.MULTILINE):
+        try:
+            record = _perl_record(part, unquote)
+        except ValueError as error:
+            yield str(error)
+            continue
+        if record:
             yield record
-            record = {}
-    if record:
-        yield record
 
 
-def _perl_items(text: str) -> list[str]:
-    """Return the items of a Perl list; a nested list or hash counts as one, empty."""
-    items: list[str] = []
-    depth = 0
-    for token in PERL_TOKEN.finditer(text):
-        single, double, bracket, bare = token.groups()
-        if bracket and bracket in "[{":
-            depth += 1
-        elif bracket:
-            depth -= 1
-            if depth == 0:
-                items.append("")
-        elif depth == 0:
-            items.append(_unquoted(single, double) if bare is None else bare)
-    return items
+def _perl_record(part: str, unquote: Unquote) -> ProjectRecord:
+    """Return the lists of a record; none where there are none. ValueError: one does not parse."""
+    record: ProjectRecord = {}
+    at = 0
+    while found := LIST.search(part, at):
+        if found[1] in record:
+            raise ValueError(f"found @{found[1]} twice; expected a line [record] between them")
+        record[found[1]], at = read_list(part, found.end(), unquote)
+    return record
 
 
-def _unquoted(single: str | None, double: str | None) -> str:
-    """Return what a Perl string in one of the two kinds of quotes stands for."""
-    if double is None:
-        return re.sub(r"\\(.)", r"\1", single or "")
-    return PERL_ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], double)
-
-
-def _json_records(text: str, path: Path) -> Iterator[ProjectRecord]:
+def _json_records(text: str, path: Path) -> Iterator[ProjectRecord | str]:
+    """Yield the records of a project in JSON in its order, then those that the order leaves out."""
     try:
         project = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read as JSON ({error}); expected a whole Athena project"
         ) from error
-    order = project.get("_____order")
-    groups = order if isinstance(order, list) else list(project)
-    for group in groups:
-        record = project.get(group) if isinstance(group, str) else None
-        if isinstance(record, dict) and "x" in record:
-            yield record
+    groups = [group for group in project if not group.startswith("_____")]
+    listed = project.get("_____order")
+    order = [str(group) for group in listed] if isinstance(listed, list) else []
+    for group in (*order, *(group for group in groups if group not in order)):
+        record = project.get(group)
+        yield record if isinstance(record, dict) else f"found no record {group!r}; expected args, x and y"
 
 
 def _spectrum(record: ProjectRecord, path: Path, number: int) -> Spectrum | InputError:
     args = _arguments(record.get("args"))
-    name = str(args.get("label", "")).strip() or f"{path.stem} {number}"
+    if args is None:
+        return InputError(
+            f"{path}: record {number}: its @args are no pairs of keys and values; expected a whole record"
+        )
+    name = str(args.get("label") or "").strip() or f"{path.stem} {number}"
     where = f"{path}: record {number} ({name})"
     kind = next((flag for flag in NOT_ABSORBANCE if _truth(args.get(flag))), None)
     if kind is not None:
@@ -124,10 +124,13 @@ def _spectrum(record: ProjectRecord, path: Path, number: int) -> Spectrum | Inpu
     return Spectrum(name, energy + shift[0], mu)
 
 
-def _arguments(args: Any) -> ProjectRecord:
-    if isinstance(args, list):
-        return dict(zip(args[0::2], args[1::2], strict=False))
-    return args if isinstance(args, dict) else {}
+def _arguments(args: Any) -> ProjectRecord | None:
+    """Return the settings of a record by their keys; None where they are not keys and values in turn."""
+    if isinstance(args, dict):
+        return args
+    if not isinstance(args, list) or len(args) % 2 or not all(isinstance(key, str) for key in args[::2]):
+        return None
+    return dict(zip(args[::2], args[1::2], strict=True))
 
 
 def _truth(value: Any) -> bool:
@@ -135,9 +138,8 @@ def _truth(value: Any) -> bool:
 
 
 def _vector(values: Any) -> FloatArray | None:
+    """Return numbers as (n,), however they are written; None where one is none."""
     if not isinstance(values, list):
         return None
-    try:
-        return np.array([float(value) for value in values], dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    found = [as_number(str(value).strip()) for value in values]
+    return None if None in found else np.array(found, dtype=np.float64)

@@ -1,42 +1,45 @@
-"""Tables of numbers in text: plain column files, and CSV tables with one spectrum a column."""
+"""Text taken apart: comment lines, and rows of numbers that are understood whole or refused."""
 
+import csv
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.spectra.spectrum import Spectrum
 
 MAX_BYTES = 64 * 2**20
 """The largest measured file of this kind has 0.3 MB; more is not a spectrum."""
 COMMENT = ("#", "%", ";", "!", "*", "=")
 """What a line of comment starts with."""
-ENERGY_NAMES = ("energy", "e", "ev", "e(ev)", "energy(ev)", "energy_ev", "enc", "en", "mono_energy")
-MU_NAMES = (
-    "mu",
-    "xmu",
-    "mutrans",
-    "mu_trans",
-    "norm",
-    "normtrans",
-    "absorbance",
-    "mufluor",
-    "normfluor",
-    "mu_fluor",
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""How UTF-16 begins, as spreadsheets write it."""
+NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][-+]?[0-9]+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE
 )
-I0_NAMES = ("i0", "io")
-TRANSMITTED_NAMES = ("itrans", "i1", "it", "itransmission")
-FLUORESCENCE_NAMES = ("ifluor", "if", "fluo", "ifluo")
+"""A number with a point; the D before an exponent is Fortran's."""
 
-Table = tuple[list[str], FloatArray]
-"""The names of the columns, and their values (rows, columns)."""
+
+@dataclass(frozen=True)
+class Notation:
+    """How a table writes its rows."""
+
+    separator: str | None
+    """What stands between two cells; None for blanks."""
+    decimal: str
+    """What stands before the decimals."""
+
+
+NOTATIONS = tuple(Notation(separator, decimal) for separator in (";", "\t", ",", None) for decimal in ".,")
+"""The most telling separator first: where two understand a table alike, names may hold blanks."""
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, UTF-8 or Latin-1; InputError where it is unreadable, binary or too large."""
+    """Return the text of a file, as `decode` does; InputError where it is unreadable, binary or too large."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -48,160 +51,133 @@ def read_text(path: Path) -> str:
 
 
 def decode(raw: bytes, path: Path) -> str:
-    """Return bytes as text, UTF-8 or Latin-1; InputError where they are binary."""
+    """Return bytes as text: UTF-16 where they say so, UTF-8, or else Windows' Latin. InputError: binary."""
+    if raw.startswith(UTF_16):
+        return raw.decode("utf-16", errors="replace")
     if b"\0" in raw:
         raise InputError(f"{path}: holds binary data; expected text, an Athena project or HDF5")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
 
 
 def split_header(text: str) -> tuple[list[str], list[tuple[int, str]]]:
     """Return the comment lines without their mark, and the other non-blank lines with their line numbers."""
     header: list[str] = []
     body: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         stripped = line.strip()
         if stripped.startswith(COMMENT):
             header.append(stripped.lstrip("".join(COMMENT)).strip())
         elif stripped:
-            body.append((number, stripped))
+            body.append((number, line.strip(" ")))
     return header, body
 
 
-def numbers(body: Sequence[tuple[int, str]], path: Path, separator: str | None = None) -> FloatArray:
-    """Return the lines of a table as (rows, columns); InputError naming the first line that does not fit."""
+def as_number(cell: str) -> float | None:
+    """Return the number that a cell is, written with a point; None where it is none."""
+    return float(re.sub("[dD]", "e", cell)) if NUMBER.fullmatch(cell) else None
+
+
+def numbers(body: Sequence[tuple[int, str]], path: Path) -> FloatArray:
+    """Return the lines of a table as (rows, columns), as `understand` does."""
+    return understand(body, path)[0]
+
+
+def understand(body: Sequence[tuple[int, str]], path: Path) -> tuple[FloatArray, Notation]:
+    """Return the lines of a table as (rows, columns), and how they are written.
+
+    Cells are set apart by semicolons, tabs, commas or blanks, and decimals by a point or a comma: whichever
+    way every line is understood, an empty cell as NaN. InputError: the first line that does not fit, or lines
+    that are understood in two ways.
+    """
     if not body:
         raise InputError(f"{path}: no rows of numbers; expected energy and absorbance, a row an energy")
-    rows: list[list[float]] = []
-    for number, line in body:
-        cells = line.split(separator) if separator else re.split(r"[,\s]+", line)
-        try:
-            row = [float(cell) if cell.strip() else np.nan for cell in cells]
-        except ValueError:
-            raise InputError(
-                f"{path}: line {number} reads {line[:60]!r}; expected a row of numbers"
-            ) from None
-        if rows and len(row) != len(rows[0]):
-            raise InputError(
-                f"{path}: line {number} has {len(row)} columns; expected {len(rows[0])} as above it"
-            )
-        rows.append(row)
-    return np.array(rows, dtype=np.float64)
-
-
-def column(table: Table, names: Sequence[str]) -> FloatArray | None:
-    """Return the first column (n,) that has one of these names, earlier names first; None where none has."""
-    labels, values = table
-    lower = [label.lower() for label in labels]
-    for name in names:
-        if name in lower:
-            return values[:, lower.index(name)]
-    return None
-
-
-def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
-    """Return above / below, NaN where a count cannot be divided by (zero or negative)."""
-    usable = below > 0
-    return np.where(usable, above / np.where(usable, below, 1.0), np.nan)
-
-
-def absorbance(i0: FloatArray, transmitted: FloatArray) -> FloatArray:
-    """Return ln(i0 / transmitted) ([I] Eq. 2), NaN where a count is zero or negative or has no logarithm."""
-    quotient = ratio(i0, transmitted)
-    usable = np.isfinite(quotient) & (quotient > 0)
-    return np.where(usable, np.log(np.where(usable, quotient, 1.0)), np.nan)
-
-
-def mu_of(table: Table, path: Path) -> FloatArray:
-    """Return the absorbance (n,) of a named table: its own column, ln(i0/itrans), or fluorescence over i0."""
-    mu = column(table, MU_NAMES)
-    if mu is not None:
-        return mu
-    i0 = column(table, I0_NAMES)
-    transmitted, fluorescence = column(table, TRANSMITTED_NAMES), column(table, FLUORESCENCE_NAMES)
-    if i0 is not None and transmitted is not None:
-        return absorbance(i0, transmitted)
-    if i0 is not None and fluorescence is not None:
-        return ratio(fluorescence, i0)
-    raise InputError(
-        f"{path}: columns are {', '.join(table[0])}; expected mu (or xmu, mutrans, norm), or i0 with "
-        "itrans or ifluor"
-    )
-
-
-def read_columns(path: Path) -> list[Spectrum]:
-    """Read a plain column file: energy in eV and mu, or more columns named in the last comment line."""
-    header, body = split_header(read_text(path))
-    if body and not header and not re.match(r"[-+.\d]", body[0][1]):
-        header, body = [body[0][1]], body[1:]
-    values = numbers(body, path)
-    table = (labels_for(header, values.shape[1]), values)
-    if not table[0]:
-        if values.shape[1] != 2:
-            raise InputError(
-                f"{path}: {values.shape[1]} columns without names; expected two (energy in eV, mu), or their "
-                "names in the last comment line"
-            )
-        table = (["energy", "mu"], values)
-    energy = column(table, ENERGY_NAMES)
-    return [Spectrum(path.stem, values[:, 0] if energy is None else energy, mu_of(table, path))]
-
-
-def read_multicolumn(path: Path) -> list[Spectrum]:
-    """Read several spectra that Athena has exported to one file: energy in eV, then a column a spectrum.
-
-    The names are those of its lines `Column.2: name`. Raises InputError where a column has none.
-    """
-    header, body = split_header(read_text(path))
-    values = numbers(body, path)
-    named = (re.fullmatch(r"Column\.(\d+):\s*(.+)", line) for line in header)
-    names = {int(found[1]): found[2].strip() for found in named if found}
-    missing = sorted(set(range(1, values.shape[1] + 1)) - set(names))
-    if missing or not names[1].lower().startswith("energy"):
+    attempts = [_attempt(body, notation) for notation in _notations_for("\n".join(line for _, line in body))]
+    whole = [attempt for attempt in attempts if not attempt.fault]
+    # A table has two columns; a number with a decimal comma would be two without a second reading.
+    whole = [attempt for attempt in whole if len(attempt.rows[0]) > 1] or whole
+    if not whole:
+        raise InputError(f"{path}: {max(attempts, key=lambda attempt: len(attempt.rows)).fault}")
+    found = [np.array(attempt.rows, dtype=np.float64) for attempt in whole]
+    # Instruments set columns apart by several tabs, which are no empty columns.
+    found = [values[:, ~np.isnan(values).all(axis=0)] if len(found) > 1 else values for values in found]
+    if not all(np.array_equal(found[0], other, equal_nan=True) for other in found[1:]):
         raise InputError(
-            f"{path}: {values.shape[1]} columns, of which {len(names)} are named; expected the energy first "
-            "and a line `Column.2: name` for every spectrum"
+            f"{path}: line {body[0][0]} reads {body[0][1][:60]!r}, which can be understood as "
+            f"{' or as '.join(_told(values[0]) for values in found)}; expected numbers with a decimal point"
         )
-    return [Spectrum(names[i + 1], values[:, 0], values[:, i]) for i in range(1, values.shape[1])]
+    return found[0], whole[0].notation
 
 
-def labels_for(header: Sequence[str], columns: int) -> list[str]:
-    """Return the last comment line's words where they name that many columns, mu or counts among them."""
-    known = {*MU_NAMES, *I0_NAMES}
-    for line in reversed(header):
-        words = re.split(r"[,\s]+", line)
-        if len(words) == columns and known & {word.lower() for word in words}:
-            return words
-    return []
+@dataclass(frozen=True)
+class _Attempt:
+    notation: Notation
+    rows: list[list[float]]
+    """The rows that were understood."""
+    fault: str
+    """What is wrong with the next one; empty where there is none."""
 
 
-def read_csv(path: Path) -> list[Spectrum]:
-    """Read a CSV table: energy in eV, then a column a spectrum, all named in the first row."""
-    _, body = split_header(read_text(path))
-    if not body:
-        raise InputError(
-            f"{path}: empty; expected a table with energy in its first column and a spectrum a column"
-        )
-    separator = max((",", ";", "\t"), key=body[0][1].count)
-    labels = [label.strip().strip('"') for label in body[0][1].split(separator)]
-    values = numbers(body[1:], path, separator)
-    if len(labels) != values.shape[1] or len(labels) < 2:
-        raise InputError(
-            f"{path}: {len(labels)} names over {values.shape[1]} columns; expected a first row that names "
-            "the energy column and each spectrum"
-        )
-    if _is_number(labels[-1]):
-        raise InputError(f"{path}: first row is {body[0][1][:60]!r}; expected the names of the columns")
+def _notations_for(text: str) -> list[Notation]:
+    """Return the notations that a text can have by its characters."""
     return [
-        Spectrum(name or f"{path.stem} {i}", values[:, 0], values[:, i]) for i, name in enumerate(labels) if i
+        notation
+        for notation in NOTATIONS
+        if (notation.separator is None or notation.separator in text)
+        and (notation.decimal == "." or ("," in text and (notation.separator != "," or '"' in text)))
     ]
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def _attempt(body: Sequence[tuple[int, str]], notation: Notation) -> _Attempt:
+    rows: list[list[float]] = []
+    lines = _without_edges([line for _, line in body], notation.separator)
+    for (number, _), cells in zip(body, split_cells(lines, notation.separator), strict=False):
+        row = [_value(cell.strip(), notation) for cell in cells]
+        if None in row:
+            break
+        if rows and len(row) != len(rows[0]):
+            fault = f"line {number} has {len(row)} columns; expected {len(rows[0])} as above it"
+            return _Attempt(notation, rows, fault)
+        rows.append([value for value in row if value is not None])
+    else:
+        if len(rows) == len(body):
+            return _Attempt(notation, rows, "")
+    number, line = body[len(rows)]
+    return _Attempt(notation, rows, f"line {number} reads {line[:60]!r}; expected a row of numbers")
+
+
+def _without_edges(lines: Sequence[str], separator: str | None) -> Sequence[str]:
+    """Return lines without the separator that all of them begin or end with."""
+    if separator and all(line.startswith(separator) for line in lines):
+        lines = [line[1:] for line in lines]
+    if separator and all(line.endswith(separator) for line in lines):
+        lines = [line[:-1] for line in lines]
+    return lines
+
+
+def split_cells(lines: Sequence[str], separator: str | None) -> list[list[str]]:
+    """Return the cells of each line; quotes hold a cell together. Ends before quotes that do not close."""
+    if separator is None:
+        return [line.split() for line in lines]
+    rows: list[list[str]] = []
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    with suppress(csv.Error):
+        for row in reader:
+            rows.append(row)
+    return rows
+
+
+def _value(cell: str, notation: Notation) -> float | None:
+    if not cell and notation.separator is not None:
+        return float("nan")
+    if notation.decimal == ",":
+        return None if "." in cell else as_number(cell.replace(",", ".", 1))
+    return as_number(cell)
+
+
+def _told(row: FloatArray) -> str:
+    return ", ".join(f"{value:.10g}" for value in row[:4])

@@ -9,29 +9,49 @@ from pathlib import Path
 import numpy as np
 
 from gigaxas.errors import InputError
-from gigaxas.spectra.readers.araucaria import read_hdf5
 from gigaxas.spectra.readers.athena import GZIP_MAGIC, read_athena
-from gigaxas.spectra.readers.columns import ENERGY_NAMES, read_columns, read_csv, read_multicolumn
+from gigaxas.spectra.readers.columns import UTF_16, decode
+from gigaxas.spectra.readers.hdf5 import read_hdf5
+from gigaxas.spectra.readers.instruments import READERS, read_instrument
 from gigaxas.spectra.readers.kek import read_kek
 from gigaxas.spectra.readers.lucia import read_lucia
+from gigaxas.spectra.readers.msa import MARK as MSA_MARK
+from gigaxas.spectra.readers.msa import read_msa
+from gigaxas.spectra.readers.multicolumn import MARK as MULTICOLUMN_MARK
+from gigaxas.spectra.readers.multicolumn import read_multicolumn
 from gigaxas.spectra.readers.stepscan import read_stepscan
+from gigaxas.spectra.readers.tables import read_table
 from gigaxas.spectra.readers.xdi import read_xdi
-from gigaxas.spectra.spectrum import Spectrum, in_order
+from gigaxas.spectra.spectrum import NoSpectrum, Spectrum, in_order
 
 HEAD_BYTES = 8192
 """Bytes from the start of a file by which it is recognised."""
-COLUMN_ENDINGS = (
-    *(".xmu", ".nor", ".dat", ".xy", ".txt", ".prn"),
-    *(".t", ".r", ".xsp", ".e", ".asc", ".tsv", ".xas", ".mu", ".data"),
-)
-"""Endings of plain columns: of programs, and of beamlines (ALS writes .t, .r, .xsp and .e)."""
-NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-NUMBER_ROW = re.compile(rb"^[ \t]*" + NUMBER + rb"[ \t]*[,; \t][ \t]*" + NUMBER, re.MULTILINE)
-ENERGY_HEADER = re.compile(
-    rb'^"?(?:' + b"|".join(map(re.escape, (n.encode() for n in ENERGY_NAMES))) + rb')"?[ \t]*[,;\t]', re.I
-)
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""Files that make a folder a Zarr group or array."""
+BINARY = {
+    **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"), "an image"),
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a zip archive",
+}
+"""What common files are that hold no spectrum, by their first bytes."""
+WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+"""Endings of spreadsheets."""
 
-Reader = Callable[[Path], Sequence[Spectrum | InputError]]
+Found = Spectrum | InputError
+Reader = Callable[[Path], Sequence[Found]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a file is recognised by."""
+
+    raw: bytes
+    """Its first bytes."""
+    text: str
+    """The same as text; empty where they are none."""
+    suffix: str
+    """Its ending, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -40,72 +60,91 @@ class Format:
 
     name: str
     """What it is called."""
-    recognises: Callable[[bytes, str], bool]
-    """Whether a file belongs to it, by its first bytes and its ending in lower case."""
+    recognises: Callable[[Head], bool]
+    """Whether a file belongs to it."""
     read: Reader
     """What reads such a file."""
 
 
-def _is_csv(head: bytes, suffix: str) -> bool:
-    return suffix == ".csv" and bool(ENERGY_HEADER.match(head) or NUMBER_ROW.search(head))
+def _refuse_workbook(path: Path) -> Sequence[Found]:
+    raise InputError(f"{path}: a workbook of a spreadsheet; expected text; save the sheet as CSV")
 
 
-def _is_columns(head: bytes, suffix: str) -> bool:
-    known = suffix in COLUMN_ENDINGS or re.fullmatch(r"\.\d{3}", suffix)
-    return bool(known) and (suffix in (".xmu", ".nor") or bool(NUMBER_ROW.search(head)))
+def _refuse_binary(path: Path) -> Sequence[Found]:
+    with path.open("rb") as file:
+        raw = file.read(8)
+    kind = next((name for magic, name in BINARY.items() if raw.startswith(magic)), "binary data")
+    raise NoSpectrum(f"{path}: {kind if raw else 'empty'}; expected a file of spectra")
 
 
 FORMATS = (
+    Format("workbook", lambda head: head.suffix in WORKBOOKS, _refuse_workbook),
     Format(
-        "HDF5", lambda head, suffix: head[:8] == b"\x89HDF\r\n\x1a\n" or suffix in (".h5", ".hdf5"), read_hdf5
+        "instrument",
+        lambda head: head.suffix in READERS and (not head.text or head.text.lstrip().startswith("<")),
+        read_instrument,
+    ),
+    Format(
+        "HDF5", lambda head: head.raw.startswith(HDF5_MAGIC) or head.suffix in (".h5", ".hdf5"), read_hdf5
     ),
     Format(
         "Athena project",
-        lambda head, suffix: (
-            head.startswith(b"# Athena project") or head[:2] == GZIP_MAGIC or suffix == ".prj"
+        lambda head: (
+            head.text.startswith("# Athena project")
+            or head.raw.startswith(GZIP_MAGIC)
+            or head.suffix == ".prj"
         ),
         read_athena,
     ),
-    Format("EPICS step scan", lambda head, _: b"epics stepscan file" in head[:200].lower(), read_stepscan),
-    Format(
-        "Athena's columns",
-        lambda head, suffix: b"output_filetype: multicolumn" in head,
-        read_multicolumn,
-    ),
+    Format("EPICS step scan", lambda head: "epics stepscan file" in head.text[:200].lower(), read_stepscan),
+    Format("Athena's columns", lambda head: MULTICOLUMN_MARK in head.text.lower(), read_multicolumn),
     Format(
         "XDI",
-        lambda head, suffix: bool(re.match(rb"#\s*XDI/", head, re.I)) or suffix in (".xdi", ".xd"),
+        lambda head: bool(re.match(r"#\s*XDI/", head.text, re.I)) or head.suffix in (".xdi", ".xd"),
         read_xdi,
     ),
-    Format("SOLEIL LUCIA", lambda head, _: re.match(rb"#\s*XAS / LUCIA", head) is not None, read_lucia),
-    Format("KEK 9809", lambda head, _: re.match(rb"\s*9809\s", head) is not None, read_kek),
-    Format("CSV table", _is_csv, read_csv),
-    Format("columns", _is_columns, read_columns),
+    Format("SOLEIL LUCIA", lambda head: bool(re.match(r"#\s*XAS / LUCIA", head.text)), read_lucia),
+    Format("KEK 9809", lambda head: bool(re.match(r"\s*9809\s", head.text)), read_kek),
+    Format("EMSA/MAS", lambda head: bool(MSA_MARK.match(head.text)), read_msa),
+    Format("binary data", lambda head: not head.text, _refuse_binary),
+    Format("table", lambda head: True, read_table),
 )
 
 
-def format_of(path: Path) -> Format | None:
-    """Return the format of a file by its content and its ending; None for a file that holds no spectra."""
+def format_of(path: Path) -> Format:
+    """Return the format of a file by its content and its ending. InputError: it cannot be opened."""
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+            raw = file.read(HEAD_BYTES)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file of spectra") from error
-    suffix = path.suffix.lower()
-    return next((kind for kind in FORMATS if kind.recognises(head, suffix)), None)
+    head = Head(raw, _text(raw, path), path.suffix.lower())
+    return next(kind for kind in FORMATS if kind.recognises(head))
 
 
-def read_file(path: Path, kind: Format, source: str) -> list[Spectrum | InputError]:
-    """Return the spectra of one file, in order of energy, or the InputError of each that cannot be used."""
+def _text(raw: bytes, path: Path) -> str:
+    """Return the first bytes of a file as text; nothing where they are binary."""
+    if raw.startswith((HDF5_MAGIC, GZIP_MAGIC, *BINARY)) or (b"\0" in raw and not raw.startswith(UTF_16)):
+        return ""
+    return decode(raw, path)
+
+
+def read_file(path: Path, source: str) -> list[Found]:
+    """Return the spectra of one file, in order of energy, or the InputError of each that cannot be used.
+
+    A file that holds none is one NoSpectrum.
+    """
+    if path.is_dir():
+        return [NoSpectrum(f"{path}: a Zarr store among files; give its path by itself")]
     try:
         # Damaged counts may overflow on the way; what is not finite in the end is refused by name.
         with np.errstate(all="ignore"):
-            return [_checked(item, source) for item in kind.read(path)]
+            return [_checked(item, source) for item in format_of(path).read(path)]
     except InputError as error:
         return [error]
 
 
-def _checked(item: Spectrum | InputError, source: str) -> Spectrum | InputError:
+def _checked(item: Found, source: str) -> Found:
     if isinstance(item, InputError):
         return item
     try:
@@ -114,21 +153,24 @@ def _checked(item: Spectrum | InputError, source: str) -> Spectrum | InputError:
         return error
 
 
-def spectrum_files(path: Path) -> Iterator[tuple[str, Path, Format]]:
-    """Yield source (path inside the folder), path and format of a file, or of a folder's files in order.
+def spectrum_files(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield source (path inside the folder) and path of a file, or of a folder's files in order.
 
-    Files of a folder that hold no spectra (a licence, a list) are passed over; a file given by itself is
-    taken for columns where nothing else is known of it. InputError: nothing there.
+    A Zarr group in a folder counts as a file; names that begin with a dot are passed over. InputError:
+    nothing there.
     """
-    if path.is_dir():
+    if path.is_dir() and not is_zarr(path):
         for file in sorted(_files_below(path)):
-            kind = format_of(file)
-            if kind is not None:
-                yield file.relative_to(path).as_posix(), file, kind
-    elif path.is_file():
-        yield path.name, path, format_of(path) or FORMATS[-1]
+            yield file.relative_to(path).as_posix(), file
+    elif path.exists():
+        yield path.name, path
     else:
         raise InputError(f"{path}: not there; expected a file or folder of reference spectra; check the path")
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder is a Zarr group or array."""
+    return any((path / mark).is_file() for mark in ZARR_MARKS)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -136,24 +178,31 @@ def _files_below(folder: Path) -> Iterator[Path]:
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(parent))
-        folders[:] = [name for name in folders if os.path.realpath(Path(parent) / name) not in seen]
-        yield from (Path(parent) / name for name in files if (Path(parent) / name).is_file())
+        inside = [Path(parent) / name for name in folders if not name.startswith(".")]
+        stores = [place for place in inside if is_zarr(place)]
+        folders[:] = [p.name for p in inside if p not in stores and os.path.realpath(p) not in seen]
+        found = (Path(parent) / name for name in files if not name.startswith("."))
+        yield from stores
+        yield from (file for file in found if file.is_file())
 
 
 def read_spectra(path: Path | str) -> list[Spectrum]:
     """Return every spectrum of a file, or of a folder and those below it, files in order of their paths.
 
-    Energies (n,) are in eV and increase strictly; mu (n,) is the absorbance as measured, not normalised.
-    Formats: XDI, Athena projects, EPICS step scans, SOLEIL LUCIA, KEK 9809, araucaria's HDF5, CSV tables,
-    plain columns. InputError: a path or file without spectra, or a spectrum that cannot be used (which
-    `read_library` reports instead).
+    Energies (n,) are in eV, or in 1/cm where the file says so, and increase strictly; mu (n,) is the
+    absorbance as measured, not normalised. Files of a folder that hold no spectrum are passed over. Formats:
+    XDI, Athena projects, EPICS step scans, SOLEIL LUCIA, KEK 9809, EMSA/MAS, HDF5 (araucaria, Larch, NeXus),
+    tables in text, and files of instruments by rosettasciio. InputError: a path or file without spectra, or
+    a spectrum that cannot be used (which `read_library` reports instead).
     """
     spectra: list[Spectrum] = []
-    for source, file, kind in spectrum_files(Path(path)):
-        for item in read_file(file, kind, source):
-            if isinstance(item, InputError):
+    alone = not Path(path).is_dir()
+    for source, file in spectrum_files(Path(path)):
+        for item in read_file(file, source):
+            if isinstance(item, Spectrum):
+                spectra.append(item)
+            elif alone or not isinstance(item, NoSpectrum):
                 raise item
-            spectra.append(item)
     if not spectra:
         raise InputError(f"{path}: no spectra in it; expected XDI, Athena, HDF5, CSV or column files")
     return spectra

@@ -8,7 +8,8 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.readers.bragg import bragg_energy
-from gigaxas.spectra.readers.columns import absorbance, numbers, ratio, read_text
+from gigaxas.spectra.readers.columns import as_number, numbers, read_text
+from gigaxas.spectra.readers.measurement import absorbance, ratio
 from gigaxas.spectra.spectrum import Spectrum
 
 INCOMING, TRANSMITTED, FLUORESCENCE = 1, 2, 3
@@ -24,14 +25,13 @@ def read_kek(path: Path) -> list[Spectrum]:
     D, no lines Mode and Offset, or detectors that give no absorbance.
     """
     lines = [(i, line.strip()) for i, line in enumerate(read_text(path).splitlines(), start=1)]
-    spacing = next(
-        (match[1] for _, line in lines if (match := re.search(r"\bD=\s*([\d.]+)\s*A\b", line))), "0"
-    )
+    matches = (re.search(r"\bD=\s*([\d.]+)\s*A\b", line) for _, line in lines)
+    spacing = next((as_number(match[1]) for match in matches if match), None) or 0.0
     mode = _settings(lines, "Mode", path)
     offset = _settings(lines, "Offset", path)
     start = next(i for i, (_, line) in enumerate(lines) if line.startswith("Offset")) + 1
     values = numbers([(i, line) for i, line in lines[start:] if line], path)
-    if not 0.0 < _number(spacing) < 100.0:
+    if not 0.0 < spacing < 100.0:
         raise InputError(f"{path}: no crystal spacing in its header; expected D= and a value in Angstrom")
     if values.shape[1] < 5 or not values.shape[1] == len(mode) + 1 == len(offset) + 1:
         raise InputError(
@@ -39,20 +39,24 @@ def read_kek(path: Path) -> list[Spectrum]:
             "angle, time and at least two detectors, with a mode and an offset of each"
         )
     detectors = values[:, DETECTORS_FROM:] - values[:, 2:3] * offset[DETECTORS_FROM - 1 :]
-    by_mode = {int(kind): detectors[:, i] for i, kind in enumerate(mode[DETECTORS_FROM - 1 :])}
+    modes = mode[DETECTORS_FROM - 1 :]
     name = lines[1][1].split("  ")[0].strip()
-    return [Spectrum(name or path.stem, bragg_energy(values[:, 1], _number(spacing)), _mu(by_mode, path))]
+    mu = _mu(detectors, modes, path)
+    return [Spectrum(name or path.stem, bragg_energy(values[:, 1], spacing), mu)]
 
 
-def _mu(by_mode: dict[int, FloatArray], path: Path) -> FloatArray:
-    i0 = by_mode.get(INCOMING)
-    if i0 is not None and TRANSMITTED in by_mode:
-        return absorbance(i0, by_mode[TRANSMITTED])
-    if i0 is not None and FLUORESCENCE in by_mode:
-        return ratio(by_mode[FLUORESCENCE], i0)
+def _mu(detectors: FloatArray, modes: FloatArray, path: Path) -> FloatArray:
+    """Return the absorbance (n,) of detectors (n, d) of these modes (d,), fluorescence channels summed."""
+    i0, transmitted, fluorescence = (
+        detectors[:, modes == kind] for kind in (INCOMING, TRANSMITTED, FLUORESCENCE)
+    )
+    if i0.shape[1] == transmitted.shape[1] == 1:
+        return absorbance(i0[:, 0], transmitted[:, 0])
+    if i0.shape[1] == 1 and not transmitted.size and fluorescence.size:
+        return ratio(fluorescence.sum(axis=1), i0[:, 0])
     raise InputError(
-        f"{path}: detectors of mode {', '.join(map(str, by_mode))}; expected I0 (1) with transmission (2) or "
-        "fluorescence (3)"
+        f"{path}: detectors of mode {', '.join(f'{mode:g}' for mode in modes)}; expected one I0 (1) with one "
+        "of transmission (2), or with fluorescence (3)"
     )
 
 
@@ -64,10 +68,3 @@ def _settings(lines: list[tuple[int, str]], word: str, path: Path) -> FloatArray
                 return values
             raise InputError(f"{path}: line {number} reads {line[:60]!r}; expected finite numbers")
     raise InputError(f"{path}: no line {word}; expected the 9809 header of KEK-PF")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from gigaxas.errors import InputError
-from gigaxas.spectra.readers.columns import column, numbers, ratio, read_text, split_header
+from gigaxas.spectra.readers.columns import numbers, read_text, split_header
+from gigaxas.spectra.readers.measurement import column, ratio
 from gigaxas.spectra.spectrum import Spectrum
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from gigaxas.errors import InputError
-from gigaxas.spectra.readers.columns import column, numbers, ratio, read_text, split_header
-from gigaxas.spectra.readers.xdi import columns_of, header_fields
+from gigaxas.spectra.readers.columns import numbers, read_text, split_header
+from gigaxas.spectra.readers.measurement import column, ratio
+from gigaxas.spectra.readers.xdi import columns_of, energy_of, header_fields
 from gigaxas.spectra.spectrum import Spectrum
 
 
@@ -18,9 +19,9 @@ def read_stepscan(path: Path) -> list[Spectrum]:
     """
     header, body = split_header(read_text(path))
     fields = header_fields(header)
-    table, _ = columns_of(header, fields, numbers(body, path), path)
+    table, units = columns_of(header, fields, numbers(body, path), path)
     labels, values = table
-    energy, i0 = column(table, ("energy",)), column(table, ("i0",))
+    i0 = column(table, ("i0",))
     element = re.escape(fields.get("scanparameters.element", "?").lower())
     channels = {
         match[1]: i
@@ -32,10 +33,12 @@ def read_stepscan(path: Path) -> list[Spectrum]:
         for i, label in enumerate(labels)
         if (match := re.match(r"dtfactor_mca(\d+)$", label.lower()))
     }
-    if energy is None or i0 is None or not channels or not channels.keys() <= factors.keys():
+    if i0 is None or not channels or not channels.keys() <= factors.keys():
         raise InputError(
-            f"{path}: columns are {', '.join(labels[:8])}, ...; expected Energy, I0, and for the element of "
+            f"{path}: columns are {', '.join(labels[:8])}, ...; expected I0, and for the element of "
             "ScanParameters.element a column and a DTFactor of every channel (Fe_Ka_mca1, DTFactor_mca1)"
         )
     corrected = [values[:, i] * values[:, factors[channel]] for channel, i in channels.items()]
-    return [Spectrum(path.stem + path.suffix, energy, ratio(np.sum(corrected, axis=0), i0))]
+    energy, unit = energy_of(table, units, fields, path)
+    mu = ratio(np.sum(corrected, axis=0), i0)
+    return [Spectrum(path.stem + path.suffix, energy, mu, unit=unit)]

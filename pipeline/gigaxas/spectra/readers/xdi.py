@@ -7,21 +7,24 @@ from pathlib import Path
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.spectra.readers.bragg import bragg_energy
-from gigaxas.spectra.readers.columns import Table, column, labels_for, mu_of, numbers, read_text, split_header
-from gigaxas.spectra.spectrum import Spectrum
+from gigaxas.spectra.readers.columns import as_number, numbers, read_text, split_header
+from gigaxas.spectra.readers.energies import in_unit
+from gigaxas.spectra.readers.measurement import I0_NAMES, MU_NAMES, NamedColumns, column, mu_of
+from gigaxas.spectra.spectrum import EV, Spectrum
 
 
 def read_xdi(path: Path) -> list[Spectrum]:
-    """Read an XDI file: energy (eV, keV or a monochromator angle) and mu, i0 with itrans, or i0 with ifluor.
+    """Read an XDI file: energy (or a monochromator angle) and mu, i0 with itrans, or i0 with ifluor.
 
     Transmission is taken before fluorescence where both are there. InputError: columns that do not fit the
-    header, or none that gives an absorbance.
+    header, none that gives an absorbance, or a unit that measures no energy.
     """
     header, body = split_header(read_text(path))
     fields = header_fields(header)
     table, units = columns_of(header, fields, numbers(body, path), path)
     name = " ".join(fields.get("sample.name", "").split()) or path.stem
-    return [Spectrum(name, _energy(table, units, fields, path), mu_of(table, path))]
+    energy, unit = energy_of(table, units, fields, path)
+    return [Spectrum(name, energy, mu_of(table, path), unit=unit)]
 
 
 def render_xdi(
@@ -54,11 +57,11 @@ def header_fields(header: Sequence[str]) -> dict[str, str]:
 
 def columns_of(
     header: Sequence[str], fields: dict[str, str], values: FloatArray, path: Path
-) -> tuple[Table, list[str]]:
+) -> tuple[NamedColumns, list[str]]:
     """Return the named table and the units of its columns, from the `Column.N` lines or the last comment."""
     described = [fields.get(f"column.{i + 1}", "").split("||")[0].split() for i in range(values.shape[1])]
     if not any(described):
-        labels = labels_for(header, values.shape[1])
+        labels = _labels(header, values.shape[1])
         if not labels:
             raise InputError(f"{path}: no Column.1, Column.2, ... lines; expected the columns to be named")
         return (labels, values), [""] * len(labels)
@@ -70,20 +73,31 @@ def columns_of(
     return (labels, values), [words[1] if len(words) > 1 else "" for words in described]
 
 
-def _energy(table: Table, units: list[str], fields: dict[str, str], path: Path) -> FloatArray:
+def _labels(header: Sequence[str], columns: int) -> list[str]:
+    """Return the last comment line's words where they name that many columns, mu or counts among them."""
+    known = {*MU_NAMES, *I0_NAMES}
+    for line in reversed(header):
+        words = re.split(r"[,\s]+", line)
+        if len(words) == columns and known & {word.lower() for word in words}:
+            return words
+    return []
+
+
+def energy_of(
+    table: NamedColumns, units: list[str], fields: dict[str, str], path: Path
+) -> tuple[FloatArray, str]:
+    """Return the energies (n,) of named columns with their units, in eV or 1/cm, and which of the two."""
+    labels = [label.lower() for label in table[0]]
     energy = column(table, ("energy",))
     if energy is not None:
-        unit = units[[label.lower() for label in table[0]].index("energy")].lower()
-        if unit not in ("", "ev", "kev"):
-            raise InputError(f"{path}: energy in {unit!r}; expected eV or keV")
-        return energy * 1000.0 if unit == "kev" else energy
+        return in_unit(energy, units[labels.index("energy")], path)
     angle = column(table, ("angle",))
     if angle is None:
         raise InputError(f"{path}: columns are {', '.join(table[0])}; expected one named energy or angle")
-    try:
-        spacing = float(fields.get("mono.d_spacing", "").split()[0])
-    except (IndexError, ValueError):
-        spacing = 0.0
+    unit = units[labels.index("angle")]
+    if unit.lower() not in ("", "deg", "degree", "degrees"):
+        raise InputError(f"{path}: the angle is in {unit!r}; expected degrees")
+    spacing = as_number(fields.get("mono.d_spacing", "").split(" ")[0]) or 0.0
     if not 0.0 < spacing < 100.0:
         raise InputError(f"{path}: an angle column without Mono.d_spacing; expected the spacing in Angstrom")
-    return bragg_energy(angle, spacing)
+    return bragg_energy(angle, spacing), EV
