@@ -36,7 +36,21 @@ def test_lengths(spelling, worth):
 
 
 @pytest.mark.parametrize(
-    "unknown", ["", "px", "pixel", "<undefined>", "1", "A", "furlongs per", "s", "1/cm", "None"]
+    "unknown",
+    [
+        "",
+        "px",
+        "pixel",
+        "<undefined>",
+        "1",
+        "A",
+        "furlongs per",
+        "s",
+        "1/cm",
+        "None",
+        "eV{",
+        "Empty(x=('S1'))",
+    ],
 )
 @pytest.mark.parametrize("read", [ev_per, um_per])
 def test_what_is_no_such_unit_is_refused(read, unknown):

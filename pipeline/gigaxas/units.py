@@ -50,25 +50,30 @@ def _known_worth(unit: str, wanted: str) -> float:
     return worth
 
 
+_UNIT = re.compile(r"[^0-9]{0,30}[0-9]?[^0-9]{0,30}")
+"""What a unit may look like: pint would work out any power of powers that a file names."""
+
+
 @lru_cache
 def _worth(unit: str, wanted: str) -> float | None:
     """Return what a unit is worth as it is spelled, else in small letters; None where it is no such unit."""
     text = re.sub(r"(?<=[a-z])\s*\^?-1$", "**-1", unit.strip())
     text = re.sub(r"(?<=[a-zA-Z]) (?=[a-zA-Z])", "_", text)
     small = re.sub("ev$", "eV", text.lower())
+    if not _UNIT.fullmatch(text):
+        return None
     found = (_converted(spelling, wanted) for spelling in (text, small))
     return next((worth for worth in found if worth is not None and LEAST <= worth <= MOST), None)
 
 
 def _converted(text: str, wanted: str) -> float | None:
-    import pint
 
     table = _table()
     try:
         unit = table.parse_units(text)
         is_of_print = any(name in table.get_group("Printer").members for name in unit._units)
         return None if is_of_print else float((1.0 * unit).to(wanted).magnitude)
-    except (pint.PintError, ValueError, AttributeError, TypeError, SyntaxError, ArithmeticError):
+    except Exception:  # its parser fails in many ways of its own on text that is no unit
         return None
 
 

@@ -19,7 +19,7 @@ COMMENT = ("#", "%", ";", "!", "*", "=")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins, as spreadsheets write it."""
 NUMBER = re.compile(
-    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][-+]?[0-9]+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE
+    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[ed][-+]?[0-9]+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE
 )
 """A number with a point; the D before an exponent is Fortran's."""
 

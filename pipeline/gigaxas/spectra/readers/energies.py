@@ -47,7 +47,7 @@ def in_unit(values: FloatArray, unit: str, where: Path | str) -> tuple[FloatArra
 
     InputError: a unit that measures no energy.
     """
-    if not unit:
+    if unit.lower() in ("", EV.lower()):
         return values, EV
     if is_wavenumber(unit):
         return values, WAVENUMBER

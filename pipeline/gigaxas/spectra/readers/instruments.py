@@ -53,11 +53,16 @@ def read_instrument(path: Path) -> list[Spectrum]:
     reader = importlib.import_module(f"rsciio.{READERS[path.suffix.lower()]}")
     try:
         with _quiet():
-            signals = reader.file_reader(str(path))
+            return _spectra(reader.file_reader(str(path)), path)
+    except InputError:
+        raise
     except Exception as error:  # whatever a reader of another project meets in damaged bytes
         raise InputError(
             f"{path}: cannot be read by rosettasciio ({type(error).__name__}: {error}); expected a whole file"
         ) from error
+
+
+def _spectra(signals: Sequence[Mapping[str, Any]], path: Path) -> list[Spectrum]:
     found = [signal for signal in signals if np.ndim(np.squeeze(signal["data"])) == 1]
     if not found:
         shapes = ", ".join(" x ".join(map(str, np.shape(signal["data"]))) for signal in signals)

@@ -177,9 +177,9 @@ def _fitted(cells: Sequence[str], width: int) -> tuple[str, ...]:
 
 def _words(line: str) -> list[str]:
     """Return the words of a line, each with the unit that follows it in brackets or behind a stroke."""
-    joined = re.sub(r"\s+(?=[\[(])|(?<=[\[(])\s+|\s+(?=[\])])", "", line)
-    joined = re.sub(r"\s*/\s*", "/", joined)
-    joined = re.sub(rf"(?<=\w)\s+(?:in\s+)?({IN_EV})(?=\s|$)", r"[\1]", joined, flags=re.IGNORECASE)
+    joined = re.sub(r" (?=[\[(])|(?<=[\[(]) | (?=[\])])", "", " ".join(line.split()))
+    joined = re.sub(r" ?/ ?", "/", joined)
+    joined = re.sub(rf"(?<=\w) (?:in )?({IN_EV})(?= |$)", r"[\1]", joined, flags=re.IGNORECASE)
     return joined.split()
 
 
