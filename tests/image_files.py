@@ -245,10 +245,16 @@ TELLING = {
 }
 """Files that tell energies: name, and what writes one."""
 SILENT = {
-    "TIFF": ("a.tif", lambda path: tifffile.imwrite(path, IMAGES)),
+    "TIFF": ("a.tif", lambda path: tifffile.imwrite(path, IMAGES, photometric="minisblack")),
     "TIFF, page by page": ("a.tif", page_by_page),
-    "TIFF, zstd": ("a.tif", lambda path: tifffile.imwrite(path, IMAGES, compression="zstd")),
-    "TIFF, LERC": ("a.tif", lambda path: tifffile.imwrite(path, IMAGES, compression="lerc")),
+    "TIFF, zstd": (
+        "a.tif",
+        lambda path: tifffile.imwrite(path, IMAGES, photometric="minisblack", compression="zstd"),
+    ),
+    "TIFF, LERC": (
+        "a.tif",
+        lambda path: tifffile.imwrite(path, IMAGES, photometric="minisblack", compression="lerc"),
+    ),
     "OME-TIFF": ("a.ome.tif", ome),
     "NumPy": ("a.npy", lambda path: np.save(path, IMAGES)),
     "MATLAB": ("a.mat", matlab),

@@ -16,7 +16,8 @@ from gigaxas.raw.readers.formats.stxm import is_scan_header, read_scan_header
 from gigaxas.raw.readers.images import every_array, open_stack
 from gigaxas.raw.readers.stack import describe_stack
 from gigaxas.spectra import Spectrum
-from gigaxas.spectra.readers.formats import read_file, spectrum_files
+from gigaxas.spectra.readers.formats import format_of as format_of_spectra
+from gigaxas.spectra.readers.formats import is_zarr, read_file, spectrum_files
 from gigaxas.stores.cube import MU, CubeInfo, describe_cube
 from gigaxas.stores.io.chunks import has_array
 
@@ -114,6 +115,8 @@ def _numbered(path: Path) -> str:
 def _of_images(text: str, path: Path) -> FileInfo:
     found, inner = find_stack(text, "FILE"), split_source(text)[1]
     arrays = [each for each in every_array(path, inner) if not inner or each.name == inner]
+    if not arrays:
+        return _of_spectra(path)
     rows = tuple(_row(found, each) for each in arrays)
     stacks = [each for each in arrays if sum(size > 1 for size in each.shape) > 2]
     main = [each for each in stacks if each.is_main] or stacks
@@ -169,14 +172,14 @@ def _ingest(path: Path, array: FileArray, is_alone: bool) -> str:
 
 def _of_spectra(path: Path) -> FileInfo:
     rows = []
-    for source, file, kind in spectrum_files(path):
-        for found in read_file(file, kind, source):
+    for source, file in spectrum_files(path):
+        kind = "Zarr" if is_zarr(file) else format_of_spectra(file).name
+        for found in read_file(file, source):
             if isinstance(found, Spectrum):
-                rows.append(
-                    FileRow(found.name, found.energy.shape, kind.name, "E", _energies(found.energy, "eV"))
-                )
+                energies = _energies(found.energy, found.unit)
+                rows.append(FileRow(found.name, found.energy.shape, kind, "E", energies))
             else:
-                rows.append(FileRow(file.stem, (), kind.name, note=str(found)))
+                rows.append(FileRow(file.stem, (), kind, note=str(found)))
     if not any(row.shape for row in rows):
         reason = rows[0].note if rows else f"{path}: nothing in it is known"
         raise InputError(f"{reason}; expected images (docs/reference/files.md lists the formats) or spectra")
