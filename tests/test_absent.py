@@ -119,11 +119,11 @@ def empty_strips(folder):
 
 
 ABSENT = {
-    "virtual": (virtual, "planes 3 .*p3.h5 would read"),
-    "unmapped": (nowhere_mapped, "planes 3 .*a source of it would read"),
-    "source not written": (source_unwritten, "planes 3 .*p3.h5 would read"),
-    "OME over files": (ome_over_files, "planes 3 .*page 4 would read"),
-    "empty strips": (empty_strips, "planes 3 .*page 4 would read"),
+    "virtual": (virtual, "plane 3 .*p3.h5 would read"),
+    "unmapped": (nowhere_mapped, "plane 3 .*a source of it would read"),
+    "source not written": (source_unwritten, "plane 3 .*p3.h5 would read"),
+    "OME over files": (ome_over_files, "plane 3 .*page 4 would read"),
+    "empty strips": (empty_strips, "plane 3 .*page 4 would read"),
 }
 """Stacks without plane 3."""
 

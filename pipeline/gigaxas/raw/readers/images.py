@@ -322,7 +322,7 @@ def _absent_sentence(absent: list[AbsentImages], layout: _Layout) -> str:
     planes = ""
     if (axis := layout.energies) is not None:
         numbers = sorted({i for each in absent for i in range(each.part.start[axis], each.part.stop[axis])})
-        planes = f"planes {_ranges(numbers)} (counted from 0): "
+        planes = f"plane{'s' if len(numbers) > 1 else ''} {_ranges(numbers)} (counted from 0): "
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
     return (
         f"{where}: its data are not whole: {planes}{names} would read as the fill value; copy what is "
