@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= sinter.yaml
-# A bare name is looked up in configs/, anything else is a path.
-CONFIG_PATH = $(if $(wildcard $(CONFIG)),$(CONFIG),$(if $(findstring /,$(CONFIG)),$(CONFIG),configs/$(CONFIG)))
+export CONFIG
+# A bare name that is no file here is looked up in configs/. The shell knows names with spaces, make does not.
+CONFIG_PATH = "$$(case "$$CONFIG" in */*) ;; *) test -e "$$CONFIG" || printf configs/ ;; esac; printf %s "$$CONFIG")"
 
 .PHONY: help install classify check test test-all mutate lint format verify bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help

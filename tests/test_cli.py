@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,53 @@ def test_every_error_stands_on_one_screen(run):
     assert done.stderr.count("error  ") == 2
     assert "p_num is 3" in done.stderr
     assert "sites.metod: unknown key" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_of_few_characters_shows_names_with_brackets(run, encoding):
+    table = run.parent / "references.csv"
+    table.write_text(
+        table.read_text().replace("phase 1", "[bold]\u00b5-Fe[/] \u2026 \u9244"), encoding="utf-8"
+    )
+    done = gigaxas("check", run, env=os.environ | {"PYTHONIOENCODING": encoding}, encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    assert f"[bold]{'u' if encoding == 'ascii' else chr(0xB5)}-Fe[/] ... ?" in done.stdout
+
+
+def test_a_pipe_that_is_closed_ends_the_command_without_a_word(run):
+    with subprocess.Popen(
+        [*GIGAXAS, "check", run], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("a b.yaml", "a b.yaml"),
+        ("c d.yaml", "configs/c d.yaml"),
+        ("e f/g h.yaml", "e f/g h.yaml"),
+        ("sinter.yaml", "configs/sinter.yaml"),
+        ('it\'s $$x "y".yaml', 'configs/it\'s $x "y".yaml'),
+        ("", "configs/sinter.yaml"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["classify", "check"])
+def test_make_takes_any_name_of_a_configuration(tmp_path, verb, given, taken):
+    shutil.copy(Path(__file__).parents[1] / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", "a b.yaml", ".venv/.installed"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    command = tmp_path / ".venv" / "bin" / "gigaxas"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    command.chmod(0o755)
+    words = ["make", "-s", verb, *([f"CONFIG={given}"] if given else [])]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"{verb}\n{taken}\n", done.stderr
 
 
 def test_a_damaged_chunk_ends_with_one_sentence(run):

@@ -1,6 +1,7 @@
 """Runs on a Dask cluster of real processes: workers and schedulers that die, versions that differ."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from faults import assert_same, maps_of, running
+from gigaxas.cli import main
 from gigaxas.config.load import set_scheduler
 from gigaxas.execution import cluster
 from gigaxas.execution.runner import silent
@@ -157,6 +159,55 @@ def test_a_tile_that_kills_its_workers_ends_the_run_with_a_sentence(measured, tm
 
 def die(tile, **constants):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_error_on_a_worker_ends_the_command_with_a_sentence(measured, tmp_path, monkeypatch, capfd):
+    folder, _ = measured
+    run = small(folder, tmp_path / "out", {"cluster": "local"})
+    monkeypatch.setattr("gigaxas.tasks.assign.assign_tile", fail)
+    monkeypatch.setattr("gigaxas.config.load.load_config", lambda path: run)
+    monkeypatch.setattr(sys, "argv", ["gigaxas", "classify", "run.yaml"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    said = capfd.readouterr().err
+    assert said.startswith("error  gigaxas does not know what happened here: KeyError: '[bold]mu'")
+    assert f"(details in {run.output / 'error.log'})" in said
+    assert said.count("\n") == 1
+    assert "in fail" in (run.output / "error.log").read_text()
+
+
+def fail(tile, **constants):
+    raise KeyError("[bold]mu")
+
+
+SCRIPT = """
+import gigaxas as gx
+from gigaxas.config.schema import Config
+run = Config.model_validate_json({settings!r})
+print("begins", flush=True)
+print(dict(gx.run(run).sizes))
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_script_that_guards_nothing_is_run_once_with_256_files_open_at_most(measured, tmp_path, how):
+    folder, _ = measured
+    run = small(folder, tmp_path / "out", {"cluster": "local"})
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(settings=run.model_dump_json()))
+    with script.open() as stdin:
+        done = subprocess.run(
+            [sys.executable, *([script] if how == "file" else [])],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "begins"
+    assert done.stdout.count("begins") == 1
+    assert "'y': 90, 'x': 100" in done.stdout
 
 
 def test_no_scheduler_is_told_with_the_address(measured, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import fcntl
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.checkpoint.records import unpack
 from gigaxas.config.schema import Compute
 from gigaxas.errors import DamagedError
-from gigaxas.execution import cluster, tile_tasks
+from gigaxas.execution import cluster, open_files, tile_tasks
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Runner
@@ -160,6 +161,34 @@ def opener(texts):
         return io.StringIO(texts[path])
 
     return open_made
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (256, 4096, 4096),
+        (256, 2**20, open_files.WANTED),
+        (256, resource.RLIM_INFINITY, open_files.WANTED),
+        (256, 256, 256),
+        (2**16, 2**20, 2**16),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    ],
+)
+def test_as_many_files_may_be_open_as_are_wanted_or_allowed(monkeypatch, soft, hard, expected):
+    now = [soft]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (now[0], hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: now.append(now.pop() and limits[0]))
+    open_files.allow_open_files()
+    assert now == [expected]
+
+
+def test_a_system_that_allows_no_more_open_files_is_no_hindrance(monkeypatch):
+    def refuse(kind, limits):
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    open_files.allow_open_files()
 
 
 PAINTED = []

@@ -1,6 +1,8 @@
 """Machine code belongs to a version of the whole code: what was compiled of other code is never run."""
 
+import importlib
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -73,7 +75,7 @@ def test_without_a_folder_for_each_version_the_old_callee_goes_on_running(packag
 @pytest.fixture
 def numba_config(monkeypatch):
     """Numba's settings and the environment, put back after the test."""
-    config = sys.modules["numba.core.config"]
+    config = importlib.import_module("numba.core.config")
     monkeypatch.setattr(config, "CACHE_DIR", config.CACHE_DIR)
     monkeypatch.setenv(VARIABLE, os.environ[VARIABLE])
     return config
@@ -115,6 +117,26 @@ def test_the_folder_is_that_of_the_user_else_that_for_caches_else_a_temporary_on
         (tmp_path / name / "gigaxas").write_text("")
         assert machine_code.cache_by_version() == following / OWN
     assert private.stat().st_mode & 0o077 == 0
+
+
+def test_a_user_without_a_home_has_machine_code_in_the_folder_for_temporary_files(
+    tmp_path, monkeypatch, numba_config
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in (VARIABLE, "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {}[uid])
+    assert machine_code.cache_by_version() == tmp_path / f"gigaxas-{os.getuid()}" / OWN
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_machine_on_which_nothing_can_be_written_has_no_machine_code(monkeypatch, numba_config):
+    monkeypatch.setenv(VARIABLE, os.devnull)
+    monkeypatch.setattr(machine_code, "user_cache_path", lambda: Path(os.devnull))
+    monkeypatch.setattr(tempfile, "tempdir", os.devnull)
+    assert machine_code.cache_by_version() is None
+    assert os.environ[VARIABLE] == os.devnull
 
 
 @pytest.mark.parametrize("planted", ["link", "open"])

@@ -27,17 +27,16 @@ MOST_VERSIONS = 4
 IDLE_SECONDS = 24 * 3600.0
 
 
-def cache_by_version() -> Path:
+def cache_by_version() -> Path | None:
     """Make Numba, here and in child processes, keep machine code in a folder of this version of the code.
 
     It lies in the user's NUMBA_CACHE_DIR, else in the user's folder for caches, else, where neither can be
     written, in the folder for temporary files. Must be called before a kernel is decorated. Does not import
-    Numba. Raises FileNotFoundError where no folder at all can be written.
+    Numba. Returns None, and changes nothing, where no folder at all can be written.
     """
     folder = next((folder for folder in _candidates() if _made(folder)), None)
     if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="gigaxas-")) / BELOW / code_version()
-        folder.mkdir(parents=True)
+        return None
     os.environ[VARIABLE] = str(folder)
     config = sys.modules.get("numba.core.config")
     if config is not None:
@@ -61,13 +60,16 @@ def _candidates() -> Iterator[Path]:
     given = os.environ.get(VARIABLE)
     if given:
         yield _users_own(Path(given)) / BELOW / code_version()
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        yield user_cache_path() / BELOW / code_version()
-    temporary = Path(tempfile.gettempdir())
-    if sys.platform == "win32":
-        yield temporary / BELOW / code_version()
-    elif _is_private(shared := temporary / f"gigaxas-{os.getuid()}"):
-        yield shared / BELOW / code_version()
+    with contextlib.suppress(RuntimeError):
+        if (caches := user_cache_path()).is_absolute():  # a user without a home has them below `~`
+            yield caches / BELOW / code_version()
+    with contextlib.suppress(OSError):  # a machine on which nothing can be written
+        temporary = Path(tempfile.gettempdir())
+        if sys.platform == "win32":
+            yield temporary / BELOW / code_version()
+        elif _is_private(shared := temporary / f"gigaxas-{os.getuid()}"):
+            yield shared / BELOW / code_version()
+        yield Path(tempfile.mkdtemp(prefix="gigaxas-")) / BELOW / code_version()
 
 
 def _users_own(folder: Path) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +20,9 @@ from rich.progress import (
 )
 
 from gigaxas import __version__
+from gigaxas.cli.error_log import ErrorLog
 from gigaxas.cli.outcome import show_paths, show_phases, show_summary
+from gigaxas.cli.screen import err, out, show_error, show_plainly
 from gigaxas.cli.tables import (
     show_edge,
     show_info,
@@ -35,6 +36,7 @@ from gigaxas.cli.tables import (
     show_study,
 )
 from gigaxas.errors import InputError, RunError
+from gigaxas.machine_code import cache_by_version
 
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
@@ -44,9 +46,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, NOT_FINISHED, INTERRUPTED = 2, 1, 130
 
-# Lines are not cut where the output goes to a file or a pipe.
-WIDTH = None if sys.stdout.isatty() else 120
-out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
+log = ErrorLog()
 app = typer.Typer(
     help="Exact phase maps from gigapixel X-ray absorption spectral images.",
     epilog="Each verb takes a configuration; classify runs what is missing before it.",
@@ -68,25 +68,29 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a read that fails leaves others of its chunks pending, which asyncio would tell of after the error
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    show_plainly()
     try:
-        status = app(standalone_mode=False)
+        sys.exit(_status())
     except InputError as error:
         _fail(error, BAD_INPUT)
     except RunError as error:
         _fail(error, NOT_FINISHED)
-    except OSError as error:
-        _fail(
-            f"{error.filename or 'a file'}: {error.strerror or error}; see to the disk and its permissions "
-            "and run the same command again",
-            NOT_FINISHED,
-        )
     except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        _fail(error.format_message(), BAD_INPUT)
+        if hasattr(error, "format_message"):  # of a wrong command
+            _fail(error.format_message(), BAD_INPUT)
+        _fail(log.sentence(error), NOT_FINISHED)
+
+
+def _status() -> int:
+    if cache_by_version() is None:
+        raise InputError(
+            "found no folder for temporary files that can be written; set TMPDIR to one, such as a folder "
+            "beside the output"
+        )
+    status = app(standalone_mode=False)
     if status == INTERRUPTED:
         err.print(f"interrupted; to go on, type: {shlex.join(['gigaxas', *sys.argv[1:]])}", soft_wrap=True)
-    sys.exit(status)
+    return int(status or 0)
 
 
 @app.callback(invoke_without_command=True)
@@ -112,11 +116,10 @@ def info_verb(
 @app.command("check")
 def check_verb(config: ConfigPath) -> None:
     """Say everything that is wrong with a configuration and its files; run nothing."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.products import products_of, report_stages
     from gigaxas.workflow.resolve import resolve
 
-    run = resolve(load_config(config), out.print)
+    run = resolve(_settings(config), out.print)
     show_references(out, run.references.table)
     _show_start(run)
     show_stages(out, products_of(run), report_stages(run))
@@ -126,19 +129,17 @@ def check_verb(config: ConfigPath) -> None:
 @app.command("simulate")
 def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
     """Make the cube of a simulated scene, with its truth."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import simulate
 
-    show_paths(out, [simulate(_at(load_config(config), scheduler), _bar, out.print)])
+    show_paths(out, [simulate(_settings(config, scheduler), _bar, out.print)])
 
 
 @app.command("ingest")
 def ingest_verb(config: ConfigPath) -> None:
     """Make the cube of raw fields of view, or of a stack of images."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import ingest
 
-    made = ingest(load_config(config), _bar, out.print)
+    made = ingest(_settings(config), _bar, out.print)
     if made.registration:
         show_registration(out, made.registration)
     show_paths(out, [made.cube, *made.paths])
@@ -147,10 +148,9 @@ def ingest_verb(config: ConfigPath) -> None:
 @app.command("sites")
 def sites_verb(config: ConfigPath) -> None:
     """Make the site spectra from the references, and say how far to trust them."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import sites
 
-    made = sites(load_config(config), _bar, out.print)
+    made = sites(_settings(config), _bar, out.print)
     show_sites(out, made)
     show_paths(out, list(made.paths))
 
@@ -158,10 +158,9 @@ def sites_verb(config: ConfigPath) -> None:
 @app.command("classify")
 def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh = False) -> None:
     """Make the phase map: assign, clean up, fill, tables, report. What is done already is kept."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import classify
 
-    settings = _at(load_config(config), scheduler)
+    settings = _settings(config, scheduler)
     summary = classify(
         settings,
         _bar,
@@ -181,10 +180,9 @@ def _show_start(run: "Resolved") -> None:
 @app.command("phases")
 def phases_verb(config: ConfigPath) -> None:
     """Find the components among the clusters of a finished result; map how much of each a pixel holds."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.phases import phases
 
-    show_phases(out, phases(load_config(config), _bar))
+    show_phases(out, phases(_settings(config), _bar))
 
 
 @app.command("report")
@@ -197,12 +195,11 @@ def report_verb(
     ] = False,
 ) -> None:
     """Write the tables and the report of a finished result again, and its maps for other programs."""
-    from gigaxas.config.load import load_config
     from gigaxas.workflow.classify import report_again
 
     asked: dict[Export, bool] = {"ome-zarr": ome_zarr, "tiff": tiff, "hyperspy": hyperspy}
     exports = [name for name, is_asked in asked.items() if is_asked]
-    show_summary(out, report_again(load_config(config), _bar, exports))
+    show_summary(out, report_again(_settings(config), _bar, exports))
 
 
 @app.command("identify")
@@ -232,10 +229,13 @@ def identify_verb(
         show_paths(out, [output])
 
 
-def _at(config: "Config", scheduler: str | None) -> "Config":
-    from gigaxas.config.load import set_scheduler
+def _settings(config: Path, scheduler: str | None = None) -> "Config":
+    """Read a configuration; from here on its output folder is where errors are told."""
+    from gigaxas.config.load import load_config, set_scheduler
 
-    return config if scheduler is None else set_scheduler(config, scheduler)
+    settings = load_config(config)
+    log.folder = settings.output
+    return settings if scheduler is None else set_scheduler(settings, scheduler)
 
 
 @app.command("verify")
@@ -247,9 +247,7 @@ def verify_verb(
     page: Annotated[str, typer.Option(help="name of the page")] = "verification",
 ) -> None:
     """Prove the method on scenes with known truth, or, with --inject, in the cube itself."""
-    from gigaxas.config.load import load_config
-
-    settings = load_config(config)
+    settings = _settings(config)
     if inject:
         from gigaxas.workflow.inject import inject_needles
 
@@ -267,7 +265,7 @@ def verify_verb(
 @contextmanager
 def _bar(stage: str, total: int) -> "Iterator[Advance]":
     columns = (
-        TextColumn(f"{stage:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn() if total < 1000 else TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
@@ -279,10 +277,5 @@ def _bar(stage: str, total: int) -> "Iterator[Advance]":
 
 
 def _fail(error: object, code: int) -> NoReturn:
-    for line in str(error).splitlines():
-        err.print(
-            f"[red]error[/red]  {line}" if err.is_terminal else f"error  {line}",
-            soft_wrap=True,
-            markup=err.is_terminal,
-        )
+    show_error(error)
     sys.exit(code)

@@ -62,6 +62,11 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cpu_count()
 
 
+def memory_of(compute: Compute) -> int:
+    """Return the bytes that tasks of this machine may take: as asked, else what it, or its container, has."""
+    return parse_bytes(compute.memory) if compute.memory else memory_limit()
+
+
 @contextmanager
 def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Client | None]:
     """Yield a client of the cluster that is asked for, None for `threads`; it ends with the context.
@@ -101,7 +106,7 @@ def _connected(compute: Compute) -> Iterator[Client]:
     if compute.scheduler is not None:
         try:
             client = Client(compute.scheduler, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, TypeError, ValueError) as error:  # TypeError: no certificates for tls://
             raise InputError(
                 f"compute.scheduler: found no scheduler at {compute.scheduler} ({error}); start one with "
                 "`dask scheduler`, or correct the address"
@@ -131,13 +136,12 @@ def _without_script() -> Iterator[None]:
 
 def _local_cluster(compute: Compute) -> Any:
     workers = worker_count(compute)
-    memory = parse_bytes(compute.memory) if compute.memory else memory_limit()
     try:
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host=LOOPBACK,
-            memory_limit=memory // workers,
+            memory_limit=memory_of(compute) // workers,
             dashboard_address=compute.dashboard,
             silence_logs=logging.CRITICAL,
             env={"DASK_LOGGING__DISTRIBUTED": "critical"},
@@ -145,7 +149,8 @@ def _local_cluster(compute: Compute) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         raise RunError(
             f"compute.cluster: the {workers} worker processes of this machine cannot be started "
-            f"({error.__cause__ or error}); set fewer compute.workers, or compute.cluster: threads"
+            f"({error.__cause__ or error}); set fewer compute.workers, another compute.dashboard, or "
+            "compute.cluster: threads"
         ) from None
     return _scaled(cluster, compute)
 

@@ -14,9 +14,9 @@ from gigaxas.arrays import FloatArray
 from gigaxas.checkpoint.identity import digest, settings_mark
 from gigaxas.checkpoint.owner import check_owner, is_made
 from gigaxas.config.paths import Paths, paths_of
-from gigaxas.config.schema import Config
+from gigaxas.config.schema import Compute, Config
 from gigaxas.errors import InputError
-from gigaxas.execution.cluster import Announce, worker_count
+from gigaxas.execution.cluster import Announce, memory_of, worker_count
 from gigaxas.execution.open_files import allow_open_files
 from gigaxas.raw.readers.acquisition import Acquisition, check_references, describe_acquisition
 from gigaxas.raw.readers.stack import StackSource, describe_stack, field_as_stack
@@ -162,6 +162,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         run = attempt(lambda: _checked(with_cube(found, announce)))
     if errors or run is None:
         raise InputError("\n".join(errors))
+    _warn_of_memory(config.compute, run.plan, announce)
     return run
 
 
@@ -337,6 +338,15 @@ def _check_memory(config: Config, plan: Plan) -> None:
             f"compute.memory: {config.compute.memory} is allowed, the run is projected to take "
             f"{format_bytes(plan.memory)} with {worker_count(config.compute)} workers and tiles of "
             f"{plan.tile} pixels; allow more, or set fewer workers or a smaller tile"
+        )
+
+
+def _warn_of_memory(compute: Compute, plan: Plan, announce: Announce) -> None:
+    is_here = compute.scheduler is None and compute.cluster in ("local", "threads")
+    if is_here and plan.memory > memory_of(compute):
+        announce(
+            f"warning    the run is projected to take {format_bytes(plan.memory)}, this machine allows "
+            f"{format_bytes(memory_of(compute))}; set fewer compute.workers, or a smaller compute.tile"
         )
 
 
