@@ -261,7 +261,6 @@ def test_a_tilde_that_begins_no_path_stays_and_an_unknown_home_is_told(tmp_path)
     ("text", "sections"),
     [
         (f"{MEASURED}noise:\nsites:\n", ["sites", "noise"]),
-        (f"{MEASURED}noise: null\n", ["noise"]),
         ("output: out\nreferences: {modelled: true}\nsimulate:\n", ["simulate"]),
         (MEASURED.replace("a.zarr", "a.zarr, energy_shift: "), ["cube.energy_shift"]),
         (STACK.replace("stack: a.tif", "fields: {transmitted: t, reference: }"), ["ingest.fields.reference"]),
@@ -276,7 +275,8 @@ def test_an_empty_section_is_told(tmp_path, text, sections):
 
 
 def test_a_key_left_empty_that_may_be_left_out_is_left_out(tmp_path):
-    config = load_config(write(tmp_path, f"{MEASURED}edge:\nresult:\ncompute: {{workers: }}\n"))
+    text = f"{MEASURED}edge:\nresult:\nsimulate: null\nnoise: ~\ncompute: {{workers: }}\n"
+    config = load_config(write(tmp_path, text))
     assert (config.edge, config.result, config.compute.workers) == (None, None, None)
 
 

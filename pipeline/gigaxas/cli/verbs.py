@@ -69,6 +69,7 @@ def main() -> None:
     # a read that fails leaves others of its chunks pending, which asyncio would tell of after the error
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     show_plainly()
+    log.folder = None
     try:
         sys.exit(_status())
     except InputError as error:

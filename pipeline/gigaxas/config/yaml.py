@@ -68,13 +68,18 @@ class _ExpandingLoader(_PlainLoader):
 def _mapping(loader: _PlainLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     """Return a mapping; a key that is given twice is an error, not the last of both."""
     found: dict[Any, Any] = {}
+    seen: set[Any] = set()
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise _Refused("a list or a mapping stands for a key; expected a word", key_node.start_mark)
-        if key in found:
+        if key in seen:
             raise _Refused(f"{key} is given twice; keep one of them", key_node.start_mark)
-        found[key] = loader.construct_object(value_node, deep=True)
+        seen.add(key)
+        value = loader.construct_object(value_node, deep=True)
+        # `null` in a word leaves a key out, as programs write it; nothing at all may be forgotten
+        if value is not None or not value_node.value:
+            found[key] = value
     return found
 
 
