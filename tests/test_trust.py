@@ -111,7 +111,7 @@ def test_an_alias_bomb_is_refused(tmp_path):
 def test_a_yaml_tag_makes_no_object(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(f"output: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
-    with pytest.raises(gx.InputError, match="not valid YAML"):
+    with pytest.raises(gx.InputError, match=r"tags \(!!python/object/apply:os.mkdir|tags \(tag:yaml"):
         load_config(path)
     assert not (tmp_path / "made").exists()
 
