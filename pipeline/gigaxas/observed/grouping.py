@@ -244,6 +244,15 @@ def _gather_row(
 
 
 @njit(nogil=True, cache=True)
+def uniform_windows(row: WindowSums, limits: Limits) -> BoolArray:
+    """Return which windows (n,) of a row pass the limits."""
+    passed = np.empty(row.pixels.size, np.bool_)
+    for x in range(passed.size):
+        passed[x] = _is_uniform(row, x, limits)
+    return passed
+
+
+@njit(nogil=True, cache=True)
 def _is_uniform(row: WindowSums, x: int, limits: Limits) -> bool:
     pixels, scatter = row.pixels[x], row.scatter[x]
     return (
