@@ -15,6 +15,8 @@ PRIOR_PIXELS = 10
 class ClusterEvidence:
     """Clusters, and what is known of them."""
 
+    energy: FloatArray
+    """Energies (E,) in eV, in rising order."""
     labels: IntArray
     """Labels (n,) in rising order."""
     pixels: IntArray

@@ -65,6 +65,8 @@ class ClusterRow:
     """The name it has where components were decided."""
     explained: str = ""
     """How other clusters explain it, where components were decided; empty for a component."""
+    decided_outside: bool | None = None
+    """Whether the components that it is lie outside the library; None before they were decided."""
 
     @property
     def differs(self) -> bool:
@@ -72,20 +74,29 @@ class ClusterRow:
         return self.error is not None and self.error < DIFFERS_BELOW
 
     @property
+    def outside(self) -> bool:
+        """Whether the library does not hold it, alone or, where its site was observed, as a mixture."""
+        if self.decided_outside is not None:
+            return self.decided_outside
+        return self.finding.outside if self.finding else self.differs
+
+    @property
     def reason(self) -> str:
         """Why the cluster lies outside the library; empty where it does not."""
-        if self.explained or (self.finding and not self.finding.outside):
+        if not self.outside:
             return ""
         if self.finding:
             return f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
-        return (
-            f"beyond the noise from {self.name} (error {wording.error(self.error)})" if self.differs else ""
-        )
+        return f"beyond the noise from {self.name} (error {wording.error(self.error)})"
 
     @property
     def title(self) -> str:
-        """The name to show: the one it was given, or that of its nearest reference."""
-        return self.given or (f"near {self.name}" if self.reason else self.name)
+        """The name to show: the one it was given, what it is made of, or what it is near at most."""
+        if self.given:
+            return self.given
+        if self.finding and not self.finding.outside:
+            return self.finding.made_of
+        return f"near {self.name}" if self.outside else self.name
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     if run.config.phases.spectrum == "pca":
         spectra = _singular_spectra(run, result, runner)
     known = bool(info.maps) or run.quantity == "absorbance"
-    return extents, ClusterEvidence(labels, pixels, spectra, variance, noise, low, step, known)
+    return extents, ClusterEvidence(info.energy, labels, pixels, spectra, variance, noise, low, step, known)
 
 
 def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:

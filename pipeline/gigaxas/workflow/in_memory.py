@@ -24,8 +24,8 @@ from gigaxas.stores.cube import DIMS, create_cube, write_samples
 from gigaxas.stores.io.chunks import save_array
 from gigaxas.stores.result import open_result
 from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.products import Listener, make_products, products_of
-from gigaxas.workflow.report import cluster_rows
 from gigaxas.workflow.resolve import Resolved, resolve
 
 CHUNK = 256

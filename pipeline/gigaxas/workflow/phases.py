@@ -84,10 +84,12 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     extents, clusters = gather_evidence(run, result, runner)
     with runner.step("decide", 1) as advance:
         wanted = config.phases
-        rules = Rules(wanted.level, _floor(run), wanted.members, run.quantity != "intensity")
+        rules = Rules(wanted.level, _floor(run), wanted.members, run.quantity == "intensity")
         decided = decide(clusters, rules, decisions.keep, decisions.merge)
         advance(1)
-    rows = make_rows(clusters, decided, result, extents, run.sites, info.pixel_um, run.noise, decisions)
+    rows = make_rows(
+        clusters, decided, result, extents, run.sites, info.pixel_um, run.noise, rules.floor, decisions
+    )
     _compose(run, mark, clusters, decided, runner)
     components = make_components(rows, *read_sizes(run.paths.composition), info.pixel_um, decisions)
     truth = _score(run, runner, rows)
