@@ -4,7 +4,7 @@ Scale and offset are always free. One cluster is fitted with many others at once
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ ABSORBED_STEPS = 24
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 NARROWINGS = 16
 """Golden sections after the first steps: what is left is 2000 times smaller than two steps."""
+REFINED = 32
+"""Others that the best amount is narrowed down for."""
 SIGNIFICANT = 5.0
 """Times its own error that the amount of the other cluster must be."""
 IMPULSE = np.asarray(CubicSpline(np.arange(25.0), np.eye(25)[12]).c.T)
@@ -75,6 +77,10 @@ class Comparison:
         """One over the variance (n, E) of the difference from the others as they are."""
         alone = np.broadcast_to(1.0 / self.allowed, self.others.shape)
         return self.weighed(self.fit(self.others[:, None], alone).amounts[:, 0], np.ones(1))
+
+    def only(self, rows: IntArray) -> "Comparison":
+        """Return the comparison with some of the others."""
+        return replace(self, others=self.others[rows], variance=self.variance[rows])
 
     @cached_property
     def curves(self) -> FloatArray:
@@ -128,32 +134,40 @@ class Likeness:
     change."""
 
     def search(self, comparison: Comparison) -> Fits:
-        """Fit the others, changed as comes nearest to the cluster."""
+        """Fit the others, changed as comes nearest to the cluster.
+
+        The amount is narrowed down for the REFINED that fit best at those tried; the others keep the best of
+        these, without an error.
+        """
         count = len(comparison.others)
         if not self.tried.size:
             none = np.zeros(count)
             return Fits(self.fit(comparison, none).chi_square, none, none)
-        return _least(lambda amount: self.fit(comparison, amount).chi_square, self.tried, count)
+        first = np.stack([self.fit(comparison, np.full(count, one)).chi_square for one in self.tried])
+        best, least = first.argmin(axis=0), first.min(axis=0)
+        amount, error = self.tried[best], np.full(count, np.inf)
+        near = np.argsort(least, kind="stable")[:REFINED]
+        least[near], amount[near], error[near] = self._narrow(comparison.only(near), best[near])
+        return Fits(least, amount, error)
 
+    def _narrow(self, comparison: Comparison, best: IntArray) -> Fits:
+        """Find the least chi-square (n,) about amounts of these numbers (n,), and its one sigma."""
 
-def _least(chi_square: Callable[[FloatArray], FloatArray], tried: FloatArray, count: int) -> Fits:
-    """Return the least chi-square (n,) and where it lies, with the distance at which it has risen by one."""
-    first = np.stack([chi_square(np.full(count, amount)) for amount in tried])
-    best = np.clip(first.argmin(axis=0), 1, tried.size - 2)
-    low, high = tried[best - 1], tried[best + 1]
-    by = 0.2 * (high - low)
-    for _ in range(NARROWINGS):
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        lower = chi_square(left) <= chi_square(right)
-        low, high = np.where(lower, low, left), np.where(lower, right, high)
-    amount = 0.5 * (low + high)
-    least = chi_square(amount)
-    usable = np.isfinite(least)
-    rise = np.full(count, np.nan)
-    beside = chi_square(amount - by) + chi_square(amount + by)
-    rise[usable] = beside[usable] - 2.0 * least[usable]
-    bent = rise > 0.0
-    return Fits(least, amount, np.where(bent, by * np.sqrt(2.0 / np.where(bent, rise, 1.0)), np.inf))
+        def chi_square(amount: FloatArray) -> FloatArray:
+            return self.fit(comparison, amount).chi_square
+
+        middle = np.clip(best, 1, self.tried.size - 2)
+        low, high = self.tried[middle - 1], self.tried[middle + 1]
+        by = 0.2 * (high - low)
+        for _ in range(NARROWINGS):
+            left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+            lower = chi_square(left) <= chi_square(right)
+            low, high = np.where(lower, low, left), np.where(lower, right, high)
+        amount = 0.5 * (low + high)
+        least, beside = chi_square(amount), chi_square(amount - by) + chi_square(amount + by)
+        rise = beside - 2.0 * np.where(np.isfinite(least), least, np.inf)
+        bent = rise > 0.0
+        return Fits(least, amount, np.where(bent, by * np.sqrt(2.0 / np.where(bent, rise, 1.0)), np.inf))
 
 
 def self_absorbed(spectra: FloatArray, absorption: FloatArray) -> FloatArray:
