@@ -5,7 +5,7 @@ import pytest
 from component_clusters import LIBRARY, NAMES, make_clusters
 from gigaxas.components.alike import BACKGROUND, MOST_SHIFT, SAME, SELF_ABSORBED, SHIFTED, compare
 from gigaxas.components.decide import Rules, component_map, decide, explained_spectrum
-from gigaxas.components.evidence import ClusterEvidence
+from gigaxas.components.evidence import ClusterEvidence, evidence_of_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import ENERGY, NOISE, spectrum
@@ -188,3 +188,31 @@ def test_a_map_of_components_keeps_mixtures_apart():
     label = np.array([[0, 1, 2], [3, 4, 7]], np.uint16)
     assert component_map(label, found).tolist() == [[0, 1, 2], [1, 4, 7]]
     assert component_map(label, found).dtype == np.uint16
+
+
+def test_a_drift_of_energy_over_a_field_makes_no_components():
+    """Two phases side by side, the energy 1 eV higher at the right; clusters are cut by the shift."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:60, :60]
+    shift, phase = 2.0 * (x / 59 - 0.5), (y >= 30).astype(int)
+    curves = CubicSpline(ENERGY, [spectrum("hematite"), spectrum("fayalite")], axis=1)
+    image = np.moveaxis(
+        [
+            [curves(np.clip(ENERGY - shift[i, j], *ENERGY[[0, -1]]))[phase[i, j]] for j in range(60)]
+            for i in range(60)
+        ],
+        -1,
+        0,
+    )
+    image = image + rng.normal(size=image.shape) * NOISE.sigma(spectrum("hematite")[None])[0][:, None, None]
+    image[:, 3, 3] = np.nan
+    label = (1 + phase + 2 * (x // 20)).astype(np.uint16)
+    evidence = evidence_of_image(image, np.where(x % 20 < 18, label, 0), ENERGY, NOISE)
+    assert evidence.pixels.tolist() == [539, 540, 540, 540, 540, 540]
+    found = component_map(label, decide(evidence, Rules()))
+    assert [len(np.unique(found[phase == k])) for k in (0, 1)] == [1, 1]
+    assert found[0, 0] != found[59, 0]
+    doubled = evidence_of_image(image, label, ENERGY, NOISE, shared=2.0)
+    np.testing.assert_allclose(
+        doubled.variance, 2.0 * evidence_of_image(image, label, ENERGY, NOISE).variance
+    )
