@@ -58,8 +58,10 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
         out.print(
             f"  label {row.label}, {row.pixels:,} pixels, at row {y}, column {x}: chi-square "
             f"{finding.chi_square:.0f} on {finding.freedom:.0f} from {finding.made_of}, "
-            f"p {finding.p_value:.1g}",
+            f"p {finding.p_value:.1g}"
+            + (f"; it is {row.moved.name} moved by {row.moved.ev:+.2f} eV" if row.moved else ""),
             soft_wrap=True,
+            markup=False,
         )
 
 

@@ -13,6 +13,7 @@ from scipy.interpolate import CubicSpline
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.evidence import ClusterEvidence
+from gigaxas.spectra.alignment import FARTHEST
 
 MOST_SHIFT = 2.0
 """eV by which the energy is taken to vary over one image at most."""
@@ -245,4 +246,6 @@ def _fit_background(comparison: Comparison, amount: FloatArray) -> Fitted:
 SAME = Likeness(_fit_same, 2, np.empty(0))
 SELF_ABSORBED = Likeness(_fit_self_absorbed, 3, np.geomspace(LEAST_ABSORBED, MOST_ABSORBED, ABSORBED_STEPS))
 SHIFTED = Likeness(_fit_shifted, 4, np.arange(-MOST_SHIFT, MOST_SHIFT + SHIFT_STEP / 2, SHIFT_STEP))
+MOVED = Likeness(_fit_shifted, 4, np.arange(-FARTHEST, FARTHEST + SHIFT_STEP / 2, SHIFT_STEP))
+"""References, which another instrument measured, may be moved by more than clusters of one image."""
 BACKGROUND = Likeness(_fit_background, 4, np.empty(0))

@@ -35,6 +35,18 @@ class Finding:
     """Row and column of a uniform window of it, in pixels."""
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A reference that explains a cluster when it is moved in energy."""
+
+    name: str
+    """Its name."""
+    ev: float
+    """By how many eV it is moved, up where positive."""
+    p_value: float
+    """How often noise alone gives a misfit as large."""
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterRow:
     """One cluster: its size, its spectrum and the reference nearest to it."""
@@ -61,6 +73,8 @@ class ClusterRow:
     """Spectrum (E,) of the nearest reference."""
     finding: Finding | None = None
     """What explains it, where its site was observed in the data."""
+    moved: Moved | None = None
+    """The reference that it is at another energy, where it lies outside the library."""
     given: str = ""
     """The name it has where components were decided."""
     explained: str = ""
@@ -86,8 +100,12 @@ class ClusterRow:
         if not self.outside:
             return ""
         if self.finding:
-            return f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
-        return f"beyond the noise from {self.name} (error {wording.error(self.error)})"
+            said = f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
+        else:
+            said = f"beyond the noise from {self.name} (error {wording.error(self.error)})"
+        if self.moved is None:
+            return said
+        return f"{said}; {self.moved.name} moved by {self.moved.ev:+.2f} eV does"
 
     @property
     def title(self) -> str:

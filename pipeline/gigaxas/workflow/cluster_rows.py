@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy.special import ndtr
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.components.decide import Decision, explained_spectrum
 from gigaxas.components.decision_file import Decisions
 from gigaxas.components.evidence import ClusterEvidence
+from gigaxas.report import ClusterRow
 from gigaxas.report.palette import hue_colours
 from gigaxas.sites.distance import cross_distance
 from gigaxas.sites.table import distinct_names
@@ -20,7 +20,6 @@ from gigaxas.spectra import standardise
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tiles import Box
-from gigaxas.workflow.naming import cluster_rows
 
 NEAREST = 2
 AMOUNTS = {"flattened": "leak", "self-absorbed": "self_absorption", "shifted": "shift_ev"}
@@ -105,19 +104,17 @@ class Component:
 def make_rows(
     clusters: ClusterEvidence,
     decided: Sequence[Decision],
-    result: xr.Dataset,
+    told: Sequence[ClusterRow],
     extents: Extents,
     sites: StoredSites,
-    pixel_um: float,
     noise: Noise,
     floor: float,
     decisions: Decisions,
 ) -> list[DecidedCluster]:
-    """Return a row for every decision, in their order."""
-    pixels = result.pixels.values
+    """Return a row for every decision, in their order; `told` says what each cluster is by itself."""
     near = nearest_references(clusters.spectra, sites, noise)
-    told = {row.label: row for row in cluster_rows(result, sites, pixel_um, noise)}
-    names = _names(decided, {label: row.title for label, row in told.items()}, decisions)
+    by_label = {row.label: row for row in told}
+    names = _names(decided, {label: row.title for label, row in by_label.items()}, decisions)
     rows = []
     for decision in decided:
         i = int(np.searchsorted(clusters.labels, decision.label))
@@ -126,12 +123,12 @@ def make_rows(
             DecidedCluster(
                 label=decision.label,
                 name=names[decision.label],
-                outside=any(told[member].outside for member in decision.members),
+                outside=any(by_label[member].outside for member in decision.members),
                 explained=told_explanation(decision, names),
-                pixels=int(pixels[i]),
+                pixels=by_label[decision.label].pixels,
                 kept_pixels=int(clusters.pixels[i]),
-                share=float(pixels[i] / pixels.sum()),
-                area_um2=float(pixels[i] * pixel_um**2),
+                share=by_label[decision.label].share,
+                area_um2=by_label[decision.label].area_um2,
                 spectrum=clusters.spectra[i],
                 standard_error=np.sqrt(clusters.variance[i]),
                 near=near[i],

@@ -66,9 +66,9 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
     `exports` names the formats of other programs that the maps are written in too. Raises InputError where
     there is no finished result.
     """
-    paths, folder, info, sites = run.paths, run.paths.output, run.info, run.sites
+    paths, folder, sites = run.paths, run.paths.output, run.sites
     with open_result(paths.result) as result:
-        clusters = cluster_rows(result, sites, info.pixel_um, run.noise)
+        clusters = cluster_rows(run, result)
         names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
         found = component_labels(paths.composition, result.attrs["fingerprint"])[0]
         phases = read_component_tables(folder, found)

@@ -37,6 +37,8 @@ def _cluster_columns(site_names: Sequence[str]) -> Columns[ClusterRow]:
         "name": lambda row: row.title,
         "outside": lambda row: "yes" if row.outside else "no",
         "explained": lambda row: row.explained,
+        "moved_reference": lambda row: row.moved.name if row.moved else "",
+        "moved_ev": lambda row: f"{row.moved.ev:+.3f}" if row.moved else "",
         "nearest": lambda row: row.name,
         "correlation": lambda row: f"{row.correlation:.6f}",
         "s_error": lambda row: f"{row.error:.6g}",
