@@ -254,8 +254,8 @@ def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) ->
         )
     if sites.evidence and sites.evidence.noise.sharing > 1.0 + SHARING_SLACK:
         said.append(
-            f"neighbouring pixels share noise: the moments of uniform windows are "
-            f"{sites.evidence.noise.sharing:.2f} times what independent noise gives; such noise can pass for "
-            "a phase of its own"
+            "neighbouring pixels share noise: the variance of a window's mean is "
+            f"{sites.evidence.noise.sharing:.1f} times that of independent pixels; the sites were found with "
+            "that in mind, and small phases are harder to tell from their surroundings than in such an image"
         )
     return said
