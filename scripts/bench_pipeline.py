@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from bench_nearest import make_sites
 from bench_page import machine, table, write_page
+from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.config.schema import Compute, Config
 from gigaxas.execution.cluster import open_client
@@ -89,6 +90,11 @@ def _config(output: Path, **sections: object) -> Config:
     return Config.model_validate({**settings, **sections})
 
 
+def _own(sites: Prepared) -> IntArray:
+    """Return labels that stand for every site by its own number."""
+    return np.arange(1, len(sites.sites) + 1)
+
+
 def _rows(
     folder: Path, config: Config, info: CubeInfo, sites: Prepared, client: Any
 ) -> dict[str, Callable[[], object]]:
@@ -106,11 +112,11 @@ def _rows(
     many = prepare(make_sites())
 
     def assign(tile: Tile, sites: Prepared = sites) -> None:
-        assign_tasks.assign_tile(tile, info=info, result=result, sites=sites)
+        assign_tasks.assign_tile(tile, info=info, result=result, sites=sites, classes=_own(sites))
 
     def on_dask(client: Any, ledger: Ledger | None = None) -> list[Any]:
         once = Runner(client, 2, ledger=ledger)
-        return once.over("assign", assign_tasks.assign_tile, plan.grid, info=info, result=result, sites=sites)
+        return once.over("assign", assign_tasks.assign_tile, plan.grid, **settings)
 
     def recorded(client: Any) -> list[Any]:
         shutil.rmtree(folder / "journal", ignore_errors=True)
@@ -125,7 +131,7 @@ def _rows(
             list(pool.map(task, tiles))
 
     runner = Runner(workers=2)
-    settings: dict[str, Any] = {"info": info, "result": result, "sites": sites}
+    settings: dict[str, Any] = {"info": info, "result": result, "sites": sites, "classes": _own(sites)}
     return {
         READ: lambda: one_by_one(partial(read_tile, info), blocks),
         PROJECT: lambda: one_by_one(partial(_project, info, axes=axes), blocks),

@@ -93,6 +93,9 @@ def show_phases(out: Console, summary: "PhaseSummary") -> None:
     outside = [str(each.row.label) for each in summary.components if each.row.outside]
     if outside:
         out.print(f"outside the library: {', '.join(outside)}", soft_wrap=True)
+    for each in summary.components:
+        if each.row.explained:
+            out.print(f"  {each.row.label} {each.name}: {each.row.explained}", markup=False)
     for row in removed[:SHOWN_CLUSTERS]:
         found = row.decision.explanation
         fit = f" (chi-square {found.chi_square:.0f} of {found.freedom})" if found else ""

@@ -215,6 +215,8 @@ def _show_making(out: Console, made: "SitesMade") -> None:
 
 def _show_observed(out: Console, stored: "StoredSites", camera: bool) -> None:
     """Print what was seen in the data: a camera's noise, sites, and those the library does not explain."""
+    from gigaxas.workflow.observed import told_continua
+
     evidence = stored.evidence
     assert evidence is not None
     noise, seen = evidence.noise, int((evidence.windows > 0).sum())
@@ -231,6 +233,8 @@ def _show_observed(out: Console, stored: "StoredSites", camera: bool) -> None:
     )
     out.print(f"noise      {shared}")
     out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
+    for line in told_continua(stored):
+        out.print(f"gradient   {line}", markup=False, soft_wrap=True)
     for site in evidence.outside.nonzero()[0].tolist():
         y, x = evidence.first[site].tolist()
         chi_square, freedom = evidence.chi_square[site], evidence.freedom[site]

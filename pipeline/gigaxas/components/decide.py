@@ -21,11 +21,12 @@ from gigaxas.components.alike import (
 from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.components.flattened import fit_flattened, flattened
 from gigaxas.components.mixture import best_mixture
+from gigaxas.components.nnls import nnls
 from gigaxas.errors import InputError
 
 Like = Literal["same", "flattened", "self-absorbed", "shifted", "background"]
 """How a cluster can be another one, and with it one component."""
-Kind = Literal["component", "mixture", "merged"] | Like
+Kind = Literal["component", "mixture", "continuum", "merged"] | Like
 LIKENESSES: dict[str, Likeness] = {
     "same": SAME,
     "self-absorbed": SELF_ABSORBED,
@@ -104,6 +105,7 @@ def decide(
     rules: Rules,
     keep: Sequence[int] = (),
     merge: Mapping[int, int] | None = None,
+    continua: Mapping[int, Sequence[int]] | None = None,
 ) -> list[Decision]:
     """Return a decision for every cluster: the components, the largest first, then the others as they went.
 
@@ -111,21 +113,48 @@ def decide(
     explaining every one removed before; so each removed cluster is explained by components alone. Only where
     the cluster is one component itself, say shifted, may it go on explaining others: these are that component
     as well. Shifts add up to MOST_SHIFT at most. The labels in `keep` stay whatever explains them; those in
-    `merge` belong to the component of their value, which stays as well. Labels are names and decide nothing:
-    other numbers give the same decisions, bit for bit. Raises InputError for an unknown label and for a merge
+    `merge` belong to the component of their value, which stays as well. `continua` has the ends of continua
+    by label: all of these but what is kept, merged or merged into are mixtures of their ends without a test,
+    where two ends at least are clusters; they explain no other. Labels are names and decide nothing: other
+    numbers give the same decisions, bit for bit. Raises InputError for an unknown label and for a merge
     into a merged cluster.
     """
     merge = dict(merge or {})
     _check_overrules(clusters, keep, merge)
+    mixed = continua_with_ends(clusters.labels, continua or {}, (*keep, *merge.values()), merge)
     ordered, labels = _in_order_of_content(clusters)
     row_of = {int(label): row for row, label in enumerate(labels)}
     fixed = {row_of[label] for label in (*keep, *merge.values())}
     judge = _Judge(ordered, rules)
-    alive, removed = _reduce(judge, set(range(len(labels))) - {row_of[label] for label in merge}, fixed)
+    apart = {row_of[label] for label in (*merge, *mixed)}
+    alive, removed = _reduce(judge, set(range(len(labels))) - apart, fixed)
+    for label, ends in mixed.items():
+        members = np.array(sorted(row_of[end] for end in ends))
+        removed[row_of[label]] = _as_continuum(ordered, row_of[label], members, rules.floor)
     decisions = [_component(int(labels[row]), row in fixed) for row in sorted(alive, reverse=True)]
     decisions += [_explained(row, removed, labels) for row in removed]
     decisions += [Decision(label, "merged", (into,), (1.0,), None, True) for label, into in merge.items()]
     return decisions
+
+
+def continua_with_ends(
+    labels: IntArray,
+    continua: Mapping[int, Sequence[int]],
+    stay: Sequence[int] = (),
+    merge: Mapping[int, int] | None = None,
+) -> dict[int, tuple[int, ...]]:
+    """Return the clusters, in rising order, that are mixtures of two or more ends, and the labels of these.
+
+    `continua` names the ends of continua by label. Those that stay, or are merged, are left out; an end
+    that is merged counts as what it is merged into.
+    """
+    merge, known = merge or {}, set(labels.tolist())
+    found = {}
+    for label in sorted((set(continua) & known) - {*stay, *merge}):
+        ends = {merge.get(end, end) for end in continua[label]} & known
+        if len(ends) > 1:
+            found[label] = tuple(sorted(ends))
+    return found
 
 
 def component_map(label: LabelArray, decisions: Sequence[Decision]) -> LabelArray:
@@ -143,7 +172,7 @@ def component_map(label: LabelArray, decisions: Sequence[Decision]) -> LabelArra
 def explained_spectrum(clusters: ClusterEvidence, label: int, found: Explanation, floor: float) -> FloatArray:
     """Return what an explanation makes of the spectrum (E,) of the cluster with this label."""
     row, members = (np.searchsorted(clusters.labels, of) for of in (label, found.members))
-    if found.kind == "mixture":
+    if found.kind in ("mixture", "continuum"):
         return np.asarray(np.array(found.weights) @ clusters.spectra[members])
     if found.kind == "flattened":
         return flattened(clusters, int(row), clusters.spectra[members[0]])
@@ -271,6 +300,16 @@ class _Judge:
         weights = tuple(float(weight) for weight in found.weights)
         freedom = self.clusters.energy.size - size
         return Explanation("mixture", found.members, weights, found.chi_square, freedom)
+
+
+def _as_continuum(clusters: ClusterEvidence, row: int, members: IntArray, floor: float) -> Explanation:
+    """Return how the ends of a continuum, in rows `members`, mix in its mean spectrum."""
+    allowed = clusters.variance[row] + (floor * clusters.noise[row]) ** 2
+    root = 1.0 / np.sqrt(allowed)
+    fit = nnls((clusters.spectra[members] * root).T, (clusters.spectra[row] * root)[None])
+    weights = tuple(float(weight) for weight in fit.weights[:, 0])
+    freedom = clusters.energy.size - len(members)
+    return Explanation("continuum", tuple(members.tolist()), weights, float(fit.residual[0]) ** 2, freedom)
 
 
 def _component(label: int, expert: bool) -> Decision:

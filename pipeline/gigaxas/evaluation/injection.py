@@ -58,9 +58,19 @@ class SiteSource:
     given: FloatArray
     """(m, E) sites that are given, none or more."""
 
-    def sites(self, observe: Callable[[], ObservedSites], noise: Noise, limit: float) -> FloatArray:
-        """Return the sites; `observe` is asked for those of the data only where these are wanted."""
-        return join_sites(observe().spectra, self.given, noise, limit) if self.observing else self.given
+    def sites(
+        self, observe: Callable[[], ObservedSites], noise: Noise, limit: float
+    ) -> tuple[FloatArray, IntArray]:
+        """Return the sites (m, E), and the number that stands for each in the map (m,).
+
+        `observe` is asked for those of the data only where these are wanted.
+        """
+        if not self.observing:
+            return self.given, np.arange(1, len(self.given) + 1)
+        observed = observe()
+        joined = join_sites(observed.spectra, self.given, noise, limit)
+        further = np.arange(len(observed.spectra), len(joined)) + 1
+        return joined, np.concatenate([observed.classes, further])
 
 
 def plan_injection(
@@ -110,10 +120,10 @@ def inject(
     changed = image.astype(np.float32, copy=True)
     for region, shift in _needles(plan, label, sites, towards, noise):
         changed[:, *region] += shift[:, None, None].astype(np.float32)
-    anew = source.sites(
+    anew, classes = source.sites(
         lambda: sites_of_groups([observe_block([changed], (0, 0), level)], level), noise, level.error
     )
-    final = classify_image(changed, anew, level.k_size, level.p_num).label
+    final = classify_image(changed, anew, level.k_size, level.p_num, classes=classes).label
     found = [_is_new(final, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]
     return Injected(plan.sizes, plan.z, np.array(found, np.bool_))
 

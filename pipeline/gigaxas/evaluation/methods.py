@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import cluster
 
-from gigaxas.arrays import FloatArray, LabelArray
+from gigaxas.arrays import FloatArray, IntArray, LabelArray
 from gigaxas.nearest import assign_block, prepare
+from gigaxas.observed import class_map
 from gigaxas.sites import build_sites, cross_distance, z_limit
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
@@ -50,10 +51,20 @@ def join_sites(observed: FloatArray, given: FloatArray, noise: Noise, limit: flo
 
 
 def classify_image(
-    image: NDArray[Any], sites: FloatArray, k_size: int = 5, p_num: int = 23, invalid: int | None = None
+    image: NDArray[Any],
+    sites: FloatArray,
+    k_size: int = 5,
+    p_num: int = 23,
+    invalid: int | None = None,
+    classes: IntArray | None = None,
 ) -> Maps:
-    """Assign an image (E, h, w) to sites, clean it up and fill it."""
+    """Assign an image (E, h, w) to sites (m, E), clean it up and fill it.
+
+    `classes` (m,) says which number, from 1, stands for each site in the map; its own without.
+    """
     found = assign_block(image, prepare(sites), invalid).labels
+    if classes is not None:
+        found = class_map(found, classes)
     kept = clean_up_map(found, CleanUp(k_size, p_num))
     return Maps(found, kept, fill_map(kept, found == 0))
 

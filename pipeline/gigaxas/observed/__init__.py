@@ -1,5 +1,6 @@
 """Sites observed in the data: uniform windows, groups of one composition, and the sites chosen among them."""
 
+from gigaxas.observed.continuum import Continuum, class_map, classes_of
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import SiteExplanation, explain
 from gigaxas.observed.field import FieldError, GrainSums, fit_field, grain_sums
@@ -16,6 +17,7 @@ from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
+    "Continuum",
     "Evidence",
     "FieldError",
     "GrainSums",
@@ -26,6 +28,8 @@ __all__ = [
     "WindowGroups",
     "WindowSample",
     "block_grid",
+    "class_map",
+    "classes_of",
     "explain",
     "field_grid",
     "find_level",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
+from gigaxas.observed.continuum import Continuum, classes_of, find_continua
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import NoiseLevel, level_of_samples, sample_windows
 from gigaxas.observed.sampling import block_grid, sample_grid
@@ -35,6 +36,13 @@ class ObservedSites:
     """(m,) probability that a window of the group served worst is deleted by the clean-up."""
     level: NoiseLevel
     """The level of the noise by which they were found."""
+    continua: tuple[Continuum, ...] = ()
+    """Sites between which compositions vary without a gap."""
+
+    @property
+    def classes(self) -> IntArray:
+        """The number (m,), from 1, of the site that stands for each in the map: its own for most."""
+        return classes_of(self.continua, len(self.spectra))
 
 
 def observe_sites(
@@ -90,4 +98,5 @@ def sites_of_groups(
         served.first,
         loss,
         level,
+        find_continua(groups, chosen, level),
     )

@@ -76,11 +76,12 @@ class ClusterRow:
     moved: Moved | None = None
     """The reference that it is at another energy, where it lies outside the library."""
     given: str = ""
-    """The name it has where components were decided."""
+    """The name it has as a continuum, or where components were decided."""
     explained: str = ""
     """How other clusters explain it, where components were decided; empty for a component."""
     decided_outside: bool | None = None
-    """Whether the components that it is lie outside the library; None before they were decided."""
+    """Whether the components that it is, or the ends of a continuum, lie outside the library; None where that
+    is not decided."""
 
     @property
     def differs(self) -> bool:

@@ -1,14 +1,14 @@
 """The site matrix as a store: spectra, what each is made of, the references behind them, and the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.locations import Location
-from gigaxas.observed import Evidence, FieldError, NoiseFound
+from gigaxas.observed import Continuum, Evidence, FieldError, NoiseFound, classes_of
 from gigaxas.sites import Proof, SiteAudit, SiteTable
 from gigaxas.stores.io.chunks import read, save_array
 from gigaxas.stores.io.folders import exists
@@ -47,6 +47,13 @@ class StoredSites:
     """How far the references lie off the image in energy, by name; None where that is not known."""
     field: FieldError | None = None
     """The slow error of the field that the image shows; None where it shows none, or was not looked at."""
+    continua: tuple[Continuum, ...] = ()
+    """Sites between which compositions vary without a gap, so that one stands for them in the map."""
+
+    @property
+    def classes(self) -> IntArray:
+        """The number (m,), from 1, of the site that stands for each in the map: its own for most."""
+        return classes_of(self.continua, len(self.table.names))
 
 
 def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
@@ -64,11 +71,13 @@ def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
             "noise_found": asdict(sites.evidence.noise) if sites.evidence else None,
             "shift": None if sites.shift is None else dict(sites.shift),
             "field": _field_figures(sites.field),
+            "continua": [_continuum_figures(one) for one in sites.continua],
         },
     )
     save_array(path, "energy", sites.energy, ("energy",), units="eV")
     save_array(path, "spectra", table.spectra, ("site", "energy"), long_name="normalised absorbance")
     save_array(path, "references", sites.references, ("standard", "energy"))
+    save_array(path, "classes", sites.classes, ("site",), long_name="label, from 1, of its pixels in the map")
     if table.weights.size:
         save_array(path, "weights", table.weights, ("site", "standard"), long_name="share of each standard")
     if sites.audit:
@@ -100,6 +109,7 @@ def read_sites(path: Location) -> StoredSites:
         _read_evidence(path, attributes.get("noise_found")),
         attributes.get("shift"),
         _read_field(path, attributes.get("field")),
+        _read_continua(path, attributes.get("continua", [])),
     )
 
 
@@ -212,6 +222,28 @@ def _read_field(path: Location, figures: Mapping[str, Any] | None) -> FieldError
         explained=float(figures["explained"]),
         grains=int(figures["grains"]),
     )
+
+
+def _continuum_figures(continuum: Continuum) -> dict[str, Any]:
+    """Return what the store tells of a continuum; its sites are numbered from 1 there."""
+    return {
+        "site": continuum.site + 1,
+        "ends": [end + 1 for end in continuum.ends],
+        "dimension": continuum.dimension,
+        "share": continuum.share,
+    }
+
+
+def _read_continua(path: Location, figures: Sequence[Mapping[str, Any]]) -> tuple[Continuum, ...]:
+    if not figures:
+        return ()
+    classes = _whole(path, "classes", 1)
+    found = []
+    for one in figures:
+        ends = tuple(int(end) - 1 for end in one["ends"])
+        sites = np.union1d(np.flatnonzero(classes == one["site"]), ends).astype(np.int64)
+        found.append(Continuum(sites, ends, float(one["share"])))
+    return tuple(found)
 
 
 def _whole(path: Location, name: str, ndim: int) -> FloatArray:

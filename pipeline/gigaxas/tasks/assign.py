@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import LabelArray
+from gigaxas.arrays import IntArray, LabelArray
 from gigaxas.locations import Location
 from gigaxas.nearest import Assignment, Prepared, assign_block
 from gigaxas.nearest.approximate import assign_approximately, count_right
 from gigaxas.nearest.certainty import Certainty, certainty_maps
+from gigaxas.observed import class_map
 from gigaxas.spatial.certain import certain_from_tile
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import sum_spectra
@@ -32,8 +33,8 @@ class Outputs(NamedTuple):
     """The cube they come from."""
     result: Location
     """The store of their maps."""
-    sites: int
-    """The largest label."""
+    classes: IntArray
+    """(m,) number, from 1, of the site that stands for each of m sites in the map."""
     certainty: Certainty | None
     """What is asked of how sure a label is."""
     expected: CleanUp | None
@@ -46,19 +47,21 @@ def assign_tile(
     info: CubeInfo,
     result: Location,
     sites: Prepared,
+    classes: IntArray,
     certainty: Certainty | None = None,
     expected: CleanUp | None = None,
 ) -> None:
-    """Give every pixel of one tile its nearest site, and say how sure that is.
+    """Give every pixel of one tile the number that stands for its nearest site, and say how sure that is.
 
-    With the clean-up that is `expected` to follow, what the clusters will need of the cube is kept for them.
+    `classes` (m,) has these numbers, from 1. With the clean-up that is `expected` to follow, what the
+    clusters will need of the cube is kept for them.
     """
     ranked = certainty is not None and certainty.gain is not None
 
     def find(part: Tile, block: NDArray[Any]) -> Assignment:
         return assign_block(block, sites, invalid=info.invalid, want_runner_up=ranked)
 
-    _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
+    _assign(tile, find, Outputs(info, result, classes, certainty, expected))
 
 
 def assign_tile_approximately(
@@ -67,6 +70,7 @@ def assign_tile_approximately(
     info: CubeInfo,
     result: Location,
     sites: Prepared,
+    classes: IntArray,
     index: Any,
     certainty: Certainty | None = None,
     expected: CleanUp | None = None,
@@ -80,18 +84,20 @@ def assign_tile_approximately(
         counts.append(count_right(block, found.labels, sites, info.invalid, SAMPLE, seed))
         return found
 
-    _assign(tile, find, Outputs(info, result, len(sites.sites), certainty, expected))
+    _assign(tile, find, Outputs(info, result, classes, certainty, expected))
     return sum(right for right, _ in counts), sum(compared for _, compared in counts)
 
 
-def compare_tile(tile: Tile, *, info: CubeInfo, result: Location, sites: Prepared) -> tuple[int, int]:
+def compare_tile(
+    tile: Tile, *, info: CubeInfo, result: Location, sites: Prepared, classes: IntArray
+) -> tuple[int, int]:
     """Count the labels that rounding the samples has changed in one tile, and the pixels compared.
 
     Those are the pixels that a quantised cube holds as they were, too, unless both have no signal.
     """
     samples, rows = cube.read_lossless(info, tile)
     labels = read_map(result, "site", tile.region)[rows]
-    exact = assign_block(samples, sites, invalid=info.invalid).labels
+    exact = class_map(assign_block(samples, sites, invalid=info.invalid).labels, classes)
     return int(np.count_nonzero(exact != labels)), int(np.count_nonzero((exact > 0) | (labels > 0)))
 
 
@@ -103,16 +109,17 @@ def _assign(tile: Tile, find: Callable[[Tile, NDArray[Any]], Assignment], output
     for part in blocks_of(tile, info.chunk, info.bytes_per_pixel):
         block, reasons = read_with_reasons(info, part)
         found = find(part, block)
-        values = {"site": found.labels, "correlation": found.correlation}
-        values["void_reason"] = reasons_of_labels(found.labels) if reasons is None else reasons
+        labels = class_map(found.labels, outputs.classes)
+        values = {"site": labels, "correlation": found.correlation}
+        values["void_reason"] = reasons_of_labels(labels) if reasons is None else reasons
         if certainty is not None:
             values |= certainty_maps(block, found, certainty, info.scale, info.offset)
         for name, value in values.items():
             maps.setdefault(name, np.empty(tile.shape, value.dtype))[part.within(tile)] = value
         if outputs.expected is not None:
-            deferred.append(_defer(part, tile, block, found.labels, info, outputs.expected))
+            deferred.append(_defer(part, tile, block, labels, info, outputs.expected))
     if outputs.expected is not None:
-        write_deferred(outputs.result, tile, join_deferred(deferred, outputs.sites))
+        write_deferred(outputs.result, tile, join_deferred(deferred, len(outputs.classes)))
     write_maps(outputs.result, tile, **maps)
 
 

@@ -49,7 +49,7 @@ class DecidedCluster:
     outside: bool
     """Whether the components that it is, itself or others, lie outside the library."""
     explained: str
-    """How other clusters explain it, in words; empty for a component."""
+    """How other clusters explain it, in words; empty for a component but a continuum without ends."""
     pixels: int
     """Pixels of its final label."""
     kept_pixels: int
@@ -124,7 +124,7 @@ def make_rows(
                 label=decision.label,
                 name=names[decision.label],
                 outside=any(by_label[member].outside for member in decision.members),
-                explained=told_explanation(decision, names),
+                explained=told_explanation(decision, names) or _told_without_ends(decision, sites),
                 pixels=by_label[decision.label].pixels,
                 kept_pixels=int(clusters.pixels[i]),
                 share=by_label[decision.label].share,
@@ -150,9 +150,10 @@ def told_explanation(decision: Decision, names: Mapping[int, str]) -> str:
         return f"merged into {names[decision.members[0]]} as you decided"
     if found is None:
         return ""
-    if found.kind == "mixture":
+    if found.kind in ("mixture", "continuum"):
         parts = zip(found.weights, found.members, strict=True)
-        said = "mixture: " + " + ".join(f"{weight:.2f} {names[member]}" for weight, member in parts)
+        mixed = " + ".join(f"{weight:.2f} {names[member]}" for weight, member in parts)
+        said = f"{'mixture' if found.kind == 'mixture' else 'continuum of its ends, on average'}: {mixed}"
     else:
         amount, error = found.amount, found.amount_error
         how = {
@@ -165,6 +166,13 @@ def told_explanation(decision: Decision, names: Mapping[int, str]) -> str:
         said = how.format(names[found.members[0]])
     through = [names[member] for member in decision.members]
     return said if found.members == decision.members else f"{said}, and so {' + '.join(through)}"
+
+
+def _told_without_ends(decision: Decision, sites: StoredSites) -> str:
+    """Return a sentence on a continuum that stays a component although nobody asked for that."""
+    if decision.expert or all(one.site + 1 != decision.label for one in sites.continua):
+        return ""
+    return "a continuum, fewer than two of its ends have pixels of their own: no composition can be given"
 
 
 def _names(decided: Sequence[Decision], told: Mapping[int, str], decisions: Decisions) -> dict[int, str]:

@@ -134,8 +134,8 @@ def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number
     else:
         image = noisy_field(site, noise, NOISE_SIDE, rng)
     k_size, p_num, limit = config.clean_up.k_size, config.clean_up.p_num, config.sites.limit
-    anew = source.sites(lambda: observe_sites(image, noise, k_size, p_num, limit), noise, limit)
-    label = classify_image(image, anew, k_size, p_num).label
+    anew, classes = source.sites(lambda: observe_sites(image, noise, k_size, p_num, limit), noise, limit)
+    label = classify_image(image, anew, k_size, p_num, classes=classes).label
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
 
 

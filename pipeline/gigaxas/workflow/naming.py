@@ -1,6 +1,7 @@
 """What every cluster of a result is called, and whether it lies outside the library."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -23,8 +24,8 @@ def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
     """Say of every cluster what it is: this one answer goes to terminal, tables, report and phases.
 
     Its name is that of the reference that its mean spectrum correlates with best, and what explains its site
-    where that was observed. Of one outside the library it is said which reference, moved in energy, it is.
-    Largest first.
+    where that was observed; a continuum is called by its ends, and lies outside where one of them does. Of
+    one outside the library it is said which reference, moved in energy, it is. Largest first.
     """
     sites, noise = run.sites, run.noise
     spectra, pixels = result.spectrum.values, result.pixels.values
@@ -42,12 +43,15 @@ def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
             spectrum=spectra[i],
             standard_error=result.standard_error.values[i],
             reference=sites.references[reference],
-            finding=_finding(sites, int(label) - 1),
+            **_known(sites, int(label) - 1),
         )
         for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
     ]
     kept = dict(zip(result.cluster.values.tolist(), result.kept_pixels.values.tolist(), strict=True))
-    told = [replace(row, moved=_moved(run, row, kept[row.label])) if row.outside else row for row in rows]
+    told = [
+        replace(row, moved=_moved(run, row, kept[row.label])) if row.outside and not row.given else row
+        for row in rows
+    ]
     return sorted(told, key=lambda row: (-row.pixels, row.label))
 
 
@@ -78,6 +82,15 @@ def _moved(run: Resolved, row: ClusterRow, kept: int) -> Moved | None:
     if p_value < run.config.phases.level:
         return None
     return Moved(sites.table.standards[best], float(fits.amount[best]), p_value)
+
+
+def _known(sites: StoredSites, site: int) -> dict[str, Any]:
+    """Return what a row tells of the site (from 0) of its cluster."""
+    continuum = next((one for one in sites.continua if one.site == site), None)
+    if continuum is None:
+        return {"finding": _finding(sites, site)}
+    outside = None if sites.evidence is None else bool(sites.evidence.outside[list(continuum.ends)].any())
+    return {"given": sites.table.names[site], "decided_outside": outside}
 
 
 def _finding(sites: StoredSites, site: int) -> Finding | None:

@@ -1,5 +1,6 @@
 """Sites observed in the cube: the level of the noise, a pass over the windows, names from the library."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import (
+    Continuum,
     Evidence,
     FieldError,
     NoiseLevel,
@@ -46,7 +48,9 @@ def store_observed(run: Resolved, found: ObservedSites) -> StoredSites:
     names, references = run.references.names, run.library.spectra
     table, evidence = _explained(found, distinct_names(names), references, run.config.sites.limit)
     spectra = references if names else table.spectra
-    return StoredSites(run.energy, table, spectra, _audit(run, table), evidence=evidence)
+    named = replace(table, names=_with_continua(table.names, found.continua))
+    audit = _audit(run, named)
+    return StoredSites(run.energy, named, spectra, audit, evidence=evidence, continua=found.continua)
 
 
 def beside(run: Resolved, observed: StoredSites, library: StoredSites) -> StoredSites:
@@ -62,7 +66,8 @@ def beside(run: Resolved, observed: StoredSites, library: StoredSites) -> Stored
         standards=ours.standards,
     )
     evidence = with_library(observed.evidence, far.size)
-    return replace(library, table=table, audit=_audit(run, table), evidence=evidence)
+    audit = _audit(run, table)
+    return replace(library, table=table, audit=audit, evidence=evidence, continua=observed.continua)
 
 
 def _audit(run: Resolved, table: SiteTable) -> SiteAudit | None:
@@ -125,6 +130,31 @@ def told_field(field: FieldError, taken_out: bool) -> str:
     what = " and ".join(errors)
     done = "taken out" if taken_out else "left in: sites.correct: field takes it out"
     return f"{what}, in {field.grains} grains alike ({field.explained:.0%} of what varies in them); {done}"
+
+
+def told_continua(sites: StoredSites) -> list[str]:
+    """Return a sentence on each continuum of compositions."""
+    said = []
+    for one in sites.continua:
+        dimensions = "1 dimension" if one.dimension == 1 else f"{one.dimension} dimensions"
+        said.append(
+            f"{one.share:.0%} of the uniform windows lie on a gradient of {dimensions} between "
+            f"{_listed([sites.table.names[end] for end in one.ends])}; the map shows it as one class, and "
+            "gigaxas phases gives its composition"
+        )
+    return said
+
+
+def _with_continua(names: tuple[str, ...], continua: Sequence[Continuum]) -> tuple[str, ...]:
+    """Return the names of sites, in which those that stand for a continuum say so."""
+    named = list(names)
+    for one in continua:
+        named[one.site] = f"continuum of {_listed([names[end] for end in one.ends])}"
+    return tuple(named)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _explained(

@@ -83,7 +83,8 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     with runner.step("decide", 1) as advance:
         wanted = config.phases
         rules = Rules(wanted.level, floor_of(run), wanted.members, run.quantity == "intensity")
-        decided = decide(clusters, rules, decisions.keep, decisions.merge)
+        continua = {one.site + 1: [end + 1 for end in one.ends] for one in run.sites.continua}
+        decided = decide(clusters, rules, decisions.keep, decisions.merge, continua)
         advance(1)
     told = cluster_rows(run, result)
     rows = make_rows(clusters, decided, told, extents, run.sites, run.noise, rules.floor, decisions)

@@ -32,6 +32,7 @@ from gigaxas.workflow.component_tables import ComponentTables, read_component_ta
 from gigaxas.workflow.exports import Export, write_ome_zarr, write_signals, write_tiffs
 from gigaxas.workflow.image import told_noise
 from gigaxas.workflow.naming import cluster_rows
+from gigaxas.workflow.observed import told_continua
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.result import named_void
@@ -243,6 +244,7 @@ def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) ->
             "no label survived the clean-up: no window holds p_num equal labels; look at the noise settings "
             "and at the correlation map"
         )
+    said += told_continua(sites)
     if config.sites.origin == "both" and sites.evidence is None:
         said.append("no uniform window was found in the data: the sites are those of the library alone")
     camera = config.noise_kind == "camera"

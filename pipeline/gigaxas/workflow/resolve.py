@@ -254,11 +254,12 @@ def _aligned(run: Resolved, found: ImageFound, announce: Announce) -> Resolved:
 def result_basis(run: Resolved) -> str:
     """Return what marks the assignment of a result: cube, sites, missing chunks, maps of certainty."""
     config, spectra = run.config, run.sites.table.spectra.tobytes()
+    classes = [run.sites.classes.tolist()] if run.sites.continua else []
     missing = config.cube.missing if config.cube else "error"
     maps = (config.maps, run.noise.record()) if config.maps else None
     engine = [] if config.engine == "exact" else [config.engine]
     screening = _screening(run.info)
-    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine, *screening)
+    return digest(__version__, cube_identity(run.info), spectra, missing, maps, *engine, *screening, *classes)
 
 
 def _screening(info: CubeInfo) -> list[Any]:

@@ -72,7 +72,7 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
     """Assign every tile; return what was counted, (pixels, of so many), where labels are not beyond doubt."""
     config, info, grid, spectra = run.config, run.info, run.plan.grid, run.sites.table.spectra
     sites, shares = prepare(spectra), {}
-    settings: dict[str, Any] = {"info": info, "result": store, "sites": sites}
+    settings: dict[str, Any] = {"info": info, "result": store, "sites": sites, "classes": run.sites.classes}
     more: dict[str, Any] = {
         "certainty": prepare_certainty(spectra, run.noise, config.maps),
         "expected": _make_room(run, store),

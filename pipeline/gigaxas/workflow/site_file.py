@@ -42,7 +42,7 @@ def read_site_file(
         standardise(stored.table.spectra)
     except InputError as error:
         raise InputError(f"sites.file: {path}: {error}") from None
-    return StoredSites(energy, stored.table, stored.references)
+    return StoredSites(energy, stored.table, stored.references, continua=stored.continua)
 
 
 def _stored(path: Path) -> StoredSites:

@@ -60,7 +60,7 @@ def fingerprint_of(run: Resolved, given: StoredSites | None) -> str:
     """Return what marks the sites of a run; `given` are those of a file, where it names one."""
     made = sites_fingerprint(run.config, run.noise, run.energy, run.library)
     if given:
-        return digest(made, given.table.names, given.table.spectra.tobytes())
+        return digest(made, given.table.names, given.table.spectra.tobytes(), given.classes.tolist())
     return made if run.config.sites.origin == "library" else observed_fingerprint(run.config, made, run.info)
 
 

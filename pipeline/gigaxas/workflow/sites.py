@@ -1,5 +1,6 @@
 """The sites of a run with their audit, and what is written of them for people."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def take_stored(wanted: Sites, noise: Noise, stored: StoredSites, has_references
     candidates = Mixtures(stored.references, np.eye(len(stored.references))) if known else None
     audit = audit_sites(stored.table, candidates, noise, limit=wanted.limit, seed=wanted.seed)
     proof = _proof(stored.table.spectra, noise, wanted.seed)
-    return StoredSites(stored.energy, stored.table, stored.references, audit, proof)
+    return replace(stored, audit=audit, proof=proof)
 
 
 def write_for_people(folder: Path, stored: StoredSites, rows: tuple[ReadRow, ...]) -> None:
