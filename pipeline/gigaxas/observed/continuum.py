@@ -17,12 +17,14 @@ from gigaxas.observed.window_groups import WindowGroups, own_pixels
 
 LOST = 0.1
 """Loss of a group from which on it links the two sites nearest to it."""
-LEAST_KEPT = 0.75
-"""Share of their pixels that get the site of their window group below which linked sites are a continuum."""
+LEAST_KEPT = 0.73
+"""Share of the pixels between the ends that get the site of their group, below which it is a continuum."""
 FEWEST_SITES = 8
 """Linked sites from which on they are one."""
 SPREAD = 1.0
 """Standard deviation of compositions along an axis, in that of a pixel's noise, from which on it counts."""
+LEAST_ALONG = 0.5
+"""The least length of a spectrum along the mean one, in that one's, by which it is scaled."""
 FEWEST_KEPT = 5.0
 """Windows of a site that must be likely to outlive the clean-up for it to be an end."""
 SLACK = 1e-9
@@ -57,15 +59,21 @@ class Continuum:
 
 
 class _Compositions:
-    """Compositions of a continuum on the axes along which they vary, in standard deviations of a pixel."""
+    """Compositions of a continuum on the axes along which they vary, in standard deviations of a pixel.
+
+    Standardised spectra of mixtures lie on a sphere; scaled to the plane that touches it at their mean, they
+    lie between those of what is mixed.
+    """
 
     def __init__(self, groups: WindowGroups, level: NoiseLevel) -> None:
         weights = groups.windows / groups.windows.sum()
         self.mean = weights @ groups.spectra
-        away = groups.spectra - self.mean
+        away = self._on_plane(groups.spectra) - self.mean
         noise = float(weights @ groups.variance) * level.profile
         pixels = own_pixels(groups.windows, level)
         left = weights @ np.minimum(level.spread / level.k_size**2, level.wide_spread / pixels)
+        self.middle = weights @ away
+        away = away - self.middle
         covariance = (away.T * weights) @ away - float(left) * np.diag(noise)
         values, vectors = np.linalg.eigh(covariance)
         values, vectors = values[::-1], vectors[:, ::-1]
@@ -75,16 +83,21 @@ class _Compositions:
 
     def places(self, spectra: FloatArray) -> FloatArray:
         """Return where spectra (n, E) lie on the d axes (n, d)."""
-        return np.asarray(np.linalg.solve(self.root, self.axes.T @ (spectra - self.mean).T).T)
+        away = self._on_plane(spectra) - self.mean - self.middle
+        return np.asarray(np.linalg.solve(self.root, self.axes.T @ away.T).T)
+
+    def _on_plane(self, spectra: FloatArray) -> FloatArray:
+        along = spectra @ self.mean / (self.mean @ self.mean)
+        return np.asarray(spectra / np.maximum(along, LEAST_ALONG)[:, None])
 
 
 def find_continua(groups: WindowGroups, chosen: Selection, level: NoiseLevel) -> tuple[Continuum, ...]:
     """Return the continua among sites chosen for window groups, in the order of their commonest sites.
 
-    A group that is likely to be lost links the two sites next to it. Linked sites that too many pixels of
-    their groups stray from are a continuum. Its dimensions are the principal axes along which its groups,
-    freed of the noise of their means, spread by more than the noise of a pixel. Its ends are those sites,
-    likely to keep pixels of their own, that span the largest simplex on these axes.
+    A group that is likely to be lost links the two sites next to it. Linked sites are a continuum where too
+    many pixels of those between the ends stray to other sites. Its dimensions are the principal axes along
+    which its groups, freed of the noise of their means, spread by more than the noise of a pixel. Its ends
+    are those sites, likely to keep pixels of their own, that span the largest simplex on these axes.
     """
     with threadpool_limits(limits=1):  # sums that are shared out to threads differ in their last digits
         return tuple(_find(groups, chosen, level))
@@ -106,22 +119,23 @@ def class_map(labels: LabelArray, classes: IntArray) -> LabelArray:
 
 
 def _find(groups: WindowGroups, chosen: Selection, level: NoiseLevel) -> Iterator[Continuum]:
-    windows = groups.windows
+    windows, count = groups.windows, len(chosen.spectra)
     kept = windows * (1.0 - np.minimum(chosen.loss, 1.0))
     steady = windows * steady_pixels(chosen.loss, level)
+    likely = np.bincount(chosen.site, weights=kept, minlength=count) >= FEWEST_KEPT
     for sites in linked_sites(groups, chosen):
-        own = np.flatnonzero(np.isin(chosen.site, sites))
-        if len(sites) < FEWEST_SITES or steady[own].sum() >= LEAST_KEPT * windows[own].sum():
+        if len(sites) < FEWEST_SITES:
             continue
-        places = _Compositions(groups.rows(own), level).places(chosen.spectra[sites])
-        likely = np.bincount(chosen.site[own], weights=kept[own], minlength=len(chosen.spectra))[sites]
-        able = np.flatnonzero(likely >= FEWEST_KEPT)
-        if not _span(places[able]):
+        own = np.isin(chosen.site, sites)
+        able = sites[likely[sites]]
+        places = _Compositions(groups.rows(np.flatnonzero(own)), level).places(chosen.spectra[able])
+        if not _span(places):
             continue
-        ends = sites[able[corners(places[able])]]
-        if len(ends) < len(sites):
+        ends = np.sort(able[corners(places)])
+        between = own & ~np.isin(chosen.site, ends)
+        if steady[between].sum() < LEAST_KEPT * windows[between].sum():
             share = float(windows[own].sum() / windows.sum())
-            yield Continuum(sites, tuple(np.sort(ends).tolist()), share)
+            yield Continuum(sites, tuple(ends.tolist()), share)
 
 
 def steady_pixels(loss: FloatArray, level: NoiseLevel) -> FloatArray:

@@ -1,6 +1,5 @@
 """Sites observed in the cube: the level of the noise, a pass over the windows, names from the library."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,9 +47,9 @@ def store_observed(run: Resolved, found: ObservedSites) -> StoredSites:
     names, references = run.references.names, run.library.spectra
     table, evidence = _explained(found, distinct_names(names), references, run.config.sites.limit)
     spectra = references if names else table.spectra
-    named = replace(table, names=_with_continua(table.names, found.continua))
-    audit = _audit(run, named)
-    return StoredSites(run.energy, named, spectra, audit, evidence=evidence, continua=found.continua)
+    sites = StoredSites(run.energy, table, spectra, evidence=evidence, continua=found.continua)
+    named = replace(sites, table=replace(table, names=_with_continua(sites)))
+    return replace(named, audit=_audit(run, named.table))
 
 
 def beside(run: Resolved, observed: StoredSites, library: StoredSites) -> StoredSites:
@@ -139,21 +138,28 @@ def told_continua(sites: StoredSites) -> list[str]:
         dimensions = "1 dimension" if one.dimension == 1 else f"{one.dimension} dimensions"
         said.append(
             f"{one.share:.0%} of the uniform windows lie on a gradient of {dimensions} between "
-            f"{_listed([sites.table.names[end] for end in one.ends])}; the map shows it as one class, and "
-            "gigaxas phases gives its composition"
+            f"{_told_ends(sites, one)}; the map shows it as one class, gigaxas phases gives its composition"
         )
     return said
 
 
-def _with_continua(names: tuple[str, ...], continua: Sequence[Continuum]) -> tuple[str, ...]:
+def _with_continua(sites: StoredSites) -> tuple[str, ...]:
     """Return the names of sites, in which those that stand for a continuum say so."""
-    named = list(names)
-    for one in continua:
-        named[one.site] = f"continuum of {_listed([names[end] for end in one.ends])}"
-    return tuple(named)
+    names = list(sites.table.names)
+    for one in sites.continua:
+        names[one.site] = f"continuum of {_told_ends(sites, one)}"
+    return tuple(names)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _told_ends(sites: StoredSites, continuum: Continuum) -> str:
+    """Return the names of the ends, "near" those of references where the library does not hold them."""
+    table, outside = sites.table, sites.evidence and sites.evidence.outside
+    names = [
+        f"near {mixture_name(table.standards, table.weights[end])}"
+        if outside is not None and outside[end]
+        else table.names[end]
+        for end in continuum.ends
+    ]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
