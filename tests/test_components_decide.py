@@ -211,3 +211,71 @@ def test_of_measured_standards_only_foils_explain_each_other(standards_folder):
 
 def test_one_cluster_is_a_component():
     assert [d.kind for d in decide(make_clusters([spectrum("hematite")], [100]), Rules())] == ["component"]
+
+
+ENDS = ("hematite", "magnetite", "SFCA-I")
+
+
+def gradient(shift=0, weights=(0.5, 0.3, 0.2)):
+    """Three phases, then the mean of all their mixtures, and wustite; labels move by `shift`."""
+    spectra = [*(spectrum(name) for name in ENDS), 0.0, spectrum("wustite")]
+    spectra[3] = sum(weight * one for weight, one in zip(weights, spectra[:3], strict=True))
+    clusters = make_clusters(spectra, [5000, 4000, 3000, 60_000, 800])
+    return replace(clusters, labels=clusters.labels + shift)
+
+
+@pytest.mark.parametrize("shift", [0, 10])
+def test_a_continuum_is_a_mixture_of_its_ends_without_a_test(shift):
+    """Pairs do not explain it, and a mean that nothing explains is taken all the same."""
+    clusters, ends = gradient(shift), [1 + shift, 2 + shift, 3 + shift]
+    alone = {d.label: d.kind for d in decide(clusters, Rules())}
+    assert set(alone.values()) == {"component"}
+    strange = clusters.spectra.copy()
+    strange[3] += 0.02 * np.sin(np.arange(strange.shape[1]))
+    for seen in (clusters, replace(clusters, spectra=strange)):
+        found = {d.label: d for d in decide(seen, Rules(), continua={4 + shift: ends})}
+        kinds = [found[label].kind for label in clusters.labels]
+        assert kinds == ["component"] * 3 + ["continuum", "component"]
+        assert found[4 + shift].members == tuple(ends)
+        np.testing.assert_allclose(found[4 + shift].weights, [0.5, 0.3, 0.2], atol=0.02)
+    assert found[4 + shift].explanation.chi_square > 1000
+
+
+def test_a_continuum_explains_no_other_cluster():
+    """Its mean over all mixtures is no spectrum: one more cluster like it is not the same as it."""
+    clusters = gradient()
+    twin = make_clusters(np.concatenate([clusters.spectra, clusters.spectra[3:4]]), [*clusters.pixels, 500])
+    assert {d.label: d.kind for d in decide(twin, Rules())}[6] == "same"
+    found = {d.label: d for d in decide(twin, Rules(), continua={4: [1, 2, 3]})}
+    assert found[6].kind == "component"
+    assert found[4].kind == "continuum"
+
+
+@pytest.mark.parametrize(
+    ("continua", "keep", "merge", "members"),
+    [
+        ({4: [1, 2, 77]}, (), {}, (1, 2)),  # an end without a pixel is left out
+        ({4: [1, 77]}, (), {}, None),  # and one end alone is none
+        ({77: [1, 2]}, (), {}, None),  # a continuum without a pixel
+        ({4: [1, 2, 3]}, (4,), {}, None),  # an expert keeps it
+        ({4: [1, 2, 3]}, (), {5: 4}, None),  # or has something merged into it
+        ({4: [1, 2, 3]}, (), {3: 2}, (1, 2)),  # an end that is merged is what it is merged into
+        ({4: [1, 2]}, (), {2: 1}, None),
+    ],
+)
+def test_which_ends_of_a_continuum_count(continua, keep, merge, members):
+    decisions = {d.label: d for d in decide(gradient(), Rules(), keep, merge, continua)}
+    assert decisions[4].kind == ("component" if members is None else "continuum")
+    assert decisions[4].members == (members or (4,))
+
+
+def test_an_end_that_others_explain_is_told_by_these():
+    """The third end is a mixture of the two others: the continuum holds them alone."""
+    one, other = spectrum("hematite"), spectrum("magnetite")
+    spectra = [one, other, 0.5 * (one + other), 0.4 * one + 0.6 * other]
+    clusters = make_clusters(spectra, [5000, 4000, 3000, 60_000])
+    found = {d.label: d for d in decide(clusters, Rules(), continua={4: [1, 2, 3]})}
+    assert found[3].kind == "mixture"
+    assert found[4].kind == "continuum"
+    assert found[4].members == (1, 2)
+    assert found[4].explanation.members == (1, 2, 3)

@@ -142,6 +142,15 @@ def test_few_sites_or_steady_ones_are_no_continuum(count, steady, continua):
     assert len(found(spectra, between(count, steady))) == continua
 
 
+def test_ends_that_keep_their_pixels_do_not_hide_a_continuum():
+    """Nine tenths of the windows are of two pure phases; what lies between is lost."""
+    spectra = BASE + np.outer(np.arange(12) * 3.0, np.eye(ENERGIES)[0])
+    loss, windows = np.full(12, LOST), np.full(12, 2000)
+    loss[[0, -1]], windows[[0, -1]] = 0.2, 90_000
+    (one,) = found(spectra, loss, windows)
+    assert one.ends == (0, 11)
+
+
 def test_two_continua_are_told_apart_and_what_lies_far_stays():
     one = BASE + np.outer(np.arange(10) * 3.0, np.eye(ENERGIES)[0])
     other = one + 500 * np.eye(ENERGIES)[3]

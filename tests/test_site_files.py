@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import zarr
 from gigaxas.config.load import load_config
-from gigaxas.sites import audit_sites, build_candidates, prove_error, reduce_table
+from gigaxas.observed import Continuum
+from gigaxas.sites import SiteTable, audit_sites, build_candidates, prove_error, reduce_table
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.stores.sites import StoredSites, read_sites, write_sites
 from gigaxas.workflow.resolve import resolve
@@ -231,3 +232,21 @@ def test_audit_and_proof_come_back_from_the_store(tmp_path):
     bare = read_sites(tmp_path / "bare.zarr")
     assert bare.audit is None
     assert bare.proof is None
+    assert bare.continua == ()
+
+
+def test_continua_come_back_from_the_store(tmp_path):
+    spectra = edges(9, np.random.default_rng(0))
+    table = SiteTable(spectra, np.eye(9), tuple("ABCDEFGHI"), tuple("ABCDEFGHI"))
+    continua = (
+        Continuum(np.array([0, 3, 4, 6]), (0, 4), 0.25),
+        Continuum(np.array([1, 2, 5, 8]), (2, 5, 8), 0.5),
+    )
+    sites = StoredSites(ENERGY, table, spectra, continua=continua)
+    write_sites(tmp_path / "s.zarr", sites, "mark")
+    back = read_sites(tmp_path / "s.zarr")
+    assert [(c.sites.tolist(), c.ends, c.share) for c in back.continua] == [
+        ([0, 3, 4, 6], (0, 4), 0.25),
+        ([1, 2, 5, 8], (2, 5, 8), 0.5),
+    ]
+    assert back.classes.tolist() == [1, 2, 3, 4, 5, 6, 4, 8, 9]
