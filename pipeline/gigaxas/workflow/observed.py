@@ -153,10 +153,10 @@ def _with_continua(sites: StoredSites) -> tuple[str, ...]:
 
 def _told_ends(sites: StoredSites, continuum: Continuum) -> str:
     """Return the names of the ends, "near" those of references where the library does not hold them."""
-    table, outside = sites.table, sites.evidence and sites.evidence.outside
+    table, evidence = sites.table, sites.evidence
     names = [
         f"near {mixture_name(table.standards, table.weights[end])}"
-        if outside is not None and outside[end]
+        if evidence is not None and evidence.outside[end]
         else table.names[end]
         for end in continuum.ends
     ]
