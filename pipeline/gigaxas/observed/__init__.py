@@ -2,7 +2,7 @@
 
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import SiteExplanation, explain
-from gigaxas.observed.field import FieldError, GrainSums, fit_field, grain_sums
+from gigaxas.observed.field import CELLS, FieldError, GrainSums, cells_of, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import (
     NoiseLevel,
@@ -16,6 +16,7 @@ from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
+    "CELLS",
     "Evidence",
     "FieldError",
     "GrainSums",
@@ -26,6 +27,7 @@ __all__ = [
     "WindowGroups",
     "WindowSample",
     "block_grid",
+    "cells_of",
     "explain",
     "field_grid",
     "find_level",
