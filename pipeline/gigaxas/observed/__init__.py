@@ -12,7 +12,7 @@ from gigaxas.observed.noise_level import (
     sample_windows,
 )
 from gigaxas.observed.sampling import block_grid, field_grid, sample_grid
-from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
+from gigaxas.observed.sites import ObservedSites, observe_field, observe_sites, sites_of_groups
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "level_of_samples",
     "merge_groups",
     "observe_block",
+    "observe_field",
     "observe_sites",
     "sample_grid",
     "sample_windows",

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
+from gigaxas.observed.field import FieldError, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import NoiseLevel, level_of_samples, sample_windows
-from gigaxas.observed.sampling import block_grid, sample_grid
+from gigaxas.observed.sampling import block_grid, field_grid, sample_grid
 from gigaxas.observed.selection import select_sites
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
@@ -61,6 +62,18 @@ def observe_sites(
         for tile in flat(block_grid(plane, k_size))
     ]
     return sites_of_groups(groups, level)
+
+
+def observe_field(
+    image: NDArray[Any], energy: FloatArray, level: NoiseLevel, invalid: int | None = None
+) -> FieldError | None:
+    """Return the slow error of the field that an image (E, y, x) in memory shows, or None."""
+    plane = (image.shape[1], image.shape[2])
+    parts = [
+        grain_sums(image[:, *tile.region], (tile.y0, tile.x0), plane, level, invalid)
+        for tile in flat(field_grid(plane))
+    ]
+    return fit_field(parts, energy, plane, level)
 
 
 def sites_of_groups(
