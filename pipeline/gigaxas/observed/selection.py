@@ -1,7 +1,6 @@
 """From window groups to sites: as many as the clean-up lets live, none that deletes more than it adds."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +11,9 @@ from scipy.special import ndtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
-from gigaxas.observed.survival import UNCOVERED, Groups, Survival, keeps_window, losses, squared_distance
+from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, neighbourhood, sites_near_first
+from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
+from gigaxas.observed.survival import UNCOVERED, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
 from gigaxas.observed.window_groups import WindowGroups
 
 KEPT = 0.9
@@ -21,12 +22,10 @@ WORTH = 0.02
 """Loss of a group from which on a better place for the sites is looked for."""
 GAIN = 1e-3
 """Loss that a change of the sites must save."""
-NEAREST = 12
-"""Sites around a group that are looked at together."""
+CERTAIN = 1e-9
+"""Probability with which a window outlives that counts as certainly deleted."""
 RIVALS = 3
 """Sites next to a group's own that a change may move, join or drop."""
-SWEEPS = 10
-"""Most times that all groups are looked at."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,21 @@ class Problem(NamedTuple):
     """All groups, the largest first."""
     survival: Survival
     """The rule of the clean-up and the noise."""
+    axes: Axes
+    """Where sketches of spectra are taken."""
 
-    def losses(self, which: IntArray, sites: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Return for some groups the nearest of the sites (m, padded E) and the loss, both (n,)."""
-        nearest, loss = np.empty(which.size, np.int64), np.empty(which.size)
-        some = Groups(self.groups.spectra[which], self.groups.variance[which])
-        losses(some, sites, self.survival, nearest, loss)
-        return nearest, loss
+    def sites(self, spectra: FloatArray) -> Sites:
+        """Return sites with these spectra (m, padded E)."""
+        return Sites(spectra, sketch(spectra, self.axes), np.ones(len(spectra), np.bool_))
+
+    def fates(self, sites: Sites) -> Fates:
+        """Return what becomes of all groups among the sites."""
+        count = len(self.groups.spectra)
+        fates = Fates(np.empty(count, np.int64), *np.empty((3, count)))
+        settle(
+            self.groups, np.arange(count), sites, np.arange(len(sites.spectra)), self.survival, fates
+        )
+        return fates
 
 
 def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
@@ -67,10 +74,8 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     """
     problem = _problem(groups, level)
     choice = Choice(problem, problem.groups.spectra[first_choice(problem)])
-    for _ in range(SWEEPS):
-        if not _sweep(choice):
-            break
-    while (uncovered := np.flatnonzero(choice.loss >= UNCOVERED)).size:
+    _improve(choice)
+    while (uncovered := np.flatnonzero(choice.fates.loss >= UNCOVERED)).size:
         choice.add(int(uncovered[0]))
     return _commonest_first(groups, choice, level.profile.size)
 
@@ -81,151 +86,157 @@ def _problem(groups: WindowGroups, level: NoiseLevel) -> Problem:
     spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     radius = -0.5 * float(ndtri(level.error))
-    survival = Survival(profile, radius, level.k_size**2, level.p_num)
-    return Problem(Groups(spectra, groups.variance), survival)
+    survival = Survival(profile, float(profile.max()), radius, level.k_size**2, level.p_num)
+    axes = principal_axes(spectra)
+    return Problem(Groups(spectra, sketch(spectra, axes), groups.variance), survival, axes)
 
 
 def first_choice(problem: Problem) -> IntArray:
     """Return the groups that become sites one after the other, none letting too many pixels of any stray."""
-    most = allowed_astray(problem.survival.pixels, problem.survival.needed)
-    return np.asarray(_choose(problem.groups, problem.survival.profile, most))
-
-
-def allowed_astray(pixels: int, needed: int, kept: float = KEPT) -> float:
-    """Return how many of a window's pixels may stray, as a probability, for it to outlive with `kept`."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if keeps_window(middle, pixels, needed) >= kept else (low, middle)
-    return low
+    most = allowed_astray(problem.survival.pixels, problem.survival.needed, KEPT)
+    return np.asarray(_choose(problem.groups, problem.survival, most))
 
 
 @njit(nogil=True, cache=True)
-def _choose(groups: Groups, profile: FloatArray, allowed: float) -> IntArray:
+def _choose(groups: Groups, survival: Survival, allowed: float) -> IntArray:
     """Return the groups, in order, beside whose sites no more than `allowed` of any site's pixels stray."""
     spectra, variance = groups.spectra, groups.variance
     count = spectra.shape[0]
     scratch = np.empty((2, spectra.shape[1]))
-    chosen = np.empty(count, np.int64)
-    astray, more = np.zeros(count), np.zeros(count)
+    chosen, near = np.empty((2, count), np.int64)
+    astray, more = np.zeros((2, count))
     found = 0
     for i in range(count):
-        own, good = 0.0, True
+        own, good, close = 0.0, True, 0
         for k in range(found):
             j = chosen[k]
-            square, weighted = squared_distance(spectra, i, spectra, j, profile, scratch)
-            z = 0.5 * square / np.sqrt(max(weighted, 1e-300) * 0.5 * (variance[i] + variance[j]))
-            more[k] = 0.5 * math.erfc(z / math.sqrt(2.0))
-            own += more[k]
-            if own > allowed or astray[k] + more[k] > allowed:
+            noise = 0.5 * (variance[i] + variance[j])
+            if least_square(groups.sketch, i, groups.sketch, j) >= reach(0.0, noise, survival) ** 2:
+                continue
+            square = squared_distance(spectra, i, spectra, j, scratch)
+            spread = math.sqrt(noise_along(scratch, survival.profile))
+            more[close] = stray(0.0, square, spread, math.sqrt(noise))
+            near[close] = k
+            own += more[close]
+            if own > allowed or astray[k] + more[close] > allowed:
                 good = False
                 break
+            close += 1
         if good:
-            for k in range(found):
-                astray[k] += more[k]
+            for c in range(close):
+                astray[near[c]] += more[c]
             chosen[found] = i
             astray[found] = own
             found += 1
     return chosen[:found].copy()
 
 
-@dataclass(frozen=True)
-class Change:
-    """A change of the sites."""
-
-    out: tuple[int, ...]
-    """Numbers of the sites to be taken out."""
-    new: FloatArray
-    """(n, padded E) spectra to be put in."""
-
-
 class Choice:
-    """Sites while they change: their spectra, which of them still count, and the fate of every group."""
+    """Sites while they change, and the fate of every group."""
 
-    def __init__(self, problem: Problem, sites: FloatArray) -> None:
+    def __init__(self, problem: Problem, spectra: FloatArray) -> None:
         self.problem = problem
-        self.sites = sites
-        self.counts = np.ones(len(sites), np.bool_)
-        self.nearest, self.loss = problem.losses(np.arange(len(problem.groups.spectra)), sites)
+        self.sites = problem.sites(spectra)
+        self.fates = problem.fates(self.sites)
+        self.stirred = np.ones(len(problem.groups.spectra), np.bool_)
+        self.lost = allowed_astray(problem.survival.pixels, problem.survival.needed, CERTAIN)
 
-    def around(self, group: int) -> IntArray:
-        """Return the numbers of the sites nearest to a group, the nearest first."""
-        alive = np.flatnonzero(self.counts)
-        distance = np.sum((self.sites[alive] - self.problem.groups.spectra[group]) ** 2, axis=1)
-        return alive[np.argsort(distance, kind="stable")[:NEAREST]]
+    def reach(self, group: int) -> float:
+        """Return how far from a group a site may be and matter to it."""
+        return reach(self.fates.square[group], self.problem.groups.variance[group], self.problem.survival)
 
-    def outcome(self, change: Change, around: IntArray, members: IntArray) -> tuple[IntArray, FloatArray]:
-        """Return, for some groups, nearest site (its place among what is left and new) and loss."""
-        left = around[~np.isin(around, change.out)]
-        return self.problem.losses(members, np.concatenate([self.sites[left], change.new]))
+    def middle(self, sites: list[int], more: tuple[int, ...] = ()) -> FloatArray:
+        """Return the mean (padded E) of the groups nearest to some sites and of others."""
+        members = np.flatnonzero(np.isin(self.fates.nearest, sites))
+        members = np.union1d(members, np.array(more, np.int64))
+        return self.problem.groups.spectra[members].mean(axis=0) if members.size else self.sites.spectra[sites[0]]
 
-    def make(self, change: Change, around: IntArray, members: IntArray) -> None:
-        """Make a change and note what becomes of these groups."""
-        places, self.loss[members] = self.outcome(change, around, members)
-        new = np.arange(len(change.new)) + len(self.sites)
-        self.sites = np.concatenate([self.sites, change.new])
-        self.counts = np.concatenate([self.counts, np.ones(len(new), np.bool_)])
-        self.counts[list(change.out)] = False
-        left = around[~np.isin(around, change.out)]
-        self.nearest[members] = np.concatenate([left, new])[places]
+    def neighbourhood(self, group: int, near: IntArray, rivals: int, candidates: FloatArray) -> Neighbourhood:
+        """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
+        first = len(self.sites.spectra)
+        more = self.problem.sites(candidates)
+        more.counts[:] = False
+        self.sites = Sites(*(np.concatenate(parts) for parts in zip(self.sites, more, strict=True)))
+        new = np.arange(first, first + len(candidates))
+        changing = np.concatenate([near[: rivals + 1], new])
+        here = self.problem.groups.spectra[group]
+        radius = np.linalg.norm(self.sites.spectra[changing] - here, axis=1).max()
+        touched = groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
+        return neighbourhood(changing, touched, np.concatenate([new, near]), self.problem.groups, self.sites, self.fates, self.problem.survival)
 
     def add(self, group: int) -> None:
         """Give a group a site of its own."""
-        self.sites = np.concatenate([self.sites, self.problem.groups.spectra[group][None]])
-        self.counts = np.append(self.counts, True)
-        self.update()
+        near = sites_near_first(self.problem.groups, group, self.sites, self.reach(group))
+        around = self.neighbourhood(group, near, 0, self.problem.groups.spectra[group][None])
+        self.make(Change((-1, -1), 1), around)
+
+    def difference(self, change: Change, around: Neighbourhood, most: float) -> float:
+        return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most, self.lost)
+
+    def make(self, change: Change, around: Neighbourhood) -> None:
+        make(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, self.stirred)
 
     def update(self) -> None:
         """Take stock of all groups and sites together."""
-        alive = np.flatnonzero(self.counts)
-        places, self.loss = self.problem.losses(np.arange(len(self.loss)), self.sites[alive])
-        self.nearest = alive[places]
+        self.sites = self.problem.sites(self.sites.spectra[self.sites.counts])
+        self.fates = self.problem.fates(self.sites)
 
 
-def _sweep(choice: Choice) -> bool:
-    """Look once at every group likely to be deleted, the worst first; say whether anything changed."""
-    changed = False
-    for group in np.argsort(-choice.loss, kind="stable"):
-        if choice.loss[group] < WORTH:
-            continue
-        around = choice.around(int(group))
-        members = np.flatnonzero(np.isin(choice.nearest, around))
-        best, better = choice.loss[members].sum() - GAIN, None
-        for change in _changes(choice, int(group), around):
-            lost = choice.outcome(change, around, members)[1].sum()
-            if lost < best:
-                best, better = lost, change
-        if better is not None:
-            choice.make(better, around, members)
-            changed = True
-    choice.update()
-    return changed
+def _improve(choice: Choice) -> None:
+    while True:
+        waiting = np.flatnonzero(choice.stirred & (choice.fates.loss >= WORTH))
+        if not waiting.size: break
+        looks = made = 0
+        for group in waiting[np.argsort(-choice.fates.loss[waiting], kind="stable")].tolist():
+            if choice.stirred[group] and choice.fates.loss[group] >= WORTH:
+                looks += 1
+                made += _look(choice, group)
+        choice.update()
+        print('sweep', looks, made, choice.fates.loss.sum(), len(choice.sites.spectra), flush=True)
+
+def _look(choice: Choice, group: int) -> bool:
+    choice.stirred[group] = False
+    near = sites_near_first(choice.problem.groups, group, choice.sites, choice.reach(group))
+    own, *rivals = near[: RIVALS + 1].tolist()
+    candidates = np.stack([
+        choice.problem.groups.spectra[group],
+        choice.middle([own]),
+        *(choice.middle([own, rival]) for rival in rivals),
+        *(choice.middle([rival], (group,)) for rival in rivals),
+    ])
+    size = len(choice.sites.spectra)
+    around = choice.neighbourhood(group, near, len(rivals), candidates)
+    least, best = -GAIN, None
+    for change in _changes(len(rivals)):
+        more = choice.difference(change, around, least)
+        if more < least:
+            least, best = more, change
+    if best:
+        choice.make(best, around)
+    else:
+        choice.sites = Sites(*(part[:size] for part in choice.sites))
+    return best is not None
 
 
-def _changes(choice: Choice, group: int, around: IntArray) -> Iterator[Change]:
-    """Yield what may help a group: a site of its own, or its site and a rival moved, joined or dropped."""
-    spectra, own = choice.problem.groups.spectra, int(around[0])
-    here = spectra[group][None]
-
-    def middle(*sites: int, more: tuple[int, ...] = ()) -> FloatArray:
-        members = np.union1d(np.flatnonzero(np.isin(choice.nearest, sites)), np.array(more, np.int64))
-        return spectra[members].mean(axis=0)[None] if members.size else choice.sites[list(sites)][:1]
-
-    yield Change((), here)
-    yield Change((own,), here)
-    yield Change((own,), middle(own))
-    for rival in around[1 : RIVALS + 1].tolist():
-        yield Change((rival,), here[:0])
-        yield Change((rival,), here)
-        yield Change((own, rival), middle(own, rival))
-        yield Change((rival,), middle(rival, more=(group,)))
+def _changes(rivals: int) -> list[Change]:
+    here, middle = rivals + 1, rivals + 2
+    changes = [Change((-1, -1), here), Change((0, -1), here), Change((0, -1), middle)]
+    for rival in range(1, rivals + 1):
+        joined, shifted = middle + rival, middle + rivals + rival
+        changes += [
+            Change((rival, -1), -1),
+            Change((rival, -1), here),
+            Change((0, rival), joined),
+            Change((rival, -1), shifted),
+        ]
+    return changes
 
 
 def _commonest_first(groups: WindowGroups, choice: Choice, energies: int) -> Selection:
     """Leave out sites that no group is nearest to, and number the others by their windows."""
-    used, site = np.unique(choice.nearest, return_inverse=True)
+    used, site = np.unique(choice.fates.nearest, return_inverse=True)
     windows = np.bincount(site, weights=groups.windows)
     order = np.argsort(-windows, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
-    return Selection(choice.sites[used[order], :energies], place[site], choice.loss)
+    return Selection(choice.sites.spectra[used[order], :energies], place[site], choice.fates.loss)
