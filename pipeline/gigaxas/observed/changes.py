@@ -9,13 +9,14 @@ from numba import njit
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.observed.sketches import least_square
 from gigaxas.observed.survival import (
+    FAR,
     UNCOVERED,
     Fates,
     Groups,
     Sites,
     Survival,
     is_covered,
-    keeps_window,
+    loss_of,
     nearest_site,
     reach,
     settle,
@@ -26,7 +27,9 @@ from gigaxas.observed.survival import (
 )
 
 
-STIR = 1e-3
+BESIDE = 32
+"""Sites to which the pixels that stray are counted first, for all groups that a change moves."""
+STIR = 1e-2
 """Share of the pixels of a group astray whose change makes it worth another look."""
 
 
@@ -91,30 +94,47 @@ def neighbourhood(
     sites: Sites,
     fates: Fates,
     survival: Survival,
+    lost: float,
 ) -> Neighbourhood:
-    """Return what the sites `changing` (c,) mean for the groups `touched` (n,)."""
+    """Return what the sites `changing` (c,), those that count first, mean for the groups `touched` (n,).
+
+    Groups are left out of whose pixels, whatever is changed, `lost` stray, and those that nothing touches.
+    """
     shape = (changing.size, touched.size)
     square, strays = np.full(shape, np.inf), np.zeros(shape)
     scratch = np.empty((2, groups.spectra.shape[1]))
     spread = np.empty(sites.counts.size)
+    left = fates.astray[touched]
+    matters = np.zeros(touched.size, np.bool_)
     for c in range(changing.size):
         b = changing[c]
         spread[:] = -1.0
         for n in range(touched.size):
             g = touched[n]
-            a = fates.nearest[g]
-            limit = reach(fates.square[g], groups.variance[g], survival) ** 2
-            if least_square(groups.sketch, g, sites.sketch, b) >= limit:
+            a, own, variance = fates.nearest[g], fates.square[g], groups.variance[g]
+            if a == b:
+                square[c, n], matters[n], left[n] = own, True, -np.inf
                 continue
-            other = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
-            if other >= limit:
+            least = least_square(groups.sketch, g, sites.sketch, b)
+            if least >= reach(own, variance, survival) ** 2 or (least >= own and left[n] >= lost and not sites.counts[b]):
                 continue
-            square[c, n] = other
-            if a != b:
-                if spread[a] < 0.0:
-                    spread[a] = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
-                strays[c, n] = stray(fates.square[g], other, spread[a], math.sqrt(groups.variance[g]))
-    return Neighbourhood(changing, touched, square, strays, order)
+            if spread[a] < 0.0:
+                spread[a] = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
+            noise = math.sqrt(variance)
+            if least - own >= 2.0 * FAR * spread[a] * noise:
+                continue
+            square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+            strays[c, n] = stray(own, square[c, n], spread[a], noise)
+            if sites.counts[b]:
+                left[n] -= strays[c, n]
+            matters[n] |= square[c, n] < own or strays[c, n] > 0.0
+    for n in range(touched.size):
+        if left[n] >= lost:
+            matters[n] = False
+            for c in range(changing.size):
+                matters[n] |= square[c, n] < fates.square[touched[n]]
+    here = np.flatnonzero(matters)
+    return Neighbourhood(changing, touched[here], square[:, here], strays[:, here], order)
 
 
 @njit(nogil=True, cache=True)
@@ -157,12 +177,8 @@ def difference(
     fates: Fates,
     survival: Survival,
     most: float,
-    lost: float,
 ) -> float:
-    """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`.
-
-    From `lost` pixels astray on a window is certain to be deleted.
-    """
+    """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`."""
     moved, movers, total = np.empty(around.groups.size, np.int64), 0, 0.0
     for n in range(around.groups.size):
         g = around.groups[n]
@@ -172,22 +188,50 @@ def difference(
             total -= fates.loss[g]
         elif fates.loss[g] < UNCOVERED:
             after = _astray(change, around, n, fates.astray[g])
-            if after != fates.astray[g] and min(after, fates.astray[g]) < lost:
-                total += 1.0 - keeps_window(after, survival.pixels, survival.needed) - fates.loss[g]
-    scratch = np.empty((2, groups.spectra.shape[1]))
+            if after != fates.astray[g]:
+                total += loss_of(after, survival) - fates.loss[g]
+    if total >= most:
+        return np.inf
     _switch(change, around, sites, True)
-    for k in range(movers):
-        if total >= most:
-            total = np.inf
-            break
-        g = moved[k]
-        own = nearest_site(groups, g, sites, around.order, scratch)
-        if is_covered(groups, g, sites, own[0], survival, scratch):
-            astray = strays_of(groups, g, sites, own, around.order, survival, lost, scratch)
-            total += 1.0 - keeps_window(astray, survival.pixels, survival.needed)
-        else:
-            total += UNCOVERED
+    total = _moved_loss(moved[:movers], around.order, groups, sites, survival, total, most)
     _switch(change, around, sites, False)
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _moved_loss(
+    moved: IntArray,
+    order: IntArray,
+    groups: Groups,
+    sites: Sites,
+    survival: Survival,
+    total: float,
+    most: float,
+) -> float:
+    """Add to the total what is lost of the groups `moved` (n,), or return infinity once it reaches `most`.
+
+    Sites near by, to which most pixels stray, come first for all groups.
+    """
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    nearest, square = np.empty(moved.size, np.int64), np.empty(moved.size)
+    astray, loss = np.zeros(moved.size), np.zeros(moved.size)
+    for k in range(moved.size):
+        nearest[k], square[k] = nearest_site(groups, moved[k], sites, order, scratch)
+        if not is_covered(groups, moved[k], sites, nearest[k], survival, scratch):
+            astray[k], loss[k] = np.inf, UNCOVERED
+            total += UNCOVERED
+            if total >= most:
+                return np.inf
+    for part in (order[:BESIDE], order[BESIDE:]):
+        for k in range(moved.size):
+            if astray[k] < survival.lost:
+                own = (nearest[k], square[k])
+                astray[k] += strays_of(groups, moved[k], sites, own, part, survival, scratch)
+                total -= loss[k]
+                loss[k] = loss_of(astray[k], survival)
+                total += loss[k]
+                if total >= most:
+                    return np.inf
     return total
 
 
@@ -212,6 +256,5 @@ def make(
         else:
             fates.astray[g] = _astray(change, around, n, before)
             if fates.loss[g] < UNCOVERED:
-                kept = keeps_window(fates.astray[g], survival.pixels, survival.needed)
-                fates.loss[g] = 1.0 - kept
+                fates.loss[g] = loss_of(fates.astray[g], survival)
         stirred[g] |= abs(fates.astray[g] - before) > STIR

@@ -13,7 +13,7 @@ from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, neighbourhood, sites_near_first
 from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
-from gigaxas.observed.survival import UNCOVERED, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
+from gigaxas.observed.survival import CERTAIN, UNCOVERED, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
 from gigaxas.observed.window_groups import WindowGroups
 
 KEPT = 0.9
@@ -22,8 +22,6 @@ WORTH = 0.02
 """Loss of a group from which on a better place for the sites is looked for."""
 GAIN = 1e-3
 """Loss that a change of the sites must save."""
-CERTAIN = 1e-9
-"""Probability with which a window outlives that counts as certainly deleted."""
 RIVALS = 3
 """Sites next to a group's own that a change may move, join or drop."""
 
@@ -86,7 +84,9 @@ def _problem(groups: WindowGroups, level: NoiseLevel) -> Problem:
     spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     radius = -0.5 * float(ndtri(level.error))
-    survival = Survival(profile, float(profile.max()), radius, level.k_size**2, level.p_num)
+    pixels, needed = level.k_size**2, level.p_num
+    lost = allowed_astray(pixels, needed, CERTAIN)
+    survival = Survival(profile, float(profile.max()), radius, pixels, needed, lost)
     axes = principal_axes(spectra)
     return Problem(Groups(spectra, sketch(spectra, axes), groups.variance), survival, axes)
 
@@ -139,7 +139,6 @@ class Choice:
         self.sites = problem.sites(spectra)
         self.fates = problem.fates(self.sites)
         self.stirred = np.ones(len(problem.groups.spectra), np.bool_)
-        self.lost = allowed_astray(problem.survival.pixels, problem.survival.needed, CERTAIN)
 
     def reach(self, group: int) -> float:
         """Return how far from a group a site may be and matter to it."""
@@ -151,29 +150,31 @@ class Choice:
         members = np.union1d(members, np.array(more, np.int64))
         return self.problem.groups.spectra[members].mean(axis=0) if members.size else self.sites.spectra[sites[0]]
 
-    def neighbourhood(self, group: int, near: IntArray, rivals: int, candidates: FloatArray) -> Neighbourhood:
-        """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
+    def consider(self, candidates: FloatArray) -> IntArray:
+        """Return the numbers of new sites (c, padded E) that do not count yet."""
         first = len(self.sites.spectra)
         more = self.problem.sites(candidates)
         more.counts[:] = False
         self.sites = Sites(*(np.concatenate(parts) for parts in zip(self.sites, more, strict=True)))
-        new = np.arange(first, first + len(candidates))
-        changing = np.concatenate([near[: rivals + 1], new])
+        return np.arange(first, first + len(candidates))
+
+    def around(self, group: int, changing: IntArray, order: IntArray, lost: float) -> Neighbourhood:
+        """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
         here = self.problem.groups.spectra[group]
         radius = np.linalg.norm(self.sites.spectra[changing] - here, axis=1).max()
         touched = groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
-        return neighbourhood(changing, touched, np.concatenate([new, near]), self.problem.groups, self.sites, self.fates, self.problem.survival)
+        return neighbourhood(changing, touched, order, self.problem.groups, self.sites, self.fates, self.problem.survival, lost)
 
     def add(self, group: int) -> None:
         """Give a group a site of its own."""
-        near = sites_near_first(self.problem.groups, group, self.sites, self.reach(group))
-        around = self.neighbourhood(group, near, 0, self.problem.groups.spectra[group][None])
-        self.make(Change((-1, -1), 1), around)
+        new = self.consider(self.problem.groups.spectra[group][None])
+        self.make(group, new, np.concatenate([new, np.flatnonzero(self.sites.counts)]), Change((-1, -1), 0))
 
     def difference(self, change: Change, around: Neighbourhood, most: float) -> float:
-        return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most, self.lost)
+        return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most)
 
-    def make(self, change: Change, around: Neighbourhood) -> None:
+    def make(self, group: int, changing: IntArray, order: IntArray, change: Change) -> None:
+        around = self.around(group, changing, order, np.inf)
         make(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, self.stirred)
 
     def update(self) -> None:
@@ -205,14 +206,16 @@ def _look(choice: Choice, group: int) -> bool:
         *(choice.middle([rival], (group,)) for rival in rivals),
     ])
     size = len(choice.sites.spectra)
-    around = choice.neighbourhood(group, near, len(rivals), candidates)
+    new = choice.consider(candidates)
+    changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
+    around = choice.around(group, changing, order, choice.problem.survival.lost)
     least, best = -GAIN, None
     for change in _changes(len(rivals)):
         more = choice.difference(change, around, least)
         if more < least:
             least, best = more, change
     if best:
-        choice.make(best, around)
+        choice.make(group, changing, order, best)
     else:
         choice.sites = Sites(*(part[:size] for part in choice.sites))
     return best is not None

@@ -46,3 +46,13 @@ def least_square(left: FloatArray, i: int, right: FloatArray, j: int) -> float:
         away = left[i, axis] - right[j, axis]
         square += away * away
     return square * (1.0 - SLACK) - 1e-24
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc"})
+def most_square(left: FloatArray, i: int, right: FloatArray, j: int) -> float:
+    """Return what the squared distance of two spectra is at the most."""
+    square = (left[i, AXES] + right[j, AXES]) ** 2
+    for axis in range(AXES):
+        away = left[i, axis] - right[j, axis]
+        square += away * away
+    return square * (1.0 + SLACK) + 1e-24

@@ -13,13 +13,15 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
-from gigaxas.observed.sketches import least_square
+from gigaxas.observed.sketches import least_square, most_square
 from gigaxas.simd import lane_dot
 
 UNCOVERED = 4.0
 """Loss of a group too far from every site: more than the neighbours may lose by a site of its own."""
-FAR = 6.0
-"""Margin from which on no pixel strays: one in a thousand million would."""
+FAR = 5.0
+"""Margin from which on no pixel strays: one in three million would."""
+CERTAIN = 1e-6
+"""Probability of outliving below which a window is certain to be deleted."""
 
 
 class Groups(NamedTuple):
@@ -70,6 +72,8 @@ class Survival(NamedTuple):
     """Pixels of a window."""
     needed: int
     """Pixels of one label that the clean-up wants in a window."""
+    lost: float
+    """Share of the pixels astray from which on a window is certain to be deleted."""
 
 
 @njit(nogil=True, cache=True)
@@ -139,6 +143,14 @@ def allowed_astray(pixels: int, needed: int, kept: float) -> float:
 
 
 @njit(nogil=True, cache=True)
+def loss_of(astray: float, survival: Survival) -> float:
+    """Return the probability that a window is deleted of whose pixels this share strays."""
+    if astray >= survival.lost:
+        return 1.0
+    return 1.0 - keeps_window(astray, survival.pixels, survival.needed)
+
+
+@njit(nogil=True, cache=True)
 def nearest_site(
     groups: Groups, g: int, sites: Sites, order: IntArray, scratch: FloatArray
 ) -> tuple[int, float]:
@@ -168,26 +180,28 @@ def strays_of(
     own: tuple[int, float],
     order: IntArray,
     survival: Survival,
-    enough: float,
     scratch: FloatArray,
 ) -> float:
-    """Return the share of a group's pixels that stray from its own site, given with its squared distance.
+    """Return the share of a group's pixels that stray from its own site to those in `order` (n,) that count.
 
-    The sites in `order` (n,) that count are added up until `enough` stray.
+    `own` is the site's number and its squared distance.
     """
     a, square = own
     noise = math.sqrt(groups.variance[g])
     limit = reach(square, groups.variance[g], survival) ** 2
+    widest = 2.0 * FAR * noise * math.sqrt(survival.widest)
     astray = 0.0
     for b in order:
-        if b == a or not sites.counts[b] or least_square(groups.sketch, g, sites.sketch, b) >= limit:
+        if b == a or not sites.counts[b]:
+            continue
+        least = least_square(groups.sketch, g, sites.sketch, b)
+        if least >= limit:
+            continue
+        if least - square >= widest * math.sqrt(most_square(sites.sketch, a, sites.sketch, b)):
             continue
         other = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
-        if other < limit:
-            spread = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
-            astray += stray(square, other, spread, noise)
-            if astray >= enough:
-                break
+        spread = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
+        astray += stray(square, other, spread, noise)
     return astray
 
 
@@ -200,7 +214,6 @@ def settle(
     for g in which:
         own = nearest_site(groups, g, sites, order, scratch)
         fates.nearest[g], fates.square[g] = own
-        fates.astray[g] = strays_of(groups, g, sites, own, order, survival, np.inf, scratch)
+        fates.astray[g] = strays_of(groups, g, sites, own, order, survival, scratch)
         covered = is_covered(groups, g, sites, own[0], survival, scratch)
-        kept = keeps_window(fates.astray[g], survival.pixels, survival.needed)
-        fates.loss[g] = 1.0 - kept if covered else UNCOVERED
+        fates.loss[g] = loss_of(fates.astray[g], survival) if covered else UNCOVERED
