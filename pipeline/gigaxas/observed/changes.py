@@ -27,6 +27,8 @@ from gigaxas.observed.survival import (
 )
 
 
+FIRST = 128
+"""Groups near by for which a change is worked out before it is followed further."""
 BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
 STIR = 1e-2
@@ -34,7 +36,7 @@ STIR = 1e-2
 
 
 class Change(NamedTuple):
-    """A change of the sites, by their columns in a neighbourhood; -1 stands for none."""
+    """A change of the sites, by their rows in a neighbourhood; -1 stands for none."""
 
     out: tuple[int, int]
     """Sites that no longer count."""
@@ -48,11 +50,18 @@ class Neighbourhood(NamedTuple):
     sites: IntArray
     """(c,) numbers of the sites that count or may."""
     groups: IntArray
-    """(n,) numbers of the groups."""
+    """(n,) numbers of the groups, those near by first."""
     square: FloatArray
     """(c, n) squared distances, infinite where no pixel strays."""
     stray: FloatArray
     """(c, n) share of the pixels that stray from the group's nearest site."""
+    spread: FloatArray
+    """(c, m) deviation of the noise between two sites, times their distance; -1 where not worked out."""
+    left: FloatArray
+    """(n,) pixels that stray whichever of the sites no longer count."""
+    known: IntArray
+    """(c,) for how many groups a row has been worked out; before that it holds those that the site is
+    nearest to."""
     order: IntArray
     """All sites, those near by first."""
 
@@ -61,15 +70,16 @@ class Neighbourhood(NamedTuple):
 def groups_near(
     groups: Groups, middle: int, fates: Fates, radius: float, survival: Survival
 ) -> IntArray:
-    """Return the groups that sites within a radius of the group `middle` may touch."""
+    """Return the groups that sites within a radius of the group `middle` may touch, the nearest first."""
     count = fates.loss.size
-    found, n = np.empty(count, np.int64), 0
+    found, squares, n = np.empty(count, np.int64), np.empty(count), 0
     for g in range(count):
-        limit = reach(fates.square[g], groups.variance[g], survival) + radius
-        if least_square(groups.sketch, g, groups.sketch, middle) < limit * limit:
-            found[n] = g
+        square = least_square(groups.sketch, g, groups.sketch, middle)
+        limit = reach(fates.square[g], groups.variance[g], survival.widest) + radius
+        if square < limit * limit:
+            found[n], squares[n] = g, square
             n += 1
-    return found[:n].copy()
+    return found[:n][np.argsort(squares[:n], kind="mergesort")]
 
 
 @njit(nogil=True, cache=True)
@@ -94,68 +104,74 @@ def neighbourhood(
     sites: Sites,
     fates: Fates,
     survival: Survival,
-    lost: float,
 ) -> Neighbourhood:
-    """Return what the sites `changing` (c,), those that count first, mean for the groups `touched` (n,).
-
-    Groups are left out of whose pixels, whatever is changed, `lost` stray, and those that nothing touches.
-    """
+    """Return what the sites `changing` (c,) mean for the groups `touched` (n,), the nearest first."""
     shape = (changing.size, touched.size)
     square, strays = np.full(shape, np.inf), np.zeros(shape)
+    spread = np.full((changing.size, sites.counts.size), -1.0)
+    left, known = fates.astray[touched], np.zeros(changing.size, np.int64)
+    around = Neighbourhood(changing, touched, square, strays, spread, left, known, order)
     scratch = np.empty((2, groups.spectra.shape[1]))
-    spread = np.empty(sites.counts.size)
-    left = fates.astray[touched]
-    matters = np.zeros(touched.size, np.bool_)
     for c in range(changing.size):
         b = changing[c]
-        spread[:] = -1.0
+        if sites.counts[b]:
+            follow(c, touched.size, around, groups, sites, fates, survival)
+            for n in range(touched.size):
+                around.left[n] -= strays[c, n]
+            continue
         for n in range(touched.size):
             g = touched[n]
-            a, own, variance = fates.nearest[g], fates.square[g], groups.variance[g]
-            if a == b:
-                square[c, n], matters[n], left[n] = own, True, -np.inf
-                continue
-            least = least_square(groups.sketch, g, sites.sketch, b)
-            if least >= reach(own, variance, survival) ** 2 or (least >= own and left[n] >= lost and not sites.counts[b]):
-                continue
-            if spread[a] < 0.0:
-                spread[a] = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
-            noise = math.sqrt(variance)
-            if least - own >= 2.0 * FAR * spread[a] * noise:
-                continue
-            square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
-            strays[c, n] = stray(own, square[c, n], spread[a], noise)
-            if sites.counts[b]:
-                left[n] -= strays[c, n]
-            matters[n] |= square[c, n] < own or strays[c, n] > 0.0
-    for n in range(touched.size):
-        if left[n] >= lost:
-            matters[n] = False
-            for c in range(changing.size):
-                matters[n] |= square[c, n] < fates.square[touched[n]]
-    here = np.flatnonzero(matters)
-    return Neighbourhood(changing, touched[here], square[:, here], strays[:, here], order)
+            if least_square(groups.sketch, g, sites.sketch, b) < fates.square[g]:
+                square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+    return around
 
 
 @njit(nogil=True, cache=True)
-def _moves(change: Change, around: Neighbourhood, n: int, fates: Fates) -> bool:
-    """Return whether a change gives group n of a neighbourhood another nearest site."""
-    g = around.groups[n]
-    for c in change.out:
-        if c >= 0 and around.sites[c] == fates.nearest[g]:
-            return True
-    return change.new >= 0 and around.square[change.new, n] < fates.square[g]
+def follow(
+    c: int, end: int, around: Neighbourhood, groups: Groups, sites: Sites, fates: Fates, survival: Survival
+) -> None:
+    """Work out a row of a neighbourhood up to the group `end`; certain losses that stay so are left out."""
+    b, start = around.sites[c], around.known[c]
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    spread = around.spread[c]
+    for n in range(start, end):
+        g = around.groups[n]
+        a, own, noise = fates.nearest[g], fates.square[g], math.sqrt(groups.variance[g])
+        if a == b:
+            around.square[c, n] = own
+            continue
+        if around.left[n] >= survival.rule.lost and not sites.counts[b]:
+            continue
+        least = least_square(groups.sketch, g, sites.sketch, b)
+        if least >= reach(own, groups.variance[g], survival.widest) ** 2:
+            continue
+        if spread[a] < 0.0:
+            spread[a] = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
+        if least - own < 2.0 * FAR * spread[a] * noise:
+            around.square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+            around.stray[c, n] = stray(own, around.square[c, n], spread[a], noise)
+    around.known[c] = max(start, end)
 
 
 @njit(nogil=True, cache=True)
-def _astray(change: Change, around: Neighbourhood, n: int, before: float) -> float:
-    """Return how many pixels of group n, which stays with its site, stray after a change."""
+def _moved(change: Change, around: Neighbourhood, fates: Fates) -> BoolArray:
+    """Return which groups (n,) of a neighbourhood a change gives another nearest site."""
+    moved = np.zeros(around.groups.size, np.bool_)
     for c in change.out:
         if c >= 0:
-            before -= around.stray[c, n]
+            moved |= fates.nearest[around.groups] == around.sites[c]
     if change.new >= 0:
-        before += around.stray[change.new, n]
-    return max(before, 0.0)
+        moved |= around.square[change.new] < fates.square[around.groups]
+    return moved
+
+
+@njit(nogil=True, cache=True)
+def _relieved(change: Change, around: Neighbourhood, astray: FloatArray) -> FloatArray:
+    """Return how many pixels of each group (n,) stray without the sites that a change takes out."""
+    for c in change.out:
+        if c >= 0:
+            astray = np.maximum(astray - around.stray[c], 0.0)
+    return astray
 
 
 @njit(nogil=True, cache=True)
@@ -178,24 +194,37 @@ def difference(
     survival: Survival,
     most: float,
 ) -> float:
-    """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`."""
-    moved, movers, total = np.empty(around.groups.size, np.int64), 0, 0.0
-    for n in range(around.groups.size):
-        g = around.groups[n]
-        if _moves(change, around, n, fates):
-            moved[movers] = g
-            movers += 1
-            total -= fates.loss[g]
-        elif fates.loss[g] < UNCOVERED:
-            after = _astray(change, around, n, fates.astray[g])
-            if after != fates.astray[g]:
-                total += loss_of(after, survival) - fates.loss[g]
+    """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`.
+
+    What can be gained is counted first: groups that lose a rival, and those with another nearest site.
+    """
+    count, rule = around.groups.size, survival.rule
+    moved = _moved(change, around, fates)
+    before, loss = fates.astray[around.groups], fates.loss[around.groups]
+    astray = _relieved(change, around, before)
+    total = 0.0
+    for n in range(count):
+        if moved[n]:
+            total -= loss[n]
+        elif astray[n] < min(before[n], rule.lost) and loss[n] < UNCOVERED:
+            after = loss_of(astray[n], rule)
+            total += after - loss[n]
+            loss[n] = after
     if total >= most:
         return np.inf
     _switch(change, around, sites, True)
-    total = _moved_loss(moved[:movers], around.order, groups, sites, survival, total, most)
+    total = _moved_loss(around.groups[moved], around.order, groups, sites, survival, total, most)
     _switch(change, around, sites, False)
-    return total
+    start, end = 0, min(FIRST, count)
+    while change.new >= 0 and start < end and total < most:
+        if around.known[change.new] < end:
+            follow(change.new, end, around, groups, sites, fates, survival)
+        more = around.stray[change.new]
+        for n in range(start, end):
+            if more[n] > 0.0 and not moved[n] and loss[n] < 1.0:
+                total += loss_of(astray[n] + more[n], rule) - loss[n]
+        start, end = end, min(2 * end, count)
+    return total if total < most else np.inf
 
 
 @njit(nogil=True, cache=True)
@@ -224,11 +253,11 @@ def _moved_loss(
                 return np.inf
     for part in (order[:BESIDE], order[BESIDE:]):
         for k in range(moved.size):
-            if astray[k] < survival.lost:
+            if astray[k] < survival.rule.lost:
                 own = (nearest[k], square[k])
                 astray[k] += strays_of(groups, moved[k], sites, own, part, survival, scratch)
                 total -= loss[k]
-                loss[k] = loss_of(astray[k], survival)
+                loss[k] = loss_of(astray[k], survival.rule)
                 total += loss[k]
                 if total >= most:
                     return np.inf
@@ -245,16 +274,23 @@ def make(
     survival: Survival,
     stirred: BoolArray,
 ) -> None:
-    """Make a change, write down the fates of the groups that it touches, and mark those it stirs."""
+    """Make a change, write down the fates of the groups that it touches, and mark those that it stirs."""
+    if change.new >= 0:
+        around.left[:] = -np.inf
+        around.known[change.new] = 0
+        follow(change.new, around.groups.size, around, groups, sites, fates, survival)
+    moved = _moved(change, around, fates)
+    before = fates.astray[around.groups]
+    astray = _relieved(change, around, before)
+    if change.new >= 0:
+        astray = astray + around.stray[change.new]
     _switch(change, around, sites, True)
     for n in range(around.groups.size):
         g = around.groups[n]
-        before = fates.astray[g]
-        if _moves(change, around, n, fates):
+        if moved[n]:
             settle(groups, around.groups[n : n + 1], sites, around.order, survival, fates)
-            stirred[g] = True
         else:
-            fates.astray[g] = _astray(change, around, n, before)
+            fates.astray[g] = astray[n]
             if fates.loss[g] < UNCOVERED:
-                fates.loss[g] = loss_of(fates.astray[g], survival)
-        stirred[g] |= abs(fates.astray[g] - before) > STIR
+                fates.loss[g] = loss_of(astray[n], survival.rule)
+        stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIR

@@ -13,7 +13,7 @@ from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, neighbourhood, sites_near_first
 from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
-from gigaxas.observed.survival import CERTAIN, UNCOVERED, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
+from gigaxas.observed.survival import CERTAIN, UNCOVERED, CleanUpRule, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
 from gigaxas.observed.window_groups import WindowGroups
 
 KEPT = 0.9
@@ -85,15 +85,15 @@ def _problem(groups: WindowGroups, level: NoiseLevel) -> Problem:
     spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     radius = -0.5 * float(ndtri(level.error))
     pixels, needed = level.k_size**2, level.p_num
-    lost = allowed_astray(pixels, needed, CERTAIN)
-    survival = Survival(profile, float(profile.max()), radius, pixels, needed, lost)
+    rule = CleanUpRule(pixels, needed, allowed_astray(pixels, needed, CERTAIN))
+    survival = Survival(profile, float(profile.max()), radius, rule)
     axes = principal_axes(spectra)
     return Problem(Groups(spectra, sketch(spectra, axes), groups.variance), survival, axes)
 
 
 def first_choice(problem: Problem) -> IntArray:
     """Return the groups that become sites one after the other, none letting too many pixels of any stray."""
-    most = allowed_astray(problem.survival.pixels, problem.survival.needed, KEPT)
+    most = allowed_astray(problem.survival.rule.pixels, problem.survival.rule.needed, KEPT)
     return np.asarray(_choose(problem.groups, problem.survival, most))
 
 
@@ -111,7 +111,7 @@ def _choose(groups: Groups, survival: Survival, allowed: float) -> IntArray:
         for k in range(found):
             j = chosen[k]
             noise = 0.5 * (variance[i] + variance[j])
-            if least_square(groups.sketch, i, groups.sketch, j) >= reach(0.0, noise, survival) ** 2:
+            if least_square(groups.sketch, i, groups.sketch, j) >= reach(0.0, noise, survival.widest) ** 2:
                 continue
             square = squared_distance(spectra, i, spectra, j, scratch)
             spread = math.sqrt(noise_along(scratch, survival.profile))
@@ -142,7 +142,7 @@ class Choice:
 
     def reach(self, group: int) -> float:
         """Return how far from a group a site may be and matter to it."""
-        return reach(self.fates.square[group], self.problem.groups.variance[group], self.problem.survival)
+        return reach(self.fates.square[group], self.problem.groups.variance[group], self.problem.survival.widest)
 
     def middle(self, sites: list[int], more: tuple[int, ...] = ()) -> FloatArray:
         """Return the mean (padded E) of the groups nearest to some sites and of others."""
@@ -158,23 +158,23 @@ class Choice:
         self.sites = Sites(*(np.concatenate(parts) for parts in zip(self.sites, more, strict=True)))
         return np.arange(first, first + len(candidates))
 
-    def around(self, group: int, changing: IntArray, order: IntArray, lost: float) -> Neighbourhood:
+    def around(self, group: int, changing: IntArray, order: IntArray) -> Neighbourhood:
         """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
         here = self.problem.groups.spectra[group]
         radius = np.linalg.norm(self.sites.spectra[changing] - here, axis=1).max()
         touched = groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
-        return neighbourhood(changing, touched, order, self.problem.groups, self.sites, self.fates, self.problem.survival, lost)
+        return neighbourhood(changing, touched, order, self.problem.groups, self.sites, self.fates, self.problem.survival)
 
     def add(self, group: int) -> None:
         """Give a group a site of its own."""
         new = self.consider(self.problem.groups.spectra[group][None])
-        self.make(group, new, np.concatenate([new, np.flatnonzero(self.sites.counts)]), Change((-1, -1), 0))
+        order = np.concatenate([new, np.flatnonzero(self.sites.counts)])
+        self.make(Change((-1, -1), 0), self.around(group, new, order))
 
     def difference(self, change: Change, around: Neighbourhood, most: float) -> float:
         return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most)
 
-    def make(self, group: int, changing: IntArray, order: IntArray, change: Change) -> None:
-        around = self.around(group, changing, order, np.inf)
+    def make(self, change: Change, around: Neighbourhood) -> None:
         make(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, self.stirred)
 
     def update(self) -> None:
@@ -208,14 +208,14 @@ def _look(choice: Choice, group: int) -> bool:
     size = len(choice.sites.spectra)
     new = choice.consider(candidates)
     changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
-    around = choice.around(group, changing, order, choice.problem.survival.lost)
+    around = choice.around(group, changing, order)
     least, best = -GAIN, None
     for change in _changes(len(rivals)):
         more = choice.difference(change, around, least)
         if more < least:
             least, best = more, change
     if best:
-        choice.make(group, changing, order, best)
+        choice.make(best, around)
     else:
         choice.sites = Sites(*(part[:size] for part in choice.sites))
     return best is not None

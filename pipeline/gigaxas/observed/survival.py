@@ -59,6 +59,17 @@ class Fates(NamedTuple):
     """(k,) probability that a window is deleted; UNCOVERED where no site is within the radius."""
 
 
+class CleanUpRule(NamedTuple):
+    """When the clean-up keeps a window."""
+
+    pixels: int
+    """Pixels of a window."""
+    needed: int
+    """Pixels of one label that it wants in a window."""
+    lost: float
+    """Share of the pixels astray from which on a window is certain to be deleted."""
+
+
 class Survival(NamedTuple):
     """What decides whether a window of a group lives."""
 
@@ -68,12 +79,8 @@ class Survival(NamedTuple):
     """Largest share of the noise variance that any direction has."""
     radius: float
     """z beyond which a site does not cover a group."""
-    pixels: int
-    """Pixels of a window."""
-    needed: int
-    """Pixels of one label that the clean-up wants in a window."""
-    lost: float
-    """Share of the pixels astray from which on a window is certain to be deleted."""
+    rule: CleanUpRule
+    """What the clean-up wants."""
 
 
 @njit(nogil=True, cache=True)
@@ -113,13 +120,13 @@ def stray(own: float, other: float, spread: float, noise: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def reach(own: float, variance: float, survival: Survival) -> float:
+def reach(own: float, variance: float, widest: float) -> float:
     """Return the distance of a site from which on no pixel of a group strays to it.
 
-    `own` is the squared distance from the nearest site. Two sites are no further apart than both are from
+    `own` is the squared distance from the nearest site, `widest` as in `Survival`. Two sites are no further apart than both are from
     the group, so that the margin is at least (|g - b| - |g - a|) / 2 over the noise's largest deviation.
     """
-    return math.sqrt(own) + 2.0 * FAR * math.sqrt(survival.widest * variance)
+    return math.sqrt(own) + 2.0 * FAR * math.sqrt(widest * variance)
 
 
 @njit(nogil=True, cache=True)
@@ -143,11 +150,11 @@ def allowed_astray(pixels: int, needed: int, kept: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def loss_of(astray: float, survival: Survival) -> float:
+def loss_of(astray: float, rule: CleanUpRule) -> float:
     """Return the probability that a window is deleted of whose pixels this share strays."""
-    if astray >= survival.lost:
+    if astray >= rule.lost:
         return 1.0
-    return 1.0 - keeps_window(astray, survival.pixels, survival.needed)
+    return 1.0 - keeps_window(astray, rule.pixels, rule.needed)
 
 
 @njit(nogil=True, cache=True)
@@ -188,7 +195,7 @@ def strays_of(
     """
     a, square = own
     noise = math.sqrt(groups.variance[g])
-    limit = reach(square, groups.variance[g], survival) ** 2
+    limit = reach(square, groups.variance[g], survival.widest) ** 2
     widest = 2.0 * FAR * noise * math.sqrt(survival.widest)
     astray = 0.0
     for b in order:
@@ -216,4 +223,4 @@ def settle(
         fates.nearest[g], fates.square[g] = own
         fates.astray[g] = strays_of(groups, g, sites, own, order, survival, scratch)
         covered = is_covered(groups, g, sites, own[0], survival, scratch)
-        fates.loss[g] = loss_of(fates.astray[g], survival) if covered else UNCOVERED
+        fates.loss[g] = loss_of(fates.astray[g], survival.rule) if covered else UNCOVERED
