@@ -18,6 +18,7 @@ from gigaxas.observed.survival import (
     is_covered,
     loss_of,
     nearest_site,
+    noise_along,
     reach,
     settle,
     spread_between,
@@ -31,6 +32,8 @@ FIRST = 128
 """Groups near by for which a change is worked out before it is followed further."""
 BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
+ALIKE = 1.5
+"""z within which a look at another group counts for a group too, as long as it is in vain."""
 STIR = 1e-2
 """Share of the pixels of a group astray whose change makes it worth another look."""
 
@@ -294,3 +297,17 @@ def make(
             if fates.loss[g] < UNCOVERED:
                 fates.loss[g] = loss_of(astray[n], survival.rule)
         stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIR
+
+
+@njit(nogil=True, cache=True)
+def make_quiet(groups: Groups, middle: int, survival: Survival, stirred: BoolArray) -> None:
+    """Take the mark from the groups within a z of ALIKE of a group that was looked at in vain."""
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    for g in np.flatnonzero(stirred):
+        noise = 0.5 * (groups.variance[g] + groups.variance[middle])
+        limit = 4.0 * ALIKE**2 * survival.widest * noise
+        if least_square(groups.sketch, g, groups.sketch, middle) < limit:
+            square = squared_distance(groups.spectra, g, groups.spectra, middle, scratch)
+            weighted = noise_along(scratch, survival.profile) * noise
+            if square <= 2.0 * ALIKE * math.sqrt(weighted):
+                stirred[g] = False

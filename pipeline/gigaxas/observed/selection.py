@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
-from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, neighbourhood, sites_near_first
+from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, make_quiet, neighbourhood, sites_near_first
 from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
 from gigaxas.observed.survival import CERTAIN, UNCOVERED, CleanUpRule, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
 from gigaxas.observed.window_groups import WindowGroups
@@ -136,7 +136,7 @@ class Choice:
 
     def __init__(self, problem: Problem, spectra: FloatArray) -> None:
         self.problem = problem
-        self.sites = problem.sites(spectra)
+        self.room = self.sites = problem.sites(spectra)
         self.fates = problem.fates(self.sites)
         self.stirred = np.ones(len(problem.groups.spectra), np.bool_)
 
@@ -150,13 +150,26 @@ class Choice:
         members = np.union1d(members, np.array(more, np.int64))
         return self.problem.groups.spectra[members].mean(axis=0) if members.size else self.sites.spectra[sites[0]]
 
-    def consider(self, candidates: FloatArray) -> IntArray:
+    def consider(self, spectra: FloatArray) -> IntArray:
         """Return the numbers of new sites (c, padded E) that do not count yet."""
-        first = len(self.sites.spectra)
-        more = self.problem.sites(candidates)
-        more.counts[:] = False
-        self.sites = Sites(*(np.concatenate(parts) for parts in zip(self.sites, more, strict=True)))
-        return np.arange(first, first + len(candidates))
+        first, count = len(self.sites.counts), len(spectra)
+        while first + count > len(self.room.counts):
+            self.room = Sites(*(np.concatenate([part, np.zeros_like(part)]) for part in self.room))
+        for part, new in zip(self.room, self.problem.sites(spectra), strict=True):
+            part[first : first + count] = new
+        self.room.counts[first : first + count] = False
+        self.sites = Sites(*(part[: first + count] for part in self.room))
+        return np.arange(first, first + count)
+
+    def forget(self, new: IntArray) -> None:
+        """Drop the sites considered last, but for one that counts by now."""
+        first = int(new[0])
+        for kept in new[self.sites.counts[new]].tolist():
+            for part in self.room:
+                part[first] = part[kept]
+            self.fates.nearest[self.fates.nearest == kept] = first
+            first += 1
+        self.sites = Sites(*(part[:first] for part in self.room))
 
     def around(self, group: int, changing: IntArray, order: IntArray) -> Neighbourhood:
         """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
@@ -179,7 +192,7 @@ class Choice:
 
     def update(self) -> None:
         """Take stock of all groups and sites together."""
-        self.sites = self.problem.sites(self.sites.spectra[self.sites.counts])
+        self.room = self.sites = self.problem.sites(self.sites.spectra[self.sites.counts])
         self.fates = self.problem.fates(self.sites)
 
 
@@ -205,7 +218,6 @@ def _look(choice: Choice, group: int) -> bool:
         *(choice.middle([own, rival]) for rival in rivals),
         *(choice.middle([rival], (group,)) for rival in rivals),
     ])
-    size = len(choice.sites.spectra)
     new = choice.consider(candidates)
     changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
     around = choice.around(group, changing, order)
@@ -217,7 +229,8 @@ def _look(choice: Choice, group: int) -> bool:
     if best:
         choice.make(best, around)
     else:
-        choice.sites = Sites(*(part[:size] for part in choice.sites))
+        make_quiet(choice.problem.groups, group, choice.problem.survival, choice.stirred)
+    choice.forget(new)
     return best is not None
 
 
