@@ -11,12 +11,13 @@ from scipy.special import chdtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
+from gigaxas.observed.sketches import least_square, principal_axes, sketch
 from gigaxas.simd import lane_dot
 
 RESOLUTION = 1.0
 """z below which two compositions are one group: a pixel would be taken for the other one time in six."""
-MOST_GROUPS = 6000
-"""Groups that selection has time for; with more, the resolution is made coarser."""
+MOST_GROUPS = 100_000
+"""Groups that sites are selected for; with more, the resolution is made coarser, and the run says so."""
 COARSER = 1.25
 """Factor by which it is made coarser."""
 
@@ -71,6 +72,8 @@ class _Known(NamedTuple):
 
     spectra: FloatArray
     """(k, E) mean standardised spectra."""
+    sketch: FloatArray
+    """(k, n) their sketches."""
     variance: FloatArray
     """(k,) noise variance of a pixel."""
     share: FloatArray
@@ -81,22 +84,22 @@ class _Known(NamedTuple):
     """Times its usual squared length that the noise of a mean may have."""
 
 
-def merge_groups(parts: Sequence[WindowGroups], level: NoiseLevel) -> WindowGroups:
+def merge_groups(parts: Sequence[WindowGroups], level: NoiseLevel) -> tuple[WindowGroups, float]:
     """Merge the groups of all blocks, given in the blocks' order; the largest come first.
 
     A group joins the nearest larger one when they are less than RESOLUTION apart in z, or no further than
-    noise may carry one of so many windows at the level's error.
+    noise may carry one of so many windows at the level's error. Where more than MOST_GROUPS are left, the
+    resolution is made coarser until they are fewer; it is returned too.
     """
     whole = WindowGroups(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(WindowGroups)))
-    resolution = RESOLUTION
-    while whole.windows.size:
-        ordered = whole.rows(np.argsort(-whole.windows, kind="stable"))
-        merged = ordered.merged(_lead(_known(ordered, level), resolution))
-        merged = merged.rows(np.argsort(-merged.windows, kind="stable"))
-        if merged.windows.size <= MOST_GROUPS:
-            return merged
+    ordered = whole.rows(np.argsort(-whole.windows, kind="stable"))
+    if not ordered.windows.size:
+        return ordered, RESOLUTION
+    known, resolution = _known(ordered, level), RESOLUTION
+    while (into := _lead(known, resolution, MOST_GROUPS)).size < ordered.windows.size:
         resolution *= COARSER
-    return whole
+    merged = ordered.merged(into)
+    return merged.rows(np.argsort(-merged.windows, kind="stable")), resolution
 
 
 def own_pixels(windows: IntArray, level: NoiseLevel) -> FloatArray:
@@ -112,19 +115,21 @@ def _known(groups: WindowGroups, level: NoiseLevel) -> _Known:
     # noise alone, at an error shared among all windows: a multiple of what it does in the mean
     tail = float(chdtri(level.freedom, level.error / max(1, int(groups.windows.sum())))) / level.freedom
     share = level.spread / own_pixels(groups.windows, level)
-    return _Known(spectra, groups.variance, share, profile, tail)
+    sketches = sketch(spectra, principal_axes(spectra))
+    return _Known(spectra, sketches, groups.variance, share, profile, tail)
 
 
 @njit(nogil=True, cache=True)
-def _lead(groups: _Known, resolution: float) -> IntArray:
+def _lead(groups: _Known, resolution: float, most: int) -> IntArray:
     """Return for each group (k,) the number of the leader it joins; leaders are numbered as they come.
 
-    Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one.
+    Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one. Ends
+    with the group that would be one leader too many.
     """
     spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
     count, width = spectra.shape
     own = np.empty(count, np.int64)
-    leaders = np.empty(count, np.int64)
+    leaders = np.empty(min(count, most), np.int64)
     away, weighted = np.empty((1, width)), np.empty((1, width))
     widest = profile.max()
     square = lane_dot(profile, 0, profile, 0)
@@ -133,15 +138,15 @@ def _lead(groups: _Known, resolution: float) -> IntArray:
         best, nearest = np.inf, -1
         for k in range(found):
             j = leaders[k]
+            noise = 0.5 * (variance[i] + variance[j])
+            both = share[i] * variance[i] + share[j] * variance[j]
+            least = least_square(groups.sketch, i, groups.sketch, j) - both
+            if least >= best or _is_apart(least, both, groups.tail, resolution**2 * widest * noise):
+                continue
             for e in range(width):
                 away[0, e] = spectra[i, e] - spectra[j, e]
             distance = lane_dot(away, 0, away, 0)
-            noise = 0.5 * (variance[i] + variance[j])
-            both = share[i] * variance[i] + share[j] * variance[j]
             if distance > both * groups.tail:
-                # z is at least this, as no energy has more than the widest share of the noise
-                if distance - both > 2.0 * resolution * np.sqrt(distance * widest * noise):
-                    continue
                 for e in range(width):
                     weighted[0, e] = away[0, e] * profile[0, e]
                 spread = max(lane_dot(away, 0, weighted, 0) - both * square, 0.0)
@@ -150,8 +155,21 @@ def _lead(groups: _Known, resolution: float) -> IntArray:
             if distance - both < best:
                 best, nearest = distance - both, k
         if nearest < 0:
+            if found == most:
+                return own[:i]
             leaders[found] = i
             nearest = found
             found += 1
         own[i] = nearest
     return own
+
+
+@njit(nogil=True, cache=True)
+def _is_apart(least: float, both: float, tail: float, narrow: float) -> bool:
+    """Return whether groups are apart whose squared distance, but for the noise of `both`, is `least` or more.
+
+    They are when it is more than their noise may make, and z is at least the resolution: the noise along
+    their difference is no more than the widest, `narrow` times the square of the resolution in z.
+    """
+    distance = least + both
+    return distance > both * tail and distance > narrow and least > 2.0 * np.sqrt(distance * narrow)
