@@ -28,8 +28,12 @@ from gigaxas.observed.survival import (
 )
 
 
+NEAR = 512
+"""Groups near by for which every change is worked out."""
+EACH = 16
+"""Of the groups further away one in so many stands for all, until a change is promising."""
 FIRST = 128
-"""Groups near by for which a change is worked out before it is followed further."""
+"""Groups for which a change is worked out before it is followed further."""
 BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
 ALIKE = 1.5
@@ -53,7 +57,9 @@ class Neighbourhood(NamedTuple):
     sites: IntArray
     """(c,) numbers of the sites that count or may."""
     groups: IntArray
-    """(n,) numbers of the groups, those near by first."""
+    """(n,) numbers of the groups, the nearest first."""
+    weight: FloatArray
+    """(n,) how many groups each stands for."""
     square: FloatArray
     """(c, n) squared distances, infinite where no pixel strays."""
     stray: FloatArray
@@ -61,7 +67,7 @@ class Neighbourhood(NamedTuple):
     spread: FloatArray
     """(c, m) deviation of the noise between two sites, times their distance; -1 where not worked out."""
     left: FloatArray
-    """(n,) pixels that stray whichever of the sites no longer count."""
+    """(n,) pixels that stray whichever of the sites no longer count, if that is asked for."""
     known: IntArray
     """(c,) for how many groups a row has been worked out; before that it holds those that the site is
     nearest to."""
@@ -86,6 +92,16 @@ def groups_near(
 
 
 @njit(nogil=True, cache=True)
+def sample_of(touched: IntArray) -> tuple[IntArray, FloatArray]:
+    """Return the nearest of the groups `touched` (n,) and some of the others, and how many each stands for."""
+    sample = np.concatenate((touched[:NEAR], touched[NEAR + EACH // 2 :: EACH]))
+    weight = np.ones(sample.size)
+    if sample.size > NEAR:
+        weight[NEAR:] = (touched.size - NEAR) / (sample.size - NEAR)
+    return sample, weight
+
+
+@njit(nogil=True, cache=True)
 def sites_near_first(groups: Groups, g: int, sites: Sites, radius: float) -> IntArray:
     """Return the sites that count: those within a radius of a group, the nearest first, then the others."""
     scratch = np.empty((2, groups.spectra.shape[1]))
@@ -102,18 +118,22 @@ def sites_near_first(groups: Groups, g: int, sites: Sites, radius: float) -> Int
 def neighbourhood(
     changing: IntArray,
     touched: IntArray,
+    weight: FloatArray,
     order: IntArray,
     groups: Groups,
     sites: Sites,
     fates: Fates,
     survival: Survival,
 ) -> Neighbourhood:
-    """Return what the sites `changing` (c,) mean for the groups `touched` (n,), the nearest first."""
+    """Return what the sites `changing` (c,) mean for the groups `touched` (n,), the nearest first.
+
+    Those that count come first among `changing`; `weight` (n,) is how many groups each stands for.
+    """
     shape = (changing.size, touched.size)
     square, strays = np.full(shape, np.inf), np.zeros(shape)
     spread = np.full((changing.size, sites.counts.size), -1.0)
     left, known = fates.astray[touched], np.zeros(changing.size, np.int64)
-    around = Neighbourhood(changing, touched, square, strays, spread, left, known, order)
+    around = Neighbourhood(changing, touched, weight, square, strays, spread, left, known, order)
     scratch = np.empty((2, groups.spectra.shape[1]))
     for c in range(changing.size):
         b = changing[c]
@@ -201,22 +221,22 @@ def difference(
 
     What can be gained is counted first: groups that lose a rival, and those with another nearest site.
     """
-    count, rule = around.groups.size, survival.rule
+    count, rule, weight = around.groups.size, survival.rule, around.weight
     moved = _moved(change, around, fates)
     before, loss = fates.astray[around.groups], fates.loss[around.groups]
     astray = _relieved(change, around, before)
     total = 0.0
     for n in range(count):
         if moved[n]:
-            total -= loss[n]
+            total -= weight[n] * loss[n]
         elif astray[n] < min(before[n], rule.lost) and loss[n] < UNCOVERED:
             after = loss_of(astray[n], rule)
-            total += after - loss[n]
+            total += weight[n] * (after - loss[n])
             loss[n] = after
     if total >= most:
         return np.inf
     _switch(change, around, sites, True)
-    total = _moved_loss(around.groups[moved], around.order, groups, sites, survival, total, most)
+    total = _moved_loss(around.groups[moved], weight[moved], around.order, groups, sites, survival, total, most)
     _switch(change, around, sites, False)
     start, end = 0, min(FIRST, count)
     while change.new >= 0 and start < end and total < most:
@@ -225,7 +245,7 @@ def difference(
         more = around.stray[change.new]
         for n in range(start, end):
             if more[n] > 0.0 and not moved[n] and loss[n] < 1.0:
-                total += loss_of(astray[n] + more[n], rule) - loss[n]
+                total += weight[n] * (loss_of(astray[n] + more[n], rule) - loss[n])
         start, end = end, min(2 * end, count)
     return total if total < most else np.inf
 
@@ -233,6 +253,7 @@ def difference(
 @njit(nogil=True, cache=True)
 def _moved_loss(
     moved: IntArray,
+    weight: FloatArray,
     order: IntArray,
     groups: Groups,
     sites: Sites,
@@ -251,7 +272,7 @@ def _moved_loss(
         nearest[k], square[k] = nearest_site(groups, moved[k], sites, order, scratch)
         if not is_covered(groups, moved[k], sites, nearest[k], survival, scratch):
             astray[k], loss[k] = np.inf, UNCOVERED
-            total += UNCOVERED
+            total += weight[k] * UNCOVERED
             if total >= most:
                 return np.inf
     for part in (order[:BESIDE], order[BESIDE:]):
@@ -259,9 +280,9 @@ def _moved_loss(
             if astray[k] < survival.rule.lost:
                 own = (nearest[k], square[k])
                 astray[k] += strays_of(groups, moved[k], sites, own, part, survival, scratch)
-                total -= loss[k]
+                before = loss[k]
                 loss[k] = loss_of(astray[k], survival.rule)
-                total += loss[k]
+                total += weight[k] * (loss[k] - before)
                 if total >= most:
                     return np.inf
     return total
@@ -277,9 +298,12 @@ def make(
     survival: Survival,
     stirred: BoolArray,
 ) -> None:
-    """Make a change, write down the fates of the groups that it touches, and mark those that it stirs."""
+    """Make a change, write down the fates of the groups that it touches, and mark those that it stirs.
+
+    A neighbourhood of all groups that the change touches is needed, none standing for others.
+    """
     if change.new >= 0:
-        around.left[:] = -np.inf
+        around.left[:] = 0.0
         around.known[change.new] = 0
         follow(change.new, around.groups.size, around, groups, sites, fates, survival)
     moved = _moved(change, around, fates)

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
-from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, make_quiet, neighbourhood, sites_near_first
+from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, make_quiet, neighbourhood, sample_of, sites_near_first
 from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
 from gigaxas.observed.survival import CERTAIN, UNCOVERED, CleanUpRule, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
 from gigaxas.observed.window_groups import WindowGroups
@@ -171,18 +171,22 @@ class Choice:
             first += 1
         self.sites = Sites(*(part[:first] for part in self.room))
 
-    def around(self, group: int, changing: IntArray, order: IntArray) -> Neighbourhood:
-        """Return what its site, rivals and candidates (c, padded E), sites from now on, mean around a group."""
+    def touched(self, group: int, changing: IntArray) -> IntArray:
+        """Return the groups that sites about a group may touch, the nearest first."""
         here = self.problem.groups.spectra[group]
         radius = np.linalg.norm(self.sites.spectra[changing] - here, axis=1).max()
-        touched = groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
-        return neighbourhood(changing, touched, order, self.problem.groups, self.sites, self.fates, self.problem.survival)
+        return groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
+
+    def around(self, changing: IntArray, touched: IntArray, weight: FloatArray, order: IntArray) -> Neighbourhood:
+        """Return what sites mean for the groups that they touch."""
+        return neighbourhood(changing, touched, weight, order, self.problem.groups, self.sites, self.fates, self.problem.survival)
 
     def add(self, group: int) -> None:
         """Give a group a site of its own."""
         new = self.consider(self.problem.groups.spectra[group][None])
         order = np.concatenate([new, np.flatnonzero(self.sites.counts)])
-        self.make(Change((-1, -1), 0), self.around(group, new, order))
+        touched = self.touched(group, new)
+        self.make(Change((-1, -1), 0), self.around(new, touched, np.ones(touched.size), order))
 
     def difference(self, change: Change, around: Neighbourhood, most: float) -> float:
         return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most)
@@ -220,18 +224,24 @@ def _look(choice: Choice, group: int) -> bool:
     ])
     new = choice.consider(candidates)
     changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
-    around = choice.around(group, changing, order)
-    least, best = -GAIN, None
-    for change in _changes(len(rivals)):
-        more = choice.difference(change, around, least)
-        if more < least:
-            least, best = more, change
-    if best:
-        choice.make(best, around)
-    else:
+    touched = choice.touched(group, changing)
+    sample = choice.around(changing, *sample_of(touched), order)
+    promising = [(choice.difference(change, sample, -GAIN), change) for change in _changes(len(rivals))]
+    promising = sorted((one for one in promising if one[0] < -GAIN), key=lambda one: one[0])
+    better = False
+    for _, change in promising:
+        own = [c for c in (*change.out, change.new) if c >= 0]
+        rows = iter(range(len(own)))
+        change = Change(tuple(next(rows) if c >= 0 else -1 for c in change.out), next(rows, -1) if change.new >= 0 else -1)
+        around = choice.around(changing[own], touched, np.ones(touched.size), order)
+        better = choice.difference(change, around, -GAIN) < -GAIN
+        if better:
+            choice.make(change, around)
+            break
+    if not better:
         make_quiet(choice.problem.groups, group, choice.problem.survival, choice.stirred)
     choice.forget(new)
-    return best is not None
+    return better
 
 
 def _changes(rivals: int) -> list[Change]:
