@@ -28,7 +28,7 @@ from gigaxas.observed.survival import (
 )
 
 
-NEAR = 512
+NEAR = 256
 """Groups near by for which every change is worked out."""
 EACH = 16
 """Of the groups further away one in so many stands for all, until a change is promising."""
@@ -79,7 +79,7 @@ class Neighbourhood(NamedTuple):
 def groups_near(
     groups: Groups, middle: int, fates: Fates, radius: float, survival: Survival
 ) -> IntArray:
-    """Return the groups that sites within a radius of the group `middle` may touch, the nearest first."""
+    """Return the groups that sites within a radius of the group `middle` may touch, the NEAR nearest first."""
     count = fates.loss.size
     found, squares, n = np.empty(count, np.int64), np.empty(count), 0
     for g in range(count):
@@ -88,7 +88,12 @@ def groups_near(
         if square < limit * limit:
             found[n], squares[n] = g, square
             n += 1
-    return found[:n][np.argsort(squares[:n], kind="mergesort")]
+    if n <= NEAR:
+        return found[:n][np.argsort(squares[:n], kind="mergesort")]
+    far = np.partition(squares[:n], NEAR)[NEAR]
+    near = np.flatnonzero(squares[:n] < far)
+    near = near[np.argsort(squares[near], kind="mergesort")]
+    return np.concatenate((found[near], found[:n][squares[:n] >= far]))
 
 
 @njit(nogil=True, cache=True)
@@ -219,41 +224,87 @@ def difference(
 ) -> float:
     """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`.
 
-    What can be gained is counted first: groups that lose a rival, and those with another nearest site.
+    What can be gained is counted first: by groups that lose a rival, and by those with another nearest site.
     """
-    count, rule, weight = around.groups.size, survival.rule, around.weight
     moved = _moved(change, around, fates)
-    before, loss = fates.astray[around.groups], fates.loss[around.groups]
-    astray = _relieved(change, around, before)
-    total = 0.0
-    for n in range(count):
-        if moved[n]:
-            total -= weight[n] * loss[n]
-        elif astray[n] < min(before[n], rule.lost) and loss[n] < UNCOVERED:
-            after = loss_of(astray[n], rule)
-            total += weight[n] * (after - loss[n])
-            loss[n] = after
+    total, astray, loss = _staying(change, around, fates, survival, moved)
+    total -= np.sum(around.weight[moved] * loss[moved])
     if total >= most:
         return np.inf
     _switch(change, around, sites, True)
-    total = _moved_loss(around.groups[moved], weight[moved], around.order, groups, sites, survival, total, most)
+    movers = _movers(around.groups[moved], around.weight[moved], around.order, groups, sites, survival)
+    total += np.sum(movers.weight * movers.loss)
+    total = _add_strays(movers, around.order[:BESIDE], groups, sites, survival, total, most)
+    if change.new >= 0:
+        _switch(change, around, sites, False)
+        start, end = 0, min(FIRST, moved.size)
+        while start < end and total < most:
+            if around.known[change.new] < end:
+                follow(change.new, end, around, groups, sites, fates, survival)
+            more = around.stray[change.new]
+            for n in range(start, end):
+                if more[n] > 0.0 and not moved[n] and loss[n] < 1.0:
+                    after = loss_of(astray[n] + more[n], survival.rule)
+                    total += around.weight[n] * (after - loss[n])
+            start, end = end, min(2 * end, moved.size)
+        _switch(change, around, sites, True)
+    total = _add_strays(movers, around.order[BESIDE:], groups, sites, survival, total, most)
     _switch(change, around, sites, False)
-    start, end = 0, min(FIRST, count)
-    while change.new >= 0 and start < end and total < most:
-        if around.known[change.new] < end:
-            follow(change.new, end, around, groups, sites, fates, survival)
-        more = around.stray[change.new]
-        for n in range(start, end):
-            if more[n] > 0.0 and not moved[n] and loss[n] < 1.0:
-                total += weight[n] * (loss_of(astray[n] + more[n], rule) - loss[n])
-        start, end = end, min(2 * end, count)
     return total if total < most else np.inf
 
 
 @njit(nogil=True, cache=True)
-def _moved_loss(
-    moved: IntArray,
-    weight: FloatArray,
+def _staying(
+    change: Change, around: Neighbourhood, fates: Fates, survival: Survival, moved: BoolArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """Return what groups gain that stay with their site when others go, with their strays and losses (n,)."""
+    before, loss = fates.astray[around.groups], fates.loss[around.groups]
+    astray = _relieved(change, around, before)
+    total = 0.0
+    for n in range(moved.size):
+        if not moved[n] and astray[n] < min(before[n], survival.rule.lost) and loss[n] < UNCOVERED:
+            after = loss_of(astray[n], survival.rule)
+            total += around.weight[n] * (after - loss[n])
+            loss[n] = after
+    return total, astray, loss
+
+
+class _Movers(NamedTuple):
+    """Groups that a change gives another nearest site."""
+
+    groups: IntArray
+    """(n,) their numbers."""
+    weight: FloatArray
+    """(n,) how many groups each stands for."""
+    nearest: IntArray
+    """(n,) the site."""
+    square: FloatArray
+    """(n,) squared distance from it."""
+    astray: FloatArray
+    """(n,) share of the pixels known to stray; infinite for a group that is not covered."""
+    loss: FloatArray
+    """(n,) what that makes the loss."""
+
+
+@njit(nogil=True, cache=True)
+def _movers(
+    which: IntArray, weight: FloatArray, order: IntArray, groups: Groups, sites: Sites, survival: Survival
+) -> _Movers:
+    """Return some groups (n,) with their nearest sites; no strays are known yet."""
+    count = which.size
+    nearest, square = np.empty(count, np.int64), np.empty(count)
+    astray, loss = np.zeros(count), np.zeros(count)
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    for k in range(count):
+        nearest[k], square[k] = nearest_site(groups, which[k], sites, order, scratch)
+        if not is_covered(groups, which[k], sites, nearest[k], survival, scratch):
+            astray[k], loss[k] = np.inf, UNCOVERED
+    return _Movers(which, weight, nearest, square, astray, loss)
+
+
+@njit(nogil=True, cache=True)
+def _add_strays(
+    movers: _Movers,
     order: IntArray,
     groups: Groups,
     sites: Sites,
@@ -261,30 +312,16 @@ def _moved_loss(
     total: float,
     most: float,
 ) -> float:
-    """Add to the total what is lost of the groups `moved` (n,), or return infinity once it reaches `most`.
-
-    Sites near by, to which most pixels stray, come first for all groups.
-    """
+    """Add what strays to the sites in `order` to the movers and to the total, until this reaches `most`."""
     scratch = np.empty((2, groups.spectra.shape[1]))
-    nearest, square = np.empty(moved.size, np.int64), np.empty(moved.size)
-    astray, loss = np.zeros(moved.size), np.zeros(moved.size)
-    for k in range(moved.size):
-        nearest[k], square[k] = nearest_site(groups, moved[k], sites, order, scratch)
-        if not is_covered(groups, moved[k], sites, nearest[k], survival, scratch):
-            astray[k], loss[k] = np.inf, UNCOVERED
-            total += weight[k] * UNCOVERED
-            if total >= most:
-                return np.inf
-    for part in (order[:BESIDE], order[BESIDE:]):
-        for k in range(moved.size):
-            if astray[k] < survival.rule.lost:
-                own = (nearest[k], square[k])
-                astray[k] += strays_of(groups, moved[k], sites, own, part, survival, scratch)
-                before = loss[k]
-                loss[k] = loss_of(astray[k], survival.rule)
-                total += weight[k] * (loss[k] - before)
-                if total >= most:
-                    return np.inf
+    for k in range(movers.groups.size):
+        if total >= most:
+            break
+        if movers.astray[k] < survival.rule.lost:
+            own = (movers.nearest[k], movers.square[k])
+            movers.astray[k] += strays_of(groups, movers.groups[k], sites, own, order, survival, scratch)
+            before, movers.loss[k] = movers.loss[k], loss_of(movers.astray[k], survival.rule)
+            total += movers.weight[k] * (movers.loss[k] - before)
     return total
 
 

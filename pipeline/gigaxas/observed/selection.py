@@ -226,18 +226,19 @@ def _look(choice: Choice, group: int) -> bool:
     changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
     touched = choice.touched(group, changing)
     sample = choice.around(changing, *sample_of(touched), order)
-    promising = [(choice.difference(change, sample, -GAIN), change) for change in _changes(len(rivals))]
-    promising = sorted((one for one in promising if one[0] < -GAIN), key=lambda one: one[0])
+    least, best = -GAIN, None
+    for change in _changes(len(rivals)):
+        more = choice.difference(change, sample, least)
+        if more < least:
+            least, best = more, change
     better = False
-    for _, change in promising:
-        own = [c for c in (*change.out, change.new) if c >= 0]
-        rows = iter(range(len(own)))
-        change = Change(tuple(next(rows) if c >= 0 else -1 for c in change.out), next(rows, -1) if change.new >= 0 else -1)
-        around = choice.around(changing[own], touched, np.ones(touched.size), order)
+    if best:
+        rows = [row for row in (*best.out, best.new) if row >= 0]
+        change = Change(tuple(rows.index(row) if row >= 0 else -1 for row in best.out), rows.index(best.new) if best.new >= 0 else -1)
+        around = choice.around(changing[rows], touched, np.ones(touched.size), order)
         better = choice.difference(change, around, -GAIN) < -GAIN
         if better:
             choice.make(change, around)
-            break
     if not better:
         make_quiet(choice.problem.groups, group, choice.problem.survival, choice.stirred)
     choice.forget(new)
