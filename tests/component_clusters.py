@@ -2,7 +2,7 @@
 
 import numpy as np
 from gigaxas.components.evidence import ClusterEvidence, mean_variance
-from planted import LIBRARY, NAMES, NOISE, leaking
+from planted import ENERGY, LIBRARY, NAMES, NOISE, leaking
 
 __all__ = ["LIBRARY", "NAMES", "NOISE", "leaked_rows", "make_clusters"]
 
@@ -16,6 +16,7 @@ def make_clusters(spectra, pixels, steps=None, measured=True, seed=0):
     noise = NOISE.sigma_at(spectra, low[:, None], step[:, None])
     error = noise / np.sqrt(pixels)[:, None]
     return ClusterEvidence(
+        ENERGY,
         np.arange(1, len(spectra) + 1),
         pixels,
         rng.normal(spectra, error),

@@ -20,6 +20,8 @@ def level(error=1e-4, variance=VARIANCE, **changed):
         "profile": np.full(ENERGIES, 1 / ENERGIES),
         "variance": variance,
         "model": variance,
+        "space": np.ones((1, 1)),
+        "energy": np.ones(1),
         "contrast": 1.0,
         "contrast_limit": np.inf,
         "coherence": 0.0,
@@ -27,6 +29,13 @@ def level(error=1e-4, variance=VARIANCE, **changed):
         "windows": 1000,
     }
     return NoiseLevel(**{**settings, **changed})
+
+
+def shared(spread):
+    """A correlation of neighbours that makes the mean of 5 x 5 pixels vary by so many times as much."""
+    space = np.full((3, 3), (spread - 1.0) / ((4 * 20 + 4 * 16) / 25))
+    space[1, 1] = 1.0
+    return space
 
 
 def points(*coordinates):

@@ -37,8 +37,8 @@ def test_planted_leaks_and_mixtures_are_found_and_nothing_else(seed):
         decision = found[7 + i]
         assert (decision.kind, decision.members) == ("flattened", (phase,))
         explanation = decision.explanation
-        assert abs(explanation.leak - share) < 5 * explanation.leak_error
-        assert explanation.leak_error < 0.2 * share + 0.003
+        assert abs(explanation.amount - share) < 5 * explanation.amount_error
+        assert explanation.amount_error < 0.2 * share + 0.003
     for i, (a, b, weight) in enumerate(MIXTURES):
         decision = found[13 + i]
         assert (decision.kind, decision.members) == ("mixture", (a + 1, b + 1))
@@ -102,7 +102,9 @@ def test_a_cluster_that_another_one_needs_stays_although_others_explain_it():
 def renumbered(clusters, order, labels):
     """The same clusters in another order, under other labels."""
     rows = {
-        name: values[order] for name, values in vars(clusters).items() if name not in ("labels", "measured")
+        name: values[order]
+        for name, values in vars(clusters).items()
+        if name not in ("energy", "labels", "measured")
     }
     return replace(clusters, labels=labels, **rows)
 
@@ -114,7 +116,7 @@ def told(decisions, row_of):
             row_of[d.label],
             d.kind,
             {row_of[member]: weight for member, weight in zip(d.members, d.weights, strict=True)},
-            d.explanation and (d.explanation.chi_square, d.explanation.leak, d.explanation.leak_error),
+            d.explanation and (d.explanation.chi_square, d.explanation.amount, d.explanation.amount_error),
         )
         for d in decisions
     ]

@@ -1,13 +1,18 @@
 import numpy as np
 import pytest
 from component_clusters import LIBRARY, leaked_rows, make_clusters
+from gigaxas.components.alike import SAME, compare
 from gigaxas.components.evidence import mean_variance
-from gigaxas.components.flattened import fit_leaks, leaked
+from gigaxas.components.flattened import fit_flattened, leaked
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.signal_noise import SignalNoise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import NAMES, NOISE, WINDOWS, spectrum
+
+
+def as_it_is(clusters, row):
+    return SAME.search(compare(clusters, row, np.arange(len(clusters.labels)), 0.05))
 
 
 @given(st.floats(-1, 6), st.floats(0, 5))
@@ -31,24 +36,24 @@ def test_the_share_is_found_whatever_the_thickness(phase, share, thickness):
     flat = (mu - before) / (after - before)
     clusters = make_clusters([LIBRARY[phase], flat], [10_000, 10_000], [1.2, after - before], seed=phase)
     clusters.low[:] = before
-    leaks = fit_leaks(clusters, 0.05)
-    assert leaks.share[1, 0] == pytest.approx(share, abs=5 * leaks.error[1, 0] + 0.01 * share), NAMES[phase]
-    assert leaks.chi_square[1, 0] < 240
-    assert leaks.chi_square[1, 0] <= leaks.same[1, 0] + 1e-6
+    leaks = fit_flattened(clusters, 1, 0.05)
+    assert leaks.amount[0] == pytest.approx(share, abs=5 * leaks.error[0] + 0.01 * share), NAMES[phase]
+    assert leaks.chi_square[0] < 240
+    assert leaks.chi_square[0] <= as_it_is(clusters, 1).chi_square[0] + 1e-6
 
 
 def test_a_sharper_spectrum_is_no_leak_of_a_flatter_one():
     (flat, step), proper = leaked_rows(["hematite"], [0.2])[0], spectrum("hematite")
-    leaks = fit_leaks(make_clusters([proper, flat], [5000, 5000], [1.2, step]), 0.05)
-    assert leaks.chi_square[0, 1] > 1000
-    assert np.isinf(leaks.chi_square.diagonal()).all()
+    leaks = fit_flattened(make_clusters([proper, flat], [5000, 5000], [1.2, step]), 0, 0.05)
+    assert leaks.chi_square[1] > 1000
+    assert np.isinf(leaks.chi_square[0])
 
 
 def test_a_spectrum_upside_down_is_no_fit():
     proper = spectrum("hematite")
-    leaks = fit_leaks(make_clusters([proper, 1.0 - proper], [5000, 5000]), 0.05)
-    assert np.isinf(leaks.same).all()
-    assert np.isinf(leaks.chi_square).all()
+    clusters = make_clusters([proper, 1.0 - proper], [5000, 5000])
+    assert np.isinf(fit_flattened(clusters, 0, 0.05).chi_square).all()
+    assert np.isinf(as_it_is(clusters, 0).chi_square[1])
 
 
 def test_the_spread_of_few_pixels_leans_on_the_camera():

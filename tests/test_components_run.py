@@ -62,7 +62,7 @@ def test_planted_mixtures_and_leaks_are_found_and_nothing_else(run):
         members = tuple(names[member] for member in row.decision.members)
         if name == "leaking hematite":
             assert (row.decision.kind, members) == ("flattened", ("hematite",))
-            assert row.decision.explanation.leak == pytest.approx(LEAK, abs=0.01)
+            assert row.decision.explanation.amount == pytest.approx(LEAK, abs=0.01)
         elif name == "half and half":
             assert (row.decision.kind, members) == ("mixture", ("hematite", "wustite"))
         elif name == "gradient":
@@ -258,6 +258,6 @@ def test_the_command_shows_components_and_reasons(run):
     )
     assert done.returncode == 0, done.stderr
     assert "10 clusters, 5 components" in done.stdout
-    assert "1 flattened by 25" in done.stdout
+    assert "hematite flattened by 25" in done.stdout
     assert "components.pdf" in done.stdout
     assert NoiseModel(NOISE.c_ref, NOISE.mu_low, NOISE.mu_high) == config.noise.camera()

@@ -16,7 +16,7 @@ from gigaxas.observed.windows import standardise_pixels
 from gigaxas.tiles import flat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observed_scenes import ENERGIES, VARIANCE, Patches, axes, groups, level, points, window_sums
+from observed_scenes import ENERGIES, VARIANCE, Patches, axes, groups, level, points, shared, window_sums
 from scipy.stats import chi2
 
 SCENE = Patches()
@@ -85,14 +85,21 @@ def joins(square, shared):
     return square - shared < 2.0**2 / ENERGIES
 
 
-@pytest.mark.parametrize("contrast", [1.0, 2.0])
+@pytest.mark.parametrize("spread", [1.0, 2.0, 8.0])
 @pytest.mark.parametrize("near", [0.96, 1.04])
-def test_a_window_joins_within_two_sigma_beyond_the_noise_of_both_means(contrast, near):
-    """The first group is the mean of 5 windows, the window of its own 25 pixels."""
-    shared = contrast / 25 * (1 + 1 / 5)
-    square = near * (2.0**2 / ENERGIES + shared)
-    found = observe(SCENE.image([(0.0, 1, 5, 1.0)], [(np.sqrt(square), 1, 1, 1.0)]), contrast=contrast)
-    assert found.windows.tolist() == ([6] if joins(square, shared) else [5, 1])
+def test_a_window_joins_within_what_a_pixel_can_tell_or_noise_explains(spread, near):
+    """The first group is the mean of 5 windows, the window of its own 25 pixels.
+
+    Two sigma of a pixel are more than the noise of independent pixels carries their mean, and less where
+    neighbours share much of theirs.
+    """
+    noise = spread / 25 * (1 + 1 / 5)
+    limit = noise + max(2.0**2 / ENERGIES, (chi2.isf(1e-4, ENERGIES) / ENERGIES - 1) * noise)
+    assert (limit > noise + 2.0**2 / ENERGIES) == (spread > 1.0)
+    pixel = 1.0 / (25 / 24 * (1 - spread / 25))  # its variance, as neighbours alike scatter less
+    square = near * limit * pixel
+    found = observe(SCENE.image([(0.0, 1, 5, 1.0)], [(np.sqrt(square), 1, 1, 1.0)]), space=shared(spread))
+    assert found.windows.tolist() == ([6] if near < 1 else [5, 1])
 
 
 @pytest.mark.parametrize("near", [0.96, 1.04])
@@ -148,17 +155,22 @@ def test_sample_areas_spread_over_the_whole_image(height, width):
             assert np.ptp(np.diff(starts)) <= 1
 
 
+def share(windows, bound):
+    """The variance of the mean of a group over that of a pixel: a window's, or that of a wide area."""
+    return min(bound.spread / 25, bound.wide_spread / (24 + windows))
+
+
 def merged(spectra, windows, bound, variance=VARIANCE, resolution=1.0):
     """The windows of merged groups by their first place, written from the rule."""
     profile, order = bound.profile, np.argsort(-np.array(windows), kind="stable")
     tail = chi2.isf(bound.error / sum(windows), 1 / np.sum(profile**2)) * np.sum(profile**2)
     leaders = []
     for i in order:
-        own = bound.spread * variance / (24 + windows[i])
+        own = share(windows[i], bound) * variance
         near = []
         for leader in leaders:
             j = leader[0]
-            away, both = spectra[i] - spectra[j], own + bound.spread * variance / (24 + windows[j])
+            away, both = spectra[i] - spectra[j], own + share(windows[j], bound) * variance
             square = away @ away
             along = max(away @ (away * profile) - both * np.sum(profile**2), 0.0)
             if square <= both * tail or square - both <= 2.0 * resolution * np.sqrt(along * variance):
@@ -178,10 +190,10 @@ def merged(spectra, windows, bound, variance=VARIANCE, resolution=1.0):
     st.sampled_from([1, 1000]),
     st.integers(0, 2**20),
 )
-def test_groups_merge_as_the_rule_says(count, spread, contrast, most, seed):
+def test_groups_merge_as_the_rule_says(count, spread, sharing, most, seed):
     rng = np.random.default_rng(seed)
     profile = rng.uniform(0.2, 3.0, ENERGIES)
-    bound = level(contrast=contrast, profile=profile / profile.sum())
+    bound = level(space=shared(sharing), profile=profile / profile.sum())
     spectra = spread * rng.normal(size=(count, 3)) @ np.eye(3, ENERGIES)
     windows = rng.integers(1, most + 1, count)
     found = merge_groups([groups(spectra, windows)], bound)

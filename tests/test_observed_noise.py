@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.observed import find_level, level_of_samples, sample_windows
-from gigaxas.observed.noise_level import contrast_unit, mode
+from gigaxas.observed.noise_level import contrast_unit, mode, noise_contrast
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.spectra.signal_noise import SignalNoise
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import toeplitz
+from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
 from scipy.stats import chi2, norm
 
 NOISE = NoiseModel(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
 SPECTRUM = 0.5 + 0.5 * np.tanh(np.linspace(-6, 6, 178))
+WHITE = np.ones((1, 1))
 UNIFORM = ((0.0099, 0.0101), (0.98, 1.02), (-0.02, 0.02))
 
 
@@ -21,8 +26,14 @@ def windows(count, *ranges):
     return np.stack(columns, axis=1)
 
 
-def found(*parts, error=1e-4):
-    return find_level(np.concatenate(parts), SPECTRUM, NOISE, 5, 23, error)
+def found(*parts, error=1e-4, space=WHITE, noise=NOISE):
+    return find_level(np.concatenate(parts), SPECTRUM, noise, space, 5, 23, error)
+
+
+def blur(width, radius=4):
+    """The correlation (2 radius + 1, 2 radius + 1) of white noise blurred by a Gaussian."""
+    steps = np.arange(-radius, radius + 1)
+    return np.exp(-np.add.outer(steps**2, steps**2) / (4.0 * width**2))
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=60))
@@ -67,6 +78,47 @@ def test_more_than_noise_can_do_is_a_mixture_however_common(contrast, coherence)
     assert found(windows(300, 0.01, 3.9, 0.29)).contrast == pytest.approx(3.9)
 
 
+def test_what_correlated_noise_does_is_no_mixture():
+    """Blurred by a pixel, noise has a contrast of 5.6; smoothed over three energies, a coherence of 1/3."""
+    space, smoothed = blur(1.0), SignalNoise(read=0.03, energy=np.array([1.0, 2 / 3, 1 / 3]))
+    level = found(windows(300, 0.01, noise_contrast(space, 5), 0.4), space=space, noise=smoothed)
+    assert level.contrast == pytest.approx(noise_contrast(space, 5)) == pytest.approx(5.60, abs=0.01)
+    assert level.coherence == pytest.approx(0.4)
+    with pytest.raises(InputError, match="that hold one phase"):
+        found(windows(300, 0.01, 6.0 * noise_contrast(space, 5), 0.0), space=space)
+
+
+@pytest.mark.parametrize("width", [0.6, 1.0, 1.5])
+def test_windows_of_blurred_noise_are_as_the_correlation_says(width):
+    rng = np.random.default_rng(5)
+    noise = gaussian_filter(rng.normal(size=(178, 240, 240)), (0, width, width), mode="wrap")
+    noise *= 0.03 / noise.std()
+    sample = sample_windows(SPECTRUM[:, None, None] + noise, 5)
+    level = level_of_samples([sample], NOISE, 5, 23, 1e-4)
+    white = np.zeros((41, 41))
+    white[20, 20] = 1.0
+    kernel = gaussian_filter(white, width)
+    expected = fftconvolve(kernel, kernel, mode="same")[16:25, 16:25] / np.sum(kernel**2)
+    np.testing.assert_allclose(level.space, expected, atol=0.03)
+    length = np.linalg.norm(SPECTRUM - SPECTRUM.mean())
+    assert level.variance == pytest.approx(176 * (0.03 / length) ** 2, rel=0.05)
+    assert level.contrast == pytest.approx(mode(sample.statistics[:, 1]), rel=0.05)
+    means = noise.reshape(178, 48, 5, 48, 5).mean(axis=(2, 4))
+    assert level.spread == pytest.approx(25 * means.var() / 0.03**2, rel=0.05)
+    wide = noise.reshape(178, 6, 40, 6, 40).mean(axis=(2, 4))
+    assert level.wide_spread == pytest.approx(1600 * wide.var() / 0.03**2, rel=0.1)
+
+
+def test_smoothing_in_energy_leaves_fewer_energies_that_count():
+    """The squares of noise smoothed over three energies vary as those of this many independent ones."""
+    smoothed = SignalNoise(read=0.03, energy=np.array([1.0, 2 / 3, 1 / 3]))
+    level = found(windows(300, 0.01, 1.0, 0.33), noise=smoothed)
+    matrix = toeplitz(np.pad(smoothed.energy, (0, 175)))
+    assert level.freedom == pytest.approx(178**2 / np.sum(matrix**2))
+    assert level.smooth == pytest.approx(3.0)
+    assert level.tail(100) == pytest.approx(chi2.isf(1e-6, level.freedom) / level.freedom)
+
+
 @pytest.mark.parametrize("count", [19, 20])
 def test_fewer_than_twenty_windows_tell_no_level(count):
     if count == 20:
@@ -95,18 +147,12 @@ def test_noise_alone_has_the_levels_that_are_expected():
     assert contrast_unit(5) == 2 * 50
 
 
-class Constant:
-    """A noise model of one sigma."""
-
-    def sigma(self, spectrum):
-        return np.full(spectrum.shape, 0.03)
-
-
 @pytest.mark.parametrize("error", [0.2, 0.02])
 def test_a_uniform_window_exceeds_each_limit_as_often_as_asked(error):
     """Monte Carlo on windows that share no pixel."""
     mu, spectrum = white(np.random.default_rng(2), side=300)
-    level = find_level(sample_windows(mu[:, :60, :60], 5).statistics, spectrum, Constant(), 5, 23, error)
+    statistics = sample_windows(mu[:, :60, :60], 5).statistics
+    level = find_level(statistics, spectrum, SignalNoise(read=0.03), WHITE, 5, 23, error)
     tiles = mu.reshape(64, 60, 5, 60, 5).transpose(1, 3, 0, 2, 4).reshape(-1, 64, 5, 5)
     apart = np.concatenate([sample_windows(tile, 5).statistics for tile in tiles])
     # the mode of a skew distribution lies a little below its mean
@@ -117,11 +163,13 @@ def test_a_uniform_window_exceeds_each_limit_as_often_as_asked(error):
 def test_limits_are_quantiles_about_the_usual_value():
     usual, shared = found(windows(300, 0.01, 1.0, 0.0)), found(windows(300, 0.01, 2.0, 0.1))
     v = usual.profile
-    one, two, three = (np.sum(v[step:] * v[:-step]) for step in (1, 2, 3))
-    freedom = 18.0 / (9.0 * np.sum(v * v) + 8.0 * one + 2.0 * two)
+    pairs = sum(np.sum(v[step:] * v[:-step]) for step in (2, 3))
+    three = sum(np.eye(178, k=k) for k in (-1, 0, 1))
+    smoothed = three @ np.diag(v) @ three
+    freedom = 2.0 * np.trace(smoothed) ** 2 / np.sum(smoothed**2)
     assert usual.contrast_limit == pytest.approx(chi2.isf(1e-4, freedom) / freedom)
     assert shared.contrast_limit == pytest.approx(2.0 * usual.contrast_limit)
-    assert usual.coherence_limit == pytest.approx(norm.isf(1e-4) * np.sqrt((two + three) / 24))
+    assert usual.coherence_limit == pytest.approx(norm.isf(1e-4) * np.sqrt(pairs / 24))
     assert shared.coherence_limit == pytest.approx(usual.coherence_limit + 0.1)
 
 
@@ -132,8 +180,7 @@ def test_the_level_holds_what_the_camera_says():
     assert level.model == pytest.approx(variance.sum())
     assert level.scale == pytest.approx(np.sqrt(level.variance / variance.sum()))
     assert level.freedom == pytest.approx(variance.sum() ** 2 / np.sum(variance**2))
-    assert found(windows(300, 0.01, 0.5, 0.0)).spread == 1.0
-    assert found(windows(300, 0.01, 2.5, 0.0)).spread == pytest.approx(2.5, rel=0.03)
+    assert (level.spread, level.wide_spread, level.scatter) == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("times", [0.5, 1.0, 1.7])
@@ -155,14 +202,6 @@ def test_samples_are_one_and_their_unit_does_not_matter():
     same = level_of_samples(coded, NOISE, 5, 23, 1e-4, 0.001, -2.0)
     assert same.variance == pytest.approx(level.variance, rel=1e-3)
     np.testing.assert_allclose(same.profile, level.profile, rtol=1e-6)
-
-
-def test_noise_shared_by_neighbours_is_noticed():
-    rng = np.random.default_rng(3)
-    noise = rng.normal(0, 0.05, (178, 62, 62))
-    blurred = sum(np.roll(noise, shift, axis) for axis in (1, 2) for shift in (-1, 0, 1))[:, 1:-1, 1:-1]
-    sample = sample_windows(SPECTRUM[:, None, None] + blurred, 5)
-    assert level_of_samples([sample], NOISE, 5, 23, 1e-4).spread > 1.25
 
 
 def test_without_spectra_no_level_is_found():

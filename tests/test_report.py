@@ -210,7 +210,8 @@ def outsiders():
     data = scene()
     large, middle, needle = data.clusters
     found = Finding("Hematite", 900.0, 170.0, 1e-9, outside=True, position=(3, 4))
-    explained = replace(middle, label=5, error=1e-9, explained="mixture: 0.50 Hematite + 0.50 Needle phase")
+    mixture = "mixture: 0.50 Hematite + 0.50 Needle phase"
+    explained = replace(middle, label=5, error=1e-9, explained=mixture, decided_outside=False)
     mixed = replace(middle, label=6, error=1e-9, finding=replace(found, outside=False))
     return replace(
         data,

@@ -67,9 +67,9 @@ def test_maps_from_a_site_file_are_those_of_the_run_that_wrote_it(built, tmp_pat
     for layer in ("site", "kept", "label", "state"):
         np.testing.assert_array_equal(result[layer].values, expected[layer].values)
     rows = list(csv.DictReader((run.output / "clusters.csv").open()))
-    names = {row["name"] for row in rows}
+    names = {row["nearest"] for row in rows}
     if named or name == "sites.zarr":
-        assert names == {row["name"] for row in csv.DictReader((folder / "out" / "clusters.csv").open())}
+        assert names == {row["nearest"] for row in csv.DictReader((folder / "out" / "clusters.csv").open())}
     else:
         assert names <= set(read_sites(run.output / "sites.zarr").table.names)
 

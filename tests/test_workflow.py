@@ -58,8 +58,9 @@ def test_a_run_leaves_maps_tables_manifest_picture_and_report(measured):
     assert result.label.shape == SHAPE
     assert result.label.dims == ("y", "x")
     rows = list(csv.DictReader((out / "clusters.csv").open()))
-    assert {row["name"] for row in rows} == {f"phase {i}" for i in range(1, 5)}
+    assert {row["nearest"] for row in rows} == {f"phase {i}" for i in range(1, 5)}
     for row in rows:
+        assert row["name"] == ("near " if row["outside"] == "yes" else "") + row["nearest"]
         assert int(row["pixels"]) == int((result.label == int(row["label"])).sum())
         assert float(row["area_um2"]) == pytest.approx(int(row["pixels"]) * 0.25)
     assert sum(float(row["share"]) for row in rows) == pytest.approx(1.0)

@@ -9,7 +9,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from gigaxas.locations import Location
     from gigaxas.report import ClusterRow
-    from gigaxas.workflow.cluster_rows import DecidedCluster
     from gigaxas.workflow.phases import PhaseSummary
     from gigaxas.workflow.report import Summary
 
@@ -50,7 +49,7 @@ def _show_void(out: Console, summary: "Summary") -> None:
 
 
 def _show_unknown(out: Console, summary: "Summary") -> None:
-    found = [(row, row.finding) for row in summary.clusters if row.finding and row.finding.outside]
+    found = [(row, row.finding) for row in summary.clusters if row.finding and row.outside]
     if found:
         out.print()
         out.print(f"{len(found)} outside the library:")
@@ -59,15 +58,15 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
         out.print(
             f"  label {row.label}, {row.pixels:,} pixels, at row {y}, column {x}: chi-square "
             f"{finding.chi_square:.0f} on {finding.freedom:.0f} from {finding.made_of}, "
-            f"p {finding.p_value:.1g}",
+            f"p {finding.p_value:.1g}"
+            + (f"; it is {row.moved.name} moved by {row.moved.ev:+.2f} eV" if row.moved else ""),
             soft_wrap=True,
+            markup=False,
         )
 
 
 def _made_of(row: "ClusterRow") -> str:
-    if row.finding is None:
-        return row.name
-    return f"outside the library, nearest {row.name}" if row.finding.outside else row.finding.made_of
+    return f"outside the library, nearest {row.name}" if row.outside else row.title
 
 
 def show_phases(out: Console, summary: "PhaseSummary") -> None:
@@ -91,22 +90,17 @@ def show_phases(out: Console, summary: "PhaseSummary") -> None:
     out.print()
     out.print(table)
     out.print(f"{len(summary.rows)} clusters, {len(summary.components)} components")
+    outside = [str(each.row.label) for each in summary.components if each.row.outside]
+    if outside:
+        out.print(f"outside the library: {', '.join(outside)}", soft_wrap=True)
     for row in removed[:SHOWN_CLUSTERS]:
-        out.print(f"  {row.label} {row.name}: {_reason(row)}")
+        found = row.decision.explanation
+        fit = f" (chi-square {found.chi_square:.0f} of {found.freedom})" if found else ""
+        out.print(f"  {row.label} {row.name}: {row.explained}{fit}", markup=False)
     if len(removed) > SHOWN_CLUSTERS:
         out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
     show_truth(out, summary)
     show_paths(out, list(summary.paths))
-
-
-def _reason(row: "DecidedCluster") -> str:
-    decision, found = row.decision, row.decision.explanation
-    of = " + ".join(f"{w:.2f} of {k}" for k, w in zip(decision.members, decision.weights, strict=True))
-    if found is None:
-        return f"merged into {decision.members[0]} as you decided"
-    words = {"same": f"the same as {decision.members[0]}", "mixture": of}
-    leak = f"{decision.members[0]} flattened by {found.leak:.1%} of leaked light"
-    return f"{words.get(decision.kind, leak)} (chi-square {found.chi_square:.0f} of {found.freedom})"
 
 
 def show_truth(out: Console, summary: "Summary | PhaseSummary") -> None:

@@ -220,9 +220,16 @@ def _show_observed(out: Console, stored: "StoredSites", camera: bool) -> None:
     noise, seen = evidence.noise, int((evidence.windows > 0).sum())
     if camera:
         out.print(
-            f"noise      uniform windows show {noise.scale:.3f} times the model's, neighbours share "
-            f"{max(0.0, noise.sharing - 1.0):.0%} ({noise.windows:,} windows probed)"
+            f"noise      uniform windows show {noise.scale:.3f} times the model's ({noise.windows:,} windows "
+            "probed)"
         )
+    shared = (
+        f"neighbouring pixels share it: the variance of a window's mean is {noise.sharing:.1f} times that of "
+        "independent ones"
+        if noise.sharing > 1.0
+        else "neighbouring pixels are independent"
+    )
+    out.print(f"noise      {shared}")
     out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
     for site in evidence.outside.nonzero()[0].tolist():
         y, x = evidence.first[site].tolist()

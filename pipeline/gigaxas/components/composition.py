@@ -14,6 +14,9 @@ from gigaxas.components.nnls import fit
 from gigaxas.components.projection import Frame, make_frame, project
 from gigaxas.spectra.noise import Noise
 
+DISTORTED = ("flattened", "self-absorbed", "shifted", "background")
+"""Clusters whose spectra are no combination of components."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -69,7 +72,7 @@ def plan_composition(
     """Return what every pixel is to be fitted with.
 
     The pixels of a mixture are fitted with its members; those of other clusters belong to one component
-    whole. `everywhere` fits them all with all components, but for the flattened ones, whose spectra are no
+    whole. `everywhere` fits them all with all components, but for the distorted ones, whose spectra are no
     combination of anything. Raises InputError for components that do not stand apart.
     """
     components = tuple(decision.label for decision in decisions if decision.kind == "component")
@@ -79,8 +82,8 @@ def plan_composition(
     for decision in decisions:
         members = tuple(components.index(member) for member in decision.members)
         weights = np.array(decision.weights)
-        fitted = decision.kind == "mixture"
-        if everywhere and decision.kind != "flattened":
+        fitted = len(members) > 1
+        if everywhere and decision.kind not in DISTORTED:
             whole = np.zeros(len(components))
             whole[list(members)] = weights
             members, weights, fitted = tuple(range(len(components))), whole, True

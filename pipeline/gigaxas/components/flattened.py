@@ -4,13 +4,12 @@ Light that passes beside the sample, a share f of what reaches the detector with
 absorbance mu into -ln((exp(-mu) + f) / (1 + f)): the higher the peak, the more is cut off it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
 from gigaxas.arrays import FloatArray
+from gigaxas.components.alike import Fits
 from gigaxas.components.evidence import ClusterEvidence
 
 SMALLEST_LEAK = 1e-4
@@ -22,52 +21,32 @@ GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 NARROW = 1e-7
 
 
-@dataclass(frozen=True)
-class Leaks:
-    """Every cluster (row) fitted with every other one (column); scale and offset are free.
-
-    The diagonals are infinite.
-    """
-
-    same: FloatArray
-    """Chi-square of the other as it is (n, n)."""
-    chi_square: FloatArray
-    """Chi-square of the other flattened (n, n)."""
-    share: FloatArray
-    """The share f of leaked light that flattens it (n, n)."""
-    error: FloatArray
-    """One sigma of the share (n, n)."""
-
-
 def leaked(mu: ArrayLike, share: float) -> FloatArray:
     """Return what absorbance (any shape) is measured where a share f of light leaks: METHOD 8."""
     return np.asarray(-np.log((np.exp(-np.asarray(mu, dtype=np.float64)) + share) / (1.0 + share)))
 
 
-def fit_leaks(clusters: ClusterEvidence, floor: float) -> Leaks:
-    """Fit every cluster with every other one, flattened.
+def fit_flattened(clusters: ClusterEvidence, row: int, floor: float) -> Fits:
+    """Fit the cluster in a row with every cluster (n,) flattened; the amount is the share f of leaked light.
 
     Chi-square counts the variance of both means and, as what no model explains, `floor` times the noise of
-    a pixel. Where the absorbance of the clusters was measured, thickness follows from the edge step of the
-    flattened one; else both have that of the working point.
+    a pixel; it is infinite for the cluster itself. Where the absorbance of the clusters was measured,
+    thickness follows from the edge step of the flattened one; else both have that of the working point.
     """
     count = len(clusters.labels)
-    leaks = Leaks(*np.full((4, count, count), np.inf))
-    for row in range(count):
-        allowed = clusters.variance[row] + (floor * clusters.noise[row]) ** 2
-        step, low = float(clusters.step[row]), float(clusters.low[row])
-        most = _largest_share(step) if clusters.measured else LARGEST_LEAK
-        for other in range(count):
-            if other == row:
-                continue
-            weight = 1.0 / (allowed + clusters.variance[other])
-            same, chi_square, share, error = _fit_pair(
-                clusters.spectra[row], clusters.spectra[other], weight, step, clusters.measured, most
-            )
-            f = _true_share(np.array([share - error, share, share + error]), low, clusters.measured)
-            leaks.same[row, other], leaks.chi_square[row, other] = same, chi_square
-            leaks.share[row, other], leaks.error[row, other] = f[1], (f[2] - f[0]) / 2
-    return leaks
+    fits = Fits(np.full(count, np.inf), np.zeros(count), np.zeros(count))
+    allowed = clusters.variance[row] + (floor * clusters.noise[row]) ** 2
+    step, low = float(clusters.step[row]), float(clusters.low[row])
+    most = _largest_share(step) if clusters.measured else LARGEST_LEAK
+    for other in np.flatnonzero(np.arange(count) != row):
+        weight = 1.0 / (allowed + clusters.variance[other])
+        chi_square, share, error = _fit_pair(
+            clusters.spectra[row], clusters.spectra[other], weight, step, clusters.measured, most
+        )
+        f = _true_share(np.array([share - error, share, share + error]), low, clusters.measured)
+        fits.chi_square[other] = chi_square
+        fits.amount[other], fits.error[other] = f[1], (f[2] - f[0]) / 2
+    return fits
 
 
 def flattened(clusters: ClusterEvidence, row: int, other: FloatArray) -> FloatArray:
@@ -75,7 +54,7 @@ def flattened(clusters: ClusterEvidence, row: int, other: FloatArray) -> FloatAr
     target, step = clusters.spectra[row], float(clusters.step[row])
     weight = 1.0 / clusters.noise[row] ** 2
     most = _largest_share(step) if clusters.measured else LARGEST_LEAK
-    _, _, share, _ = _fit_pair(target, other, weight, step, clusters.measured, most)
+    _, share, _ = _fit_pair(target, other, weight, step, clusters.measured, most)
     shape = np.empty(other.size)
     _flatten(other, share, step, clusters.measured, shape)
     scale, offset = _line(target, shape, weight)
@@ -99,10 +78,9 @@ def _true_share(share: FloatArray, low: float, measured: bool) -> FloatArray:
 @njit(nogil=True, cache=True)
 def _fit_pair(
     target: FloatArray, other: FloatArray, weight: FloatArray, step: float, measured: bool, most: float
-) -> tuple[float, float, float, float]:
-    """Return chi-square without and with a leak, and its share of light before the edge, one sigma."""
+) -> tuple[float, float, float]:
+    """Return the least chi-square, and the leak as a share of the light before the edge, with one sigma."""
     shape = np.empty(other.size)
-    same = _chi_square(target, other, weight)
     grid = SMALLEST_LEAK * (most / SMALLEST_LEAK) ** (np.arange(GRID) / (GRID - 1))
     best, least = 0, np.inf
     for i in range(GRID):
@@ -123,7 +101,7 @@ def _fit_pair(
     share = 0.5 * (low + high)
     _flatten(other, share, step, measured, shape)
     least = _chi_square(target, shape, weight)
-    return same, least, share, _sigma(target, other, weight, step, measured, share, least)
+    return least, share, _sigma(target, other, weight, step, measured, share, least)
 
 
 @njit(nogil=True, cache=True)

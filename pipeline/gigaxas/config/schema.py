@@ -94,12 +94,15 @@ class Sites(Section):
     """Reduction: average linkage (published), or a net of guaranteed spacing."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the trials."""
+    correct: Literal["none", "field"] = "none"
+    """Whether a slow error of the field that the data show is taken out of them before sites are observed and
+    pixels assigned."""
 
     @model_validator(mode="after")
     def _built_or_given(self) -> "Sites":
         if self.file and (idle := self._changed({"file", "limit", "seed"})):
             raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
-        if self.source == "observed" and (idle := self._changed({"source", "limit"})):
+        if self.source == "observed" and (idle := self._changed({"source", "limit", "correct"})):
             raise ValueError(f"sites observed in the data are not built: remove {', '.join(idle)}")
         return self
 
@@ -117,11 +120,11 @@ class Sites(Section):
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings that sites are built by."""
-        return self.model_dump(exclude={"file", "source"})
+        return self.model_dump(exclude={"file", "source", "correct"})
 
     @property
     def _building(self) -> set[str]:
-        return self.model_fields_set - {"source", "file", "limit"}
+        return self.model_fields_set - {"source", "file", "limit", "correct"}
 
     @property
     def origin(self) -> Literal["library", "observed", "both", "file"]:

@@ -2,6 +2,7 @@
 
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import SiteExplanation, explain
+from gigaxas.observed.field import FieldError, GrainSums, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import (
     NoiseLevel,
@@ -10,12 +11,14 @@ from gigaxas.observed.noise_level import (
     level_of_samples,
     sample_windows,
 )
-from gigaxas.observed.sampling import block_grid, sample_grid
+from gigaxas.observed.sampling import block_grid, field_grid, sample_grid
 from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
     "Evidence",
+    "FieldError",
+    "GrainSums",
     "NoiseFound",
     "NoiseLevel",
     "ObservedSites",
@@ -24,8 +27,11 @@ __all__ = [
     "WindowSample",
     "block_grid",
     "explain",
+    "field_grid",
     "find_level",
+    "fit_field",
     "gather_evidence",
+    "grain_sums",
     "level_of_samples",
     "merge_groups",
     "observe_block",

@@ -16,7 +16,7 @@ class NoiseFound:
     scale: float
     """Ratio of the standard deviations, measured over modelled."""
     sharing: float
-    """How many times larger the moments of a window are than independent noise in its pixels makes them."""
+    """Variance of a window's mean over that of independent noise in its pixels."""
     coherence: float
     """Correlation of the noise at one energy with that at the next two, summed."""
     windows: int
@@ -60,7 +60,7 @@ def gather_evidence(observed: ObservedSites, explained: list[SiteExplanation]) -
         freedom=found[1],
         p_value=found[2],
         outside=np.array([best.outside for best in explained] or [False] * count),
-        noise=NoiseFound(level.scale, level.contrast, level.coherence, level.windows),
+        noise=NoiseFound(level.scale, level.spread, level.coherence, level.windows),
     )
 
 

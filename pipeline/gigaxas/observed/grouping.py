@@ -48,8 +48,12 @@ class Limits(NamedTuple):
     """Fewest valid pixels."""
     radius: float
     """Squared distance, over the noise variance of a pixel, within which a window joins a group."""
+    tail: float
+    """Times its usual square that the noise of a window's mean exceeds as seldom as the error asks."""
     spread: float
     """Times the variance of independent noise that a window's mean has."""
+    scatter: float
+    """Squares about a window's mean, over the variance of a pixel and the pixels but one."""
     whole: float
     """Pixels of a window."""
     unit: float
@@ -122,10 +126,12 @@ def window_limits(level: NoiseLevel, unit: float) -> Limits:
     return Limits(
         contrast=level.contrast_limit * contrast_unit(level.k_size) / (pixels - 1),
         coherence=level.coherence_limit,
-        variance=MOST_NOISE * level.variance * unit**2,
+        variance=MOST_NOISE * level.variance * level.scatter * unit**2,
         fewest=level.p_num,
         radius=JOIN_RADIUS**2 / level.freedom,
+        tail=level.tail(1),
         spread=level.spread,
+        scatter=level.scatter,
         whole=pixels,
         unit=unit,
     )
@@ -217,7 +223,7 @@ def _gather_row(
     n = waits.size
     for x in range(n):
         waits[x] = _is_uniform(row, x, limits)
-        noise[x] = row.scatter[x] / (max(row.pixels[x] - 1.0, 1.0) * limits.unit * limits.unit)
+        noise[x] = row.scatter[x] / (max(row.pixels[x] - 1.0, 1.0) * limits.scatter * limits.unit**2)
     for x in range(n):
         if not waits[x]:
             continue
@@ -235,6 +241,15 @@ def _gather_row(
             waits[i] = waits[i] and joins[i] == 0.0
         _update_centre(groups, group, count, limits, scratch.spectra)
     return count
+
+
+@njit(nogil=True, cache=True)
+def uniform_windows(row: WindowSums, limits: Limits) -> BoolArray:
+    """Return which windows (n,) of a row pass the limits."""
+    passed = np.empty(row.pixels.size, np.bool_)
+    for x in range(passed.size):
+        passed[x] = _is_uniform(row, x, limits)
+    return passed
 
 
 @njit(nogil=True, cache=True)
@@ -264,15 +279,30 @@ def _nearest_group(
 
     Distances are squared and freed of what the noise of both means adds.
     """
-    best, nearest = limits.radius * noise, count
+    best, nearest = np.inf, count
     for group in range(count):
         for e in range(spectra.shape[1]):
             spectra[1, e] = spectra[0, e] - groups.centre[group, e]
-        shared = limits.spread * noise / pixels * (1.0 + 1.0 / groups.centred[group])
-        square = lane_dot(spectra, 1, spectra, 1) - shared
-        if square < best:
+        shared = _shared_noise(limits, pixels, groups.centred[group])
+        square = lane_dot(spectra, 1, spectra, 1) - shared * noise
+        if square < best and square < _reach(limits, shared) * noise:
             best, nearest = square, group
     return nearest
+
+
+@njit(nogil=True, cache=True)
+def _shared_noise(limits: Limits, pixels: float, centred: int) -> float:
+    """Return the squared distance, over a pixel's variance, that noise puts between a window and a centre."""
+    return limits.spread / pixels * (1.0 + 1.0 / centred)
+
+
+@njit(nogil=True, cache=True)
+def _reach(limits: Limits, shared: float) -> float:
+    """Return the squared distance beside that of noise within which two means may be one composition.
+
+    It is the larger of what a pixel could tell and what the noise of the means explains.
+    """
+    return max(limits.radius, (limits.tail - 1.0) * shared)
 
 
 @njit(nogil=True, cache=True)
@@ -289,8 +319,8 @@ def _find_alike(
         for x in range(distance.size):
             away = line[x] * factor - centre
             distance[x] += away * away
-    radius = limits.radius if groups.isolated[group] else SURE * limits.radius
-    radius += limits.spread / limits.whole * (1.0 + 1.0 / groups.centred[group])
+    shared = _shared_noise(limits, limits.whole, groups.centred[group])
+    radius = shared + (1.0 if groups.isolated[group] else SURE) * _reach(limits, shared)
     for x in range(distance.size):
         if waits[x] and pixels[x] == limits.whole and distance[x] <= radius * noise[x]:
             joins[x] = 1.0
@@ -332,14 +362,15 @@ def _update_centre(groups: Accumulators, group: int, count: int, limits: Limits,
     groups.centred[group] = windows
     for e in range(groups.total.shape[1]):
         groups.centre[group, e] = groups.total[group, e] / windows
-    near = NEAR * limits.radius * groups.noise[group] / windows
+    noise = groups.noise[group] / windows
+    near = NEAR * _reach(limits, limits.spread / limits.whole) * noise
     for other in range(count):
         if other == group:
             continue
         for e in range(spectra.shape[1]):
             spectra[1, e] = groups.centre[group, e] - groups.centre[other, e]
         shared = 1.0 / groups.centred[group] + 1.0 / groups.centred[other]
-        added = limits.spread * groups.noise[group] / windows / limits.whole * shared
+        added = limits.spread * noise / limits.whole * shared
         if lane_dot(spectra, 1, spectra, 1) - added < near:
             groups.isolated[group] = False
             groups.isolated[other] = False

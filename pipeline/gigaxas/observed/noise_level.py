@@ -11,12 +11,19 @@ from scipy.special import chdtri, ndtri
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.observed.windows import move_to, standardise_pixels, strip_of
-from gigaxas.spectra.noise import Noise
+from gigaxas.spectra.noise import Noise, mean_share, smooth_share
+from gigaxas.spectra.noise_correlation import (
+    correlation_matrix,
+    neighbour_products,
+    quiet_differences,
+    sure_correlation,
+)
 
 LOWEST_SIGNAL = 0.5
 """Share of a pixel's squares that must be spectrum, not noise, for it to tell anything of the noise level."""
 MOST_CONTRAST, MOST_COHERENCE = 4.0, 0.3
-"""More of these is no noise, however it was blurred or interpolated: then all windows are mixtures."""
+"""Contrast as a multiple of what the noise's correlation between neighbours makes, and coherence beside what
+its correlation along energy makes, beyond which a window is a mixture, however common it is."""
 MODE_SHARE = 0.2
 """Share of the values whose shortest interval holds the mode."""
 FEWEST_WINDOWS = 20
@@ -28,11 +35,15 @@ class WindowSample:
     """What the n whole windows of a small area show."""
 
     statistics: FloatArray
-    """(n, 3) variance of a pixel, contrast (1 for independent noise) and coherence (over scatter)."""
+    """(n, 3) scatter a pixel but one, contrast (1 for independent noise) and coherence (over scatter)."""
     spectrum: FloatArray
     """(E,) sum of the mean spectra of the windows with a spectrum, in the samples' own unit."""
     count: float
     """Number of windows in this sum."""
+    products: FloatArray
+    """(n, n) sums of the products of the noise of a pixel with its neighbours', see `neighbour_products`."""
+    samples: FloatArray
+    """(n, n) samples in these sums."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,10 @@ class NoiseLevel:
     """Variance of a pixel summed over the energies, as measured."""
     model: float
     """The same as the camera model says."""
+    space: FloatArray
+    """(n, n) correlation of the noise of a pixel with its neighbours', 1 in the middle, as measured."""
+    energy: FloatArray
+    """(lags,) correlation of the noise with that at the next energies, 1 first."""
     contrast: float
     """Usual contrast over smooth scatter, 1 for noise that is independent from pixel to pixel."""
     contrast_limit: float
@@ -70,12 +85,31 @@ class NoiseLevel:
     @property
     def spread(self) -> float:
         """How many times the variance of independent noise a window's mean has, as neighbours share some."""
-        return max(1.0, self.contrast)
+        return max(1.0, mean_share(self.space, self.k_size) * self.k_size**2)
+
+    @property
+    def wide_spread(self) -> float:
+        """The same of the mean of an area much larger than the reach of the noise's correlation."""
+        return max(1.0, float(self.space.sum()))
+
+    @property
+    def scatter(self) -> float:
+        """Squares about a window's mean, over the variance of a pixel and the pixels but one."""
+        return scatter_share(self.space, self.k_size)
+
+    @property
+    def smooth(self) -> float:
+        """How many times the variance of independent noise a difference that is smooth in energy has."""
+        return smooth_share(self.energy)
 
     @property
     def freedom(self) -> float:
-        """The energies that count, given that their noise differs: (sum v)^2 / sum v^2."""
-        return float(1.0 / np.sum(self.profile**2))
+        """The energies that count, given that their noise differs and is correlated: (tr C)^2 / tr C^2."""
+        return float(1.0 / np.sum(_covariance(self.profile, self.energy) ** 2))
+
+    def tail(self, windows: int) -> float:
+        """Return how many times its usual square the noise of a mean has at most among so many windows."""
+        return float(chdtri(self.freedom, self.error / max(1, windows))) / self.freedom
 
 
 def sample_windows(image: NDArray[Any], k_size: int, invalid: int | None = None) -> WindowSample:
@@ -97,7 +131,13 @@ def sample_windows(image: NDArray[Any], k_size: int, invalid: int | None = None)
         shape = row.total[:, telling].astype(np.float64) / (whole * pixels.unit)
         spectrum += (shape * (row.length[telling] / whole) + row.mean[telling] / whole).sum(axis=1)
         count += telling.size
-    return WindowSample(np.concatenate(found), spectrum, count)
+    areas = np.asarray(image, dtype=np.float64)
+    return WindowSample(
+        np.concatenate(found),
+        spectrum,
+        count,
+        *neighbour_products(quiet_differences(areas, pixels.valid), pixels.valid),
+    )
 
 
 def level_of_samples(
@@ -116,16 +156,27 @@ def level_of_samples(
     statistics = np.concatenate([one.statistics for one in samples])
     total = np.sum([one.spectrum for one in samples], axis=0)
     count = max(sum(one.count for one in samples), 1.0)
-    return find_level(statistics, total / count * scale + offset, noise, k_size, p_num, error)
+    products, neighbours = (
+        np.sum([getattr(one, name) for one in samples], axis=0) for name in ("products", "samples")
+    )
+    space = sure_correlation(products, neighbours)
+    return find_level(statistics, total / count * scale + offset, noise, space, k_size, p_num, error)
 
 
 def find_level(
-    statistics: FloatArray, spectrum: FloatArray, noise: Noise, k_size: int, p_num: int, error: float
+    statistics: FloatArray,
+    spectrum: FloatArray,
+    noise: Noise,
+    space: FloatArray,
+    k_size: int,
+    p_num: int,
+    error: float,
 ) -> NoiseLevel:
     """Find the level from the statistics of sample windows (n, 3), see `WindowSample`.
 
-    `spectrum` (E,) is the mean normalised absorbance of the windows. The usual value of each statistic is the
-    mode, so that edges and textures between phases, however many, do not shift it.
+    `spectrum` (E,) is the mean normalised absorbance of the windows, `space` (n, n) the correlation of the
+    noise between neighbours. The usual value of each statistic is the mode, so that edges and textures
+    between phases, however many, do not shift it.
     Raises InputError where too few windows hold a spectrum, or just one phase.
     """
     telling = statistics[statistics[:, 0] < 1.0 - LOWEST_SIGNAL]
@@ -135,10 +186,13 @@ def find_level(
             f"expected at least {FEWEST_WINDOWS}; set sites.from: library, or give a cube of a larger area"
         )
     profile, model = noise_profile(noise, spectrum)
-    contrast_spread, coherence_spread = _spreads(profile, k_size * k_size)
-    contrast = min(float(np.exp(mode(np.log(np.maximum(telling[:, 1], 1e-12))))), MOST_CONTRAST)
+    contrast_spread, coherence_spread = _spreads(profile, noise.energy, space, k_size)
+    expected, coherent = noise_contrast(space, k_size), _noise_coherence(profile, noise.energy)
+    contrast = float(np.exp(mode(np.log(np.maximum(telling[:, 1], 1e-12)))))
+    contrast = min(max(contrast, expected), MOST_CONTRAST * expected)
     even = telling[telling[:, 1] <= contrast * (1.0 + 2.0 * contrast_spread)]
-    coherence = min(mode(even[:, 2]), MOST_COHERENCE) if len(even) else MOST_COHERENCE
+    most = coherent + MOST_COHERENCE
+    coherence = min(mode(even[:, 2]), most) if len(even) else most
     uniform = even[even[:, 2] <= coherence + 2.0 * coherence_spread]
     if len(uniform) < FEWEST_WINDOWS:
         raise InputError(
@@ -151,8 +205,10 @@ def find_level(
         p_num=p_num,
         error=error,
         profile=profile,
-        variance=mode(uniform[:, 0]),
+        variance=mode(uniform[:, 0]) / scatter_share(space, k_size),
         model=model,
+        space=space,
+        energy=noise.energy,
         contrast=contrast,
         contrast_limit=contrast * float(chdtri(freedom, error)) / freedom,
         coherence=coherence,
@@ -177,6 +233,29 @@ def contrast_unit(k_size: int) -> float:
     return 2.0 * k_size * sum((j - half) ** 2 for j in range(k_size))
 
 
+def scatter_share(space: FloatArray, k_size: int) -> float:
+    """Return a window's squares about its mean over those of independent noise (n, n: see `NoiseLevel`)."""
+    pixels = k_size**2
+    return (1.0 - mean_share(space, k_size)) * pixels / (pixels - 1)
+
+
+def noise_contrast(space: FloatArray, k_size: int) -> float:
+    """Return the mean contrast over smooth scatter of a window of noise of this correlation (n, n)."""
+    radius = space.shape[0] // 2
+    evenly = _pair_products(np.ones(k_size), radius)
+    sloped = _pair_products(np.arange(k_size, dtype=np.float64) - k_size // 2, radius)
+    moments = sloped @ space @ evenly + evenly @ space @ sloped
+    return float(moments / contrast_unit(k_size) / scatter_share(space, k_size))
+
+
+def _pair_products(weights: FloatArray, radius: int) -> FloatArray:
+    """Return the sums (2 radius + 1,) of the products of weights (n,) so many places apart."""
+    products = np.correlate(weights, weights, "full")
+    there = np.abs(np.arange(-radius, radius + 1))
+    reached = products[np.minimum(there, len(weights) - 1) + len(weights) - 1]
+    return np.asarray(np.where(there < len(weights), reached, 0.0))
+
+
 def mode(values: FloatArray) -> float:
     """Return the middle of the shortest interval that holds MODE_SHARE of the values (n,)."""
     ordered = np.sort(values)
@@ -188,10 +267,39 @@ def mode(values: FloatArray) -> float:
     return float(np.median(ordered[start : start + share]))
 
 
-def _spreads(v: FloatArray, pixels: int) -> tuple[float, float]:
-    """Return the deviations of a uniform window's contrast (relative) and coherence (over scatter)."""
-    one, two, three = (np.sum(v[step:] * v[:-step]) for step in (1, 2, 3))
-    # The smoothed squares are a quadratic form with 3, 2, 1 on its diagonals; two independent moments add.
-    contrast = np.sqrt((9.0 * np.sum(v * v) + 8.0 * one + 2.0 * two) / 9.0)
-    coherence = np.sqrt((two + three) / (pixels - 1))
+def _covariance(profile: FloatArray, energy: FloatArray) -> FloatArray:
+    """Return the covariance (E, E) of noise of a variance `profile` (E,) correlated in energy (lags,)."""
+    deviation = np.sqrt(profile)
+    return deviation[:, None] * correlation_matrix(energy, len(profile)) * deviation
+
+
+def _noise_coherence(profile: FloatArray, energy: FloatArray) -> float:
+    """Return the coherence over scatter that noise of this profile (E,) and correlation (lags,) has."""
+    covariance = _covariance(profile, energy)
+    return float(np.trace(covariance, 2) + np.trace(covariance, 3))
+
+
+def _spreads(profile: FloatArray, energy: FloatArray, space: FloatArray, k_size: int) -> tuple[float, float]:
+    """Return the deviations of a uniform window's contrast (relative) and coherence (over scatter).
+
+    Both are quadratic forms of normal noise, whose variance is 2 tr (A C)^2; two independent moments add.
+    """
+    covariance = _covariance(profile, energy)
+    count = len(profile)
+    steps = np.subtract.outer(np.arange(count), np.arange(count))
+    three = (np.abs(steps) <= 1).astype(np.float64)
+    smoothed = three @ covariance @ three
+    apart = 0.5 * np.isin(np.abs(steps), (2, 3)) @ covariance
+    contrast = np.sqrt(np.sum(smoothed**2)) / np.trace(smoothed)
+    coherence = np.sqrt(2.0 * np.sum(apart * apart.T) / _independent(space, k_size))
     return float(contrast), float(coherence)
+
+
+def _independent(space: FloatArray, k_size: int) -> float:
+    """Return how many independent deviations a window's squares about its mean are worth."""
+    far = np.pad(space, k_size)
+    middle = far.shape[0] // 2
+    y, x = (np.subtract.outer(axis, axis) for axis in np.indices((k_size, k_size)).reshape(2, -1))
+    about = np.eye(k_size**2) - 1.0 / k_size**2
+    shared = about @ far[y + middle, x + middle] @ about
+    return float(np.trace(shared) ** 2 / np.sum(shared**2))

@@ -12,6 +12,8 @@ SAMPLE_SIDE = 40
 """Side of a sample area in pixels."""
 MOST_SAMPLES = 8
 """Most sample areas along y and along x."""
+FIELD_SIDE, MOST_FIELD_AREAS = 256, 4
+"""Side of an area in which grains are looked at for errors of the field, and most of them along y and x."""
 
 
 def block_grid(plane: tuple[int, int], k_size: int) -> Grid:
@@ -28,12 +30,21 @@ def block_grid(plane: tuple[int, int], k_size: int) -> Grid:
 
 def sample_grid(plane: tuple[int, int]) -> Grid:
     """Return at most MOST_SAMPLES x MOST_SAMPLES small squares, evenly spread over an image (y, x)."""
-    ys, xs = (_starts(length) for length in plane)
-    height, width = min(SAMPLE_SIDE, plane[0]), min(SAMPLE_SIDE, plane[1])
+    return _spread(plane, SAMPLE_SIDE, MOST_SAMPLES)
+
+
+def field_grid(plane: tuple[int, int]) -> Grid:
+    """Return at most MOST_FIELD_AREAS x MOST_FIELD_AREAS squares, evenly spread over an image (y, x)."""
+    return _spread(plane, FIELD_SIDE, MOST_FIELD_AREAS)
+
+
+def _spread(plane: tuple[int, int], side: int, most: int) -> Grid:
+    ys, xs = (_starts(length, side, most) for length in plane)
+    height, width = min(side, plane[0]), min(side, plane[1])
     return [[Tile(i, j, y, y + height, x, x + width) for j, x in enumerate(xs)] for i, y in enumerate(ys)]
 
 
-def _starts(length: int) -> list[int]:
-    count = max(1, min(MOST_SAMPLES, length // SAMPLE_SIDE))
-    last = max(0, length - SAMPLE_SIDE)
+def _starts(length: int, side: int, most: int) -> list[int]:
+    count = max(1, min(most, length // side))
+    last = max(0, length - side)
     return [int(start) for start in np.linspace(0, last, count).round()] if count > 1 else [last // 2]

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.special import chdtri
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
@@ -113,8 +112,9 @@ def _known(groups: WindowGroups, level: NoiseLevel) -> _Known:
     spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
     spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
     # noise alone, at an error shared among all windows: a multiple of what it does in the mean
-    tail = float(chdtri(level.freedom, level.error / max(1, int(groups.windows.sum())))) / level.freedom
-    share = level.spread / own_pixels(groups.windows, level)
+    tail = level.tail(int(groups.windows.sum()))
+    pixels = own_pixels(groups.windows, level)
+    share = np.minimum(level.spread / level.k_size**2, level.wide_spread / pixels)
     sketches = sketch(spectra, principal_axes(spectra))
     return _Known(spectra, sketches, groups.variance, share, profile, tail)
 

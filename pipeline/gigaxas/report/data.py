@@ -35,6 +35,18 @@ class Finding:
     """Row and column of a uniform window of it, in pixels."""
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A reference that explains a cluster when it is moved in energy."""
+
+    name: str
+    """Its name."""
+    ev: float
+    """By how many eV it is moved, up where positive."""
+    p_value: float
+    """How often noise alone gives a misfit as large."""
+
+
 @dataclass(frozen=True, eq=False)
 class ClusterRow:
     """One cluster: its size, its spectrum and the reference nearest to it."""
@@ -61,10 +73,14 @@ class ClusterRow:
     """Spectrum (E,) of the nearest reference."""
     finding: Finding | None = None
     """What explains it, where its site was observed in the data."""
+    moved: Moved | None = None
+    """The reference that it is at another energy, where it lies outside the library."""
     given: str = ""
     """The name it has where components were decided."""
     explained: str = ""
     """How other clusters explain it, where components were decided; empty for a component."""
+    decided_outside: bool | None = None
+    """Whether the components that it is lie outside the library; None before they were decided."""
 
     @property
     def differs(self) -> bool:
@@ -72,20 +88,33 @@ class ClusterRow:
         return self.error is not None and self.error < DIFFERS_BELOW
 
     @property
+    def outside(self) -> bool:
+        """Whether the library does not hold it, alone or, where its site was observed, as a mixture."""
+        if self.decided_outside is not None:
+            return self.decided_outside
+        return self.finding.outside if self.finding else self.differs
+
+    @property
     def reason(self) -> str:
         """Why the cluster lies outside the library; empty where it does not."""
-        if self.explained or (self.finding and not self.finding.outside):
+        if not self.outside:
             return ""
         if self.finding:
-            return f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
-        return (
-            f"beyond the noise from {self.name} (error {wording.error(self.error)})" if self.differs else ""
-        )
+            said = f"no mixture of references explains it (p {wording.error(self.finding.p_value)})"
+        else:
+            said = f"beyond the noise from {self.name} (error {wording.error(self.error)})"
+        if self.moved is None:
+            return said
+        return f"{said}; {self.moved.name} moved by {self.moved.ev:+.2f} eV does"
 
     @property
     def title(self) -> str:
-        """The name to show: the one it was given, or that of its nearest reference."""
-        return self.given or (f"near {self.name}" if self.reason else self.name)
+        """The name to show: the one it was given, what it is made of, or what it is near at most."""
+        if self.given:
+            return self.given
+        if self.finding and not self.finding.outside:
+            return self.finding.made_of
+        return f"near {self.name}" if self.outside else self.name
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> Meas
     uniform = _uniform_pixels(normal, split.present)
     windows = _uniform_windows(normal, uniform)
     return MeasuredNoise(
-        model=replace(model, space=correlation_in_space(normal, uniform)),
+        model=replace(model, space=correlation_in_space(normal, uniform)).rounded(),
         sigma=float(np.sqrt(variance)),
         error=float(np.std(windows, ddof=1) / (2.0 * np.mean(windows) * np.sqrt(len(windows)))),
         areas=len(blocks),

@@ -6,13 +6,19 @@ import numpy as np
 from scipy import fft, linalg
 
 from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.spectra.noise import NO_CORRELATION
 
 RADIUS = 4
 """Pixels to the farthest neighbour whose correlation is measured."""
+QUIET = 0.4
+"""Share of the energies whose second differences vary least and tell noise from structure best."""
 LAGS = 6
 """Energies to the farthest neighbour whose correlation is measured."""
 _ENERGIES_A_LAG = 4  # a lag is measured from so many energies on
 _LEAST_SHARE = 0.1  # of a sample's variance in its residual: less would magnify errors
+_OUTLIER = 5.0  # standard deviations
+_NORMAL_MEDIAN = 1.4826  # standard deviation of a normal distribution over its median deviation
+_SURE = 4.0  # standard errors
 
 
 def correlation_matrix(correlation: FloatArray, energies: int) -> FloatArray:
@@ -26,10 +32,59 @@ def correlation_in_space(normal: Sequence[FloatArray], seen: Sequence[BoolArray]
     Pixels that are not `seen` (h, w) are 0. Squared Fourier transforms give all shifts at once; frames are
     wide enough that no shift goes round.
     """
-    products = np.sum([_autocorrelation(area) for area in normal], axis=0)
-    pairs = np.sum([_autocorrelation(mask[None].astype(np.float64)) for mask in seen], axis=0)
-    covariance = products / np.maximum(np.rint(pairs), 1.0)
-    return np.asarray(covariance / covariance[RADIUS, RADIUS])
+    parts = [neighbour_products(area, mask) for area, mask in zip(normal, seen, strict=True)]
+    return correlation_of_products(*(np.sum(part, axis=0) for part in zip(*parts, strict=True)))
+
+
+def neighbour_products(normal: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return the sums of the products of pixels with their neighbours', and how many samples they hold.
+
+    Both are (2 RADIUS + 1, 2 RADIUS + 1), of an area (E, h, w) that is 0 where it is not seen (h, w).
+    """
+    pairs = np.rint(_autocorrelation(seen[None].astype(np.float64)))
+    return _autocorrelation(normal), pairs * len(normal)
+
+
+def correlation_of_products(products: FloatArray, samples: FloatArray) -> FloatArray:
+    """Return the correlation (n, n) of a pixel with its neighbours' from the sums of `neighbour_products`.
+
+    Without any variance there is no correlation.
+    """
+    covariance = products / np.maximum(samples, 1.0)
+    middle = tuple(side // 2 for side in products.shape)
+    if not covariance[middle] > 0.0:
+        covariance[middle] = 1.0
+    return np.asarray(covariance / covariance[middle])
+
+
+def sure_correlation(products: FloatArray, samples: FloatArray) -> FloatArray:
+    """Return the same without what cannot be told from no correlation; (1, 1) where nothing is left."""
+    found = correlation_of_products(products, samples)
+    chance = np.maximum(NO_CORRELATION, _SURE / np.sqrt(np.maximum(samples, 1.0)))
+    found = np.where(np.abs(found) < chance, 0.0, found)
+    return found if np.count_nonzero(found) > 1 else np.ones((1, 1))
+
+
+def quiet_differences(area: FloatArray, seen: BoolArray) -> FloatArray:
+    """Return noise of variance 1 that an area (E, h, w) shows: (n, h, w), 0 where it is not seen (h, w).
+
+    Spectra are smooth, so that structure hardly enters the second differences along energy; those of the
+    QUIET energies are freed of their median and clipped (MEASURED 2).
+    """
+    differences = np.diff(area, 2, axis=0)
+    if not seen.any() or not len(differences):
+        return np.zeros((0, *seen.shape))
+    values = differences[:, seen]
+    values -= np.median(values, axis=1)[:, None]
+    deviation = _NORMAL_MEDIAN * np.median(np.abs(values), axis=1)
+    # more than half of the differences of few counts are 0
+    deviation = np.where(deviation > 0.0, deviation, values.std(axis=1))
+    quiet = np.argsort(deviation, kind="stable")
+    quiet = quiet[deviation[quiet] > 0.0]
+    quiet = quiet[: max(1, round(QUIET * len(quiet)))]
+    normal = np.zeros((len(quiet), *seen.shape))
+    normal[:, seen] = np.clip(values[quiet] / deviation[quiet, None], -_OUTLIER, _OUTLIER)
+    return normal
 
 
 def correlated(values: FloatArray, correlation: FloatArray) -> FloatArray:

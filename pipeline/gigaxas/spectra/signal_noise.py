@@ -97,6 +97,19 @@ class SignalNoise:
             self, read=np.asarray(self.read) * factor, gain=self.gain * factor**2, flat=self.flat * factor
         )
 
+    def rounded(self) -> Self:
+        """Return the noise with nine digits: what follows depends on how sums are shared out to threads."""
+        scale = float(np.max(np.abs(self.read)))
+        return replace(
+            self,
+            read=_nine_digits(self.read, scale),
+            gain=float(_nine_digits(self.gain, self.gain)),
+            flat=float(_nine_digits(self.flat, self.flat)),
+            origin=float(_nine_digits(self.origin, self.origin)),
+            space=_nine_digits(self.space, 1.0),
+            energy=_nine_digits(self.energy, 1.0),
+        )
+
     def record(self) -> dict[str, Any]:
         """Return the numbers by name, arrays as lists."""
         return {part.name: np.asarray(getattr(self, part.name)).tolist() for part in fields(self)}
@@ -114,3 +127,10 @@ class SignalNoise:
             raise InputError(
                 f"noise: {error!r}; expected read, gain, flat, origin, space and energy"
             ) from None
+
+
+def _nine_digits(values: Any, scale: float) -> FloatArray:
+    """Return values of this scale with nine digits."""
+    if scale == 0.0:
+        return np.asarray(values, dtype=np.float64)
+    return np.asarray(np.round(np.asarray(values, dtype=np.float64), 8 - int(np.floor(np.log10(abs(scale))))))

@@ -8,7 +8,7 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.locations import Location
-from gigaxas.observed import Evidence, NoiseFound
+from gigaxas.observed import Evidence, FieldError, NoiseFound
 from gigaxas.sites import Proof, SiteAudit, SiteTable
 from gigaxas.stores.io.chunks import read, save_array
 from gigaxas.stores.io.folders import exists
@@ -23,6 +23,8 @@ EVIDENCE = {
     "p_value": "probability of so large a chi-square",
     "outside": "1 where no mixture of up to three references explains the site",
 }
+
+POLYNOMIALS = "terms of products of Legendre polynomials of y and x from -1 to 1, by rising total degree"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class StoredSites:
     """What speaks for those that were observed in a cube."""
     shift: Mapping[str, Any] | None = None
     """How far the references lie off the image in energy, by name; None where that is not known."""
+    field: FieldError | None = None
+    """The slow error of the field that the image shows; None where it shows none, or was not looked at."""
 
 
 def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
@@ -59,6 +63,7 @@ def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
             "proof": {"draws": sites.proof.draws} if sites.proof else None,
             "noise_found": asdict(sites.evidence.noise) if sites.evidence else None,
             "shift": None if sites.shift is None else dict(sites.shift),
+            "field": _field_figures(sites.field),
         },
     )
     save_array(path, "energy", sites.energy, ("energy",), units="eV")
@@ -72,6 +77,8 @@ def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
         _write_proof(path, sites.proof)
     if sites.evidence:
         _write_evidence(path, sites.evidence)
+    if sites.field:
+        _write_field(path, sites.field)
 
 
 def read_sites(path: Location) -> StoredSites:
@@ -92,6 +99,7 @@ def read_sites(path: Location) -> StoredSites:
         _read_proof(path, attributes.get("proof")),
         _read_evidence(path, attributes.get("noise_found")),
         attributes.get("shift"),
+        _read_field(path, attributes.get("field")),
     )
 
 
@@ -175,6 +183,34 @@ def _read_evidence(path: Location, noise: Mapping[str, Any] | None) -> Evidence 
         outside=found.pop("outside") > 0,
         **found,
         noise=NoiseFound(**noise),
+    )
+
+
+def _field_figures(field: FieldError | None) -> dict[str, Any] | None:
+    if field is None:
+        return None
+    return {"plane": list(field.plane), "explained": field.explained, "grains": field.grains}
+
+
+def _write_field(path: Location, field: FieldError) -> None:
+    if field.shift.size:
+        save_array(path, "field_shift", field.shift, ("term",), units="eV", long_name=POLYNOMIALS)
+    if field.additive.size:
+        save_array(path, "field_additive", field.additive, ("additive_term", "energy"), long_name=POLYNOMIALS)
+
+
+def _read_field(path: Location, figures: Mapping[str, Any] | None) -> FieldError | None:
+    if figures is None:
+        return None
+    energies = _whole(path, "energy", 1).size
+    return FieldError(
+        plane=(int(figures["plane"][0]), int(figures["plane"][1])),
+        shift=_whole(path, "field_shift", 1) if _holds(path, "field_shift") else np.zeros(0),
+        additive=_whole(path, "field_additive", 2)
+        if _holds(path, "field_additive")
+        else np.zeros((0, energies)),
+        explained=float(figures["explained"]),
+        grains=int(figures["grains"]),
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import Float32Array
+from gigaxas.arrays import Float32Array, FloatArray
+from gigaxas.observed import FieldError
 from gigaxas.raw.energy_shift import ShiftMap, apply_shift
 from gigaxas.raw.readers.images import Stack
 from gigaxas.raw.readers.open_beam import read_mask
@@ -29,6 +30,8 @@ class ScreenedCube(CubeInfo):
     """What tells the file of the mask from others."""
     shift: ShiftMap | None = None
     """The shift of energy over the image that is taken out."""
+    field: FieldError | None = None
+    """The slow error of the field that is taken out."""
     stored: CubeInfo | None = None
     """The cube as it is stored, where its samples change as they are read."""
 
@@ -43,12 +46,23 @@ class ScreenedCube(CubeInfo):
 
     def with_shift(self, shift: ShiftMap) -> Self:
         """Return the cube whose energies are to be made common: its samples become floating-point ones."""
-        single = np.dtype(np.float32)
-        return replace(self, shift=shift, stored=self, dtype=single, scale=1.0, offset=0.0, invalid=None)
+        return replace(self._changing, shift=shift)
+
+    def with_field(self, field: FieldError) -> Self:
+        """Return the cube that is freed of a slow error of the field; as `with_shift`."""
+        return replace(self._changing, field=field)
 
     def with_rule(self, rule: VoidRule | None) -> Self:
         """Return the cube of which pixels without a signal are void."""
         return replace(self, void=rule, invalid=self._mark if rule else self.invalid)
+
+    @property
+    def _changing(self) -> Self:
+        """The cube whose samples change as they are read."""
+        if self.stored is not None:
+            return self
+        single = np.dtype(np.float32)
+        return replace(self, stored=self, dtype=single, scale=1.0, offset=0.0, invalid=None)
 
     @property
     def _mark(self) -> int | None:
@@ -69,7 +83,7 @@ def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray
     told = read_plane(info, VOID_REASON, tile.region) if info.tells_void else None
     if not isinstance(info, ScreenedCube):
         return cube.read_tile(info, tile), told
-    samples = _moved(info, tile) if info.shift else cube.read_tile(info, tile)
+    samples = _changed(info, tile) if info.stored else cube.read_tile(info, tile)
     reasons = _reasons(samples, info)
     if told is not None:
         reasons = np.where(told > 0, told, reasons)
@@ -94,13 +108,28 @@ def signal(samples: NDArray[Any], info: CubeInfo) -> Float32Array:
     return np.asarray(values)
 
 
-def _moved(info: ScreenedCube, tile: Tile) -> Float32Array:
-    """Read a tile and bring its spectra to the energies of the cube."""
-    assert info.shift is not None
+def without_field(
+    values: Float32Array, origin: tuple[int, int], field: FieldError, energy: FloatArray
+) -> Float32Array:
+    """Return spectra (E, h, w), the first of them at `origin`, without a slow error of the field."""
+    ys, xs = (np.arange(start, start + side) for start, side in zip(origin, values.shape[1:], strict=True))
+    if field.additive.size:
+        about = values - values.mean(axis=0, dtype=np.float64)
+        length = np.sqrt(np.sum(about**2, axis=0))
+        values = (values - length * field.additive_at(ys, xs)).astype(np.float32)
+    return apply_shift(values, field.shift_at(ys, xs), energy) if field.shift.size else values
+
+
+def _changed(info: ScreenedCube, tile: Tile) -> Float32Array:
+    """Read a tile, bring its spectra to the energies of the cube, free them of the field's slow error."""
     assert info.stored is not None
     values = signal(cube.read_tile(info.stored, tile), info.stored)
-    at = info.shift.at(*(np.arange(part.start, part.stop) for part in tile.region))
-    return apply_shift(values, at, info.energy)
+    if info.shift is not None:
+        at = info.shift.at(*(np.arange(part.start, part.stop) for part in tile.region))
+        values = apply_shift(values, at, info.energy)
+    return (
+        values if info.field is None else without_field(values, (tile.y0, tile.x0), info.field, info.energy)
+    )
 
 
 def _reasons(samples: NDArray[Any], info: ScreenedCube) -> NDArray[np.uint8]:

@@ -24,15 +24,16 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     low, step = _thickness(run, labels, [sums for row in measured for _, sums in row])
     spectra, pixels = result.spectrum.values, result.kept_pixels.values
     noise = run.noise.sigma_at(spectra, low[:, None], step[:, None])
+    shared = max(float(run.noise.space.sum()), 1.0)
     if run.quantity == "normalised":
-        variance = mean_variance(result.standard_error.values, pixels, noise)
+        variance = shared * mean_variance(result.standard_error.values, pixels, noise)
     else:
         # the spread of pixels that are not normalised is that of their thickness
-        variance = noise**2 * max(float(run.noise.space.sum()), 1.0) / pixels[:, None]
+        variance = shared * noise**2 / pixels[:, None]
     if run.config.phases.spectrum == "pca":
         spectra = _singular_spectra(run, result, runner)
     known = bool(info.maps) or run.quantity == "absorbance"
-    return extents, ClusterEvidence(labels, pixels, spectra, variance, noise, low, step, known)
+    return extents, ClusterEvidence(info.energy, labels, pixels, spectra, variance, noise, low, step, known)
 
 
 def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:

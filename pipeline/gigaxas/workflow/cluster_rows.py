@@ -1,19 +1,17 @@
 """Clusters and components as rows of a table: names, sizes, references, decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy.special import ndtr
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.components.decide import Decision
+from gigaxas.components.decide import Decision, explained_spectrum
 from gigaxas.components.decision_file import Decisions
 from gigaxas.components.evidence import ClusterEvidence
-from gigaxas.components.flattened import flattened
-from gigaxas.report import DIFFERS_BELOW
+from gigaxas.report import ClusterRow
 from gigaxas.report.palette import hue_colours
 from gigaxas.sites.distance import cross_distance
 from gigaxas.sites.table import distinct_names
@@ -24,6 +22,8 @@ from gigaxas.stores.sites import StoredSites
 from gigaxas.tiles import Box
 
 NEAREST = 2
+AMOUNTS = {"flattened": "leak", "self-absorbed": "self_absorption", "shifted": "shift_ev"}
+"""What the tables call the amount of an explanation."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ class DecidedCluster:
     label: int
     """Its label."""
     name: str
-    """That of the nearest reference, or what an expert calls it."""
+    """What the result calls it, or an expert; that of a component is distinct from those of the others."""
+    outside: bool
+    """Whether the components that it is, itself or others, lie outside the library."""
+    explained: str
+    """How other clusters explain it, in words; empty for a component."""
     pixels: int
     """Pixels of its final label."""
     kept_pixels: int
@@ -80,8 +84,6 @@ class Component:
 
     row: DecidedCluster
     """The cluster that it is."""
-    name: str
-    """Its name, distinct from those of the others."""
     colour: str
     """Its colour in figure and report, such as #3d8b7d."""
     amount: float
@@ -93,33 +95,40 @@ class Component:
     main_pixels: int
     """Pixels in which its ratio is the largest."""
 
+    @property
+    def name(self) -> str:
+        """Its name, distinct from those of the others."""
+        return self.row.name
+
 
 def make_rows(
     clusters: ClusterEvidence,
     decided: Sequence[Decision],
-    result: xr.Dataset,
+    told: Sequence[ClusterRow],
     extents: Extents,
     sites: StoredSites,
-    pixel_um: float,
     noise: Noise,
+    floor: float,
     decisions: Decisions,
 ) -> list[DecidedCluster]:
-    """Return a row for every decision, in their order."""
-    pixels = result.pixels.values
+    """Return a row for every decision, in their order; `told` says what each cluster is by itself."""
     near = nearest_references(clusters.spectra, sites, noise)
+    by_label = {row.label: row for row in told}
+    names = _names(decided, {label: row.title for label, row in by_label.items()}, decisions)
     rows = []
     for decision in decided:
         i = int(np.searchsorted(clusters.labels, decision.label))
         at = int(np.searchsorted(extents.labels, decision.label))
-        wish = decisions.overrule.get(decision.label)
         rows.append(
             DecidedCluster(
                 label=decision.label,
-                name=(wish and wish.name) or _name(near[i][0]),
-                pixels=int(pixels[i]),
+                name=names[decision.label],
+                outside=any(by_label[member].outside for member in decision.members),
+                explained=told_explanation(decision, names),
+                pixels=by_label[decision.label].pixels,
                 kept_pixels=int(clusters.pixels[i]),
-                share=float(pixels[i] / pixels.sum()),
-                area_um2=float(pixels[i] * pixel_um**2),
+                share=by_label[decision.label].share,
+                area_um2=by_label[decision.label].area_um2,
                 spectrum=clusters.spectra[i],
                 standard_error=np.sqrt(clusters.variance[i]),
                 near=near[i],
@@ -128,10 +137,42 @@ def make_rows(
                 largest=int(extents.largest[at]),
                 largest_box=Box(*extents.largest_box[at].tolist()),
                 decision=decision,
-                fit_error=_fit_error(clusters, decision, i, noise),
+                fit_error=_fit_error(clusters, decision, i, noise, floor),
             )
         )
     return rows
+
+
+def told_explanation(decision: Decision, names: Mapping[int, str]) -> str:
+    """Return in words how clusters of these names, by label, explain one; nothing for a component."""
+    found = decision.explanation
+    if decision.kind == "merged":
+        return f"merged into {names[decision.members[0]]} as you decided"
+    if found is None:
+        return ""
+    if found.kind == "mixture":
+        parts = zip(found.weights, found.members, strict=True)
+        said = "mixture: " + " + ".join(f"{weight:.2f} {names[member]}" for weight, member in parts)
+    else:
+        amount, error = found.amount, found.amount_error
+        how = {
+            "same": "the same as {} within the noise",
+            "flattened": f"{{}} flattened by {amount:.1%} of leaked light",
+            "self-absorbed": f"{{}} self-absorbed by {amount:.2g}",
+            "shifted": f"{{}} shifted by {amount:+.2f} +- {error:.2f} eV",
+            "background": "{} with another background",
+        }[found.kind]
+        said = how.format(names[found.members[0]])
+    through = [names[member] for member in decision.members]
+    return said if found.members == decision.members else f"{said}, and so {' + '.join(through)}"
+
+
+def _names(decided: Sequence[Decision], told: Mapping[int, str], decisions: Decisions) -> dict[int, str]:
+    """Return the name of every cluster by its label; those of components are distinct."""
+    names = dict(told)
+    names |= {label: wish.name for label, wish in decisions.overrule.items() if wish.name}
+    own = [one.label for one in decided if one.kind == "component"]
+    return names | dict(zip(own, distinct_names([names[label] for label in own]), strict=True))
 
 
 def make_components(
@@ -139,14 +180,12 @@ def make_components(
 ) -> list[Component]:
     """Return the components among the rows, in their order, with the sums of their ratios (K,)."""
     own = [row for row in rows if row.decision.kind == "component"]
-    names = distinct_names([row.name for row in own])
     components = []
     for i, (row, colour) in enumerate(zip(own, hue_colours(len(own)), strict=True)):
         wish = decisions.overrule.get(row.label)
         components.append(
             Component(
                 row=row,
-                name=names[i],
                 colour=(wish and wish.colour) or colour,
                 amount=float(amounts[i]),
                 share=float(amounts[i] / max(amounts.sum(), 1e-300)),
@@ -177,6 +216,7 @@ def step_record(row: DecidedCluster) -> dict[str, Any]:
         "name": row.name,
         "decision": decision.kind,
         "by": "you" if decision.expert else "gigaxas",
+        "outside": row.outside,
         "pixels": row.pixels,
     }
     if decision.kind != "component":
@@ -185,8 +225,14 @@ def step_record(row: DecidedCluster) -> dict[str, Any]:
             for member, weight in zip(decision.members, decision.weights, strict=True)
         }
     if found is not None:
-        if found.kind == "flattened":
-            record |= {"leak": float(f"{found.leak:.6g}"), "leak_error": float(f"{found.leak_error:.3g}")}
+        if found.members != decision.members:
+            record["through"] = list(found.members)
+        if found.kind in AMOUNTS:
+            name = AMOUNTS[found.kind]
+            record |= {
+                name: float(f"{found.amount:.6g}"),
+                f"{name}_error": float(f"{found.amount_error:.3g}"),
+            }
         record |= {
             "chi_square": float(f"{found.chi_square:.6g}"),
             "freedom": found.freedom,
@@ -196,18 +242,10 @@ def step_record(row: DecidedCluster) -> dict[str, Any]:
     return record
 
 
-def _name(near: Near) -> str:
-    """Return the name of a reference, "near" it where noise does not explain the difference."""
-    return f"near {near.name}" if near.error < DIFFERS_BELOW else near.name
-
-
-def _fit_error(clusters: ClusterEvidence, decision: Decision, i: int, noise: Noise) -> float:
+def _fit_error(clusters: ClusterEvidence, decision: Decision, i: int, noise: Noise, floor: float) -> float:
     """Return the s_error between a cluster's spectrum and its explanation."""
     if decision.explanation is None:
         return float("nan")
-    members = clusters.spectra[np.searchsorted(clusters.labels, decision.members)]
-    model = np.array(decision.weights) @ members
-    if decision.kind == "flattened":
-        model = flattened(clusters, i, members[0])
+    model = explained_spectrum(clusters, decision.label, decision.explanation, floor)
     there, back = cross_distance(clusters.spectra[[i]], model[None], noise)
     return float(0.5 * (ndtr(-there) + ndtr(-back))[0, 0])

@@ -14,7 +14,7 @@ from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
 from gigaxas.stores.io.files import Columns, publish_file, publish_table
 from gigaxas.tiles import Box
-from gigaxas.workflow.cluster_rows import NEAREST, Component, DecidedCluster, Near
+from gigaxas.workflow.cluster_rows import AMOUNTS, NEAREST, Component, DecidedCluster, Near
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ComponentTables:
     """Names of all clusters, by label."""
     explained: Mapping[int, str]
     """How others explain a cluster, in words, by label; nothing for a component."""
+    outside: Mapping[int, bool]
+    """Whether the components that a cluster is lie outside the library, by label."""
     components: Sequence[ComponentRow]
     """The components, in the order of the maps."""
 
@@ -37,32 +39,17 @@ def read_component_tables(folder: Path, labels: Sequence[int]) -> ComponentTable
             ComponentRow(int(row["label"]), row["name"], row["colour"], float(row["share"])) for row in own
         ]
         names = {int(row["label"]): row["name"] for row in rows}
-        names |= {component.label: component.name for component in components}
-        explained = {int(row["label"]): _explained(row, names) for row in rows}
+        explained = {int(row["label"]): row["explained"] for row in rows}
+        outside = {int(row["label"]): row["outside"] == "yes" for row in rows}
     except (OSError, KeyError, ValueError):
         return None
     found = [component.label for component in components]
-    return ComponentTables(names, explained, components) if found == list(labels) else None
+    return ComponentTables(names, explained, outside, components) if found == list(labels) else None
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def _explained(row: Mapping[str, str], names: Mapping[int, str]) -> str:
-    """Return in words how others explain a cluster; nothing for a component."""
-    members = [names[int(member)] for member in row["members"].split()]
-    if row["decision"] == "mixture":
-        parts = zip(row["weights"].split(), members, strict=True)
-        return "mixture: " + " + ".join(f"{float(weight):.2f} {name}" for weight, name in parts)
-    words = {
-        "same": "the same as {} within the noise",
-        "merged": "merged into {} as you decided",
-        "flattened": f"{{}} flattened by {float(row['leak'] or 0):.1%} of leaked light",
-    }
-    said = words.get(row["decision"], "")
-    return said.format(*members)
 
 
 def write_component_tables(
@@ -92,8 +79,9 @@ def _cluster_columns() -> Columns[DecidedCluster]:
         "by": lambda row: "you" if row.decision.expert else "gigaxas",
         "members": lambda row: " ".join(str(member) for member in row.decision.members),
         "weights": lambda row: " ".join(f"{weight:.6g}" for weight in row.decision.weights),
-        "leak": _explained_cell(lambda found: f"{found.leak:.6g}", "flattened"),
-        "leak_error": _explained_cell(lambda found: f"{found.leak_error:.3g}", "flattened"),
+        "outside": lambda row: "yes" if row.outside else "no",
+        "explained": lambda row: row.explained,
+        **_amount_columns(),
         "chi_square": _explained_cell(lambda found: f"{found.chi_square:.6g}"),
         "freedom": _explained_cell(lambda found: found.freedom),
         "probability": _explained_cell(lambda found: f"{found.probability:.4g}"),
@@ -109,6 +97,15 @@ def _cluster_columns() -> Columns[DecidedCluster]:
     columns |= {f"largest_{side}": _side(attrgetter("largest_box"), i) for i, side in enumerate(Box._fields)}
     for i in range(NEAREST):
         columns |= _near_columns(i)
+    return columns
+
+
+def _amount_columns() -> dict[str, Callable[[DecidedCluster], object]]:
+    """Return two columns for every amount that an explanation can have, and its error."""
+    columns = {}
+    for kind, name in AMOUNTS.items():
+        columns[name] = _explained_cell(lambda found: f"{found.amount:.6g}", kind)
+        columns[f"{name}_error"] = _explained_cell(lambda found: f"{found.amount_error:.3g}", kind)
     return columns
 
 

@@ -62,5 +62,10 @@ def sites_fingerprint(config: Config, noise: Noise, energy: FloatArray, referenc
 def observed_fingerprint(config: Config, made: str, info: CubeInfo) -> str:
     """Return what marks sites observed in a cube; `made` marks what the references give."""
     return digest(
-        made, config.sites.origin, cube_identity(info), config.clean_up.k_size, config.clean_up.p_num
+        made,
+        config.sites.origin,
+        cube_identity(info),
+        config.clean_up.k_size,
+        config.clean_up.p_num,
+        *([config.sites.correct] if config.sites.correct != "none" else []),
     )

@@ -24,8 +24,8 @@ from gigaxas.stores.cube import DIMS, create_cube, write_samples
 from gigaxas.stores.io.chunks import save_array
 from gigaxas.stores.result import open_result
 from gigaxas.tiles import flat, regular_grid
+from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.products import Listener, make_products, products_of
-from gigaxas.workflow.report import cluster_rows
 from gigaxas.workflow.resolve import Resolved, resolve
 
 CHUNK = 256
@@ -104,7 +104,7 @@ def _run(config: Config) -> xr.Dataset:
 
 def _described_result(result: xr.Dataset, run: Resolved) -> xr.Dataset:
     """Return the maps with the names of the clusters, and what the image told."""
-    names = {row.label: row.title for row in cluster_rows(result, run.sites, run.info.pixel_um, run.noise)}
+    names = {row.label: row.title for row in cluster_rows(run, result)}
     named = [names[int(label)] for label in result.cluster.values]
     told = {"quantity": run.quantity, "noise": json.dumps(run.noise.record())}
     if run.sites.shift is not None:

@@ -72,7 +72,7 @@ def inject_needles(
     run = reopen(config)
     info, stored = run.info, run.sites
     runner = Runner(progress=progress)
-    level = find_level(run, runner)
+    level = find_level(run, run.info, runner)
     places = _patches(run)
     towards = stored.references if len(stored.references) > 1 else stored.table.spectra
     given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]

@@ -5,13 +5,17 @@ from dataclasses import replace
 import numpy as np
 
 from gigaxas.arrays import FloatArray
+from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import (
     Evidence,
+    FieldError,
     NoiseLevel,
     ObservedSites,
     block_grid,
     explain,
+    field_grid,
+    fit_field,
     gather_evidence,
     level_of_samples,
     sample_grid,
@@ -27,8 +31,10 @@ from gigaxas.sites import (
     mixture_name,
     z_limit,
 )
+from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tasks import observe as tasks
+from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.resolve import Resolved
 
 OUTSIDE = "outside the library"
@@ -67,9 +73,9 @@ def _audit(run: Resolved, table: SiteTable) -> SiteAudit | None:
     return audit_sites(table, None, run.noise, limit=wanted.limit, seed=wanted.seed)
 
 
-def find_level(run: Resolved, runner: Runner) -> NoiseLevel:
-    """Return the level of the noise by sample areas all over the cube; InputError where it shows nothing."""
-    info, k_size, p_num = run.info, run.config.clean_up.k_size, run.config.clean_up.p_num
+def find_level(run: Resolved, info: CubeInfo, runner: Runner) -> NoiseLevel:
+    """Return the level of the noise by sample areas all over a cube; InputError where it shows nothing."""
+    k_size, p_num = run.config.clean_up.k_size, run.config.clean_up.p_num
     samples = runner.over("sample", tasks.sample_tile, sample_grid(info.plane), info=info, k_size=k_size)
     return level_of_samples(
         [one for row in samples for one in row],
@@ -82,12 +88,43 @@ def find_level(run: Resolved, runner: Runner) -> NoiseLevel:
     )
 
 
-def find_sites(run: Resolved, runner: Runner) -> ObservedSites:
-    """Return the sites that the cube itself shows. Raises InputError where it holds no uniform window."""
-    info, level = run.info, find_level(run, runner)
+def find_field(run: Resolved, level: NoiseLevel, runner: Runner) -> FieldError | None:
+    """Return the slow error of the field that the grains of the cube show, None where they show none."""
+    info = run.info
+    parts = runner.over("field", tasks.grains_tile, field_grid(info.plane), info=info, level=level)
+    return fit_field([one for row in parts for one in row], run.energy, info.plane, level)
+
+
+def find_sites(run: Resolved, runner: Runner, announce: Announce) -> tuple[ObservedSites, FieldError | None]:
+    """Return the sites that the cube itself shows, and the slow error of its field, where there is one.
+
+    They are those of the cube freed of this error where the configuration asks for it. Raises InputError
+    where it holds no uniform window.
+    """
+    info, level = run.info, find_level(run, run.info, runner)
+    field = find_field(run, level, runner)
+    if field is not None:
+        announce(f"field      {told_field(field, run.corrects_field)}")
+        if run.corrects_field:
+            info = ScreenedCube.of(info).with_field(field)
+            level = find_level(run, info, runner)
     grid = block_grid(info.plane, run.config.clean_up.k_size)
     parts = runner.over("observe", tasks.observe_tile, grid, info=info, level=level)
-    return sites_of_groups([one for row in parts for one in row], level, info.scale, info.offset)
+    return sites_of_groups([one for row in parts for one in row], level, info.scale, info.offset), field
+
+
+def told_field(field: FieldError, taken_out: bool) -> str:
+    """Return a sentence on a slow error of the field."""
+    errors = []
+    if field.shift.size:
+        errors.append(f"the energy shifts by {field.largest_shift:.2f} eV over the image")
+    if field.additive.size:
+        errors.append(
+            f"each energy has an error of its own, {field.additive_share:.2%} of a spectrum's spread"
+        )
+    what = " and ".join(errors)
+    done = "taken out" if taken_out else "left in: sites.correct: field takes it out"
+    return f"{what}, in {field.grains} grains alike ({field.explained:.0%} of what varies in them); {done}"
 
 
 def _explained(

@@ -24,7 +24,6 @@ from gigaxas.locations import Location
 from gigaxas.report import Truth
 from gigaxas.report.components import ComponentMap, write_component_figure
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
-from gigaxas.spectra.noise import mean_share
 from gigaxas.stores.composition import create_composition, read_sizes, save_components
 from gigaxas.stores.io.chunks import read
 from gigaxas.stores.io.files import publish_file
@@ -34,13 +33,12 @@ from gigaxas.tasks import components as tasks
 from gigaxas.workflow.cluster_evidence import gather_evidence
 from gigaxas.workflow.cluster_rows import Component, DecidedCluster, make_components, make_rows, step_record
 from gigaxas.workflow.component_tables import write_component_tables
+from gigaxas.workflow.naming import cluster_rows, floor_of
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import Resolved, reopen
 from gigaxas.workflow.truth import score
 
 MM_PER_INCH = 25.4
-CAMERA_FLOOR = 0.05
-"""Share of a pixel's noise, by a camera's numbers, that no model of a cluster explains."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,11 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
     extents, clusters = gather_evidence(run, result, runner)
     with runner.step("decide", 1) as advance:
         wanted = config.phases
-        rules = Rules(wanted.level, _floor(run), wanted.members, run.quantity != "intensity")
+        rules = Rules(wanted.level, floor_of(run), wanted.members, run.quantity == "intensity")
         decided = decide(clusters, rules, decisions.keep, decisions.merge)
         advance(1)
-    rows = make_rows(clusters, decided, result, extents, run.sites, info.pixel_um, run.noise, decisions)
+    told = cluster_rows(run, result)
+    rows = make_rows(clusters, decided, told, extents, run.sites, run.noise, rules.floor, decisions)
     _compose(run, mark, clusters, decided, runner)
     components = make_components(rows, *read_sizes(run.paths.composition), info.pixel_um, decisions)
     truth = _score(run, runner, rows)
@@ -100,19 +99,6 @@ def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:
         advance(1)
     publish_file(file, render_decisions(decisions, mark, [step_record(row) for row in rows]).encode())
     return PhaseSummary(rows, components, truth, [*paths, file])
-
-
-def _floor(run: Resolved) -> float:
-    """Return the share of a pixel's noise that no model explains.
-
-    What the pixels of a measured image share, such as errors of I0 or of the alignment, does not average out:
-    there no cluster is known better than one window.
-    """
-    if run.config.phases.floor is not None:
-        return run.config.phases.floor
-    if run.config.noise_kind == "camera":
-        return CAMERA_FLOOR
-    return float(np.sqrt(mean_share(run.noise.space, run.config.clean_up.k_size)))
 
 
 def _check_labels(decisions: Decisions, result: xr.Dataset, file: Path) -> None:

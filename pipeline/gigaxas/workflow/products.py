@@ -10,7 +10,7 @@ from gigaxas.checkpoint.owner import is_made
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
-from gigaxas.observed import block_grid, sample_grid
+from gigaxas.observed import block_grid, field_grid, sample_grid
 from gigaxas.raw.readers.stack import StackSource
 from gigaxas.raw.registration import overlapping
 from gigaxas.report.viewer import TILE
@@ -26,7 +26,14 @@ from gigaxas.workflow.ingest import Ingested, ingest_cube
 from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE
 from gigaxas.workflow.raw import field_layout, record_fields
 from gigaxas.workflow.registration import BAND
-from gigaxas.workflow.resolve import Resolved, describe_source, outline_of, result_fingerprint, with_cube
+from gigaxas.workflow.resolve import (
+    Resolved,
+    describe_source,
+    outline_of,
+    result_fingerprint,
+    with_cube,
+    with_sites,
+)
 from gigaxas.workflow.result import make_result
 from gigaxas.workflow.site_store import made_sites, make_sites
 
@@ -80,7 +87,8 @@ class Product:
 
 def products_of(run: Resolved) -> list[Product]:
     """Return what a run makes, in order, each with its stages and how much of these is done."""
-    run = replace(run, stored_sites=made_sites(run))
+    sites = made_sites(run)
+    run = with_sites(run, sites) if sites else run
     products = []
     if run.config.simulate and run.config.simulate.raw:
         products.append(_raw_fields(run))
@@ -184,13 +192,15 @@ def _ingest_stages(run: Resolved) -> list[Stage]:
 def _sites(run: Resolved) -> Product:
     def make(run: Resolved, runner: Runner, listener: Listener) -> Resolved:
         sites = make_sites(run, runner, lambda new: listener.sites(run, new), listener.announce)
-        return replace(run, stored_sites=sites)
+        return with_sites(run, sites)
 
     stages = [Stage("sites", 1)]
     if run.config.sites.origin in ("observed", "both"):
         windows = sum(map(len, block_grid(run.plan.plane, run.config.clean_up.k_size)))
         samples = sum(map(len, sample_grid(run.plan.plane)))
-        stages = [Stage("sample", samples), Stage("observe", windows, _cube_bytes(run)), *stages]
+        areas = sum(map(len, field_grid(run.plan.plane)))
+        looked = [Stage("sample", samples), Stage("field", areas)]
+        stages = [*looked, Stage("observe", windows, _cube_bytes(run)), *stages]
     return Product("sites", run.paths.sites, run.stored_sites is not None, make, stages)
 
 

@@ -16,7 +16,6 @@ from gigaxas.locations import Location
 from gigaxas.report import (
     STATE_NAMES,
     ClusterRow,
-    Finding,
     ReportData,
     Truth,
     VoidView,
@@ -25,9 +24,6 @@ from gigaxas.report import (
     write_label_png,
     write_report,
 )
-from gigaxas.sites import mixture_name, site_error
-from gigaxas.spectra import standardise
-from gigaxas.spectra.noise import Noise
 from gigaxas.stores.cube import CubeInfo, read_plane
 from gigaxas.stores.result import open_result, read_map
 from gigaxas.stores.sites import StoredSites
@@ -35,6 +31,7 @@ from gigaxas.workflow.alignment import told_shift
 from gigaxas.workflow.component_tables import ComponentTables, read_component_tables
 from gigaxas.workflow.exports import Export, write_ome_zarr, write_signals, write_tiffs
 from gigaxas.workflow.image import told_noise
+from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.result import named_void
@@ -69,9 +66,9 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
     `exports` names the formats of other programs that the maps are written in too. Raises InputError where
     there is no finished result.
     """
-    paths, folder, info, sites = run.paths, run.paths.output, run.info, run.sites
+    paths, folder, sites = run.paths, run.paths.output, run.sites
     with open_result(paths.result) as result:
-        clusters = cluster_rows(result, sites, info.pixel_um, run.noise)
+        clusters = cluster_rows(run, result)
         names, shares = {row.label: row.name for row in clusters}, result.attrs["shares"]
         found = component_labels(paths.composition, result.attrs["fingerprint"])[0]
         phases = read_component_tables(folder, found)
@@ -98,60 +95,19 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
     return Summary(clusters, truth, void_views(data), written, _shares(shares))
 
 
-def cluster_rows(result: xr.Dataset, sites: StoredSites, pixel_um: float, noise: Noise) -> list[ClusterRow]:
-    """Name every cluster after the reference that its mean spectrum correlates with best; largest first."""
-    spectra, pixels = result.spectrum.values, result.pixels.values
-    correlation = standardise(spectra) @ standardise(sites.references).T if len(spectra) else np.empty((0, 1))
-    nearest = correlation.argmax(axis=1)
-    rows = [
-        ClusterRow(
-            label=int(label),
-            name=sites.table.standards[reference],
-            correlation=float(correlation[i, reference]),
-            error=_error(spectra[i], sites.references[reference], noise),
-            pixels=int(pixels[i]),
-            share=float(pixels[i] / pixels.sum()),
-            area_um2=float(pixels[i] * pixel_um**2),
-            spectrum=spectra[i],
-            standard_error=result.standard_error.values[i],
-            reference=sites.references[reference],
-            finding=_finding(sites, int(label) - 1),
-        )
-        for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
-    ]
-    return sorted(rows, key=lambda row: (-row.pixels, row.label))
-
-
-def _finding(sites: StoredSites, site: int) -> Finding | None:
-    """Return what is known of an observed site (from 0); None for one of the library."""
-    evidence = sites.evidence
-    if evidence is None or not evidence.windows[site]:
-        return None
-    explained = np.isfinite(evidence.p_value[site])
-    y, x = evidence.first[site].tolist()
-    weights, standards = sites.table.weights[site], sites.table.standards
-    return Finding(
-        made_of=mixture_name(standards, weights) if explained else sites.table.names[site],
-        chi_square=float(evidence.chi_square[site]) if explained else None,
-        freedom=float(evidence.freedom[site]) if explained else None,
-        p_value=float(evidence.p_value[site]) if explained else None,
-        outside=bool(evidence.outside[site]),
-        position=(y, x),
-    )
-
-
 def _as_decided(clusters: list[ClusterRow], phases: ComponentTables | None) -> list[ClusterRow]:
-    """Return the rows with the names of the phases' tables and how others explain them."""
+    """Return the rows as the phases' tables tell them: names, what explains them, what lies outside."""
     if phases is None:
         return clusters
     return [
-        replace(row, given=phases.names.get(row.label, ""), explained=phases.explained.get(row.label, ""))
+        replace(
+            row,
+            given=phases.names[row.label],
+            explained=phases.explained[row.label],
+            decided_outside=phases.outside[row.label],
+        )
         for row in clusters
     ]
-
-
-def _error(spectrum: FloatArray, reference: FloatArray, noise: Noise) -> float:
-    return float(site_error(np.stack([spectrum, reference]), noise)[0, 1])
 
 
 def _report_data(
@@ -298,8 +254,8 @@ def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) ->
         )
     if sites.evidence and sites.evidence.noise.sharing > 1.0 + SHARING_SLACK:
         said.append(
-            f"neighbouring pixels share noise: the moments of uniform windows are "
-            f"{sites.evidence.noise.sharing:.2f} times what independent noise gives; such noise can pass for "
-            "a phase of its own"
+            "neighbouring pixels share noise: the variance of a window's mean is "
+            f"{sites.evidence.noise.sharing:.1f} times that of independent pixels; the sites were found with "
+            "that in mind, and small phases are harder to tell from their surroundings than in such an image"
         )
     return said

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from dask.utils import format_bytes, parse_bytes
+from threadpoolctl import threadpool_limits
 
 from gigaxas import __version__
 from gigaxas.arrays import FloatArray
@@ -108,6 +109,11 @@ class Resolved:
         return replace(stored, table=table, references=at_level(stored.references, self.image.typical))
 
     @property
+    def corrects_field(self) -> bool:
+        """Whether a slow error of the field is taken out of the cube as it is read."""
+        return self.config.sites.correct == "field"
+
+    @property
     def info(self) -> CubeInfo:
         """What the cube says of itself, once it is made."""
         assert self.cube is not None, "the cube is made first"
@@ -191,7 +197,15 @@ def reopen(config: Config) -> Resolved:
     plan = make_plan(worker_count(config.compute), cube, tile=config.compute.tile)
     mark, energy = settings_mark(config), cube.energy
     run = Resolved(known, mark, paths, energy, no_references(energy), plan, None, cube)
-    return replace(_with_image(run), stored_sites=read_sites(paths.sites))
+    return with_sites(_with_image(run), read_sites(paths.sites))
+
+
+def with_sites(run: Resolved, sites: StoredSites) -> Resolved:
+    """Return a run that knows its sites, and its cube freed of the field's slow error that they tell of."""
+    known = replace(run, stored_sites=sites)
+    if sites.field is None or not run.corrects_field:
+        return known
+    return replace(known, cube=ScreenedCube.of(run.info).with_field(sites.field))
 
 
 def with_cube(run: Resolved, announce: Announce = lambda line: None) -> Resolved:
@@ -216,8 +230,10 @@ def _with_image(run: Resolved, announce: Announce = lambda line: None) -> Resolv
         return run
     if run.image is not None:
         return replace(run, cube=run.image.cube)
-    cube = screen(run.config, run.info, announce)
-    found = look_at_image(run.config, cube)
+    # sums that are shared out to threads differ in their last digits, and a run would not find its own result
+    with threadpool_limits(limits=1):
+        cube = screen(run.config, run.info, announce)
+        found = look_at_image(run.config, cube)
     if found is None:
         return replace(run, cube=cube)
     if found.guessed:
@@ -250,7 +266,9 @@ def _screening(info: CubeInfo) -> list[Any]:
     if not isinstance(info, ScreenedCube):
         return []
     rule = None if info.void is None else rule_record(info.void)
-    return [rule, info.mask_identity, None if info.shift is None else asdict(info.shift)]
+    shift = None if info.shift is None else asdict(info.shift)
+    field = [] if info.field is None else [info.field.shift.tobytes(), info.field.additive.tobytes()]
+    return [rule, info.mask_identity, shift, *field]
 
 
 def result_fingerprint(run: Resolved) -> str:

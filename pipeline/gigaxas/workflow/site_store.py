@@ -8,7 +8,7 @@ from gigaxas.checkpoint.owner import is_made
 from gigaxas.errors import DamagedError, InputError
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
-from gigaxas.observed import ObservedSites
+from gigaxas.observed import FieldError, ObservedSites
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.sites import StoredSites, read_sites, write_sites
 from gigaxas.workflow.fingerprints import observed_fingerprint, sites_fingerprint
@@ -30,10 +30,11 @@ def make_sites(
     """
     if sites := made_sites(run):
         return sites
-    path, given, seen = run.paths.sites, _given(run), _observed(run, runner, announce)
+    path, given = run.paths.sites, _given(run)
+    seen, field = _observed(run, runner, announce)
     with runner.step("sites", 1) as advance:
         shift = run.alignment.record() if run.alignment else None
-        sites = replace(_new_sites(run, given, seen), shift=shift)
+        sites = replace(_new_sites(run, given, seen), shift=shift, field=field)
         write_sites(partial_of(path), sites, fingerprint_of(run, given))
         write_for_people(run.paths.output, sites, run.references.table)
         publish(partial_of(path), path)
@@ -70,17 +71,19 @@ def _given(run: Resolved) -> StoredSites | None:
     return run.at_level(read_site_file(file, run.energy, references.names, references.spectra))
 
 
-def _observed(run: Resolved, runner: Runner, announce: Announce) -> ObservedSites | None:
+def _observed(
+    run: Resolved, runner: Runner, announce: Announce
+) -> tuple[ObservedSites | None, FieldError | None]:
     """Return what the data show, where it is asked for; beside a library nothing seen is told, no error."""
     if run.config.sites.origin not in ("observed", "both"):
-        return None
+        return None, None
     try:
-        return find_sites(run, runner)
+        return find_sites(run, runner, announce)
     except InputError as error:
         if run.config.sites.origin == "observed":
             raise
         announce(f"warning    {error}; the sites are those of the library alone")
-        return None
+        return None, None
 
 
 def _new_sites(run: Resolved, given: StoredSites | None, seen: ObservedSites | None) -> StoredSites:

@@ -27,21 +27,25 @@ def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Pat
 
 
 def _cluster_columns(site_names: Sequence[str]) -> Columns[ClusterRow]:
-    """Return the columns of clusters.csv; the last six are empty where the site was not observed."""
+    """Return the columns of clusters.csv; the last five are empty where the site was not observed."""
 
     def found(cell: Callable[[Finding], object]) -> Callable[[ClusterRow], object]:
         return lambda row: "" if row.finding is None else cell(row.finding)
 
     return {
         "label": lambda row: row.label,
-        "name": lambda row: row.name,
+        "name": lambda row: row.title,
+        "outside": lambda row: "yes" if row.outside else "no",
+        "explained": lambda row: row.explained,
+        "moved_reference": lambda row: row.moved.name if row.moved else "",
+        "moved_ev": lambda row: f"{row.moved.ev:+.3f}" if row.moved else "",
+        "nearest": lambda row: row.name,
         "correlation": lambda row: f"{row.correlation:.6f}",
         "s_error": lambda row: f"{row.error:.6g}",
         "pixels": lambda row: row.pixels,
         "share": lambda row: f"{row.share:.8f}",
         "area_um2": lambda row: f"{row.area_um2:.4f}",
         "site": lambda row: site_names[row.label - 1],
-        "outside": found(lambda finding: "yes" if finding.outside else "no"),
         "chi_square": found(lambda finding: _number(finding.chi_square)),
         "freedom": found(lambda finding: _number(finding.freedom)),
         "p_value": found(lambda finding: _number(finding.p_value)),

@@ -77,7 +77,10 @@ def find_files(text: str, name: str) -> dict[str, FileSet]:
 def find_stack(text: str, name: str) -> FileSet:
     """Return the files of a source that is one for all fields. InputError about `name`: {field}, no file."""
     if has_field(text):
-        raise InputError(f"{name}: found {{field}} in {text}; expected one file, or one for every energy")
+        raise InputError(
+            f"{name}: found {{field}} in {text}; expected one file, or one for every energy or frame: number "
+            "them by {index}"
+        )
     found = find_files(text, name)[""]
     if is_scan_header(text):
         header = found.files[0]
