@@ -1,4 +1,4 @@
-"""What a change of the sites does to every group that it touches, to the last one."""
+"""What a change of the sites does to the groups that it touches, counted to the last one."""
 
 import math
 from typing import NamedTuple
@@ -27,7 +27,6 @@ from gigaxas.observed.survival import (
     strays_of,
 )
 
-
 NEAR = 256
 """Groups near by for which every change is worked out."""
 EACH = 16
@@ -37,13 +36,26 @@ FIRST = 128
 BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
 ALIKE = 1.5
-"""z within which a look at another group counts for a group too, as long as it is in vain."""
-STIR = 1e-2
+"""z within which a look at one group counts for another, as long as it is in vain."""
+STIRRED = 1e-2
 """Share of the pixels of a group astray whose change makes it worth another look."""
 
 
+class State(NamedTuple):
+    """Groups, sites, and what the ones become among the others."""
+
+    groups: Groups
+    """All groups."""
+    sites: Sites
+    """All sites, those among them that only may come."""
+    fates: Fates
+    """What becomes of the groups among the sites that count."""
+    survival: Survival
+    """The rule of the clean-up and the noise."""
+
+
 class Change(NamedTuple):
-    """A change of the sites, by their rows in a neighbourhood; -1 stands for none."""
+    """A change of the sites, by their numbers; -1 stands for none."""
 
     out: tuple[int, int]
     """Sites that no longer count."""
@@ -52,14 +64,16 @@ class Change(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """Sites that may change, and the n groups that one of them may touch."""
+    """Sites that may change, and n of the groups that one of them may touch."""
 
     sites: IntArray
-    """(c,) numbers of the sites that count or may."""
+    """(c,) numbers of the sites that count, then of those that may."""
     groups: IntArray
     """(n,) numbers of the groups, the nearest first."""
     weight: FloatArray
     """(n,) how many groups each stands for."""
+    order: IntArray
+    """All sites, those near by first."""
     square: FloatArray
     """(c, n) squared distances, infinite where no pixel strays."""
     stray: FloatArray
@@ -67,24 +81,20 @@ class Neighbourhood(NamedTuple):
     spread: FloatArray
     """(c, m) deviation of the noise between two sites, times their distance; -1 where not worked out."""
     left: FloatArray
-    """(n,) pixels that stray whichever of the sites no longer count, if that is asked for."""
+    """(n,) pixels that stray whichever of the sites no longer count."""
     known: IntArray
-    """(c,) for how many groups a row has been worked out; before that it holds those that the site is
-    nearest to."""
-    order: IntArray
-    """All sites, those near by first."""
+    """(c,) for how many groups a row is worked out; the rest only tells where the site is nearest."""
 
 
 @njit(nogil=True, cache=True)
-def groups_near(
-    groups: Groups, middle: int, fates: Fates, radius: float, survival: Survival
-) -> IntArray:
-    """Return the groups that sites within a radius of the group `middle` may touch, the NEAR nearest first."""
+def groups_near(state: State, middle: int, radius: float) -> IntArray:
+    """Return the groups that sites within a radius of a group may touch, the NEAR nearest first."""
+    groups, fates, widest = state.groups, state.fates, state.survival.widest
     count = fates.loss.size
     found, squares, n = np.empty(count, np.int64), np.empty(count), 0
     for g in range(count):
         square = least_square(groups.sketch, g, groups.sketch, middle)
-        limit = reach(fates.square[g], groups.variance[g], survival.widest) + radius
+        limit = reach(fates.square[g], groups.variance[g], widest) + radius
         if square < limit * limit:
             found[n], squares[n] = g, square
             n += 1
@@ -98,7 +108,7 @@ def groups_near(
 
 @njit(nogil=True, cache=True)
 def sample_of(touched: IntArray) -> tuple[IntArray, FloatArray]:
-    """Return the nearest of the groups `touched` (n,) and some of the others, and how many each stands for."""
+    """Return the nearest of some groups (n,) and samples of the others, and how many each stands for."""
     sample = np.concatenate((touched[:NEAR], touched[NEAR + EACH // 2 :: EACH]))
     weight = np.ones(sample.size)
     if sample.size > NEAR:
@@ -107,13 +117,14 @@ def sample_of(touched: IntArray) -> tuple[IntArray, FloatArray]:
 
 
 @njit(nogil=True, cache=True)
-def sites_near_first(groups: Groups, g: int, sites: Sites, radius: float) -> IntArray:
+def sites_near_first(state: State, group: int, radius: float) -> IntArray:
     """Return the sites that count: those within a radius of a group, the nearest first, then the others."""
+    groups, sites = state.groups, state.sites
     scratch = np.empty((2, groups.spectra.shape[1]))
     square = np.full(sites.counts.size, np.inf)
     for b in range(square.size):
-        if sites.counts[b] and least_square(groups.sketch, g, sites.sketch, b) < radius * radius:
-            square[b] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+        if sites.counts[b] and least_square(groups.sketch, group, sites.sketch, b) < radius * radius:
+            square[b] = squared_distance(groups.spectra, group, sites.spectra, b, scratch)
     near = np.flatnonzero(square < radius * radius)
     far = np.flatnonzero(sites.counts & (square >= radius * radius))
     return np.concatenate((near[np.argsort(square[near], kind="mergesort")], far))
@@ -121,152 +132,173 @@ def sites_near_first(groups: Groups, g: int, sites: Sites, radius: float) -> Int
 
 @njit(nogil=True, cache=True)
 def neighbourhood(
-    changing: IntArray,
-    touched: IntArray,
-    weight: FloatArray,
-    order: IntArray,
-    groups: Groups,
-    sites: Sites,
-    fates: Fates,
-    survival: Survival,
+    state: State, changing: IntArray, touched: IntArray, weight: FloatArray, order: IntArray
 ) -> Neighbourhood:
-    """Return what the sites `changing` (c,) mean for the groups `touched` (n,), the nearest first.
+    """Return what the sites `changing` (c,), those that count first, mean for the groups `touched` (n,).
 
-    Those that count come first among `changing`; `weight` (n,) is how many groups each stands for.
+    `weight` (n,) is how many groups each stands for, `order` all sites that count or may, near ones first.
     """
+    groups, sites, fates = state.groups, state.sites, state.fates
     shape = (changing.size, touched.size)
-    square, strays = np.full(shape, np.inf), np.zeros(shape)
-    spread = np.full((changing.size, sites.counts.size), -1.0)
-    left, known = fates.astray[touched], np.zeros(changing.size, np.int64)
-    around = Neighbourhood(changing, touched, weight, square, strays, spread, left, known, order)
+    around = Neighbourhood(
+        changing,
+        touched,
+        weight,
+        order,
+        np.full(shape, np.inf),
+        np.zeros(shape),
+        np.full((changing.size, sites.counts.size), -1.0),
+        fates.astray[touched],
+        np.zeros(changing.size, np.int64),
+    )
     scratch = np.empty((2, groups.spectra.shape[1]))
-    for c in range(changing.size):
-        b = changing[c]
+    for row in range(changing.size):
+        b = changing[row]
         if sites.counts[b]:
-            follow(c, touched.size, around, groups, sites, fates, survival)
+            follow(state, around, row, touched.size, np.inf)
             for n in range(touched.size):
-                around.left[n] -= strays[c, n]
+                around.left[n] -= around.stray[row, n]
             continue
         for n in range(touched.size):
             g = touched[n]
             if least_square(groups.sketch, g, sites.sketch, b) < fates.square[g]:
-                square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+                around.square[row, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
     return around
 
 
 @njit(nogil=True, cache=True)
-def follow(
-    c: int, end: int, around: Neighbourhood, groups: Groups, sites: Sites, fates: Fates, survival: Survival
-) -> None:
-    """Work out a row of a neighbourhood up to the group `end`; certain losses that stay so are left out."""
-    b, start = around.sites[c], around.known[c]
+def follow(state: State, around: Neighbourhood, row: int, end: int, lost: float) -> None:
+    """Work out a row of a neighbourhood up to the group `end`, but for groups of which `lost` are left."""
+    groups, sites, fates, survival = state
+    b, spread = around.sites[row], around.spread[row]
     scratch = np.empty((2, groups.spectra.shape[1]))
-    spread = around.spread[c]
-    for n in range(start, end):
+    for n in range(around.known[row], end):
         g = around.groups[n]
-        a, own, noise = fates.nearest[g], fates.square[g], math.sqrt(groups.variance[g])
+        a, own, variance = fates.nearest[g], fates.square[g], groups.variance[g]
         if a == b:
-            around.square[c, n] = own
+            around.square[row, n] = own
             continue
-        if around.left[n] >= survival.rule.lost and not sites.counts[b]:
+        if around.left[n] >= lost:
             continue
         least = least_square(groups.sketch, g, sites.sketch, b)
-        if least >= reach(own, groups.variance[g], survival.widest) ** 2:
+        if least >= reach(own, variance, survival.widest) ** 2:
             continue
         if spread[a] < 0.0:
             spread[a] = spread_between(sites.spectra, a, sites.spectra, b, survival, scratch)
+        noise = math.sqrt(variance)
         if least - own < 2.0 * FAR * spread[a] * noise:
-            around.square[c, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
-            around.stray[c, n] = stray(own, around.square[c, n], spread[a], noise)
-    around.known[c] = max(start, end)
+            around.square[row, n] = squared_distance(groups.spectra, g, sites.spectra, b, scratch)
+            around.stray[row, n] = stray(own, around.square[row, n], spread[a], noise)
+    around.known[row] = max(around.known[row], end)
+
+
+@njit(nogil=True, cache=True)
+def _row(around: Neighbourhood, site: int) -> int:
+    """Return the row of a site in a neighbourhood, -1 for none."""
+    for row in range(around.sites.size):
+        if around.sites[row] == site:
+            return row
+    return -1
 
 
 @njit(nogil=True, cache=True)
 def _moved(change: Change, around: Neighbourhood, fates: Fates) -> BoolArray:
     """Return which groups (n,) of a neighbourhood a change gives another nearest site."""
-    moved = np.zeros(around.groups.size, np.bool_)
-    for c in change.out:
-        if c >= 0:
-            moved |= fates.nearest[around.groups] == around.sites[c]
+    nearest, square = fates.nearest[around.groups], fates.square[around.groups]
+    moved = (nearest == change.out[0]) | (nearest == change.out[1])
     if change.new >= 0:
-        moved |= around.square[change.new] < fates.square[around.groups]
+        moved |= around.square[_row(around, change.new)] < square
     return moved
 
 
 @njit(nogil=True, cache=True)
 def _relieved(change: Change, around: Neighbourhood, astray: FloatArray) -> FloatArray:
     """Return how many pixels of each group (n,) stray without the sites that a change takes out."""
-    for c in change.out:
-        if c >= 0:
-            astray = np.maximum(astray - around.stray[c], 0.0)
+    for site in change.out:
+        if site >= 0:
+            astray = np.maximum(astray - around.stray[_row(around, site)], 0.0)
     return astray
 
 
 @njit(nogil=True, cache=True)
-def _switch(change: Change, around: Neighbourhood, sites: Sites, made: bool) -> None:
+def _switch(change: Change, sites: Sites, made: bool) -> None:
     """Make a change of the sites, or undo it."""
-    for c in change.out:
-        if c >= 0:
-            sites.counts[around.sites[c]] = not made
+    for site in change.out:
+        if site >= 0:
+            sites.counts[site] = not made
     if change.new >= 0:
-        sites.counts[around.sites[change.new]] = made
+        sites.counts[change.new] = made
 
 
 @njit(nogil=True, cache=True)
-def difference(
-    change: Change,
-    around: Neighbourhood,
-    groups: Groups,
-    sites: Sites,
-    fates: Fates,
-    survival: Survival,
-    most: float,
-) -> float:
+def difference(state: State, around: Neighbourhood, change: Change, most: float) -> float:
     """Return how much more is lost after a change, or infinity as soon as that cannot be less than `most`.
 
     What can be gained is counted first: by groups that lose a rival, and by those with another nearest site.
     """
-    moved = _moved(change, around, fates)
-    total, astray, loss = _staying(change, around, fates, survival, moved)
+    moved = _moved(change, around, state.fates)
+    total, astray, loss = _staying(state, around, change, moved)
     total -= np.sum(around.weight[moved] * loss[moved])
     if total >= most:
         return np.inf
-    _switch(change, around, sites, True)
-    movers = _movers(around.groups[moved], around.weight[moved], around.order, groups, sites, survival)
+    _switch(change, state.sites, True)
+    movers = _movers(state, around.groups[moved], around.weight[moved], around.order)
     total += np.sum(movers.weight * movers.loss)
-    total = _add_strays(movers, around.order[:BESIDE], groups, sites, survival, total, most)
+    total = _add_strays(state, movers, around.order[:BESIDE], total, most)
+    _switch(change, state.sites, False)
     if change.new >= 0:
-        _switch(change, around, sites, False)
-        start, end = 0, min(FIRST, moved.size)
-        while start < end and total < most:
-            if around.known[change.new] < end:
-                follow(change.new, end, around, groups, sites, fates, survival)
-            more = around.stray[change.new]
-            for n in range(start, end):
-                if more[n] > 0.0 and not moved[n] and loss[n] < 1.0:
-                    after = loss_of(astray[n] + more[n], survival.rule)
-                    total += around.weight[n] * (after - loss[n])
-            start, end = end, min(2 * end, moved.size)
-        _switch(change, around, sites, True)
-    total = _add_strays(movers, around.order[BESIDE:], groups, sites, survival, total, most)
-    _switch(change, around, sites, False)
+        total = _add_harm(state, around, change.new, astray, np.where(moved, 1.0, loss), total, most)
+    _switch(change, state.sites, True)
+    total = _add_strays(state, movers, around.order[BESIDE:], total, most)
+    _switch(change, state.sites, False)
     return total if total < most else np.inf
 
 
 @njit(nogil=True, cache=True)
 def _staying(
-    change: Change, around: Neighbourhood, fates: Fates, survival: Survival, moved: BoolArray
+    state: State, around: Neighbourhood, change: Change, moved: BoolArray
 ) -> tuple[float, FloatArray, FloatArray]:
-    """Return what groups gain that stay with their site when others go, with their strays and losses (n,)."""
-    before, loss = fates.astray[around.groups], fates.loss[around.groups]
+    """Return what is lost less of groups that stay with their site, by the sites taken out alone.
+
+    Their strays and losses (n,) come with it.
+    """
+    rule = state.survival.rule
+    before, loss = state.fates.astray[around.groups], state.fates.loss[around.groups]
     astray = _relieved(change, around, before)
     total = 0.0
     for n in range(moved.size):
-        if not moved[n] and astray[n] < min(before[n], survival.rule.lost) and loss[n] < UNCOVERED:
-            after = loss_of(astray[n], survival.rule)
+        if not moved[n] and astray[n] < min(before[n], rule.lost) and loss[n] < UNCOVERED:
+            after = loss_of(astray[n], rule)
             total += around.weight[n] * (after - loss[n])
             loss[n] = after
     return total, astray, loss
+
+
+@njit(nogil=True, cache=True)
+def _add_harm(
+    state: State,
+    around: Neighbourhood,
+    new: int,
+    astray: FloatArray,
+    loss: FloatArray,
+    total: float,
+    most: float,
+) -> float:
+    """Add to the total what a new site takes from groups that may lose more, until it reaches `most`.
+
+    `astray` and `loss` (n,) are without it.
+    """
+    row, rule = _row(around, new), state.survival.rule
+    start, end = 0, min(FIRST, loss.size)
+    while start < end and total < most:
+        if around.known[row] < end:
+            follow(state, around, row, end, rule.lost)
+        for n in range(start, end):
+            more = around.stray[row, n]
+            if more > 0.0 and loss[n] < 1.0:
+                total += around.weight[n] * (loss_of(astray[n] + more, rule) - loss[n])
+        start, end = end, min(2 * end, loss.size)
+    return total
 
 
 class _Movers(NamedTuple):
@@ -287,32 +319,24 @@ class _Movers(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _movers(
-    which: IntArray, weight: FloatArray, order: IntArray, groups: Groups, sites: Sites, survival: Survival
-) -> _Movers:
+def _movers(state: State, which: IntArray, weight: FloatArray, order: IntArray) -> _Movers:
     """Return some groups (n,) with their nearest sites; no strays are known yet."""
+    groups, sites = state.groups, state.sites
     count = which.size
     nearest, square = np.empty(count, np.int64), np.empty(count)
     astray, loss = np.zeros(count), np.zeros(count)
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(count):
         nearest[k], square[k] = nearest_site(groups, which[k], sites, order, scratch)
-        if not is_covered(groups, which[k], sites, nearest[k], survival, scratch):
+        if not is_covered(groups, which[k], sites, nearest[k], state.survival, scratch):
             astray[k], loss[k] = np.inf, UNCOVERED
     return _Movers(which, weight, nearest, square, astray, loss)
 
 
 @njit(nogil=True, cache=True)
-def _add_strays(
-    movers: _Movers,
-    order: IntArray,
-    groups: Groups,
-    sites: Sites,
-    survival: Survival,
-    total: float,
-    most: float,
-) -> float:
+def _add_strays(state: State, movers: _Movers, order: IntArray, total: float, most: float) -> float:
     """Add what strays to the sites in `order` to the movers and to the total, until this reaches `most`."""
+    groups, sites, survival = state.groups, state.sites, state.survival
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(movers.groups.size):
         if total >= most:
@@ -326,49 +350,43 @@ def _add_strays(
 
 
 @njit(nogil=True, cache=True)
-def make(
-    change: Change,
-    around: Neighbourhood,
-    groups: Groups,
-    sites: Sites,
-    fates: Fates,
-    survival: Survival,
-    stirred: BoolArray,
-) -> None:
+def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray) -> None:
     """Make a change, write down the fates of the groups that it touches, and mark those that it stirs.
 
     A neighbourhood of all groups that the change touches is needed, none standing for others.
     """
-    if change.new >= 0:
-        around.left[:] = 0.0
-        around.known[change.new] = 0
-        follow(change.new, around.groups.size, around, groups, sites, fates, survival)
+    groups, sites, fates, survival = state
     moved = _moved(change, around, fates)
     before = fates.astray[around.groups]
     astray = _relieved(change, around, before)
     if change.new >= 0:
-        astray = astray + around.stray[change.new]
-    _switch(change, around, sites, True)
-    for n in range(around.groups.size):
+        row = _row(around, change.new)
+        around.known[row] = 0
+        follow(state, around, row, moved.size, np.inf)
+        astray = astray + around.stray[row]
+    _switch(change, sites, True)
+    settle(groups, around.groups[moved], sites, around.order, survival, fates)
+    for n in range(moved.size):
         g = around.groups[n]
-        if moved[n]:
-            settle(groups, around.groups[n : n + 1], sites, around.order, survival, fates)
-        else:
+        if not moved[n]:
             fates.astray[g] = astray[n]
             if fates.loss[g] < UNCOVERED:
                 fates.loss[g] = loss_of(astray[n], survival.rule)
-        stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIR
+        stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIRRED
 
 
 @njit(nogil=True, cache=True)
-def make_quiet(groups: Groups, middle: int, survival: Survival, stirred: BoolArray) -> None:
-    """Take the mark from the groups within a z of ALIKE of a group that was looked at in vain."""
+def calm(state: State, middle: int, stirred: BoolArray) -> None:
+    """Take the mark from the groups within a z of ALIKE of one that was looked at in vain."""
+    groups, survival = state.groups, state.survival
     scratch = np.empty((2, groups.spectra.shape[1]))
-    for g in np.flatnonzero(stirred):
+    for g in range(stirred.size):
+        if not stirred[g]:
+            continue
         noise = 0.5 * (groups.variance[g] + groups.variance[middle])
-        limit = 4.0 * ALIKE**2 * survival.widest * noise
-        if least_square(groups.sketch, g, groups.sketch, middle) < limit:
+        furthest = 2.0 * ALIKE * math.sqrt(survival.widest * noise)
+        if least_square(groups.sketch, g, groups.sketch, middle) < furthest * furthest:
             square = squared_distance(groups.spectra, g, groups.spectra, middle, scratch)
-            weighted = noise_along(scratch, survival.profile) * noise
-            if square <= 2.0 * ALIKE * math.sqrt(weighted):
+            along = math.sqrt(noise_along(scratch, survival.profile) * noise)
+            if square <= 2.0 * ALIKE * along:
                 stirred[g] = False

@@ -2,18 +2,25 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy.special import ndtri
 
 from gigaxas.arrays import FloatArray, IntArray
-from gigaxas.nearest.definition import padded_length
+from gigaxas.observed.changes import Change
+from gigaxas.observed.choice import Choice, Problem, problem_of
 from gigaxas.observed.noise_level import NoiseLevel
-from gigaxas.observed.changes import Change, Neighbourhood, difference, groups_near, make, make_quiet, neighbourhood, sample_of, sites_near_first
-from gigaxas.observed.sketches import Axes, least_square, principal_axes, sketch
-from gigaxas.observed.survival import CERTAIN, UNCOVERED, CleanUpRule, Fates, Groups, Sites, Survival, allowed_astray, noise_along, reach, settle, squared_distance, stray
+from gigaxas.observed.sketches import least_square
+from gigaxas.observed.survival import (
+    UNCOVERED,
+    Groups,
+    Survival,
+    allowed_astray,
+    noise_along,
+    reach,
+    squared_distance,
+    stray,
+)
 from gigaxas.observed.window_groups import WindowGroups
 
 KEPT = 0.9
@@ -38,30 +45,6 @@ class Selection:
     """(k,) probability that a window of the group is deleted all the same."""
 
 
-class Problem(NamedTuple):
-    """The groups that need sites, and what decides whether they live."""
-
-    groups: Groups
-    """All groups, the largest first."""
-    survival: Survival
-    """The rule of the clean-up and the noise."""
-    axes: Axes
-    """Where sketches of spectra are taken."""
-
-    def sites(self, spectra: FloatArray) -> Sites:
-        """Return sites with these spectra (m, padded E)."""
-        return Sites(spectra, sketch(spectra, self.axes), np.ones(len(spectra), np.bool_))
-
-    def fates(self, sites: Sites) -> Fates:
-        """Return what becomes of all groups among the sites."""
-        count = len(self.groups.spectra)
-        fates = Fates(np.empty(count, np.int64), *np.empty((3, count)))
-        settle(
-            self.groups, np.arange(count), sites, np.arange(len(sites.spectra)), self.survival, fates
-        )
-        return fates
-
-
 def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     """Choose the sites of window groups (at least one), the largest given first.
 
@@ -70,25 +53,14 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     dropped as long as fewer groups are lost. No group is further from its site than half the z of the level's
     error: what a single pixel could tell apart never shares a site, and a gradient becomes a chain of sites.
     """
-    problem = _problem(groups, level)
+    problem = problem_of(groups, level)
     choice = Choice(problem, problem.groups.spectra[first_choice(problem)])
     _improve(choice)
     while (uncovered := np.flatnonzero(choice.fates.loss >= UNCOVERED)).size:
-        choice.add(int(uncovered[0]))
+        group = int(uncovered[0])
+        choice.make((-1, -1), problem.groups.spectra[group][None], group, choice.near(group))
+    choice.update()
     return _commonest_first(groups, choice, level.profile.size)
-
-
-def _problem(groups: WindowGroups, level: NoiseLevel) -> Problem:
-    energies = level.profile.size
-    padded = padded_length(energies)
-    spectra, profile = np.zeros((groups.windows.size, padded)), np.zeros((1, padded))
-    spectra[:, :energies], profile[0, :energies] = groups.spectra, level.profile
-    radius = -0.5 * float(ndtri(level.error))
-    pixels, needed = level.k_size**2, level.p_num
-    rule = CleanUpRule(pixels, needed, allowed_astray(pixels, needed, CERTAIN))
-    survival = Survival(profile, float(profile.max()), radius, rule)
-    axes = principal_axes(spectra)
-    return Problem(Groups(spectra, sketch(spectra, axes), groups.variance), survival, axes)
 
 
 def first_choice(problem: Problem) -> IntArray:
@@ -131,132 +103,49 @@ def _choose(groups: Groups, survival: Survival, allowed: float) -> IntArray:
     return chosen[:found].copy()
 
 
-class Choice:
-    """Sites while they change, and the fate of every group."""
-
-    def __init__(self, problem: Problem, spectra: FloatArray) -> None:
-        self.problem = problem
-        self.room = self.sites = problem.sites(spectra)
-        self.fates = problem.fates(self.sites)
-        self.stirred = np.ones(len(problem.groups.spectra), np.bool_)
-
-    def reach(self, group: int) -> float:
-        """Return how far from a group a site may be and matter to it."""
-        return reach(self.fates.square[group], self.problem.groups.variance[group], self.problem.survival.widest)
-
-    def middle(self, sites: list[int], more: tuple[int, ...] = ()) -> FloatArray:
-        """Return the mean (padded E) of the groups nearest to some sites and of others."""
-        members = np.flatnonzero(np.isin(self.fates.nearest, sites))
-        members = np.union1d(members, np.array(more, np.int64))
-        return self.problem.groups.spectra[members].mean(axis=0) if members.size else self.sites.spectra[sites[0]]
-
-    def consider(self, spectra: FloatArray) -> IntArray:
-        """Return the numbers of new sites (c, padded E) that do not count yet."""
-        first, count = len(self.sites.counts), len(spectra)
-        while first + count > len(self.room.counts):
-            self.room = Sites(*(np.concatenate([part, np.zeros_like(part)]) for part in self.room))
-        for part, new in zip(self.room, self.problem.sites(spectra), strict=True):
-            part[first : first + count] = new
-        self.room.counts[first : first + count] = False
-        self.sites = Sites(*(part[: first + count] for part in self.room))
-        return np.arange(first, first + count)
-
-    def forget(self, new: IntArray) -> None:
-        """Drop the sites considered last, but for one that counts by now."""
-        first = int(new[0])
-        for kept in new[self.sites.counts[new]].tolist():
-            for part in self.room:
-                part[first] = part[kept]
-            self.fates.nearest[self.fates.nearest == kept] = first
-            first += 1
-        self.sites = Sites(*(part[:first] for part in self.room))
-
-    def touched(self, group: int, changing: IntArray) -> IntArray:
-        """Return the groups that sites about a group may touch, the nearest first."""
-        here = self.problem.groups.spectra[group]
-        radius = np.linalg.norm(self.sites.spectra[changing] - here, axis=1).max()
-        return groups_near(self.problem.groups, group, self.fates, radius, self.problem.survival)
-
-    def around(self, changing: IntArray, touched: IntArray, weight: FloatArray, order: IntArray) -> Neighbourhood:
-        """Return what sites mean for the groups that they touch."""
-        return neighbourhood(changing, touched, weight, order, self.problem.groups, self.sites, self.fates, self.problem.survival)
-
-    def add(self, group: int) -> None:
-        """Give a group a site of its own."""
-        new = self.consider(self.problem.groups.spectra[group][None])
-        order = np.concatenate([new, np.flatnonzero(self.sites.counts)])
-        touched = self.touched(group, new)
-        self.make(Change((-1, -1), 0), self.around(new, touched, np.ones(touched.size), order))
-
-    def difference(self, change: Change, around: Neighbourhood, most: float) -> float:
-        return difference(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, most)
-
-    def make(self, change: Change, around: Neighbourhood) -> None:
-        make(change, around, self.problem.groups, self.sites, self.fates, self.problem.survival, self.stirred)
-
-    def update(self) -> None:
-        """Take stock of all groups and sites together."""
-        self.room = self.sites = self.problem.sites(self.sites.spectra[self.sites.counts])
-        self.fates = self.problem.fates(self.sites)
-
-
 def _improve(choice: Choice) -> None:
-    while True:
-        waiting = np.flatnonzero(choice.stirred & (choice.fates.loss >= WORTH))
-        if not waiting.size: break
-        looks = made = 0
+    """Look at every group likely to be deleted, the worst first, until no look changes anything.
+
+    A group is looked at again only when a change has stirred it. Each change saves more than it costs, so
+    that an end comes.
+    """
+    while (waiting := np.flatnonzero(choice.stirred & (choice.fates.loss >= WORTH))).size:
         for group in waiting[np.argsort(-choice.fates.loss[waiting], kind="stable")].tolist():
             if choice.stirred[group] and choice.fates.loss[group] >= WORTH:
-                looks += 1
-                made += _look(choice, group)
+                _look(choice, group)
         choice.update()
-        print('sweep', looks, made, choice.fates.loss.sum(), len(choice.sites.spectra), flush=True)
 
-def _look(choice: Choice, group: int) -> bool:
+
+def _look(choice: Choice, group: int) -> None:
+    """Make the change of the sites about a group that saves most, if any does."""
     choice.stirred[group] = False
-    near = sites_near_first(choice.problem.groups, group, choice.sites, choice.reach(group))
-    own, *rivals = near[: RIVALS + 1].tolist()
-    candidates = np.stack([
-        choice.problem.groups.spectra[group],
-        choice.middle([own]),
-        *(choice.middle([own, rival]) for rival in rivals),
-        *(choice.middle([rival], (group,)) for rival in rivals),
-    ])
-    new = choice.consider(candidates)
-    changing, order = np.concatenate([near[: len(rivals) + 1], new]), np.concatenate([new, near])
-    touched = choice.touched(group, changing)
-    sample = choice.around(changing, *sample_of(touched), order)
-    least, best = -GAIN, None
-    for change in _changes(len(rivals)):
-        more = choice.difference(change, sample, least)
-        if more < least:
-            least, best = more, change
-    better = False
+    near = choice.near(group)
+    changes, candidates = _changes(choice, group, *near[: RIVALS + 1].tolist())
+    best = choice.best(changes, candidates, group, near, GAIN)
     if best:
-        rows = [row for row in (*best.out, best.new) if row >= 0]
-        change = Change(tuple(rows.index(row) if row >= 0 else -1 for row in best.out), rows.index(best.new) if best.new >= 0 else -1)
-        around = choice.around(changing[rows], touched, np.ones(touched.size), order)
-        better = choice.difference(change, around, -GAIN) < -GAIN
-        if better:
-            choice.make(change, around)
-    if not better:
-        make_quiet(choice.problem.groups, group, choice.problem.survival, choice.stirred)
-    choice.forget(new)
-    return better
+        new = candidates[best.new : best.new + 1] if best.new >= 0 else candidates[:0]
+        if choice.make(best.out, new, group, near, GAIN):
+            return
+    choice.leave(group)
 
 
-def _changes(rivals: int) -> list[Change]:
-    here, middle = rivals + 1, rivals + 2
-    changes = [Change((-1, -1), here), Change((0, -1), here), Change((0, -1), middle)]
-    for rival in range(1, rivals + 1):
-        joined, shifted = middle + rival, middle + rivals + rival
+def _changes(choice: Choice, group: int, own: int, *rivals: int) -> tuple[list[Change], FloatArray]:
+    """Return what may help a group, and the spectra (c, padded E) of the new sites.
+
+    It gets a site of its own, or its site and a rival are moved, joined or dropped.
+    """
+    new = [choice.problem.groups.spectra[group], choice.middle([own])]
+    changes = [Change((-1, -1), 0), Change((own, -1), 0), Change((own, -1), 1)]
+    for rival in rivals:
+        joined, shifted = len(new), len(new) + 1
+        new += [choice.middle([own, rival]), choice.middle([rival], [group])]
         changes += [
             Change((rival, -1), -1),
-            Change((rival, -1), here),
-            Change((0, rival), joined),
+            Change((rival, -1), 0),
+            Change((own, rival), joined),
             Change((rival, -1), shifted),
         ]
-    return changes
+    return changes, np.stack(new)
 
 
 def _commonest_first(groups: WindowGroups, choice: Choice, energies: int) -> Selection:

@@ -45,6 +45,10 @@ class Sites(NamedTuple):
     counts: BoolArray
     """(m,) False for a site that was taken out."""
 
+    def first(self, count: int) -> "Sites":
+        """Return the first of them."""
+        return Sites(self.spectra[:count], self.sketch[:count], self.counts[:count])
+
 
 class Fates(NamedTuple):
     """What becomes of k groups among the sites."""
@@ -123,8 +127,9 @@ def stray(own: float, other: float, spread: float, noise: float) -> float:
 def reach(own: float, variance: float, widest: float) -> float:
     """Return the distance of a site from which on no pixel of a group strays to it.
 
-    `own` is the squared distance from the nearest site, `widest` as in `Survival`. Two sites are no further apart than both are from
-    the group, so that the margin is at least (|g - b| - |g - a|) / 2 over the noise's largest deviation.
+    `own` is the squared distance from the nearest site, `widest` as in `Survival`. Two sites are no further
+    apart than both are from the group together, so that the margin is at least (|g - b| - |g - a|) / 2 over
+    the noise's largest deviation.
     """
     return math.sqrt(own) + 2.0 * FAR * math.sqrt(widest * variance)
 

@@ -124,36 +124,25 @@ def _lead(groups: _Known, resolution: float, most: int) -> IntArray:
     """Return for each group (k,) the number of the leader it joins; leaders are numbered as they come.
 
     Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one. Ends
-    with the group that would be one leader too many.
+    before the group that would be one leader too many.
     """
-    spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
-    count, width = spectra.shape
+    sketches, variance, share, tail = groups.sketch, groups.variance, groups.share, groups.tail
+    count = variance.size
     own = np.empty(count, np.int64)
     leaders = np.empty(min(count, most), np.int64)
-    away, weighted = np.empty((1, width)), np.empty((1, width))
-    widest = profile.max()
-    square = lane_dot(profile, 0, profile, 0)
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    narrow = resolution**2 * groups.profile.max()
     found = 0
     for i in range(count):
         best, nearest = np.inf, -1
         for k in range(found):
             j = leaders[k]
-            noise = 0.5 * (variance[i] + variance[j])
             both = share[i] * variance[i] + share[j] * variance[j]
-            least = least_square(groups.sketch, i, groups.sketch, j) - both
-            if least >= best or _is_apart(least, both, groups.tail, resolution**2 * widest * noise):
-                continue
-            for e in range(width):
-                away[0, e] = spectra[i, e] - spectra[j, e]
-            distance = lane_dot(away, 0, away, 0)
-            if distance > both * groups.tail:
-                for e in range(width):
-                    weighted[0, e] = away[0, e] * profile[0, e]
-                spread = max(lane_dot(away, 0, weighted, 0) - both * square, 0.0)
-                if distance - both > 2.0 * resolution * np.sqrt(spread * noise):
-                    continue
-            if distance - both < best:
-                best, nearest = distance - both, k
+            least = least_square(sketches, i, sketches, j) - both
+            if least < best and not _is_apart(least, both, tail, 0.5 * narrow * (variance[i] + variance[j])):
+                square = _square_if_alike(groups, i, j, resolution, scratch)
+                if square < best:
+                    best, nearest = square, k
         if nearest < 0:
             if found == most:
                 return own[:i]
@@ -165,8 +154,25 @@ def _lead(groups: _Known, resolution: float, most: int) -> IntArray:
 
 
 @njit(nogil=True, cache=True)
+def _square_if_alike(groups: _Known, i: int, j: int, resolution: float, scratch: FloatArray) -> float:
+    """Return the squared distance of two groups but for their noise, infinite where they differ."""
+    spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
+    for e in range(scratch.shape[1]):
+        scratch[0, e] = spectra[i, e] - spectra[j, e]
+        scratch[1, e] = scratch[0, e] * profile[0, e]
+    distance = lane_dot(scratch, 0, scratch, 0)
+    noise = 0.5 * (variance[i] + variance[j])
+    both = share[i] * variance[i] + share[j] * variance[j]
+    if distance > both * groups.tail:
+        spread = max(lane_dot(scratch, 0, scratch, 1) - both * lane_dot(profile, 0, profile, 0), 0.0)
+        if distance - both > 2.0 * resolution * np.sqrt(spread * noise):
+            return np.inf
+    return distance - both
+
+
+@njit(nogil=True, cache=True)
 def _is_apart(least: float, both: float, tail: float, narrow: float) -> bool:
-    """Return whether groups are apart whose squared distance, but for the noise of `both`, is `least` or more.
+    """Return whether groups are apart whose squared distance but for their noise, `both`, is at least this.
 
     They are when it is more than their noise may make, and z is at least the resolution: the noise along
     their difference is no more than the widest, `narrow` times the square of the resolution in z.
