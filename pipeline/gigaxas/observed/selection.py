@@ -29,6 +29,8 @@ WORTH = 0.02
 """Loss of a group from which on a better place for the sites is looked for."""
 GAIN = 1e-3
 """Loss that a change of the sites must save."""
+SAVED = 5e-3
+"""Share of all losses that a sweep over the groups must save for another one to follow."""
 RIVALS = 3
 """Sites next to a group's own that a change may move, join or drop."""
 
@@ -104,13 +106,14 @@ def _choose(groups: Groups, survival: Survival, allowed: float) -> IntArray:
 
 
 def _improve(choice: Choice) -> None:
-    """Look at every group likely to be deleted, the worst first, until no look changes anything.
+    """Look at the groups likely to be deleted, the worst first, until that saves next to nothing.
 
-    A group is looked at again only when a change has stirred it. Each change saves more than it costs, so
-    that an end comes.
+    After the first time a group is looked at only when a change has stirred it.
     """
-    while (waiting := np.flatnonzero(choice.stirred & (choice.fates.loss >= WORTH))).size:
-        for group in waiting[np.argsort(-choice.fates.loss[waiting], kind="stable")].tolist():
+    before = np.inf
+    while choice.fates.loss.sum() < (1.0 - SAVED) * before:
+        before = choice.fates.loss.sum()
+        for group in np.argsort(-choice.fates.loss, kind="stable").tolist():
             if choice.stirred[group] and choice.fates.loss[group] >= WORTH:
                 _look(choice, group)
         choice.update()
@@ -136,14 +139,18 @@ def _changes(choice: Choice, group: int, own: int, *rivals: int) -> tuple[list[C
     """
     new = [choice.problem.groups.spectra[group], choice.middle([own])]
     changes = [Change((-1, -1), 0), Change((own, -1), 0), Change((own, -1), 1)]
+    if rivals:
+        changes.append(Change((own, -1), -1))
     for rival in rivals:
-        joined, shifted = len(new), len(new) + 1
-        new += [choice.middle([own, rival]), choice.middle([rival], [group])]
+        joined, shifted, centred = range(len(new), len(new) + 3)
+        new += [choice.middle([own, rival]), choice.middle([rival], [group]), choice.middle([rival])]
         changes += [
             Change((rival, -1), -1),
             Change((rival, -1), 0),
+            Change((own, rival), 0),
             Change((own, rival), joined),
             Change((rival, -1), shifted),
+            Change((rival, -1), centred),
         ]
     return changes, np.stack(new)
 

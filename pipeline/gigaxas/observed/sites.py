@@ -36,7 +36,7 @@ class ObservedSites:
     level: NoiseLevel
     """The level of the noise by which they were found."""
     resolution: float
-    """z below which two compositions were one window group, larger than RESOLUTION where there were too many."""
+    """z below which two compositions were one group; larger than RESOLUTION where there were too many."""
 
 
 def observe_sites(
