@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
-from gigaxas.observed.sketches import least_square
+from gigaxas.observed.sketches import least_square, most_square
 from gigaxas.observed.survival import (
     FAR,
     UNCOVERED,
@@ -63,6 +63,19 @@ class Change(NamedTuple):
     """Site that counts from now on."""
 
 
+class Order(NamedTuple):
+    """All sites, those near a group first, so that others need not be looked at for groups about it."""
+
+    middle: int
+    """The group."""
+    sites: IntArray
+    """(m,) numbers of the sites."""
+    near: int
+    """How many of them are near."""
+    radius: float
+    """How far from the group the others are at the least."""
+
+
 class Neighbourhood(NamedTuple):
     """Sites that may change, and n of the groups that one of them may touch."""
 
@@ -72,8 +85,8 @@ class Neighbourhood(NamedTuple):
     """(n,) numbers of the groups, the nearest first."""
     weight: FloatArray
     """(n,) how many groups each stands for."""
-    order: IntArray
-    """All sites, those near by first."""
+    order: Order
+    """All sites, those that may come before those that count."""
     square: FloatArray
     """(c, n) squared distances, infinite where no pixel strays."""
     stray: FloatArray
@@ -117,7 +130,7 @@ def sample_of(touched: IntArray) -> tuple[IntArray, FloatArray]:
 
 
 @njit(nogil=True, cache=True)
-def sites_near_first(state: State, group: int, radius: float) -> IntArray:
+def sites_near_first(state: State, group: int, radius: float) -> Order:
     """Return the sites that count: those within a radius of a group, the nearest first, then the others."""
     groups, sites = state.groups, state.sites
     scratch = np.empty((2, groups.spectra.shape[1]))
@@ -127,16 +140,52 @@ def sites_near_first(state: State, group: int, radius: float) -> IntArray:
             square[b] = squared_distance(groups.spectra, group, sites.spectra, b, scratch)
     near = np.flatnonzero(square < radius * radius)
     far = np.flatnonzero(sites.counts & (square >= radius * radius))
-    return np.concatenate((near[np.argsort(square[near], kind="mergesort")], far))
+    order = np.concatenate((near[np.argsort(square[near], kind="mergesort")], far))
+    return Order(group, order, near.size, radius)
+
+
+@njit(nogil=True, cache=True)
+def before_others(new: IntArray, order: Order) -> Order:
+    """Return an order in which sites near by that may come precede all others."""
+    sites = np.concatenate((new, order.sites))
+    return Order(order.middle, sites, new.size + order.near, order.radius)
+
+
+@njit(nogil=True, cache=True)
+def members_of(state: State, own: IntArray) -> IntArray:
+    """Return the groups that are nearest to one of some sites (n,)."""
+    nearest = state.fates.nearest
+    found, n = np.empty(nearest.size, np.int64), 0
+    for g in range(nearest.size):
+        for b in own:
+            if nearest[g] == b:
+                found[n] = g
+                n += 1
+    return found[:n].copy()
+
+
+@njit(nogil=True, cache=True)
+def mean_of(state: State, members: IntArray, own: tuple[int, int], more: int) -> FloatArray:
+    """Return the mean (E,) of those members (n,) that are nearest to one of two sites, and of a group more.
+
+    -1 stands for no site and no group. Where none is left, it is the spectrum of the first site.
+    """
+    spectra, nearest = state.groups.spectra, state.fates.nearest
+    total, count = np.zeros(spectra.shape[1]), 0
+    for g in members:
+        if nearest[g] == own[0] or nearest[g] == own[1] or g == more:
+            total += spectra[g]
+            count += 1
+    return total / count if count else state.sites.spectra[own[0]].copy()
 
 
 @njit(nogil=True, cache=True)
 def neighbourhood(
-    state: State, changing: IntArray, touched: IntArray, weight: FloatArray, order: IntArray
+    state: State, changing: IntArray, touched: IntArray, weight: FloatArray, order: Order
 ) -> Neighbourhood:
     """Return what the sites `changing` (c,), those that count first, mean for the groups `touched` (n,).
 
-    `weight` (n,) is how many groups each stands for, `order` all sites that count or may, near ones first.
+    `weight` (n,) is how many groups each stands for.
     """
     groups, sites, fates = state.groups, state.sites, state.fates
     shape = (changing.size, touched.size)
@@ -242,16 +291,34 @@ def difference(state: State, around: Neighbourhood, change: Change, most: float)
     if total >= most:
         return np.inf
     _switch(change, state.sites, True)
-    movers = _movers(state, around.groups[moved], around.weight[moved], around.order)
+    order = around.order
+    beside = min(BESIDE, order.near)
+    movers = _movers(state, around.groups[moved], around.weight[moved], order)
     total += np.sum(movers.weight * movers.loss)
-    total = _add_strays(state, movers, around.order[:BESIDE], total, most)
+    total = _add_strays(state, movers, order.sites[:beside], 0.0, total, most)
     _switch(change, state.sites, False)
     if change.new >= 0:
         total = _add_harm(state, around, change.new, astray, np.where(moved, 1.0, loss), total, most)
     _switch(change, state.sites, True)
-    total = _add_strays(state, movers, around.order[BESIDE:], total, most)
+    total = _add_strays(state, movers, order.sites[beside : order.near], 0.0, total, most)
+    total = _add_strays(state, movers, order.sites[order.near :], order.radius, total, most)
     _switch(change, state.sites, False)
     return total if total < most else np.inf
+
+
+@njit(nogil=True, cache=True)
+def best_change(state: State, around: Neighbourhood, changes: IntArray, most: float) -> int:
+    """Return the change after which least is lost, -1 where that is not less than `most`.
+
+    changes (n, 3) are the numbers of the two sites out and of the new one, as in `Change`.
+    """
+    best = -1
+    for k in range(len(changes)):
+        change = Change((changes[k, 0], changes[k, 1]), changes[k, 2])
+        more = difference(state, around, change, most)
+        if more < most:
+            most, best = more, k
+    return best
 
 
 @njit(nogil=True, cache=True)
@@ -312,6 +379,8 @@ class _Movers(NamedTuple):
     """(n,) the site."""
     square: FloatArray
     """(n,) squared distance from it."""
+    away: FloatArray
+    """(n,) distance from the group that the order of the sites is about, at the most."""
     astray: FloatArray
     """(n,) share of the pixels known to stray; infinite for a group that is not covered."""
     loss: FloatArray
@@ -319,29 +388,38 @@ class _Movers(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _movers(state: State, which: IntArray, weight: FloatArray, order: IntArray) -> _Movers:
+def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> _Movers:
     """Return some groups (n,) with their nearest sites; no strays are known yet."""
     groups, sites = state.groups, state.sites
     count = which.size
-    nearest, square = np.empty(count, np.int64), np.empty(count)
+    nearest, square, away = np.empty(count, np.int64), np.empty(count), np.empty(count)
     astray, loss = np.zeros(count), np.zeros(count)
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(count):
-        nearest[k], square[k] = nearest_site(groups, which[k], sites, order, scratch)
+        away[k] = math.sqrt(most_square(groups.sketch, which[k], groups.sketch, order.middle))
+        nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites[: order.near], scratch)
+        if nearest[k] < 0 or math.sqrt(square[k]) + away[k] > order.radius:
+            nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites, scratch)
         if not is_covered(groups, which[k], sites, nearest[k], state.survival, scratch):
             astray[k], loss[k] = np.inf, UNCOVERED
-    return _Movers(which, weight, nearest, square, astray, loss)
+    return _Movers(which, weight, nearest, square, away, astray, loss)
 
 
 @njit(nogil=True, cache=True)
-def _add_strays(state: State, movers: _Movers, order: IntArray, total: float, most: float) -> float:
-    """Add what strays to the sites in `order` to the movers and to the total, until this reaches `most`."""
+def _add_strays(
+    state: State, movers: _Movers, order: IntArray, radius: float, total: float, most: float
+) -> float:
+    """Add what strays to the sites in `order` to the movers and to the total, until this reaches `most`.
+
+    These are no nearer than the radius to the group that the movers are about.
+    """
     groups, sites, survival = state.groups, state.sites, state.survival
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(movers.groups.size):
         if total >= most:
             break
-        if movers.astray[k] < survival.rule.lost:
+        furthest = reach(movers.square[k], groups.variance[movers.groups[k]], survival.widest)
+        if movers.astray[k] < survival.rule.lost and movers.away[k] + furthest > radius:
             own = (movers.nearest[k], movers.square[k])
             movers.astray[k] += strays_of(groups, movers.groups[k], sites, own, order, survival, scratch)
             before, movers.loss[k] = movers.loss[k], loss_of(movers.astray[k], survival.rule)
@@ -365,7 +443,7 @@ def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray
         follow(state, around, row, moved.size, np.inf)
         astray = astray + around.stray[row]
     _switch(change, sites, True)
-    settle(groups, around.groups[moved], sites, around.order, survival, fates)
+    settle(groups, around.groups[moved], sites, around.order.sites, survival, fates)
     for n in range(moved.size):
         g = around.groups[n]
         if not moved[n]:

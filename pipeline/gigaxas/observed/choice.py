@@ -10,11 +10,16 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.changes import (
     Change,
+    Order,
     State,
+    before_others,
+    best_change,
     calm,
     difference,
     groups_near,
     make,
+    mean_of,
+    members_of,
     neighbourhood,
     sample_of,
     sites_near_first,
@@ -33,6 +38,9 @@ from gigaxas.observed.survival import (
     settle,
 )
 from gigaxas.observed.window_groups import WindowGroups
+
+GAIN = 1e-3
+"""Loss that a change of the sites must save."""
 
 
 class Problem(NamedTuple):
@@ -87,60 +95,54 @@ class Choice:
     def _state(self) -> State:
         return State(self.problem.groups, self.sites, self.fates, self.problem.survival)
 
-    def near(self, group: int) -> IntArray:
-        """Return the numbers of all sites, those that matter to a group first, beginning with the nearest."""
+    def near(self, group: int) -> Order:
+        """Return all sites, those that matter to a group first."""
         variance, widest = self.problem.groups.variance[group], self.problem.survival.widest
-        return np.asarray(
-            sites_near_first(self._state, group, reach(self.fates.square[group], variance, widest))
+        radius = reach(self.fates.square[group], variance, widest)
+        return Order(*sites_near_first(self._state, group, radius))
+
+    def middles(self, own: Sequence[tuple[int, int]], group: int, more: Sequence[bool]) -> FloatArray:
+        """Return the means (n, padded E) of the groups nearest to one of two sites, and of another group."""
+        state = self._state
+        members = np.union1d(members_of(state, np.unique(own)), [group])
+        return np.stack(
+            [
+                mean_of(state, members, pair, group if wanted else -1)
+                for pair, wanted in zip(own, more, strict=True)
+            ]
         )
 
-    def middle(self, sites: Sequence[int], more: Sequence[int] = ()) -> FloatArray:
-        """Return the mean (padded E) of the groups nearest to some sites, and of others."""
-        members = np.flatnonzero(np.isin(self.fates.nearest, sites))
-        members = np.union1d(members, np.array(more, np.int64))
-        if not members.size:
-            return np.asarray(self.sites.spectra[sites[0]])
-        return np.asarray(self.problem.groups.spectra[members].mean(axis=0))
+    def best(self, changes: Sequence[Change], candidates: FloatArray, near: Order) -> Change | None:
+        """Return the change that seems to save most, and more than GAIN.
 
-    def best(
-        self, changes: Sequence[Change], candidates: FloatArray, group: int, near: IntArray, gain: float
-    ) -> Change | None:
-        """Return the change that seems to save most, and more than `gain`.
-
-        Changes are about a group with the sites `near`; the new site of each is a number of `candidates` (c,
-        padded E). Groups further away are judged by some of them.
+        Changes are about the group that the sites are `near`; the new site of each is a number of `candidates`
+        (c, padded E). Groups further away are judged by some of them.
         """
         first = len(self.sites.counts)
         new = self._consider(candidates)
-        out = {site: None for change in changes for site in change.out if site >= 0}
-        changing = np.concatenate([np.array(list(out), np.int64), new])
-        sample = sample_of(self._touched(group, changing))
-        around = neighbourhood(self._state, changing, *sample, np.concatenate([new, near]))
-        least, best = -gain, None
-        for change in changes:
-            trial = Change(change.out, first + change.new if change.new >= 0 else -1)
-            more = difference(self._state, around, trial, least)
-            if more < least:
-                least, best = more, change
-        self._forget(first)
-        return best
+        table = np.array([(*change.out, change.new) for change in changes])
+        out = np.unique(table[:, :2])
+        table[:, 2] = np.where(table[:, 2] < 0, -1, first + table[:, 2])
+        changing = np.concatenate([out[out >= 0], new])
+        sample = sample_of(self._touched(near.middle, changing))
+        around = neighbourhood(self._state, changing, *sample, before_others(new, near))
+        best = best_change(self._state, around, table, -GAIN)
+        self.sites = self.sites.first(first)
+        return changes[best] if best >= 0 else None
 
-    def make(
-        self, out: tuple[int, int], spectra: FloatArray, group: int, near: IntArray, gain: float = -np.inf
-    ) -> bool:
-        """Take sites out, put one with the spectra (0 or 1, padded E) in, if that saves more than `gain`."""
+    def make(self, out: tuple[int, int], spectra: FloatArray, near: Order, most: float = np.inf) -> bool:
+        """Take sites out and put one with the spectra (0 or 1, padded E) in, if less than `most` is lost."""
         first = len(self.sites.counts)
         new = self._consider(spectra)
         changing = np.concatenate([np.array([site for site in out if site >= 0], np.int64), new])
-        touched = self._touched(group, changing)
-        around = neighbourhood(
-            self._state, changing, touched, np.ones(touched.size), np.concatenate([new, near])
-        )
+        touched = self._touched(near.middle, changing)
+        order = before_others(new, near)
+        around = neighbourhood(self._state, changing, touched, np.ones(touched.size), order)
         change = Change(out, int(new[0]) if new.size else -1)
-        if difference(self._state, around, change, -gain) < -gain:
+        if difference(self._state, around, change, most) < most:
             make(self._state, around, change, self.stirred)
             return True
-        self._forget(first)
+        self.sites = self.sites.first(first)
         return False
 
     def leave(self, group: int) -> None:
@@ -167,7 +169,3 @@ class Choice:
         self._room.counts[first:end] = False
         self.sites = self._room.first(end)
         return np.arange(first, end)
-
-    def _forget(self, first: int) -> None:
-        """Drop the sites from a number on."""
-        self.sites = self.sites.first(first)

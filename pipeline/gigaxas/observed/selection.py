@@ -8,7 +8,7 @@ from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.observed.changes import Change
-from gigaxas.observed.choice import Choice, Problem, problem_of
+from gigaxas.observed.choice import GAIN, Choice, Problem, problem_of
 from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.observed.sketches import least_square
 from gigaxas.observed.survival import (
@@ -27,8 +27,6 @@ KEPT = 0.9
 """Probability with which a window of every site must outlive the clean-up while sites are first chosen."""
 WORTH = 0.02
 """Loss of a group from which on a better place for the sites is looked for."""
-GAIN = 1e-3
-"""Loss that a change of the sites must save."""
 SAVED = 5e-3
 """Share of all losses that a sweep over the groups must save for another one to follow."""
 RIVALS = 3
@@ -60,7 +58,7 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     _improve(choice)
     while (uncovered := np.flatnonzero(choice.fates.loss >= UNCOVERED)).size:
         group = int(uncovered[0])
-        choice.make((-1, -1), problem.groups.spectra[group][None], group, choice.near(group))
+        choice.make((-1, -1), problem.groups.spectra[group][None], choice.near(group))
     choice.update()
     return _commonest_first(groups, choice, level.profile.size)
 
@@ -123,11 +121,11 @@ def _look(choice: Choice, group: int) -> None:
     """Make the change of the sites about a group that saves most, if any does."""
     choice.stirred[group] = False
     near = choice.near(group)
-    changes, candidates = _changes(choice, group, *near[: RIVALS + 1].tolist())
-    best = choice.best(changes, candidates, group, near, GAIN)
+    changes, candidates = _changes(choice, group, *near.sites[: RIVALS + 1].tolist())
+    best = choice.best(changes, candidates, near)
     if best:
         new = candidates[best.new : best.new + 1] if best.new >= 0 else candidates[:0]
-        if choice.make(best.out, new, group, near, GAIN):
+        if choice.make(best.out, new, near, -GAIN):
             return
     choice.leave(group)
 
@@ -137,22 +135,25 @@ def _changes(choice: Choice, group: int, own: int, *rivals: int) -> tuple[list[C
 
     It gets a site of its own, or its site and a rival are moved, joined or dropped.
     """
-    new = [choice.problem.groups.spectra[group], choice.middle([own])]
-    changes = [Change((-1, -1), 0), Change((own, -1), 0), Change((own, -1), 1)]
+    here, centred = 0, 1
+    members, with_group = [(own, -1)], [False]
+    changes = [Change((-1, -1), here), Change((own, -1), here), Change((own, -1), centred)]
     if rivals:
         changes.append(Change((own, -1), -1))
     for rival in rivals:
-        joined, shifted, centred = range(len(new), len(new) + 3)
-        new += [choice.middle([own, rival]), choice.middle([rival], [group]), choice.middle([rival])]
+        joined, shifted, moved = range(len(members) + 1, len(members) + 4)
+        members += [(own, rival), (rival, -1), (rival, -1)]
+        with_group += [False, True, False]
         changes += [
             Change((rival, -1), -1),
-            Change((rival, -1), 0),
-            Change((own, rival), 0),
+            Change((rival, -1), here),
+            Change((own, rival), here),
             Change((own, rival), joined),
             Change((rival, -1), shifted),
-            Change((rival, -1), centred),
+            Change((rival, -1), moved),
         ]
-    return changes, np.stack(new)
+    means = choice.middles(members, group, with_group)
+    return changes, np.concatenate([choice.problem.groups.spectra[group][None], means])
 
 
 def _commonest_first(groups: WindowGroups, choice: Choice, energies: int) -> Selection:
