@@ -36,6 +36,8 @@ class ObservedSites:
     """(m,) probability that a window of the group served worst is deleted by the clean-up."""
     level: NoiseLevel
     """The level of the noise by which they were found."""
+    resolution: float
+    """z below which two compositions were one group; larger than RESOLUTION where there were too many."""
 
 
 def observe_sites(
@@ -83,7 +85,7 @@ def sites_of_groups(
 
     A sample x is the absorbance x * scale + offset. Raises InputError where there is no group.
     """
-    groups = merge_groups(parts, level)
+    groups, resolution = merge_groups(parts, level)
     if not groups.windows.size:
         raise InputError(
             f"sites.from: found no uniform window of {level.k_size} x {level.k_size} pixels, expected some "
@@ -103,4 +105,5 @@ def sites_of_groups(
         served.first,
         loss,
         level,
+        resolution,
     )
