@@ -4,8 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from gigaxas.observed.changes import Change
-from gigaxas.observed.choice import Choice, Problem
+from gigaxas.observed.choice import Problem
 from gigaxas.observed.selection import KEPT, first_choice, select_sites
 from gigaxas.observed.sketches import principal_axes, sketch
 from gigaxas.observed.survival import (

@@ -15,7 +15,7 @@ from gigaxas.observed.survival import (
     Groups,
     Sites,
     Survival,
-    is_covered,
+    apart_of,
     loss_of,
     nearest_site,
     noise_along,
@@ -287,14 +287,15 @@ def difference(state: State, around: Neighbourhood, change: Change, most: float)
     """
     moved = _moved(change, around, state.fates)
     total, astray, loss = _staying(state, around, change, moved)
-    total -= np.sum(around.weight[moved] * loss[moved])
+    apart = state.fates.apart[around.groups[moved]]
+    total -= np.sum(around.weight[moved] * (loss[moved] + apart))
     if total >= most:
         return np.inf
     _switch(change, state.sites, True)
     order = around.order
     beside = min(BESIDE, order.near)
     movers = _movers(state, around.groups[moved], around.weight[moved], order)
-    total += np.sum(movers.weight * movers.loss)
+    total += np.sum(movers.weight * (movers.loss + movers.apart))
     total = _add_strays(state, movers, order.sites[:beside], 0.0, total, most)
     _switch(change, state.sites, False)
     if change.new >= 0:
@@ -385,6 +386,8 @@ class _Movers(NamedTuple):
     """(n,) share of the pixels known to stray; infinite for a group that is not covered."""
     loss: FloatArray
     """(n,) what that makes the loss."""
+    apart: FloatArray
+    """(n,) what it costs that they are off the site."""
 
 
 @njit(nogil=True, cache=True)
@@ -393,16 +396,17 @@ def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> 
     groups, sites = state.groups, state.sites
     count = which.size
     nearest, square, away = np.empty(count, np.int64), np.empty(count), np.empty(count)
-    astray, loss = np.zeros(count), np.zeros(count)
+    astray, loss, apart = np.zeros(count), np.zeros(count), np.zeros(count)
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(count):
         away[k] = math.sqrt(most_square(groups.sketch, which[k], groups.sketch, order.middle))
         nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites[: order.near], scratch)
         if nearest[k] < 0 or math.sqrt(square[k]) + away[k] > order.radius:
             nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites, scratch)
-        if not is_covered(groups, which[k], sites, nearest[k], state.survival, scratch):
-            astray[k], loss[k] = np.inf, UNCOVERED
-    return _Movers(which, weight, nearest, square, away, astray, loss)
+        apart[k] = apart_of(groups, which[k], sites, nearest[k], state.survival, scratch)
+        if apart[k] == np.inf:
+            astray[k], loss[k], apart[k] = np.inf, UNCOVERED, 0.0
+    return _Movers(which, weight, nearest, square, away, astray, loss, apart)
 
 
 @njit(nogil=True, cache=True)

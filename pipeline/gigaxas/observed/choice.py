@@ -60,7 +60,7 @@ class Problem(NamedTuple):
     def fates(self, sites: Sites) -> Fates:
         """Return what becomes of all groups among the sites."""
         count = len(self.groups.spectra)
-        fates = Fates(np.empty(count, np.int64), *np.empty((3, count)))
+        fates = Fates(np.empty(count, np.int64), *np.empty((4, count)))
         settle(self.groups, np.arange(count), sites, np.arange(len(sites.spectra)), self.survival, fates)
         return fates
 

@@ -109,10 +109,10 @@ def _improve(choice: Choice) -> None:
     After the first time a group is looked at only when a change has stirred it.
     """
     before = np.inf
-    while choice.fates.loss.sum() < (1.0 - SAVED) * before:
-        before = choice.fates.loss.sum()
-        for group in np.argsort(-choice.fates.loss, kind="stable").tolist():
-            if choice.stirred[group] and choice.fates.loss[group] >= WORTH:
+    while choice.fates.cost.sum() < (1.0 - SAVED) * before:
+        before = choice.fates.cost.sum()
+        for group in np.argsort(-choice.fates.cost, kind="stable").tolist():
+            if choice.stirred[group] and choice.fates.cost[group] >= WORTH:
                 _look(choice, group)
         choice.update()
 

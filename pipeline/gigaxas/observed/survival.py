@@ -16,6 +16,9 @@ from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.observed.sketches import least_square, most_square
 from gigaxas.simd import lane_dot
 
+ALIKE_Z, MOST_APART = 0.5, 0.5
+"""z up to which a group may be off its site for nothing, and what it costs at the most: a site between two
+compositions keeps the windows of both, and tells neither from the other."""
 UNCOVERED = 4.0
 """Loss of a group too far from every site: more than the neighbours may lose by a site of its own."""
 FAR = 5.0
@@ -61,6 +64,13 @@ class Fates(NamedTuple):
     """(k,) share of the pixels that stray, added up over the other sites."""
     loss: FloatArray
     """(k,) probability that a window is deleted; UNCOVERED where no site is within the radius."""
+    apart: FloatArray
+    """(k,) what it costs that the site is another composition's too, see `apart_of`."""
+
+    @property
+    def cost(self) -> FloatArray:
+        """(k,) both."""
+        return self.loss + self.apart
 
 
 class CleanUpRule(NamedTuple):
@@ -177,11 +187,17 @@ def nearest_site(
 
 
 @njit(nogil=True, cache=True)
-def is_covered(groups: Groups, g: int, sites: Sites, a: int, survival: Survival, scratch: FloatArray) -> bool:
-    """Return whether a site covers a group: whether they are no further apart than the radius."""
+def apart_of(groups: Groups, g: int, sites: Sites, a: int, survival: Survival, scratch: FloatArray) -> float:
+    """Return what it costs that a group is off its site, which two compositions may share then.
+
+    None up to a z of ALIKE_Z, MOST_APART at the radius; infinity beyond it, where the site does not cover it.
+    """
     square = squared_distance(groups.spectra, g, sites.spectra, a, scratch)
     noise = math.sqrt(noise_along(scratch, survival.profile) * groups.variance[g])
-    return square <= 2.0 * survival.radius * noise
+    if square > 2.0 * survival.radius * noise:
+        return np.inf
+    z = 0.5 * square / noise if noise > 0.0 else 0.0
+    return MOST_APART * max(z - ALIKE_Z, 0.0) / (survival.radius - ALIKE_Z)
 
 
 @njit(nogil=True, cache=True)
@@ -227,5 +243,6 @@ def settle(
         own = nearest_site(groups, g, sites, order, scratch)
         fates.nearest[g], fates.square[g] = own
         fates.astray[g] = strays_of(groups, g, sites, own, order, survival, scratch)
-        covered = is_covered(groups, g, sites, own[0], survival, scratch)
-        fates.loss[g] = loss_of(fates.astray[g], survival.rule) if covered else UNCOVERED
+        apart = apart_of(groups, g, sites, own[0], survival, scratch)
+        fates.apart[g] = apart if apart < np.inf else 0.0
+        fates.loss[g] = loss_of(fates.astray[g], survival.rule) if apart < np.inf else UNCOVERED
