@@ -115,8 +115,8 @@ class Choice:
     def best(self, changes: Sequence[Change], candidates: FloatArray, near: Order) -> Change | None:
         """Return the change that seems to save most, and more than GAIN.
 
-        Changes are about the group that the sites are `near`; the new site of each is a number of `candidates`
-        (c, padded E). Groups further away are judged by some of them.
+        Changes are about the group that the sites are `near`; the new site of each is a number of
+        `candidates` (c, padded E). Groups further away are judged by some of them.
         """
         first = len(self.sites.counts)
         new = self._consider(candidates)

@@ -53,9 +53,9 @@ class Evidence:
         if self.resolution <= RESOLUTION:
             return ""
         return (
-            f"more than {MOST_GROUPS:,} compositions differ by a z of {RESOLUTION:g}, too many to choose sites "
-            f"for: those nearer to each other than {self.resolution:.3g} were taken for one, and a small phase "
-            "as near as this to a larger one has no site of its own"
+            f"more than {MOST_GROUPS:,} compositions differ by a z of {RESOLUTION:g}, too many to choose "
+            f"sites for: those nearer to each other than {self.resolution:.3g} were taken for one, and a "
+            "small phase as near as this to a larger one has no site of its own"
         )
 
 
