@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from gigaxas.config.load import validated
 from gigaxas.execution.session import open_session
-from gigaxas.observed import fit_field, grain_sums, level_of_samples, sample_windows
+from gigaxas.observed import CELLS, cells_of, fit_field, grain_sums, level_of_samples, sample_windows
 from gigaxas.observed.field import polynomials, terms_of
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.sites import read_sites
 from gigaxas.tasks.pixels import without_field
+from gigaxas.workflow.phases import phases
 from gigaxas.workflow.products import Listener, make_products, products_of
 from gigaxas.workflow.resolve import reopen, resolve, with_cube
 from hypothesis import given, settings
@@ -115,6 +116,14 @@ def test_grains_that_areas_cut_tell_the_same():
     np.testing.assert_allclose(one.additive[:3], other.additive[:3], atol=0.002)
 
 
+def test_a_mean_is_freed_of_the_field_where_its_pixels_lie():
+    _, field = found(drifted())
+    part = np.s_[20:110, 35:150]
+    cells = np.bincount(cells_of((20, 35), (90, 115), (SIDE, SIDE)).ravel(), minlength=CELLS**2)
+    expected = field.additive_at(np.arange(SIDE), np.arange(SIDE))[:, *part].mean(axis=(1, 2))
+    np.testing.assert_allclose(field.mean_additive(cells[None])[0], expected, atol=2e-4)
+
+
 def test_void_pixels_tell_nothing():
     image = drifted()
     image[:, 60:100, 60:100] = np.nan
@@ -164,5 +173,6 @@ def test_a_run_tells_of_the_field_and_takes_it_out_when_asked(tmp_path, correct)
     stored = read_sites(tmp_path / "run" / "sites.zarr")
     assert stored.field.additive.shape[1] == ENERGY.size
     assert (len(stored.table.names) == 3) == (correct == "field")
+    assert len(phases(config).components) == 3
     assert (reopen(config).info.field is not None) == (correct == "field")
     assert [product.name for product in products_of(with_cube(resolve(config))) if not product.is_made] == []

@@ -196,7 +196,8 @@ def test_groups_merge_as_the_rule_says(count, spread, sharing, most, seed):
     bound = level(space=shared(sharing), profile=profile / profile.sum())
     spectra = spread * rng.normal(size=(count, 3)) @ np.eye(3, ENERGIES)
     windows = rng.integers(1, most + 1, count)
-    found = merge_groups([groups(spectra, windows)], bound)
+    found, resolution = merge_groups([groups(spectra, windows)], bound)
+    assert resolution == 1.0
     expected = merged(spectra, windows.tolist(), bound)
     assert sorted(found.first[:, 0].tolist()) == sorted(
         max(group, key=lambda k: (windows[k], -k)) for group in expected
@@ -208,7 +209,7 @@ def test_groups_merge_as_the_rule_says(count, spread, sharing, most, seed):
 
 @pytest.mark.parametrize(("z", "count"), [(0.95, 1), (1.05, 2)])
 def test_large_groups_are_one_below_a_z_of_one(z, count):
-    found = merge_groups([groups(points(0.0, z), [10**7, 10**7])], level())
+    found, _ = merge_groups([groups(points(0.0, z), [10**7, 10**7])], level())
     assert found.windows.size == count
 
 
@@ -217,7 +218,7 @@ def test_parts_in_any_division_merge_to_the_same():
     spectra, windows = 1.5 * rng.normal(size=(30, 3)) @ np.eye(3, ENERGIES), rng.integers(1, 50, 30)
     whole = groups(spectra, windows)
     parts = [whole.rows(np.arange(a, b)) for a, b in ((0, 7), (7, 8), (8, 30))]
-    one, other = merge_groups([whole], level()), merge_groups(parts, level())
+    (one, _), (other, _) = merge_groups([whole], level()), merge_groups(parts, level())
     assert np.array_equal(one.total, other.total)
     assert np.array_equal(one.first, other.first)
 
@@ -225,10 +226,11 @@ def test_parts_in_any_division_merge_to_the_same():
 def test_more_groups_than_there_is_time_for_merge_at_a_coarser_resolution(monkeypatch):
     monkeypatch.setattr(window_groups, "MOST_GROUPS", 4)
     places = np.arange(12) * 1.1
-    found = merge_groups([groups(points(*places), [10**7] * 12)], level())
-    expected = next(
-        one
+    found, resolution = merge_groups([groups(points(*places), [10**7] * 12)], level())
+    expected, coarser = next(
+        (one, 1.25**power)
         for power in range(9)
         if len(one := merged(points(*places), [10**7] * 12, level(), resolution=1.25**power)) <= 4
     )
+    assert resolution == pytest.approx(coarser)
     assert found.windows.tolist() == sorted((10**7 * len(group) for group in expected), reverse=True)

@@ -4,8 +4,18 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from gigaxas.observed.selection import Problem, allowed_astray, first_choice, select_sites
-from gigaxas.observed.survival import UNCOVERED, Groups, Survival, keeps_window, losses
+from gigaxas.observed.choice import Problem
+from gigaxas.observed.selection import KEPT, first_choice, select_sites
+from gigaxas.observed.sketches import principal_axes, sketch
+from gigaxas.observed.survival import (
+    CERTAIN,
+    UNCOVERED,
+    CleanUpRule,
+    Groups,
+    Survival,
+    allowed_astray,
+    keeps_window,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observed_scenes import ENERGIES, VARIANCE, groups, level, points
@@ -14,18 +24,23 @@ from scipy.stats import binom, norm
 PROFILE = np.full((1, ENERGIES), 1 / ENERGIES)
 
 
-def problem(spectra, radius=1.86, profile=PROFILE):
-    return Problem(Groups(spectra, np.full(len(spectra), VARIANCE)), Survival(profile, radius, 25, 23))
+def problem(spectra, radius=1.86, profile=PROFILE, variance=VARIANCE):
+    axes = principal_axes(spectra)
+    rule = CleanUpRule(25, 23, allowed_astray(25, 23, CERTAIN))
+    known = Groups(spectra, sketch(spectra, axes), np.broadcast_to(variance, len(spectra)).astype(float))
+    return Problem(known, Survival(profile, profile.max(), radius, rule), axes)
 
 
 def loss_of(spectra, sites, **settings):
-    return problem(spectra, **settings).losses(np.arange(len(spectra)), np.array(sites, float))
+    one = problem(spectra, **settings)
+    fates = one.fates(one.sites(np.array(sites, float)))
+    return fates.nearest, fates.loss
 
 
 def test_a_window_is_kept_as_the_binomial_says():
     for astray in (0.0, 0.01, 0.05, 0.3, 1.0):
         assert keeps_window(astray, 25, 23) == pytest.approx(binom.cdf(2, 25, astray))
-    assert binom.cdf(2, 25, allowed_astray(25, 23)) == pytest.approx(0.9)
+    assert binom.cdf(2, 25, allowed_astray(25, 23, 0.9)) == pytest.approx(0.9)
 
 
 def test_the_loss_is_what_noisy_pixels_show():
@@ -81,7 +96,7 @@ def chosen_first(spectra, most):
 def test_the_first_choice_follows_its_rule(count, spread, seed):
     rng = np.random.default_rng(seed)
     spectra = spread * rng.normal(size=(count, 3)) @ np.eye(3, ENERGIES)
-    assert first_choice(problem(spectra)).tolist() == chosen_first(spectra, allowed_astray(25, 23))
+    assert first_choice(problem(spectra)).tolist() == chosen_first(spectra, allowed_astray(25, 23, KEPT))
 
 
 CORNERS = 2.1 / np.sqrt(2) * np.eye(5)
@@ -199,7 +214,5 @@ def test_the_commonest_site_comes_first():
 def test_losses_know_the_noise_of_each_group():
     """The same place among the same sites with four times the noise variance: half the margin."""
     sites = points(0.0, 4.0)
-    both = Groups(points(0.0, 0.0), np.array([VARIANCE, 4 * VARIANCE]))
-    nearest, loss = np.empty(2, np.int64), np.empty(2)
-    losses(both, sites, Survival(PROFILE, 9.0, 25, 23), nearest, loss)
+    _, loss = loss_of(points(0.0, 0.0), sites, radius=9.0, variance=[VARIANCE, 4 * VARIANCE])
     assert loss == pytest.approx([binom.sf(2, 25, norm.sf(4.0)), binom.sf(2, 25, norm.sf(2.0))], rel=1e-6)

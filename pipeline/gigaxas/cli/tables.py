@@ -235,6 +235,8 @@ def _show_observed(out: Console, stored: "StoredSites", camera: bool) -> None:
     out.print(f"observed   {seen:,} sites in {int(evidence.windows.sum()):,} uniform windows")
     for line in told_continua(stored):
         out.print(f"gradient   {line}", markup=False, soft_wrap=True)
+    if evidence.coarsened:
+        out.print(f"warning    {evidence.coarsened}", soft_wrap=True)
     for site in evidence.outside.nonzero()[0].tolist():
         y, x = evidence.first[site].tolist()
         chi_square, freedom = evidence.chi_square[site], evidence.freedom[site]

@@ -1,6 +1,6 @@
 """What is known of each cluster before it is judged: its mean spectrum, how sure it is, and its noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,18 @@ def evidence_of_image(
     sigma = noise.sigma_at(spectra, low[:, None], step[:, None])
     variance = shared * mean_variance(error, count, sigma)
     return ClusterEvidence(energy, labels, count, spectra, variance, sigma, low, step, measured=False)
+
+
+def without_field(clusters: ClusterEvidence, added: FloatArray, left: FloatArray) -> ClusterEvidence:
+    """Return clusters without what a field adds to their means (n, E); a variance (E,) of it may be left.
+
+    Both are of spectra of length 1 about their mean.
+    """
+    about = clusters.spectra - clusters.spectra.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(about, axis=1, keepdims=True)
+    return replace(
+        clusters, spectra=clusters.spectra - length * added, variance=clusters.variance + length**2 * left
+    )
 
 
 def mean_variance(standard_error: FloatArray, pixels: IntArray, noise: FloatArray) -> FloatArray:

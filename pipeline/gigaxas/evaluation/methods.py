@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from sklearn import cluster
 
 from gigaxas.arrays import FloatArray, IntArray, LabelArray
+from gigaxas.components.decide import Rules, component_map, decide
+from gigaxas.components.evidence import evidence_of_image, without_field
 from gigaxas.nearest import assign_block, prepare
-from gigaxas.observed import class_map
+from gigaxas.observed import CELLS, NoiseLevel, cells_of, class_map, observe_field
 from gigaxas.sites import build_sites, cross_distance, z_limit
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
@@ -67,6 +69,23 @@ def classify_image(
         found = class_map(found, classes)
     kept = clean_up_map(found, CleanUp(k_size, p_num))
     return Maps(found, kept, fill_map(kept, found == 0))
+
+
+def components_of(
+    image: NDArray[Any], maps: Maps, energy: FloatArray, noise: Noise, level: NoiseLevel
+) -> tuple[LabelArray, int]:
+    """Return a map (h, w) in which each cluster has its component's label, and how many components there are.
+
+    `level` is that of the noise by which the sites were observed.
+    """
+    clusters = evidence_of_image(image, maps.kept, energy, noise, level.wide_spread)
+    field = observe_field(image, energy, level)
+    if field is not None and not field.shift.size:
+        cell = cells_of((0, 0), maps.kept.shape, field.plane)
+        cells = np.array([np.bincount(cell[maps.kept == k], minlength=CELLS**2) for k in clusters.labels])
+        clusters = without_field(clusters, field.mean_additive(cells), field.left)
+    decisions = decide(clusters, Rules())
+    return component_map(maps.label, decisions), sum(one.kind == "component" for one in decisions)
 
 
 def cluster_image(

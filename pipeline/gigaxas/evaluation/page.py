@@ -9,9 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gigaxas.evaluation import Maps, VerifyScene
 from gigaxas.evaluation.scenes import SIZES
 from gigaxas.evaluation.study import (
+    FRAMES,
+    LARGE,
     LIMIT_SIZES,
     Z_EDGES,
     CostRow,
+    ImperfectRow,
     InsetRow,
     LimitCurve,
     NeedleRow,
@@ -47,6 +50,8 @@ class StudyResult:
     """General clustering on some of these scenes."""
     variants: list[NeedleRow]
     """Thickness, light and gradients."""
+    imperfect: list[ImperfectRow]
+    """Imperfect instruments."""
     noise_only: list[NoiseOnly]
     """Fields of one phase."""
     scene: VerifyScene
@@ -73,6 +78,8 @@ def study_page(title: str, found: StudyResult, images: str) -> str:
         needles=needle_table(found.needles),
         others=needle_table(found.others),
         variants=needle_table(found.variants, strayed=True),
+        imperfect=_imperfect_table(found.imperfect),
+        frames=f"{FRAMES:g}",
         noise_only=_noise_table(found.noise_only),
         inset=_inset_table(found.inset),
         limit=_limit_table(found.limit),
@@ -97,6 +104,40 @@ def needle_table(rows: Sequence[NeedleRow], strayed: bool = False) -> str:
                 f"{100 * row.strayed:.2f}" if strayed else f"{row.false:.2f}",
                 f"{row.classes:.1f}",
                 f"{row.seconds:.2f}",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _imperfect_table(rows: Sequence[ImperfectRow]) -> str:
+    """Return a table of both levels, labels and components, a pair of columns for each figure."""
+    ideal = sum(rows[0].seconds)
+    return _table(
+        (
+            "imperfect",
+            "scenes",
+            f"{LARGE} px and more",
+            "as components",
+            "5 px",
+            "as components",
+            "pure",
+            "as components",
+            "classes",
+            "with components",
+            "components",
+            "kept",
+            "times the ideal's time",
+        ),
+        (
+            (
+                row.name,
+                row.scenes,
+                *map(_percent, (*row.large, *row.small)),
+                *(_percent(share, 2) for share in row.pure),
+                *(f"{number:.1f}" for number in (*row.classes, row.components)),
+                _percent(row.kept),
+                f"{sum(row.seconds) / ideal:.1f}",
             )
             for row in rows
         ),

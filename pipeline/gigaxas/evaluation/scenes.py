@@ -127,7 +127,7 @@ def needle_scene(
     area = _areas(side, backgrounds, rng)
     spectra = np.array(means, np.float32)[area]
     if gradient > 0.0:
-        share = _smooth(area.shape, side / 6, rng)
+        share = smooth_field(area.shape, side / 6, rng)
         for k, mean in enumerate(means):
             other = _at_distance(mean, references, gradient, noise, rng)
             here = area == k
@@ -242,7 +242,7 @@ def _places(
     raise InputError(f"verify: no room for {count} needles in {area.shape} pixels; give a larger side")
 
 
-def _smooth(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> FloatArray:
+def smooth_field(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> FloatArray:
     """Return a smooth field (h, w) from 0 to 1."""
     field = gaussian_filter(rng.standard_normal(shape), scale, mode="reflect")
     return np.asarray((field - field.min()) / (field.max() - field.min()))
@@ -252,4 +252,4 @@ def _smooth_factor(shape: tuple[int, ...], factor: float, rng: np.random.Generat
     """Return a smooth field (h, w) whose largest value is `factor` times its smallest."""
     if factor == 1.0:
         return np.ones(shape)
-    return np.asarray(factor ** (_smooth(shape, shape[0] / 8, rng) - 0.5))
+    return np.asarray(factor ** (smooth_field(shape, shape[0] / 8, rng) - 0.5))

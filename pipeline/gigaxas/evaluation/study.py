@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, LabelArray
-from gigaxas.evaluation.methods import Maps, Method, classify_image, cluster_image, join_sites, library_sites
+from gigaxas.evaluation.imperfect import IMPERFECTIONS, measure_imperfectly
+from gigaxas.evaluation.methods import (
+    Maps,
+    Method,
+    classify_image,
+    cluster_image,
+    components_of,
+    join_sites,
+    library_sites,
+)
 from gigaxas.evaluation.scenes import (
     DISTANCES,
     SIZES,
@@ -41,6 +50,11 @@ VARIANTS: dict[str, dict[str, float]] = {
     "thickness and light x 2": {"thickness": 2.0, "light": 2.0},
     "gradients of z = 8": {"gradient": 8.0},
 }
+
+FRAMES = 9.0
+"""Times the light of the first condition at which imperfect instruments are tried."""
+LARGE = 7
+"""Pixels a side from which on needles are asked to be found whatever is imperfect."""
 
 Tell = Callable[[], None]
 """Is called once for every scene that is done."""
@@ -88,6 +102,30 @@ class NeedleRow:
     """Number of labels."""
     seconds: float
     """Seconds a scene takes."""
+
+
+@dataclass(frozen=True)
+class ImperfectRow:
+    """What an imperfect instrument leaves of the needle scenes; means over the scenes."""
+
+    name: str
+    """What is imperfect."""
+    scenes: int
+    """Number of scenes."""
+    large: tuple[float, float]
+    """Share of the needles of LARGE pixels a side and more that are found: among labels, among components."""
+    small: tuple[float, float]
+    """The same of smaller ones."""
+    pure: tuple[float, float]
+    """Share of background pixels with their phase's label, and with its component's."""
+    classes: tuple[float, float]
+    """Number of labels, and of labels that are left when every cluster has its component's."""
+    components: float
+    """Number of components."""
+    kept: float
+    """Share of pixels that the clean-up keeps."""
+    seconds: tuple[float, float]
+    """Seconds that a scene takes until its labels, and from there to its components."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +194,8 @@ class Bench:
     """Noise by name."""
     windows: tuple[slice, slice]
     """Samples before and after the edge."""
+    energy: FloatArray
+    """(E,) in eV."""
     library: FloatArray
     """(m, E) the library's sites."""
     library_seconds: float
@@ -170,13 +210,17 @@ class Bench:
 
 
 def make_bench(
-    references: FloatArray, conditions: dict[str, NoiseModel], windows: tuple[slice, slice], done: Tell
+    references: FloatArray,
+    conditions: dict[str, NoiseModel],
+    energy: FloatArray,
+    windows: tuple[slice, slice],
+    done: Tell,
 ) -> Bench:
     """Return a bench whose library sites are made for the first condition's noise."""
     noise = next(iter(conditions.values()))
     start = time.perf_counter()
     library = library_sites(references, noise)
-    return Bench(references, conditions, windows, library, time.perf_counter() - start, done)
+    return Bench(references, conditions, windows, energy, library, time.perf_counter() - start, done)
 
 
 def study_inset(bench: Bench, pair: FloatArray, side: int = 400, small: int = 120) -> list[InsetRow]:
@@ -306,6 +350,61 @@ def study_variants(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[
     return rows
 
 
+def study_imperfect(bench: Bench, seeds: Sequence[int], side: int = 256) -> list[ImperfectRow]:
+    """Look for needles with the sites of the data where instruments are imperfect, and count components.
+
+    At FRAMES times the light of the first condition, where such errors weigh more than noise.
+    """
+    noise, rows = _dimmed(bench.sites_noise, FRAMES), []
+    for name, imperfection in IMPERFECTIONS.items():
+        found = []
+        for seed in seeds:
+            scene = needle_scene(bench.references, noise, seed, side=side)
+            dimmed = _dimmed(noise, imperfection.light)
+            rng = np.random.default_rng([seed, 1])
+            image = measure_imperfectly(scene, bench.energy, dimmed, bench.windows, imperfection, rng)
+            found.append(_imperfect(bench.energy, scene, image, dimmed))
+            bench.done()
+        rows.append(_imperfect_row(name, found))
+    return rows
+
+
+def _imperfect(
+    energy: FloatArray, scene: VerifyScene, image: NDArray[np.float32], noise: NoiseModel
+) -> tuple[Score, Score, FloatArray]:
+    """Return the scores of labels and components; components, the share kept, and seconds to both."""
+    start = time.perf_counter()
+    observed = observe_sites(image, noise)
+    maps = classify_image(image, observed.spectra)
+    middle = time.perf_counter()
+    joined, components = components_of(image, maps, energy, noise, observed.level)
+    end = time.perf_counter()
+    figures = np.array([components, np.mean(maps.kept > 0), middle - start, end - middle])
+    return score_needles(scene, maps.label), score_needles(scene, joined), figures
+
+
+def _imperfect_row(name: str, found: Sequence[tuple[Score, Score, FloatArray]]) -> ImperfectRow:
+    def both(figure: Callable[[Score], float]) -> tuple[float, float]:
+        return (
+            float(np.mean([figure(labels) for labels, _, _ in found])),
+            float(np.mean([figure(joined) for _, joined, _ in found])),
+        )
+
+    # the first scenes compile
+    components, kept, first, second = np.median([figures for _, _, figures in found], axis=0).tolist()
+    return ImperfectRow(
+        name,
+        len(found),
+        both(lambda score: float(score.found[score.sizes >= LARGE].mean())),
+        both(lambda score: float(score.found[score.sizes < LARGE].mean())),
+        both(lambda score: score.pure),
+        both(lambda score: score.classes),
+        components,
+        kept,
+        (first, second),
+    )
+
+
 def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> list[NoiseOnly]:
     """Count the clusters that noise alone makes, half of the scenes with thickness and light that vary."""
     rows = []
@@ -347,8 +446,10 @@ def needle_row(condition: str, method: str, scores: Sequence[tuple[Score, float]
 
 def scenes_of(seeds: int, conditions: int) -> int:
     """Return how many scenes the whole study has, with so many seeds for the needles."""
-    many = seeds + min(seeds, 3) + len(VARIANTS) * -(-seeds // 2) + noise_scenes(seeds) + 1
-    return conditions * many + len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES)
+    half = -(-seeds // 2)
+    many = seeds + min(seeds, 3) + len(VARIANTS) * half + noise_scenes(seeds) + 1
+    once = len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES) + len(IMPERFECTIONS) * half
+    return conditions * many + once
 
 
 def noise_scenes(seeds: int) -> int:

@@ -3,7 +3,7 @@
 from gigaxas.observed.continuum import Continuum, class_map, classes_of
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import SiteExplanation, explain
-from gigaxas.observed.field import FieldError, GrainSums, fit_field, grain_sums
+from gigaxas.observed.field import CELLS, FieldError, GrainSums, cells_of, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import (
     NoiseLevel,
@@ -13,10 +13,11 @@ from gigaxas.observed.noise_level import (
     sample_windows,
 )
 from gigaxas.observed.sampling import block_grid, field_grid, sample_grid
-from gigaxas.observed.sites import ObservedSites, observe_sites, sites_of_groups
+from gigaxas.observed.sites import ObservedSites, observe_field, observe_sites, sites_of_groups
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
+    "CELLS",
     "Continuum",
     "Evidence",
     "FieldError",
@@ -28,6 +29,7 @@ __all__ = [
     "WindowGroups",
     "WindowSample",
     "block_grid",
+    "cells_of",
     "class_map",
     "classes_of",
     "explain",
@@ -39,6 +41,7 @@ __all__ = [
     "level_of_samples",
     "merge_groups",
     "observe_block",
+    "observe_field",
     "observe_sites",
     "sample_grid",
     "sample_windows",

@@ -7,6 +7,7 @@ import numpy as np
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.observed.explanation import SiteExplanation
 from gigaxas.observed.sites import ObservedSites
+from gigaxas.observed.window_groups import MOST_GROUPS, RESOLUTION
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,19 @@ class Evidence:
     """(m,) True where the library has no explanation."""
     noise: NoiseFound
     """The noise by which the sites were found."""
+    resolution: float
+    """z below which two compositions were one, as `ObservedSites` has it."""
+
+    @property
+    def coarsened(self) -> str:
+        """What is to be said of a resolution that was made coarser, nothing of the usual one."""
+        if self.resolution <= RESOLUTION:
+            return ""
+        return (
+            f"more than {MOST_GROUPS:,} compositions differ by a z of {RESOLUTION:g}, too many to choose "
+            f"sites for: those nearer to each other than {self.resolution:.3g} were taken for one, and a "
+            "small phase as near as this to a larger one has no site of its own"
+        )
 
 
 def gather_evidence(observed: ObservedSites, explained: list[SiteExplanation]) -> Evidence:
@@ -61,6 +75,7 @@ def gather_evidence(observed: ObservedSites, explained: list[SiteExplanation]) -
         p_value=found[2],
         outside=np.array([best.outside for best in explained] or [False] * count),
         noise=NoiseFound(level.scale, level.spread, level.coherence, level.windows),
+        resolution=observed.resolution,
     )
 
 
@@ -76,4 +91,5 @@ def with_library(evidence: Evidence, more: int) -> Evidence:
         p_value=np.concatenate([evidence.p_value, nothing]),
         outside=np.concatenate([evidence.outside, np.zeros(more, np.bool_)]),
         noise=evidence.noise,
+        resolution=evidence.resolution,
     )

@@ -39,6 +39,8 @@ APART = 0.25
 """Variance between grains, over that of the field inside them, without which all is one gradient."""
 NOTICED = 1.5
 """Variation inside the grains, over that of noise, from which on there is a field to be told."""
+CELLS = 64
+"""Cells along each side of the image by which it is told where the pixels of a cluster lie."""
 _RIDGE = 1e-4
 
 
@@ -81,6 +83,20 @@ class FieldError:
         """Return what is added (E, h, w) at rows ys (h,) and columns xs (w,), over a spectrum's length."""
         return self._at(self.additive, ys, xs)
 
+    def mean_additive(self, cells: FloatArray) -> FloatArray:
+        """Return what is added (n, E) in the mean of pixels, counted in the image's cells (n, CELLS^2)."""
+        y, x = (
+            (at + 0.5) * side / CELLS - 0.5
+            for at, side in zip(np.divmod(np.arange(CELLS**2), CELLS), self.plane, strict=True)
+        )
+        mean = (cells / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)) @ polynomials(y, x, self.plane)
+        return np.asarray(mean[:, : len(self.additive)] @ self.additive)
+
+    @property
+    def left(self) -> FloatArray:
+        """Variance (E,) that polynomials may leave of what is added."""
+        return np.asarray((1.0 - EXPLAINED) * np.mean(self.additive_at(*self._spread()) ** 2, axis=(1, 2)))
+
     def _at(self, terms: FloatArray, ys: NDArray[Any], xs: NDArray[Any]) -> FloatArray:
         y, x = np.meshgrid(ys, xs, indexing="ij")
         found = polynomials(y.ravel(), x.ravel(), self.plane)[:, : len(terms)] @ terms
@@ -110,6 +126,15 @@ def polynomials(y: NDArray[Any], x: NDArray[Any], plane: Plane, degree: int = MO
     )
     pairs = [(i, total - i) for total in range(1, degree + 1) for i in range(total + 1)]
     return np.stack([down[:, i] * across[:, j] for i, j in pairs], axis=1)
+
+
+def cells_of(origin: tuple[int, int], shape: tuple[int, int], plane: Plane) -> IntArray:
+    """Return which of CELLS x CELLS cells of the image each pixel (h, w) of an area lies in."""
+    y, x = (
+        (np.arange(start, start + side) * CELLS) // whole
+        for start, side, whole in zip(origin, shape, plane, strict=True)
+    )
+    return np.asarray(y[:, None] * CELLS + x, np.int64)
 
 
 def terms_of(degree: int) -> int:

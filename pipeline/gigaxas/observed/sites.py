@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.errors import InputError
 from gigaxas.observed.continuum import Continuum, classes_of, find_continua
+from gigaxas.observed.field import FieldError, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import NoiseLevel, level_of_samples, sample_windows
-from gigaxas.observed.sampling import block_grid, sample_grid
+from gigaxas.observed.sampling import block_grid, field_grid, sample_grid
 from gigaxas.observed.selection import select_sites
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
@@ -36,6 +37,8 @@ class ObservedSites:
     """(m,) probability that a window of the group served worst is deleted by the clean-up."""
     level: NoiseLevel
     """The level of the noise by which they were found."""
+    resolution: float
+    """z below which two compositions were one group; larger than RESOLUTION where there were too many."""
     continua: tuple[Continuum, ...] = ()
     """Sites between which compositions vary without a gap."""
 
@@ -71,6 +74,18 @@ def observe_sites(
     return sites_of_groups(groups, level)
 
 
+def observe_field(
+    image: NDArray[Any], energy: FloatArray, level: NoiseLevel, invalid: int | None = None
+) -> FieldError | None:
+    """Return the slow error of the field that an image (E, y, x) in memory shows, or None."""
+    plane = (image.shape[1], image.shape[2])
+    parts = [
+        grain_sums(image[:, *tile.region], (tile.y0, tile.x0), plane, level, invalid)
+        for tile in flat(field_grid(plane))
+    ]
+    return fit_field(parts, energy, plane, level)
+
+
 def sites_of_groups(
     parts: Sequence[WindowGroups], level: NoiseLevel, scale: float = 1.0, offset: float = 0.0
 ) -> ObservedSites:
@@ -78,7 +93,7 @@ def sites_of_groups(
 
     A sample x is the absorbance x * scale + offset. Raises InputError where there is no group.
     """
-    groups = merge_groups(parts, level)
+    groups, resolution = merge_groups(parts, level)
     if not groups.windows.size:
         raise InputError(
             f"sites.from: found no uniform window of {level.k_size} x {level.k_size} pixels, expected some "
@@ -98,5 +113,6 @@ def sites_of_groups(
         served.first,
         loss,
         level,
+        resolution,
         find_continua(groups, chosen, level),
     )

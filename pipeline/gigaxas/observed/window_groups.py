@@ -10,12 +10,13 @@ from numba import njit
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel
+from gigaxas.observed.sketches import least_square, principal_axes, sketch
 from gigaxas.simd import lane_dot
 
 RESOLUTION = 1.0
 """z below which two compositions are one group: a pixel would be taken for the other one time in six."""
-MOST_GROUPS = 6000
-"""Groups that selection has time for; with more, the resolution is made coarser."""
+MOST_GROUPS = 100_000
+"""Groups that sites are selected for; with more, the resolution is made coarser, and the run says so."""
 COARSER = 1.25
 """Factor by which it is made coarser."""
 
@@ -70,6 +71,8 @@ class _Known(NamedTuple):
 
     spectra: FloatArray
     """(k, E) mean standardised spectra."""
+    sketch: FloatArray
+    """(k, n) their sketches."""
     variance: FloatArray
     """(k,) noise variance of a pixel."""
     share: FloatArray
@@ -80,22 +83,22 @@ class _Known(NamedTuple):
     """Times its usual squared length that the noise of a mean may have."""
 
 
-def merge_groups(parts: Sequence[WindowGroups], level: NoiseLevel) -> WindowGroups:
+def merge_groups(parts: Sequence[WindowGroups], level: NoiseLevel) -> tuple[WindowGroups, float]:
     """Merge the groups of all blocks, given in the blocks' order; the largest come first.
 
     A group joins the nearest larger one when they are less than RESOLUTION apart in z, or no further than
-    noise may carry one of so many windows at the level's error.
+    noise may carry one of so many windows at the level's error. Where more than MOST_GROUPS are left, the
+    resolution is made coarser until they are fewer; it is returned too.
     """
     whole = WindowGroups(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(WindowGroups)))
-    resolution = RESOLUTION
-    while whole.windows.size:
-        ordered = whole.rows(np.argsort(-whole.windows, kind="stable"))
-        merged = ordered.merged(_lead(_known(ordered, level), resolution))
-        merged = merged.rows(np.argsort(-merged.windows, kind="stable"))
-        if merged.windows.size <= MOST_GROUPS:
-            return merged
+    ordered = whole.rows(np.argsort(-whole.windows, kind="stable"))
+    if not ordered.windows.size:
+        return ordered, RESOLUTION
+    known, resolution = _known(ordered, level), RESOLUTION
+    while (into := _lead(known, resolution, MOST_GROUPS)).size < ordered.windows.size:
         resolution *= COARSER
-    return whole
+    merged = ordered.merged(into)
+    return merged.rows(np.argsort(-merged.windows, kind="stable")), resolution
 
 
 def own_pixels(windows: IntArray, level: NoiseLevel) -> FloatArray:
@@ -112,46 +115,67 @@ def _known(groups: WindowGroups, level: NoiseLevel) -> _Known:
     tail = level.tail(int(groups.windows.sum()))
     pixels = own_pixels(groups.windows, level)
     share = np.minimum(level.spread / level.k_size**2, level.wide_spread / pixels)
-    return _Known(spectra, groups.variance, share, profile, tail)
+    sketches = sketch(spectra, principal_axes(spectra))
+    return _Known(spectra, sketches, groups.variance, share, profile, tail)
 
 
 @njit(nogil=True, cache=True)
-def _lead(groups: _Known, resolution: float) -> IntArray:
+def _lead(groups: _Known, resolution: float, most: int) -> IntArray:
     """Return for each group (k,) the number of the leader it joins; leaders are numbered as they come.
 
-    Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one.
+    Each group, the first ones first, joins the nearest leader it cannot be told from, or becomes one. Ends
+    before the group that would be one leader too many.
     """
-    spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
-    count, width = spectra.shape
+    sketches, variance, share, tail = groups.sketch, groups.variance, groups.share, groups.tail
+    count = variance.size
     own = np.empty(count, np.int64)
-    leaders = np.empty(count, np.int64)
-    away, weighted = np.empty((1, width)), np.empty((1, width))
-    widest = profile.max()
-    square = lane_dot(profile, 0, profile, 0)
+    leaders = np.empty(min(count, most), np.int64)
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    narrow = resolution**2 * groups.profile.max()
     found = 0
     for i in range(count):
         best, nearest = np.inf, -1
         for k in range(found):
             j = leaders[k]
-            for e in range(width):
-                away[0, e] = spectra[i, e] - spectra[j, e]
-            distance = lane_dot(away, 0, away, 0)
-            noise = 0.5 * (variance[i] + variance[j])
             both = share[i] * variance[i] + share[j] * variance[j]
-            if distance > both * groups.tail:
-                # z is at least this, as no energy has more than the widest share of the noise
-                if distance - both > 2.0 * resolution * np.sqrt(distance * widest * noise):
-                    continue
-                for e in range(width):
-                    weighted[0, e] = away[0, e] * profile[0, e]
-                spread = max(lane_dot(away, 0, weighted, 0) - both * square, 0.0)
-                if distance - both > 2.0 * resolution * np.sqrt(spread * noise):
-                    continue
-            if distance - both < best:
-                best, nearest = distance - both, k
+            least = least_square(sketches, i, sketches, j) - both
+            if least < best and not _is_apart(least, both, tail, 0.5 * narrow * (variance[i] + variance[j])):
+                square = _square_if_alike(groups, i, j, resolution, scratch)
+                if square < best:
+                    best, nearest = square, k
         if nearest < 0:
+            if found == most:
+                return own[:i]
             leaders[found] = i
             nearest = found
             found += 1
         own[i] = nearest
     return own
+
+
+@njit(nogil=True, cache=True)
+def _square_if_alike(groups: _Known, i: int, j: int, resolution: float, scratch: FloatArray) -> float:
+    """Return the squared distance of two groups but for their noise, infinite where they differ."""
+    spectra, variance, share, profile = groups.spectra, groups.variance, groups.share, groups.profile
+    for e in range(scratch.shape[1]):
+        scratch[0, e] = spectra[i, e] - spectra[j, e]
+        scratch[1, e] = scratch[0, e] * profile[0, e]
+    distance = lane_dot(scratch, 0, scratch, 0)
+    noise = 0.5 * (variance[i] + variance[j])
+    both = share[i] * variance[i] + share[j] * variance[j]
+    if distance > both * groups.tail:
+        spread = max(lane_dot(scratch, 0, scratch, 1) - both * lane_dot(profile, 0, profile, 0), 0.0)
+        if distance - both > 2.0 * resolution * np.sqrt(spread * noise):
+            return np.inf
+    return distance - both
+
+
+@njit(nogil=True, cache=True)
+def _is_apart(least: float, both: float, tail: float, narrow: float) -> bool:
+    """Return whether groups are apart whose squared distance but for their noise, `both`, is at least this.
+
+    They are when it is more than their noise may make, and z is at least the resolution: the noise along
+    their difference is no more than the widest, `narrow` times the square of the resolution in z.
+    """
+    distance = least + both
+    return distance > both * tail and distance > narrow and least > 2.0 * np.sqrt(distance * narrow)

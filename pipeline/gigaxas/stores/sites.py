@@ -69,6 +69,7 @@ def write_sites(path: Location, sites: StoredSites, fingerprint: str) -> None:
             "audit": _audit_figures(sites.audit),
             "proof": {"draws": sites.proof.draws} if sites.proof else None,
             "noise_found": asdict(sites.evidence.noise) if sites.evidence else None,
+            "resolution": sites.evidence.resolution if sites.evidence else None,
             "shift": None if sites.shift is None else dict(sites.shift),
             "field": _field_figures(sites.field),
             "continua": [_continuum_figures(one) for one in sites.continua],
@@ -106,7 +107,7 @@ def read_sites(path: Location) -> StoredSites:
         _whole(path, "references", 2),
         _read_audit(path, attributes.get("audit")),
         _read_proof(path, attributes.get("proof")),
-        _read_evidence(path, attributes.get("noise_found")),
+        _read_evidence(path, attributes),
         attributes.get("shift"),
         _read_field(path, attributes.get("field")),
         _read_continua(path, attributes.get("continua", [])),
@@ -183,7 +184,8 @@ def _write_evidence(path: Location, evidence: Evidence) -> None:
         )
 
 
-def _read_evidence(path: Location, noise: Mapping[str, Any] | None) -> Evidence | None:
+def _read_evidence(path: Location, attributes: Mapping[str, Any]) -> Evidence | None:
+    noise = attributes.get("noise_found")
     if noise is None:
         return None
     found = {name: _whole(path, name, 2 if name == "first" else 1) for name in EVIDENCE}
@@ -193,6 +195,7 @@ def _read_evidence(path: Location, noise: Mapping[str, Any] | None) -> Evidence 
         outside=found.pop("outside") > 0,
         **found,
         noise=NoiseFound(**noise),
+        resolution=float(attributes["resolution"]),
     )
 
 

@@ -9,6 +9,7 @@ from gigaxas.arrays import IntArray
 from gigaxas.components.composition import CompositionPlan, compose, wanted_pixels
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
+from gigaxas.observed import CELLS, cells_of
 from gigaxas.spatial.cluster_sums import Sums, sum_spectra
 from gigaxas.spatial.extents import TileExtents, find_extents
 from gigaxas.spectra.noise import Noise
@@ -27,6 +28,16 @@ def measure_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileE
     if not info.maps:
         return extents, None
     return extents, sum_spectra(_edge(info, tile), read_map(result, "kept", tile.region))
+
+
+def cells_tile(tile: Tile, *, info: CubeInfo, result: Location, labels: IntArray) -> IntArray:
+    """Count the kept pixels of each cluster, in the order of `labels` (n,), in each cell of the image."""
+    kept = read_map(result, "kept", tile.region)
+    cell = cells_of((tile.y0, tile.x0), kept.shape, info.plane)
+    found = kept > 0
+    counts = np.zeros((len(labels), CELLS**2), np.int64)
+    np.add.at(counts, (np.searchsorted(labels, kept[found]), cell[found]), 1)
+    return counts
 
 
 def gram_tile(

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gigaxas.arrays import FloatArray
-from gigaxas.components.evidence import ClusterEvidence, mean_variance
+from gigaxas.components.evidence import ClusterEvidence, mean_variance, without_field
 from gigaxas.components.pca import code_unit, first_spectra
 from gigaxas.execution.runner import Runner
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
@@ -33,7 +33,22 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
     if run.config.phases.spectrum == "pca":
         spectra = _singular_spectra(run, result, runner)
     known = bool(info.maps) or run.quantity == "absorbance"
-    return extents, ClusterEvidence(info.energy, labels, pixels, spectra, variance, noise, low, step, known)
+    found = ClusterEvidence(info.energy, labels, pixels, spectra, variance, noise, low, step, known)
+    return extents, _without_field(run, found, runner)
+
+
+def _without_field(run: Resolved, clusters: ClusterEvidence, runner: Runner) -> ClusterEvidence:
+    """Return the clusters without the slow error at each energy that was found and left in the pixels.
+
+    A field that shifts energies is left to the clusters, which may each be another one shifted.
+    """
+    field = run.sites.field
+    if field is None or run.corrects_field or field.shift.size:
+        return clusters
+    where = {"info": run.info, "result": run.paths.result, "labels": clusters.labels}
+    parts = runner.over("places", tasks.cells_tile, run.plan.spatial, **where)
+    cells = np.sum([one for row in parts for one in row], axis=0)
+    return without_field(clusters, field.mean_additive(cells), field.left)
 
 
 def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:

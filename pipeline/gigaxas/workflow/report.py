@@ -260,4 +260,6 @@ def _warnings(config: Config, clusters: list[ClusterRow], sites: StoredSites) ->
             f"{sites.evidence.noise.sharing:.1f} times that of independent pixels; the sites were found with "
             "that in mind, and small phases are harder to tell from their surroundings than in such an image"
         )
+    if sites.evidence and sites.evidence.coarsened:
+        said.append(sites.evidence.coarsened)
     return said

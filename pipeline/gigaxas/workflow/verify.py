@@ -91,7 +91,7 @@ def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
     runner = Runner(progress=progress)
     with runner.step("verify", study.scenes_of(seeds, len(conditions))) as advance:
         bench = study.make_bench(
-            references.spectra, conditions, (windows.pre, windows.post), lambda: advance(1)
+            references.spectra, conditions, run.energy, (windows.pre, windows.post), lambda: advance(1)
         )
         pair, names = _pair(config, references)
         scene, maps = study.example(bench, 0)
@@ -107,6 +107,7 @@ def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
             needles=study.study_needles(bench, range(seeds)),
             others=study.study_others(bench, range(min(seeds, OTHER_SEEDS))),
             variants=study.study_variants(bench, range(-(-seeds // 2))),
+            imperfect=study.study_imperfect(bench, range(-(-seeds // 2))),
             noise_only=study.study_noise_only(bench, range(study.noise_scenes(seeds))),
             scene=scene,
             maps=maps,
