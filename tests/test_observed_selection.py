@@ -118,12 +118,11 @@ def sites_along(places, windows=None, axis=0):
 @pytest.mark.parametrize(
     ("places", "sites"),
     [
-        ((0.0, 1.8), [0.0]),  # a pixel cannot tell them apart, one site serves both
-        ((0.0, 1.98), [0.99]),  # each would lose 2.1 %: one site between them
-        ((0.0, 2.01), [0.0, 2.01]),  # each loses 1.8 %: left alone
-        ((0.0, 1.8, 3.6), [1.8]),  # the ends are covered from the middle
-        ((0.0, 3.6, 1.8), [1.8]),  # whichever is the largest
-        ((0.0, 1.9, 3.8), [0.0, 1.9, 3.8]),  # half the z of the error is 1.86: they are not
+        ((0.0, 1.6), [0.8]),  # each is off the site between them by less than it would lose on its own
+        ((0.0, 1.8), [0.0, 1.8]),  # each loses 6 %, less than it costs to share a site
+        ((0.0, 1.0, 2.0), [1.0]),  # the ends are covered from the middle
+        ((0.0, 2.0, 1.0), [1.0]),  # whichever is the largest
+        ((0.0, 1.8, 3.6), [0.0, 1.8, 3.6]),  # three compositions, not one
         ((0.0, 2.5, 5.0), [0.0, 2.5, 5.0]),
         (0.6 * np.arange(7), [1.8]),  # a chain of seven that one site covers
         (2.5 * np.arange(7), list(2.5 * np.arange(7))),  # seven that stand apart
@@ -132,7 +131,7 @@ def sites_along(places, windows=None, axis=0):
 def test_groups_on_a_line_become_these_sites(places, sites):
     found, loss = sites_along(places)
     assert found == pytest.approx(sites)
-    assert loss.max() < 0.2
+    assert loss.max() < 0.3
 
 
 def test_a_chain_of_thirteen_is_covered_by_five():
@@ -142,11 +141,11 @@ def test_a_chain_of_thirteen_is_covered_by_five():
 
 
 def test_a_gradient_becomes_a_chain_as_sparse_as_a_pixel_can_tell():
-    """Twenty groups over a z of 20: a site covers 1.86 either way, so six; the first choice has nine."""
+    """Twenty groups over a z of 20: a site covers 1.86 either way, six or more; the first choice has nine."""
     rng = np.random.default_rng(0)
     places = rng.permutation(np.linspace(0, 20, 20))
     found, _ = sites_along(places)
-    assert len(found) == 6
+    assert len(found) == 7
     assert np.abs(places[:, None] - np.array(found)).min(axis=1).max() <= 1.86
 
 
@@ -168,22 +167,29 @@ def test_what_is_selected_keeps_its_promises(count, spread, error, seed):
     np.testing.assert_allclose(found.loss, loss, atol=1e-12)
 
 
-def least_loss(spectra):
-    """The least sum of losses that any sites among the groups themselves leave."""
+def cost_of(spectra, sites):
+    """What is lost, and what it costs that sites are shared, written from the rule: 0.4 at a z of 1.86."""
+    _, loss = loss_of(spectra, sites)
+    z = np.linalg.norm(spectra[:, None] - np.array(sites)[None], axis=-1).min(axis=1)
+    return loss.sum() + np.sum(np.where(z <= 1.86, 0.4 * np.maximum(z - 0.5, 0) / (1.86 - 0.5), 0.0))
+
+
+def least_cost(spectra):
+    """The least cost that any sites among the groups themselves leave."""
     rows = np.arange(len(spectra))
     return min(
-        loss_of(spectra, spectra[list(sites)])[1].sum()
+        cost_of(spectra, spectra[list(sites)])
         for count in range(1, len(spectra) + 1)
         for sites in combinations(rows, count)
     )
 
 
-def test_sweeps_lose_no_more_than_the_best_subsets_do_altogether():
+def test_sweeps_cost_no_more_than_the_best_subsets_do_altogether():
     """Forty small problems against brute force; single ones may be worse, as sites may be means of groups."""
     rng = np.random.default_rng(11)
     scenes = [1.6 * rng.normal(size=(6, 2)) @ np.eye(2, ENERGIES) for _ in range(40)]
-    ours = [select_sites(groups(spectra), level()).loss.sum() for spectra in scenes]
-    assert np.sum(ours) <= np.sum([least_loss(spectra) for spectra in scenes])
+    ours = [cost_of(spectra, select_sites(groups(spectra), level()).spectra) for spectra in scenes]
+    assert np.sum(ours) <= np.sum([least_cost(spectra) for spectra in scenes])
 
 
 def test_no_group_is_left_that_a_site_of_its_own_would_save():
@@ -192,9 +198,9 @@ def test_no_group_is_left_that_a_site_of_its_own_would_save():
     for _ in range(60):
         spectra = rng.uniform(2, 4) * rng.normal(size=(16, 2)) @ np.eye(2, ENERGIES)
         found = select_sites(groups(spectra), level())
-        least = found.loss.sum() - 0.02
+        least = cost_of(spectra, found.spectra) - 0.02
         for group in np.flatnonzero(found.loss > 0.02):
-            assert loss_of(spectra, [*found.spectra, spectra[group]])[1].sum() >= least
+            assert cost_of(spectra, [*found.spectra, spectra[group]]) >= least
 
 
 def test_a_group_out_of_reach_gets_a_site_whatever_its_neighbours_lose():
