@@ -375,7 +375,7 @@ def _imperfect(
     """Return the scores of labels and components; components, the share kept, and seconds to both."""
     start = time.perf_counter()
     observed = observe_sites(image, noise)
-    maps = classify_image(image, observed.spectra)
+    maps = classify_image(image, observed.spectra, classes=observed.classes)
     middle = time.perf_counter()
     joined, components = components_of(image, maps, energy, noise, observed.level)
     end = time.perf_counter()
