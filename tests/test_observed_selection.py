@@ -168,10 +168,10 @@ def test_what_is_selected_keeps_its_promises(count, spread, error, seed):
 
 
 def cost_of(spectra, sites):
-    """What is lost, and what it costs that sites are shared, written from the rule: 0.4 at a z of 1.86."""
+    """What is lost, and what it costs that sites are shared, written from the rule: 0.5 at a z of 1.86."""
     _, loss = loss_of(spectra, sites)
     z = np.linalg.norm(spectra[:, None] - np.array(sites)[None], axis=-1).min(axis=1)
-    return loss.sum() + np.sum(np.where(z <= 1.86, 0.4 * np.maximum(z - 0.5, 0) / (1.86 - 0.5), 0.0))
+    return loss.sum() + np.sum(np.where(z <= 1.86, 0.5 * np.maximum(z - 0.5, 0) / (1.86 - 0.5), 0.0))
 
 
 def least_cost(spectra):

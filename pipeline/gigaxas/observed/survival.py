@@ -16,7 +16,7 @@ from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.observed.sketches import least_square, most_square
 from gigaxas.simd import lane_dot
 
-ALIKE_Z, MOST_APART = 0.5, 0.4
+ALIKE_Z, MOST_APART = 0.5, 0.5
 """z up to which a group may be off its site for nothing, and what it costs at the most: a site between two
 compositions keeps the windows of both, and tells neither from the other."""
 UNCOVERED = 4.0
