@@ -66,8 +66,9 @@ def test_the_books_of_a_changed_choice_are_those_of_a_fresh_count(count, spread)
     for _ in range(40):
         group = int(rng.integers(count))
         near = choice.near(group)
-        own, rival = near.sites[:2].tolist()
+        own, rival = (*near.sites[:2].tolist(), -1)[:2]
         out, fewest = [((-1, -1), 1), ((rival, -1), 0), ((own, -1), 1), ((own, rival), 1)][rng.integers(4)]
+        fewest = 1 if rival < 0 else fewest
         there = problem.groups.spectra[group] + 0.1 * rng.normal(size=ENERGIES)
         new = there[None][: rng.integers(fewest, 2)]
         assert choice.make(out, new, near)
