@@ -158,5 +158,5 @@ def test_phases_apart_have_no_continuum(mixture, tmp_path):
     classify(asked)
     stored = read_sites(asked.output / "sites.zarr")
     assert stored.continua == ()
-    assert stored.classes.tolist() == list(range(1, 7))
+    assert stored.classes.tolist() == list(range(1, len(stored.table.names) + 1))
     assert "gradient of" not in (asked.output / "report.html").read_text()
