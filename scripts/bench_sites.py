@@ -1,8 +1,8 @@
-"""Time from standards to sites: the published size, the published loops, and a library of 500 references.
+"""Time from standards, and from window groups, to sites: the published size and loops, and what is large.
 
-Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials as well; prints
-a Markdown table, and with `--write PAGE` puts it in the place of the table of a page. Peak memory is that of
-the whole process so far.
+Run `python scripts/bench_sites.py`, or with `--large` for 500 references and 100,000 trials, and 100,000
+window groups, as well; `--groups` is about window groups alone. Prints a Markdown table, and with `--write
+PAGE` puts it in the place of the table of a page. Peak memory is that of the whole process so far.
 """
 
 import argparse
@@ -19,6 +19,9 @@ import numpy as np
 from bench_page import machine
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
+from gigaxas.observed import NoiseLevel, WindowGroups, merge_groups
+from gigaxas.observed.noise_level import noise_profile
+from gigaxas.observed.selection import select_sites
 from gigaxas.simulate import modelled_library
 from gigaxas.sites import (
     Mixtures,
@@ -124,15 +127,96 @@ def bench_loops() -> None:
     )
 
 
+def window_level(spectrum: FloatArray) -> NoiseLevel:
+    """Return the level of NOISE on pixels of about this spectrum (E,), each on its own."""
+    profile, variance = noise_profile(NOISE, spectrum)
+    return NoiseLevel(
+        k_size=5,
+        p_num=23,
+        error=1e-4,
+        profile=profile,
+        variance=variance,
+        model=variance,
+        space=np.ones((1, 1)),
+        energy=np.ones(1),
+        contrast=1.0,
+        contrast_limit=np.inf,
+        coherence=0.0,
+        coherence_limit=np.inf,
+        windows=1000,
+    )
+
+
+def window_groups(spectra: FloatArray, level: NoiseLevel) -> WindowGroups:
+    """Return window groups of these compositions (k, E), of 1 to some 1,000 windows, with their noise."""
+    rng = np.random.default_rng(0)
+    count = len(spectra)
+    windows = rng.geometric(1 / 200, count)
+    centred = spectra - spectra.mean(axis=1, keepdims=True)
+    means = centred / np.linalg.norm(centred, axis=1)[:, None]
+    means += rng.normal(size=means.shape) * np.sqrt(level.variance * level.profile / (24 + windows)[:, None])
+    place = np.stack([np.arange(count), np.zeros(count, np.int64)], axis=1)
+    noise = np.asarray(level.variance * windows, np.float64)
+    return WindowGroups(
+        means * windows[:, None], windows, noise, np.zeros(count), windows.astype(float), place
+    )
+
+
+def bench_groups(title: str, spectra: FloatArray) -> None:
+    """Time how window groups of these compositions (k, E) merge, and the selection of their sites."""
+    level = window_level(spectra.mean(axis=0))
+    groups = window_groups(spectra, level)
+    (merged, _), seconds = timed(lambda: merge_groups([groups], level))
+    row(f"{title}: {len(spectra):,} window groups -> merged", merged.windows.size, seconds)
+    chosen, seconds = timed(lambda: select_sites(merged, level))
+    row(f"{title}: {merged.windows.size:,} window groups -> sites", len(chosen.spectra), seconds)
+
+
+def bench_all_groups(large: bool) -> None:
+    """Time window groups that stand apart, and such of smooth mixtures, which crowd."""
+    rng = np.random.default_rng(0)
+    standards = modelled_library(ENERGY)[1]
+
+    mean = standards.mean(axis=0)
+    length = np.linalg.norm(mean - mean.mean())
+    z = 2.0 * np.sqrt(window_level(mean).variance / ENERGY.size) * length
+    axes = np.linalg.qr(rng.normal(size=(ENERGY.size, 12)))[0].T
+
+    def apart(count: int) -> FloatArray:
+        return np.asarray(mean + 3.0 * z * rng.normal(size=(count, 12)) @ axes)
+
+    def mixed(count: int) -> FloatArray:
+        shares = np.exp(2.5 * rng.normal(size=(count, 20)))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True) @ standards[:20])
+
+    level = window_level(mean)
+    select_sites(merge_groups([window_groups(mixed(300), level)], level)[0], level)
+    bench_groups("smooth mixtures of 20", mixed(10_000))
+    bench_groups("apart", apart(20_000))
+    if large:
+        bench_groups("smooth mixtures of 20", mixed(150_000))
+        bench_groups("apart", apart(100_000))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="500 references and 100,000 trials too")
+    parser.add_argument("--groups", action="store_true", help="window groups alone")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page")
     asked = parser.parse_args()
-    compile_kernels()
     say("| step | made | s | peak GiB |")
     say("|---|---:|---:|---:|")
+    if not asked.groups:
+        bench_references(asked.large)
+    bench_all_groups(asked.large)
+    if asked.write:
+        write_page(asked.write)
+
+
+def bench_references(large: bool) -> None:
+    """Time everything that starts from references."""
+    compile_kernels()
     bench_full_size()
     bench_loops()
     bench_library("modelled", modelled_library(ENERGY)[1], 10_000)
@@ -141,11 +225,9 @@ def main() -> None:
         bench_library("measured", read_library(folder, ENERGY).spectra, 10_000)
     else:
         print("measured standards left out: GIGAXAS_STANDARDS is not set", file=sys.stderr)
-    if asked.large:
+    if large:
         shifted = [modelled_library(ENERGY + shift)[1] for shift in np.linspace(-4.0, 4.0, 9)]
         bench_library("large", np.concatenate(shifted)[:500], 100_000, average=False)
-    if asked.write:
-        write_page(asked.write)
 
 
 def write_page(page: Path) -> None:

@@ -7,15 +7,18 @@ import gigaxas as gx
 import numpy as np
 import pytest
 import zarr
+from gigaxas.cli.tables import show_sites
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.evaluation import VerifyScene
+from gigaxas.observed import window_groups
 from gigaxas.stores import cube
 from gigaxas.stores.sites import read_sites
 from gigaxas.tiles import flat, tile_grid
 from gigaxas.workflow.classify import classify, sites
 from gigaxas.workflow.resolve import resolve
 from needle_fields import ENERGY, NOISY, PAPER, field, library, windows
+from rich.console import Console
 
 
 def write(folder, image, chunk=64):
@@ -199,3 +202,16 @@ def test_check_takes_observed_sites_without_references(needles, tmp_path):
     run = resolve(config(tmp_path, needles[1], references={}, sites={"from": "observed"}))
     assert run.plan.pixels == 112 * 112
     assert run.references.names == ()
+
+
+@pytest.mark.parametrize(("most", "told"), [(100_000, False), (4, True)])
+def test_a_resolution_made_coarser_is_told(needles, tmp_path, monkeypatch, most, told):
+    """On the screen, in the report, and by what is stored; the usual one is not worth a word."""
+    monkeypatch.setattr(window_groups, "MOST_GROUPS", most)
+    settings = config(tmp_path, needles[1])
+    out = Console(record=True, width=300)
+    show_sites(out, sites(settings))
+    assert ("were taken for one" in out.export_text()) == told
+    assert (read_sites(settings.output / "sites.zarr").evidence.resolution > 1.0) == told
+    classify(settings)
+    assert ("were taken for one" in (settings.output / "report.html").read_text()) == told

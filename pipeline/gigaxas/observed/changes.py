@@ -122,7 +122,7 @@ def groups_near(state: State, middle: int, radius: float) -> IntArray:
 @njit(nogil=True, cache=True)
 def sample_of(touched: IntArray) -> tuple[IntArray, FloatArray]:
     """Return the nearest of some groups (n,) and samples of the others, and how many each stands for."""
-    sample = np.concatenate((touched[:NEAR], touched[NEAR + EACH // 2 :: EACH]))
+    sample = np.concatenate((touched[:NEAR], touched[NEAR::EACH]))
     weight = np.ones(sample.size)
     if sample.size > NEAR:
         weight[NEAR:] = (touched.size - NEAR) / (sample.size - NEAR)

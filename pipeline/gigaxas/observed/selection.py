@@ -59,7 +59,6 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     while (uncovered := np.flatnonzero(choice.fates.loss >= UNCOVERED)).size:
         group = int(uncovered[0])
         choice.make((-1, -1), problem.groups.spectra[group][None], choice.near(group))
-    choice.update()
     return _commonest_first(groups, choice, level.profile.size)
 
 
