@@ -135,8 +135,8 @@ def test_groups_on_a_line_become_these_sites(places, sites):
 
 
 def test_a_chain_of_thirteen_is_covered_by_five():
-    """At a z of 1.7 a site covers one neighbour on either side; one sweep alone leaves six, none nine."""
-    found, _ = sites_along(1.7 * np.arange(13))
+    """At a z of 1.6 a site covers one neighbour on either side."""
+    found, _ = sites_along(1.6 * np.arange(13))
     assert len(found) == 5
 
 
@@ -193,12 +193,12 @@ def test_sweeps_cost_no_more_than_the_best_subsets_do_altogether():
 
 
 def test_no_group_is_left_that_a_site_of_its_own_would_save():
-    """Sweeps end where one site more, at any group that is lost, loses more elsewhere than it gains."""
+    """Sweeps end where one site more, at any group that is lost, saves a tenth of a group at the most."""
     rng = np.random.default_rng(0)
     for _ in range(60):
         spectra = rng.uniform(2, 4) * rng.normal(size=(16, 2)) @ np.eye(2, ENERGIES)
         found = select_sites(groups(spectra), level())
-        least = cost_of(spectra, found.spectra) - 0.02
+        least = cost_of(spectra, found.spectra) - 0.1
         for group in np.flatnonzero(found.loss > 0.02):
             assert cost_of(spectra, [*found.spectra, spectra[group]]) >= least
 
