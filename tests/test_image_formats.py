@@ -8,6 +8,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+import tifffile
 from gigaxas.config.schema import Ingest
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.files import FileSet
@@ -157,3 +158,20 @@ def test_frames_of_a_zeiss_microscope_are_read():
     assert (found.stack.shape, found.stack.dtype) == ((2, 1024, 1024), "<u2")
     assert found.pixel_um == pytest.approx(0.0312)
     assert read_stack(found.stack, (slice(500, 520), slice(500, 520))).mean() > 100
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_in_a_circle_are_refused(tmp_path, bigtiff):
+    path = tmp_path / "circle.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        for number in range(3):
+            file.write(np.full((4, 5), number, np.uint16), contiguous=False)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[2]
+    content = bytearray(path.read_bytes())
+    wide, entry, count = (8, 20, 8) if bigtiff else (4, 12, 2)
+    end = last.offset + count + entry * len(last.tags)
+    content[end : end + wide] = first.to_bytes(wide, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="runs in a circle"):
+        describe_stack(Ingest(stack=str(path), energies=(1.0, 2.0, 3.0)))

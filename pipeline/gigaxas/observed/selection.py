@@ -25,8 +25,8 @@ from gigaxas.observed.window_groups import WindowGroups
 
 KEPT = 0.9
 """Probability with which a window of every site must outlive the clean-up while sites are first chosen."""
-WORTH = 0.02
-"""Loss of a group from which on a better place for the sites is looked for."""
+WORTH, OFF = 0.02, 0.3
+"""Loss of a group, and cost of being off its site, from which on a better place for sites is looked for."""
 SAVED = 5e-3
 """Share of all losses that a sweep over the groups must save for another one to follow."""
 RIVALS = 3
@@ -111,7 +111,8 @@ def _improve(choice: Choice) -> None:
     while choice.fates.cost.sum() < (1.0 - SAVED) * before:
         before = choice.fates.cost.sum()
         for group in np.argsort(-choice.fates.cost, kind="stable").tolist():
-            if choice.stirred[group] and choice.fates.cost[group] >= WORTH:
+            lost, apart = choice.fates.loss[group], choice.fates.apart[group]
+            if choice.stirred[group] and (lost >= WORTH or apart >= OFF):
                 _look(choice, group)
         choice.update()
 

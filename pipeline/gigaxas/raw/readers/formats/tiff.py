@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +14,8 @@ import zarr
 from gigaxas.raw.readers.described import AbsentPart, Axis, FileArray, Format
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+BIG_TIFF = 43
+"""The version of a TIFF whose offsets have eight bytes."""
 OPEN_FILES = 512
 """Files that are kept open."""
 
@@ -47,6 +49,7 @@ def absent_pages(path: Path, array: Any) -> list[AbsentPart]:
 
 @lru_cache(OPEN_FILES)
 def _pages(path: Path, stamp: int) -> _Pages:
+    _refuse_circles(path)
     with tifffile.TiffFile(path) as file:
         # some programs write a stack page by page, which is one series without their notes
         is_by_page = file.is_shaped and len(file.series) > 1
@@ -61,6 +64,32 @@ def _pages(path: Path, stamp: int) -> _Pages:
     store: Any = tifffile.imread(path, series=number, aszarr=True, **how)
     array = zarr.open(store, mode="r")
     return _Pages(array if isinstance(array, zarr.Array) else array["0"], axes, absent)
+
+
+def _refuse_circles(path: Path) -> None:
+    """Raise ValueError where a page is followed by one before it: such a list of pages has no end."""
+    seen = set[int]()
+    for offset in _page_offsets(path):
+        if offset in seen:
+            raise ValueError("its list of pages runs in a circle")
+        seen.add(offset)
+
+
+def _page_offsets(path: Path) -> Iterator[int]:
+    """Yield where the pages of a file begin, each as the one before tells, as far as the file goes."""
+    with path.open("rb") as file:
+        order: Literal["little", "big"] = "little" if file.read(2) == b"II" else "big"
+        is_big = int.from_bytes(file.read(2), order) == BIG_TIFF
+        wide, entry, count = (8, 20, 8) if is_big else (4, 12, 2)
+        place = wide if is_big else 4
+        while True:
+            file.seek(place)
+            offset = int.from_bytes(file.read(wide), order)
+            if offset == 0:
+                return
+            yield offset
+            file.seek(offset)
+            place = offset + count + entry * int.from_bytes(file.read(count), order)
 
 
 def _absent_pages(series: tifffile.TiffPageSeries) -> Iterator[AbsentPart]:
