@@ -1,11 +1,21 @@
 """Slow errors of the field: found where many grains vary alike, taken out where that is asked for."""
 
+from dataclasses import replace
+
 import measured_scenes as scenes
 import numpy as np
 import pytest
 from gigaxas.config.load import validated
+from gigaxas.config.schema import Sites
 from gigaxas.execution.session import open_session
-from gigaxas.observed import CELLS, cells_of, fit_field, grain_sums, level_of_samples, sample_windows
+from gigaxas.observed import (
+    count_in_cells,
+    counts_of,
+    fit_field,
+    grain_sums,
+    level_of_samples,
+    sample_windows,
+)
 from gigaxas.observed.field import polynomials, terms_of
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.sites import read_sites
@@ -119,9 +129,11 @@ def test_grains_that_areas_cut_tell_the_same():
 def test_a_mean_is_freed_of_the_field_where_its_pixels_lie():
     _, field = found(drifted())
     part = np.s_[20:110, 35:150]
-    cells = np.bincount(cells_of((20, 35), (90, 115), (SIDE, SIDE)).ravel(), minlength=CELLS**2)
+    label = np.full((90, 115), 7, np.uint16)
+    cells = counts_of([count_in_cells(label, np.array([3, 7]), (20, 35), (SIDE, SIDE))], 2)
+    assert cells.sum(axis=1).tolist() == [0, label.size]
     expected = field.additive_at(np.arange(SIDE), np.arange(SIDE))[:, *part].mean(axis=(1, 2))
-    np.testing.assert_allclose(field.mean_additive(cells[None])[0], expected, atol=2e-4)
+    np.testing.assert_allclose(field.mean_additive(cells)[1], expected, atol=2e-4)
 
 
 def test_void_pixels_tell_nothing():
@@ -176,3 +188,18 @@ def test_a_run_tells_of_the_field_and_takes_it_out_when_asked(tmp_path, correct)
     assert len(phases(config).components) == 3
     assert (reopen(config).info.field is not None) == (correct == "field")
     assert [product.name for product in products_of(with_cube(resolve(config))) if not product.is_made] == []
+
+
+def test_a_field_is_not_taken_out_of_data_that_nobody_looks_at():
+    with pytest.raises(ValueError, match="needs sites from the data"):
+        Sites.model_validate({"from": "library", "correct": "field"})
+
+
+def test_an_energy_without_noise_tells_nothing_of_a_field():
+    level, field = found(drifted())
+    profile = level.profile.copy()
+    profile[5] = 0.0
+    parts = [grain_sums(drifted(), (0, 0), (SIDE, SIDE), level)]
+    silent = fit_field(parts, ENERGY, (SIDE, SIDE), replace(level, profile=profile))
+    assert np.isfinite(silent.explained)
+    np.testing.assert_allclose(silent.additive[:2], field.additive[:2], atol=1e-3)

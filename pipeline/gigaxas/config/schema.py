@@ -102,6 +102,8 @@ class Sites(Section):
     def _built_or_given(self) -> "Sites":
         if self.file and (idle := self._changed({"file", "limit", "seed"})):
             raise ValueError(f"sites from a `file` are not built: remove {', '.join(idle)}")
+        if self.correct == "field" and self.origin == "library":
+            raise ValueError("`correct: field` needs sites from the data: set `from: observed` or `both`")
         if self.source == "observed" and (idle := self._changed({"source", "limit", "correct"})):
             raise ValueError(f"sites observed in the data are not built: remove {', '.join(idle)}")
         return self

@@ -12,7 +12,7 @@ from gigaxas.arrays import FloatArray, IntArray, LabelArray
 from gigaxas.components.decide import Rules, component_map, decide
 from gigaxas.components.evidence import evidence_of_image, without_field
 from gigaxas.nearest import assign_block, prepare
-from gigaxas.observed import CELLS, NoiseLevel, cells_of, class_map, observe_field
+from gigaxas.observed import NoiseLevel, class_map, count_in_cells, counts_of, observe_field
 from gigaxas.sites import build_sites, cross_distance, z_limit
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
@@ -81,8 +81,8 @@ def components_of(
     clusters = evidence_of_image(image, maps.kept, energy, noise, level.wide_spread)
     field = observe_field(image, energy, level)
     if field is not None and not field.shift.size:
-        cell = cells_of((0, 0), maps.kept.shape, field.plane)
-        cells = np.array([np.bincount(cell[maps.kept == k], minlength=CELLS**2) for k in clusters.labels])
+        counts = count_in_cells(maps.kept, clusters.labels, (0, 0), field.plane)
+        cells = counts_of([counts], len(clusters.labels))
         clusters = without_field(clusters, field.mean_additive(cells), field.left)
     decisions = decide(clusters, Rules())
     return component_map(maps.label, decisions), sum(one.kind == "component" for one in decisions)

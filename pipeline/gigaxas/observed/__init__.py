@@ -3,7 +3,7 @@
 from gigaxas.observed.continuum import Continuum, class_map, classes_of
 from gigaxas.observed.evidence import Evidence, NoiseFound, gather_evidence, with_library
 from gigaxas.observed.explanation import SiteExplanation, explain
-from gigaxas.observed.field import CELLS, FieldError, GrainSums, cells_of, fit_field, grain_sums
+from gigaxas.observed.field import FieldError, GrainSums, count_in_cells, counts_of, fit_field, grain_sums
 from gigaxas.observed.grouping import observe_block
 from gigaxas.observed.noise_level import (
     NoiseLevel,
@@ -17,7 +17,6 @@ from gigaxas.observed.sites import ObservedSites, observe_field, observe_sites, 
 from gigaxas.observed.window_groups import WindowGroups, merge_groups
 
 __all__ = [
-    "CELLS",
     "Continuum",
     "Evidence",
     "FieldError",
@@ -29,9 +28,10 @@ __all__ = [
     "WindowGroups",
     "WindowSample",
     "block_grid",
-    "cells_of",
     "class_map",
     "classes_of",
+    "count_in_cells",
+    "counts_of",
     "explain",
     "field_grid",
     "find_level",

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from gigaxas.arrays import BoolArray, FloatArray, IntArray
+from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from gigaxas.observed.grouping import uniform_windows, window_limits
 from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.observed.windows import move_to, standardise_pixels, strip_of
@@ -83,13 +83,14 @@ class FieldError:
         """Return what is added (E, h, w) at rows ys (h,) and columns xs (w,), over a spectrum's length."""
         return self._at(self.additive, ys, xs)
 
-    def mean_additive(self, cells: FloatArray) -> FloatArray:
+    def mean_additive(self, cells: csr_array) -> FloatArray:
         """Return what is added (n, E) in the mean of pixels, counted in the image's cells (n, CELLS^2)."""
         y, x = (
             (at + 0.5) * side / CELLS - 0.5
             for at, side in zip(np.divmod(np.arange(CELLS**2), CELLS), self.plane, strict=True)
         )
-        mean = (cells / np.maximum(cells.sum(axis=1, keepdims=True), 1.0)) @ polynomials(y, x, self.plane)
+        pixels = np.maximum(np.asarray(cells.sum(axis=1)), 1.0)
+        mean = cells @ polynomials(y, x, self.plane) / pixels[:, None]
         return np.asarray(mean[:, : len(self.additive)] @ self.additive)
 
     @property
@@ -137,6 +138,23 @@ def cells_of(origin: tuple[int, int], shape: tuple[int, int], plane: Plane) -> I
     return np.asarray(y[:, None] * CELLS + x, np.int64)
 
 
+def count_in_cells(kept: LabelArray, labels: IntArray, origin: tuple[int, int], plane: Plane) -> IntArray:
+    """Count the pixels of each label (n,), in rising order, of an area (h, w) in the image's cells.
+
+    Returns (3, m): rows of labels, cells, and pixels, of those that hold any.
+    """
+    cell, found = cells_of(origin, kept.shape, plane), kept > 0
+    place = np.searchsorted(labels, kept[found]) * CELLS**2 + cell[found]
+    places, pixels = np.unique(place, return_counts=True)
+    return np.stack([*np.divmod(places, CELLS**2), pixels])
+
+
+def counts_of(parts: Sequence[IntArray], labels: int) -> csr_array:
+    """Return the pixels of so many labels in each cell of the image (n, CELLS^2), as all areas count them."""
+    row, cell, pixels = np.concatenate(parts, axis=1)
+    return csr_array((pixels.astype(np.float64), (row, cell)), shape=(labels, CELLS**2))
+
+
 def terms_of(degree: int) -> int:
     """Return how many polynomials there are up to a total degree, without the constant."""
     return (degree + 1) * (degree + 2) // 2 - 1
@@ -180,7 +198,9 @@ def fit_field(
     count = grains.windows
     if not count.size or count.sum() ** 2 < FEWEST_GRAINS * (count**2).sum():
         return None
-    weight = level.k_size**2 / (level.spread * level.variance * level.profile)
+    noisy = level.profile > 0.0  # an energy without noise holds no measurement
+    weight = np.zeros(level.profile.size)
+    weight[noisy] = level.k_size**2 / (level.spread * level.variance * level.profile[noisy])
     alone, noise = _varied_alone(grains, weight)
     if alone < NOTICED * noise:
         return None

@@ -9,7 +9,7 @@ from gigaxas.arrays import IntArray
 from gigaxas.components.composition import CompositionPlan, compose, wanted_pixels
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
-from gigaxas.observed import CELLS, cells_of
+from gigaxas.observed import count_in_cells
 from gigaxas.spatial.cluster_sums import Sums, sum_spectra
 from gigaxas.spatial.extents import TileExtents, find_extents
 from gigaxas.spectra.noise import Noise
@@ -31,13 +31,9 @@ def measure_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileE
 
 
 def cells_tile(tile: Tile, *, info: CubeInfo, result: Location, labels: IntArray) -> IntArray:
-    """Count the kept pixels of each cluster, in the order of `labels` (n,), in each cell of the image."""
+    """Count the kept pixels of each cluster, in the order of `labels` (n,), in the cells of the image."""
     kept = read_map(result, "kept", tile.region)
-    cell = cells_of((tile.y0, tile.x0), kept.shape, info.plane)
-    found = kept > 0
-    counts = np.zeros((len(labels), CELLS**2), np.int64)
-    np.add.at(counts, (np.searchsorted(labels, kept[found]), cell[found]), 1)
-    return counts
+    return count_in_cells(kept, labels, (tile.y0, tile.x0), info.plane)
 
 
 def gram_tile(

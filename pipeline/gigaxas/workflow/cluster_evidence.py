@@ -7,6 +7,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.components.evidence import ClusterEvidence, mean_variance, without_field
 from gigaxas.components.pca import code_unit, first_spectra
 from gigaxas.execution.runner import Runner
+from gigaxas.observed import counts_of
 from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
 from gigaxas.spatial.extents import Extents, merge_extents
 from gigaxas.spectra.noise import NoiseModel
@@ -47,7 +48,7 @@ def _without_field(run: Resolved, clusters: ClusterEvidence, runner: Runner) -> 
         return clusters
     where = {"info": run.info, "result": run.paths.result, "labels": clusters.labels}
     parts = runner.over("places", tasks.cells_tile, run.plan.spatial, **where)
-    cells = np.sum([one for row in parts for one in row], axis=0)
+    cells = counts_of([one for row in parts for one in row], len(clusters.labels))
     return without_field(clusters, field.mean_additive(cells), field.left)
 
 

@@ -109,9 +109,11 @@ def find_sites(run: Resolved, runner: Runner, announce: Announce) -> tuple[Obser
     field = find_field(run, level, runner)
     if field is not None:
         announce(f"field      {told_field(field, run.corrects_field)}")
-        if run.corrects_field:
-            info = ScreenedCube.of(info).with_field(field)
-            level = find_level(run, info, runner)
+    elif run.corrects_field:
+        announce("field      no error was found that varies slowly in all grains alike; nothing is taken out")
+    if field is not None and run.corrects_field:
+        info = ScreenedCube.of(info).with_field(field)
+        level = find_level(run, info, runner)
     grid = block_grid(info.plane, run.config.clean_up.k_size)
     parts = runner.over("observe", tasks.observe_tile, grid, info=info, level=level)
     return sites_of_groups([one for row in parts for one in row], level, info.scale, info.offset), field
@@ -127,7 +129,10 @@ def told_field(field: FieldError, taken_out: bool) -> str:
             f"each energy has an error of its own, {field.additive_share:.2%} of a spectrum's spread"
         )
     what = " and ".join(errors)
-    done = "taken out" if taken_out else "left in: sites.correct: field takes it out"
+    left = (
+        "left in the pixels" if field.shift.size else "left in the pixels, not in the means phases compares"
+    )
+    done = "taken out" if taken_out else f"{left}; sites.correct: field takes it out"
     return f"{what}, in {field.grains} grains alike ({field.explained:.0%} of what varies in them); {done}"
 
 
