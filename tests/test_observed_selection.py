@@ -122,7 +122,7 @@ def sites_along(places, windows=None, axis=0):
         ((0.0, 1.8), [0.0, 1.8]),  # each loses 6 %, less than it costs to share a site
         ((0.0, 1.0, 2.0), [1.0]),  # the ends are covered from the middle
         ((0.0, 2.0, 1.0), [1.0]),  # whichever is the largest
-        ((0.0, 1.8, 3.6), [0.0, 1.8, 3.6]),  # three compositions, not one
+        ((0.0, 1.9, 3.8), [0.0, 1.9, 3.8]),  # half the z of the error is 1.86: three, not one
         ((0.0, 2.5, 5.0), [0.0, 2.5, 5.0]),
         (0.6 * np.arange(7), [1.8]),  # a chain of seven that one site covers
         (2.5 * np.arange(7), list(2.5 * np.arange(7))),  # seven that stand apart
@@ -131,7 +131,7 @@ def sites_along(places, windows=None, axis=0):
 def test_groups_on_a_line_become_these_sites(places, sites):
     found, loss = sites_along(places)
     assert found == pytest.approx(sites)
-    assert loss.max() < 0.3
+    assert loss.max() < 0.2
 
 
 def test_a_chain_of_thirteen_is_covered_by_five():
@@ -193,12 +193,12 @@ def test_sweeps_cost_no_more_than_the_best_subsets_do_altogether():
 
 
 def test_no_group_is_left_that_a_site_of_its_own_would_save():
-    """Sweeps end where one site more, at any group that is lost, saves a tenth of a group at the most."""
+    """Sweeps end where one site more, at any group that is lost, costs more elsewhere than it gains."""
     rng = np.random.default_rng(0)
     for _ in range(60):
         spectra = rng.uniform(2, 4) * rng.normal(size=(16, 2)) @ np.eye(2, ENERGIES)
         found = select_sites(groups(spectra), level())
-        least = cost_of(spectra, found.spectra) - 0.1
+        least = cost_of(spectra, found.spectra) - 0.02
         for group in np.flatnonzero(found.loss > 0.02):
             assert cost_of(spectra, [*found.spectra, spectra[group]]) >= least
 
