@@ -1,0 +1,1 @@
+"""Specks: phases smaller than the window of the clean-up, down to one pixel."""

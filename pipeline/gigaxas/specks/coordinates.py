@@ -1,0 +1,55 @@
+"""Where pixels lie on the axes of `axes.py`: their spectra less their means, over the noise."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.nearest.simd import HALVES, WIDTH, project
+from gigaxas.simd import LANES
+
+TOGETHER = HALVES * WIDTH
+
+
+def coordinates_of(
+    samples: NDArray[Any], present: BoolArray, axes: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], FloatArray]:
+    """Return coordinates (r, h, w) on axes (E, r), and mean samples (h, w); 0 where a pixel is not `present`.
+
+    samples (E, h, w) are as they are stored; a pixel gets the same bits whatever stands beside it.
+    """
+    height, width = present.shape
+    out = np.zeros((axes.shape[1], height, width), np.float32)
+    means = np.zeros((height, width))
+    _project(samples, present, axes, out, means)
+    return out, means
+
+
+@njit(nogil=True, cache=True)
+def _project(samples: Any, present: BoolArray, axes: Any, out: Any, means: FloatArray) -> None:
+    energies, height, width = samples.shape
+    held = np.zeros((energies, TOGETHER), np.float32)
+    mean = np.zeros(TOGETHER, np.float32)
+    found = np.zeros((axes.shape[1], TOGETHER), np.float32)
+    for y in range(height):
+        for start in range(0, width, TOGETHER):
+            count = min(TOGETHER, width - start)
+            mean[:] = np.float32(0.0)
+            for e in range(energies):
+                row, into, total = samples[e, y, start : start + count], held[e, :count], mean[:count]
+                for p in range(count):
+                    into[p] = row[p]
+                    total[p] += into[p]
+            for p in range(count):
+                mean[p] /= np.float32(energies)
+            for axis in range(0, axes.shape[1], LANES):
+                project(held, mean, axes, found, 0, axis)
+            here = present[y, start : start + count]
+            for axis in range(axes.shape[1]):
+                row, into = found[axis, :count], out[axis, y, start : start + count]
+                for p in range(count):
+                    into[p] = row[p] if here[p] else np.float32(0.0)
+            for p in range(count):
+                means[y, start + p] = mean[p] if here[p] else 0.0

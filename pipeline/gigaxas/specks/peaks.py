@@ -1,0 +1,157 @@
+"""The windows that stand out most: the strongest first, none that overlaps a stronger one."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gigaxas.arrays import BoolArray, FloatArray, IntArray
+from gigaxas.specks.significance import Limits
+from gigaxas.specks.surroundings import CELL, Surroundings
+from gigaxas.specks.windows import SIDE
+from gigaxas.tiles import Box
+
+ROUNDS = 2
+"""Times that the strongest windows are taken and what overlaps them is left out."""
+REACH = (2 * ROUNDS - 1) * (SIDE - 1) + SIDE - 1
+"""Pixels beyond its own that decide whether a window is among the strongest."""
+
+
+LEAST_SHARE = 0.5
+"""Noise of the surroundings never makes the chi-square of a window inside them less than this share."""
+
+
+class Peaks(NamedTuple):
+    """Windows that do not overlap."""
+
+    y: IntArray
+    """(n,) first row of each."""
+    x: IntArray
+    """(n,) first column."""
+    shape: IntArray
+    """(n,) number of its shape."""
+
+
+@njit(nogil=True, cache=True)
+def standing_out(
+    squares: NDArray[np.float32], around: Surroundings, scale: NDArray[np.float32], limits: Limits
+) -> NDArray[np.float32]:
+    """Return how far windows (16, h, w) stand out of noise, in standard deviations; 0 where they do not.
+
+    The cube root of a chi-square is normal (Wilson & Hilferty 1931).
+    """
+    shapes, height, width = squares.shape
+    out = np.zeros(squares.shape, np.float32)
+    own, inside, pixels = around.own, around.inside, around.pixels
+    columns = -(-width // CELL)
+    for s in range(shapes):
+        high, wide = s // SIDE + 1, s % SIDE + 1
+        least, spread = limits.limit[s] * limits.scale[s], 2.0 / (9.0 * limits.freedom[s])
+        for y in range(height - high + 1):
+            row = squares[s, y]
+            for x in range(width - wide + 1):
+                here = scale[y // CELL * columns + x // CELL]
+                if row[x] < LEAST_SHARE * least * here:
+                    continue
+                noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
+                if row[x] >= least * noise:
+                    value = row[x] / (limits.scale[s] * noise)
+                    root = (value / limits.freedom[s]) ** (1.0 / 3.0)
+                    out[s, y, x] = (root - 1.0 + spread) / np.sqrt(spread)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _share_of_noise(
+    own: NDArray[np.int32], inside: BoolArray, pixels: FloatArray, y: int, x: int, height: int, width: int
+) -> float:
+    """Return what the noise of the surroundings makes of the chi-square of a window, as a factor.
+
+    Pixels that the surroundings are the mean of share noise with it: 1 + n / N - 2 n_inside / N. Infinite
+    where a pixel of the window is void.
+    """
+    count = 0
+    for i in range(y, y + height):
+        for j in range(x, x + width):
+            if own[i, j] < 0:
+                return np.inf
+            count += inside[i, j]
+    return float(1.0 + (height * width - 2.0 * count) / pixels[own[y, x]])
+
+
+def strongest(out: NDArray[np.float32]) -> Peaks:
+    """Return windows that stand out (16, h, w): those that no stronger one overlaps, then what is left."""
+    shape, y, x = np.nonzero(out)
+    found = _take(out, shape, y, x)
+    return Peaks(y[found], x[found], shape[found])
+
+
+@njit(nogil=True, cache=True)
+def _take(out: NDArray[np.float32], shape: IntArray, y: IntArray, x: IntArray) -> NDArray[np.bool_]:
+    left = out.copy()
+    taken = np.zeros(shape.size, np.bool_)
+    for _ in range(ROUNDS):
+        strong = np.zeros(shape.size, np.bool_)
+        for k in range(shape.size):
+            if left[shape[k], y[k], x[k]] > 0:
+                strong[k] = not _beaten(left, shape[k], y[k], x[k])
+        for k in range(shape.size):
+            if strong[k]:
+                taken[k] = True
+                _remove_near(left, shape[k], y[k], x[k])
+    return taken
+
+
+@njit(nogil=True, cache=True)
+def _beaten(left: NDArray[np.float32], shape: int, y: int, x: int) -> bool:
+    """Return whether a window that overlaps this one is stronger, or as strong and first."""
+    here = left[shape, y, x]
+    high, wide = shape // 4 + 1, shape % 4 + 1
+    for s in range(left.shape[0]):
+        for i in range(max(y - s // 4, 0), min(y + high, left.shape[1])):
+            for j in range(max(x - s % 4, 0), min(x + wide, left.shape[2])):
+                other = left[s, i, j]
+                if other > here or (other == here and (s, i, j) < (shape, y, x)):
+                    return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _remove_near(left: NDArray[np.float32], shape: int, y: int, x: int) -> None:
+    high, wide = shape // 4 + 1, shape % 4 + 1
+    for s in range(left.shape[0]):
+        for i in range(max(y - s // 4, 0), min(y + high, left.shape[1])):
+            for j in range(max(x - s % 4, 0), min(x + wide, left.shape[2])):
+                left[s, i, j] = np.float32(0.0)
+
+
+@njit(nogil=True, cache=True)
+def count_beyond(
+    squares: NDArray[np.float32],
+    around: Surroundings,
+    scale: NDArray[np.float32],
+    limits: Limits,
+    box: Box,
+    peaks: Peaks,
+) -> tuple[int, int]:
+    """Count the square windows of a box beyond limits, and all of them, those near a peak left out."""
+    own, inside, pixels = around.own, around.inside, around.pixels
+    columns = -(-own.shape[1] // CELL)
+    free = own >= 0
+    for k in range(peaks.y.size):
+        y, x = peaks.y[k], peaks.x[k]
+        free[max(y - 2 * SIDE, 0) : y + 2 * SIDE, max(x - 2 * SIDE, 0) : x + 2 * SIDE] = False
+    beyond = counted = 0
+    for s in range(0, squares.shape[0], SIDE + 1):
+        high, wide = s // SIDE + 1, s % SIDE + 1
+        least = limits.limit[s] * limits.scale[s]
+        for y in range(box.y0, min(box.y1, squares.shape[1] - high + 1)):
+            row = squares[s, y]
+            for x in range(box.x0, min(box.x1, squares.shape[2] - wide + 1)):
+                counted += free[y, x]
+                here = scale[y // CELL * columns + x // CELL]
+                if free[y, x] and row[x] >= LEAST_SHARE * least * here:
+                    noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
+                    beyond += row[x] >= least * noise
+    return beyond, counted

@@ -1,0 +1,105 @@
+"""How unlikely noise alone makes a window's chi-square: measured on the image itself, not assumed.
+
+For every shape of window the chi-square of pixels inside their phases is scale x chi-square(freedom), under
+noise alone: neighbours that share noise raise the scale, energies that do lower the freedom. Both follow from
+two low quantiles, which specks, few as they are, do not move.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import chi2
+
+from gigaxas.arrays import FloatArray
+from gigaxas.specks.surroundings import CELL, Surroundings
+from gigaxas.specks.windows import PIXELS
+
+LOW, MIDDLE = 0.1, 0.5
+"""The quantiles that scale and freedom follow from."""
+FEWEST_WINDOWS = 400
+"""Windows side by side from which on the freedom is measured; below, that of the axes is taken."""
+STEADY = 4.0
+"""Pixels that the usual noise counts for beside those of a cell."""
+
+
+class Limits(NamedTuple):
+    """What a window must exceed."""
+
+    scale: FloatArray
+    """(16,) of the law of noise alone."""
+    freedom: FloatArray
+    """(16,)"""
+    limit: FloatArray
+    """(16,) chi-square over the scale."""
+
+
+class NullLaw(NamedTuple):
+    """The chi-squares that noise alone makes: scale x chi-square(freedom)."""
+
+    scale: FloatArray
+    """(16,) for each shape of window."""
+    freedom: FloatArray
+    """(16,)"""
+
+    def limits(self, probability: float) -> "Limits":
+        """Return the limits that noise alone passes with this probability, window by window."""
+        return Limits(self.scale, self.freedom, np.asarray(chi2.isf(probability, self.freedom)))
+
+    def tail(self, squares: FloatArray, shape: int) -> FloatArray:
+        """Return the natural logarithm of the probability of chi-squares (...) this large or larger."""
+        return np.asarray(chi2.logsf(squares / self.scale[shape], self.freedom[shape]))
+
+
+def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:
+    """Fit the law to chi-squares (n_s,) of windows of each shape on so many axes."""
+    scale, freedom = np.empty((2, PIXELS.size))
+    for shape, found in enumerate(squares):
+        low, middle = np.quantile(found, [LOW, MIDDLE]).tolist()
+        enough = found.size / PIXELS[shape] >= FEWEST_WINDOWS
+        freedom[shape] = _freedom(low / middle, axes) if enough else axes - 1
+        scale[shape] = middle / chi2.ppf(MIDDLE, freedom[shape])
+    return NullLaw(scale, freedom)
+
+
+def _freedom(ratio: float, axes: int) -> float:
+    """Return the freedom at which two quantiles have a ratio, not more than the axes leave."""
+
+    def missed(freedom: float) -> float:
+        return float(chi2.ppf(LOW, freedom) / chi2.ppf(MIDDLE, freedom) - ratio)
+
+    most = float(axes - 1)
+    if missed(most) <= 0.0:
+        return most
+    return float(brentq(missed, 1.0, most)) if missed(1.0) < 0.0 else 1.0
+
+
+@njit(nogil=True, cache=True)
+def local_scale(square: NDArray[np.float32], around: Surroundings, usual: float) -> NDArray[np.float32]:
+    """Return the typical chi-square (cells,) of a pixel about each cell, over the usual one.
+
+    Noise varies over the field with light and thickness. The medians of the cells are averaged over 3 x 3.
+    """
+    height, width = square.shape
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    middle, pixels = np.zeros((rows, columns)), np.zeros((rows, columns))
+    values = np.empty(CELL * CELL)
+    for row in range(rows):
+        for column in range(columns):
+            count = 0
+            for y in range(row * CELL, min(row * CELL + CELL, height)):
+                for x in range(column * CELL, min(column * CELL + CELL, width)):
+                    if around.inside[y, x]:
+                        values[count] = square[y, x]
+                        count += 1
+            if count:
+                middle[row, column] = np.median(values[:count]) / usual * count
+                pixels[row, column] = count
+    scale = np.ones(rows * columns, np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            near = (slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2))
+            scale[row * columns + column] = (STEADY + middle[near].sum()) / (STEADY + pixels[near].sum())
+    return scale
