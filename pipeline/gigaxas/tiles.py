@@ -128,6 +128,20 @@ def cut(length: int, step: int) -> list[int]:
     return [min(step, length - start) for start in range(0, length, step)]
 
 
+def spread_grid(shape: Plane, side: int, most: int) -> Grid:
+    """Return at most `most` x `most` squares of this side, evenly spread over an image of `shape`."""
+    ys, xs = (_starts(length, side, most) for length in shape)
+    height, width = min(side, shape[0]), min(side, shape[1])
+    return [[Tile(i, j, y, y + height, x, x + width) for j, x in enumerate(xs)] for i, y in enumerate(ys)]
+
+
+def _starts(length: int, side: int, most: int) -> list[int]:
+    """Return the first pixels of squares along one axis: even steps from 0, rounded to even at the half."""
+    count = max(1, min(most, length // side))
+    last = max(0, length - side)
+    return [round(k * last / (count - 1)) for k in range(count)] if count > 1 else [last // 2]
+
+
 def flat(grid: Grid) -> list[Tile]:
     """Return the tiles of a grid in reading order."""
     return [tile for row in grid for tile in row]

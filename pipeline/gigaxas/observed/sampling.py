@@ -1,8 +1,6 @@
 """Where windows are looked at: blocks that cover the image, and sample areas spread over it."""
 
-import numpy as np
-
-from gigaxas.tiles import Grid, Tile, regular_grid
+from gigaxas.tiles import Grid, Tile, regular_grid, spread_grid
 
 BLOCK_SIDE, LARGE_BLOCK_SIDE = 512, 1024
 """Sides of a block, in windows, and of one of a large image, where less margin is read twice."""
@@ -30,21 +28,9 @@ def block_grid(plane: tuple[int, int], k_size: int) -> Grid:
 
 def sample_grid(plane: tuple[int, int]) -> Grid:
     """Return at most MOST_SAMPLES x MOST_SAMPLES small squares, evenly spread over an image (y, x)."""
-    return _spread(plane, SAMPLE_SIDE, MOST_SAMPLES)
+    return spread_grid(plane, SAMPLE_SIDE, MOST_SAMPLES)
 
 
 def field_grid(plane: tuple[int, int]) -> Grid:
     """Return at most MOST_FIELD_AREAS x MOST_FIELD_AREAS squares, evenly spread over an image (y, x)."""
-    return _spread(plane, FIELD_SIDE, MOST_FIELD_AREAS)
-
-
-def _spread(plane: tuple[int, int], side: int, most: int) -> Grid:
-    ys, xs = (_starts(length, side, most) for length in plane)
-    height, width = min(side, plane[0]), min(side, plane[1])
-    return [[Tile(i, j, y, y + height, x, x + width) for j, x in enumerate(xs)] for i, y in enumerate(ys)]
-
-
-def _starts(length: int, side: int, most: int) -> list[int]:
-    count = max(1, min(most, length // side))
-    last = max(0, length - side)
-    return [int(start) for start in np.linspace(0, last, count).round()] if count > 1 else [last // 2]
+    return spread_grid(plane, FIELD_SIDE, MOST_FIELD_AREAS)

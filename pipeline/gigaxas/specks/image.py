@@ -1,15 +1,34 @@
 """Specks of a whole image: what has to be settled first, and what is made of the parts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.specks.axes import speck_axes
 from gigaxas.specks.judgement import Clusters
-from gigaxas.specks.search import SpeckSearch
+from gigaxas.specks.kinds import Kinds, kinds_of
+from gigaxas.specks.search import (
+    BEYOND,
+    Found,
+    Specks,
+    SpeckSearch,
+    block_of,
+    find_specks,
+    join_specks,
+    sample_squares,
+)
 from gigaxas.specks.significance import NullLaw, fit_law
 from gigaxas.specks.windows import PIXELS
+from gigaxas.tiles import Box, Grid, Plane, flat, regular_grid, spread_grid
+
+AREA_SIDE, MOST_AREAS = 128, 4
+"""Side, in pixels, of the areas that tell of the noise, and most of them along y and along x."""
+PART_SIDE = 256
+"""Side, in pixels, of the parts of an image that are looked at one after the other."""
 
 
 def settle_search(
@@ -37,3 +56,66 @@ def law_of(samples: Sequence[Sequence[FloatArray]], search: SpeckSearch) -> Null
 def probability_of(false_alarms: float, pixels: int) -> float:
     """Return the probability of a window at which noise makes so many false specks in so many pixels."""
     return false_alarms / (PIXELS.size * max(pixels, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSpecks:
+    """What was found in an image."""
+
+    specks: Specks
+    """The specks, in reading order of their first pixels within each part that was looked at."""
+    kinds: Kinds
+    """Their kinds."""
+    law: NullLaw
+    """What noise alone does, as the image shows it."""
+    hits: int
+    """Windows that were no specks but a few samples that stand alone: cosmic rays and the like."""
+    explained: int
+    """Windows that a mixture of what is near explains."""
+    tail: float
+    """Windows beyond a probability of BEYOND, over what noise alone makes of them."""
+
+
+def gather_specks(found: Sequence[Found], law: NullLaw) -> ImageSpecks:
+    """Return what was found in an image from what was found in its parts, whatever these are."""
+    joined = join_specks([part.specks for part in found])
+    order = np.lexsort([joined.x, joined.y])
+    columns: list[Any] = [column[order] for column in joined]
+    specks = Specks(*columns)
+    windows, beyond = (sum(getattr(part, name) for part in found) for name in ("windows", "beyond"))
+    return ImageSpecks(
+        specks,
+        kinds_of(specks),
+        law,
+        sum(part.hits for part in found),
+        sum(part.explained for part in found),
+        beyond / (BEYOND * windows) if windows else float("nan"),
+    )
+
+
+def area_grid(plane: Plane) -> Grid:
+    """Return at most MOST_AREAS x MOST_AREAS areas, evenly spread over an image, that tell of its noise."""
+    return spread_grid(plane, AREA_SIDE, MOST_AREAS)
+
+
+def specks_of_image(
+    image: NDArray[Any], label: LabelArray, search: SpeckSearch, false_alarms: float
+) -> ImageSpecks:
+    """Find the specks of an image (E, h, w) with a label map (h, w), 0 where void.
+
+    Noise alone makes so many `false_alarms` in the whole image.
+    """
+    plane = (label.shape[0], label.shape[1])
+
+    def cut_out(box: Box) -> tuple[NDArray[Any], LabelArray]:
+        return image[:, *box.region], label[box.region]
+
+    areas = [block_of(tile.box, plane) for tile in flat(area_grid(plane))]
+    law = law_of([sample_squares(*cut_out(area), search) for area in areas], search)
+    probability = probability_of(false_alarms, int(np.count_nonzero(label)))
+    boxes = [tile.box for tile in flat(regular_grid(plane, (PART_SIDE, PART_SIDE)))]
+    found = []
+    for box in boxes:
+        block = block_of(box, plane)
+        found.append(find_specks(*cut_out(block), block, box, plane, search, law, probability))
+    return gather_specks(found, law)
