@@ -42,6 +42,11 @@ class Box(NamedTuple):
             min(self.x1 + margin, plane[1]),
         )
 
+    def overlaps(self, other: "Box") -> bool:
+        """Return whether the boxes have a pixel in common."""
+        rows = self.y0 < other.y1 and other.y0 < self.y1
+        return rows and self.x0 < other.x1 and other.x0 < self.x1
+
     def seen_from(self, y: int, x: int) -> "Box":
         """Return the box in coordinates whose origin is the pixel (y, x)."""
         return Box(self.y0 - y, self.y1 - y, self.x0 - x, self.x1 - x)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from gigaxas.locations import Location
-    from gigaxas.report import ClusterRow
+    from gigaxas.report import ClusterRow, SpeckReport
     from gigaxas.workflow.phases import PhaseSummary
     from gigaxas.workflow.report import Summary
 
@@ -19,6 +19,8 @@ def show_summary(out: Console, summary: "Summary") -> None:
     """Print the clusters of a finished result, its truth and its paths."""
     _show_void(out, summary)
     _show_unknown(out, summary)
+    if summary.specks:
+        _show_specks(out, summary.specks)
     name = "made of" if any(row.finding for row in summary.clusters) else "nearest reference"
     table = Table("label", name, "pixels", "share", "area um2", box=None, pad_edge=False)
     for column in (0, 2, 3, 4):
@@ -63,6 +65,31 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
             soft_wrap=True,
             markup=False,
         )
+
+
+def _show_specks(out: Console, found: "SpeckReport") -> None:
+    """Print how many specks there are, their kinds, and how the image's noise compares with theory."""
+    kinds = "1 kind" if len(found.kinds) == 1 else f"{len(found.kinds)} kinds"
+    out.print()
+    out.print(
+        f"{len(found.rows):,} specks of {kinds}; noise alone makes {found.false_alarms:g} in the image, and "
+        f"{found.tail:.2f} times what the theory says of mild ones",
+        soft_wrap=True,
+    )
+    for kind in found.kinds[:SHOWN_CLUSTERS]:
+        first = next(row for row in found.rows if row.kind == kind.number)
+        out.print(
+            f"  kind {kind.number}, {kind.name}: {kind.specks:,}, the clearest at row {first.y}, column "
+            f"{first.x} ({first.height} x {first.width} pixels, z {first.distance:.1f}, p 1e{first.log10_p:.0f})",
+            soft_wrap=True,
+            markup=False,
+        )
+    if len(found.kinds) > SHOWN_CLUSTERS:
+        out.print(f"  and {len(found.kinds) - SHOWN_CLUSTERS} more kinds: see specks.csv")
+    if found.hits:
+        out.print(f"{found.hits:,} windows were samples hit by cosmic rays or the like, and are no specks")
+    if found.planted:
+        out.print(f"{found.planted[0]} of {found.planted[1]} planted specks were found")
 
 
 def _made_of(row: "ClusterRow") -> str:

@@ -46,6 +46,11 @@ class Paths:
         return self.output / "phases.zarr"
 
     @property
+    def specks(self) -> Path:
+        """The store of the specks."""
+        return self.output / "specks.zarr"
+
+    @property
     def report_folder(self) -> Path:
         """The folder whose index.html shows the map at full resolution."""
         return self.output / "report"

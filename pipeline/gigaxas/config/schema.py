@@ -38,6 +38,10 @@ Range = tuple[float, float]
 PixelCount = Annotated[int, Field(ge=1)]
 
 
+MOST_PLANTED = 4
+"""Longest side of a speck in pixels: what is larger, the label map may show."""
+
+
 class Section(BaseModel):
     """A part of a configuration: unknown keys are refused and nothing changes after reading."""
 
@@ -470,6 +474,19 @@ class NoiseSection(Section):
         return SignalNoise(np.array(self.read), self.gain)
 
 
+class PlantedSpecks(Section):
+    """Squares of a phase, smaller than the window of the clean-up, put into a simulated scene."""
+
+    phase: str
+    """Name of the reference they are made of."""
+    host: str
+    """Name of the phase they are put into."""
+    pixels: Annotated[int, Field(ge=1, le=MOST_PLANTED)] = 1
+    """Side of a square."""
+    count: Annotated[int, Field(ge=1, le=1000)] = 3
+    """How many."""
+
+
 class Simulate(Section):
     """A scene with known truth, made into a cube with noise on the counts.
 
@@ -496,6 +513,8 @@ class Simulate(Section):
     """Another seed makes another scene and other noise."""
     noise: NoiseSection | None = None
     """Working point of the acquisition; left out, that of the sites."""
+    specks: tuple[PlantedSpecks, ...] = ()
+    """Phases of a few pixels to put into the scene."""
     raw: RawScan | None = None
     """Raw fields of view to make instead of the cube."""
 
@@ -569,6 +588,13 @@ class CleanUpSection(Section):
     def value(self) -> CleanUp:
         """The three settings as the kernels take them."""
         return CleanUp(self.k_size, self.p_num, self.fill_void)
+
+
+class SpeckSection(Section):
+    """The search for phases smaller than the window of the clean-up, down to one pixel."""
+
+    false_alarms: Annotated[float, Field(gt=0, le=1000)] = 0.1
+    """Specks that noise alone makes in the whole image, on average."""
 
 
 class VoidSection(Section):
@@ -657,6 +683,8 @@ class Config(Section):
     """Which pixels hold no signal."""
     clean_up: CleanUpSection = CleanUpSection()
     """The spatial clean-up."""
+    specks: SpeckSection | None = None
+    """The search for specks; left out, none is made."""
     maps: tuple[Literal["chi_square", "runner_up"], ...] = ()
     """Maps of certainty to make."""
     engine: Literal["exact", "approximate"] = "exact"

@@ -16,6 +16,7 @@ from gigaxas.report.figure import write_label_png
 from gigaxas.report.page import render_report, write_report
 from gigaxas.report.seams import write_seams_png
 from gigaxas.report.sites import site_pictures, write_proof_png, write_sites_png
+from gigaxas.report.specks import SpeckKind, SpeckReport, SpeckRow
 from gigaxas.report.views import VoidView, void_views
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
     "Moved",
     "Picture",
     "ReportData",
+    "SpeckKind",
+    "SpeckReport",
+    "SpeckRow",
     "Truth",
     "TruthRow",
     "VoidView",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.report import wording
+from gigaxas.report.specks import SpeckReport
 
 DIFFERS_BELOW = 1e-4
 """s_error of the site spacing: below it, noise does not explain the difference."""
@@ -219,6 +220,8 @@ class ReportData:
     """Figures of the sites."""
     components: Sequence[ComponentRow] = ()
     """The components that the clusters came down to; none before they were decided."""
+    specks: SpeckReport | None = None
+    """The specks, where these were searched."""
     version: str = ""
     """Version of gigaxas."""
     step: int = 1

@@ -3,7 +3,7 @@
 from gigaxas.simulate.counts import RESIN, EdgeWindows, SimulatedBlock, edge_windows, simulate_block
 from gigaxas.simulate.library import modelled_library
 from gigaxas.simulate.noise import noisy_field
-from gigaxas.simulate.scene import Scene, inset_scene, sinter_scene
+from gigaxas.simulate.scene import Scene, inset_scene, plant_specks, sinter_scene
 
 __all__ = [
     "RESIN",
@@ -14,6 +14,7 @@ __all__ = [
     "inset_scene",
     "modelled_library",
     "noisy_field",
+    "plant_specks",
     "simulate_block",
     "sinter_scene",
 ]

@@ -1,7 +1,7 @@
 """Scenes with known truth: a section of iron-ore sinter, and the paper's inset of one phase in another."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -12,6 +12,7 @@ from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.errors import InputError
 from gigaxas.simulate.counts import RESIN
 from gigaxas.simulate.library import read_phases
+from gigaxas.tiles import Box
 
 MINORITY_SHARE = 0.005
 """Share of the field that the minority phase covers."""
@@ -30,6 +31,9 @@ MINORITY = "wustite"
 SMALLEST_SIDE = 128
 """Below this a field holds no grain large enough for the rim of the minority phase."""
 
+SPECK_ROOM = 5
+"""Pixels of its host around a planted speck."""
+
 HashArray = NDArray[np.uint64]
 PhaseMap = NDArray[np.uint8]
 
@@ -46,6 +50,8 @@ class Scene:
     """The phases present, in the order of their numbers."""
     minority: int
     """Number of the phase that must not be lost."""
+    specks: tuple[Box, ...] = ()
+    """Where specks were planted."""
 
 
 def inset_scene(shape: tuple[int, int] = (400, 400), inset: tuple[int, int] = (10, 10)) -> Scene:
@@ -85,6 +91,44 @@ def sinter_scene(shape: tuple[int, int] = (1024, 1024), seed: int = 0) -> Scene:
     present = [index for index in np.unique(phase) if index != RESIN]
     names = tuple(read_phases()[index].name for index in present)
     return Scene(phase, np.clip(thickness, 0.75, 1.3).astype(np.float32), names, number[MINORITY])
+
+
+def plant_specks(scene: Scene, phase: int, host: int, side: int, count: int, seed: int) -> Scene:
+    """Put squares of one phase (its number) into another, `side` pixels wide; the same seed, the same places.
+
+    Each has SPECK_ROOM pixels of its host around it. Raises InputError where there is no such place left.
+    """
+    free = scene.phase == host
+    for box in scene.specks:
+        free[box.widened(SPECK_ROOM, free.shape).region] = False
+    wide = side + 2 * SPECK_ROOM
+    # the sum over all squares of that side at once
+    total = np.pad(np.cumsum(np.cumsum(free, axis=0), axis=1), ((1, 0), (1, 0)))
+    whole = total[wide:, wide:] - total[:-wide, wide:] - total[wide:, :-wide] + total[:-wide, :-wide]
+    places = np.argwhere(whole == wide * wide)
+    rng = np.random.default_rng([seed, 4, phase, host, side])
+    map_, boxes = scene.phase.copy(), list[Box]()
+    for y, x in rng.permutation(places).tolist():
+        if len(boxes) == count:
+            break
+        box = Box(y + SPECK_ROOM, y + SPECK_ROOM + side, x + SPECK_ROOM, x + SPECK_ROOM + side)
+        if all(_apart(box, other) for other in boxes):
+            boxes.append(box)
+            map_[box.region] = phase
+    if len(boxes) < count:
+        raise InputError(
+            f"simulate.specks: found room for {len(boxes)} of {count} specks; expected a host with squares "
+            f"of {wide} pixels a side; take another host, or fewer of them"
+        )
+    return replace(scene, phase=map_, specks=(*scene.specks, *boxes))
+
+
+def _apart(one: Box, other: Box) -> bool:
+    """Return whether two boxes have SPECK_ROOM pixels between them."""
+    return (
+        max(one.y0, other.y0) - min(one.y1, other.y1) >= SPECK_ROOM
+        or max(one.x0, other.x0) - min(one.x1, other.x1) >= SPECK_ROOM
+    )
 
 
 def _relict_ore(grains: HashArray, number: dict[str, int]) -> PhaseMap:

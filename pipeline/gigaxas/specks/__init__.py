@@ -10,10 +10,20 @@ from gigaxas.specks.image import (
     specks_of_image,
 )
 from gigaxas.specks.kinds import Kinds
-from gigaxas.specks.search import Found, Specks, SpeckSearch, block_of, find_specks, sample_squares
+from gigaxas.specks.search import (
+    MARGIN,
+    Found,
+    Specks,
+    SpeckSearch,
+    block_of,
+    find_specks,
+    join_found,
+    sample_squares,
+)
 from gigaxas.specks.significance import NullLaw
 
 __all__ = [
+    "MARGIN",
     "Found",
     "ImageSpecks",
     "Kinds",
@@ -24,6 +34,7 @@ __all__ = [
     "block_of",
     "find_specks",
     "gather_specks",
+    "join_found",
     "law_of",
     "probability_of",
     "sample_squares",

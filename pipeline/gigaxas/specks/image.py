@@ -18,7 +18,7 @@ from gigaxas.specks.search import (
     SpeckSearch,
     block_of,
     find_specks,
-    join_specks,
+    join_found,
     sample_squares,
 )
 from gigaxas.specks.significance import NullLaw, fit_law
@@ -63,7 +63,7 @@ class ImageSpecks:
     """What was found in an image."""
 
     specks: Specks
-    """The specks, in reading order of their first pixels within each part that was looked at."""
+    """The specks, the most significant first."""
     kinds: Kinds
     """Their kinds."""
     law: NullLaw
@@ -78,19 +78,12 @@ class ImageSpecks:
 
 def gather_specks(found: Sequence[Found], law: NullLaw) -> ImageSpecks:
     """Return what was found in an image from what was found in its parts, whatever these are."""
-    joined = join_specks([part.specks for part in found])
-    order = np.lexsort([joined.x, joined.y])
-    columns: list[Any] = [column[order] for column in joined]
+    joined = join_found(found)
+    order = np.lexsort([joined.specks.x, joined.specks.y, joined.specks.log_p])
+    columns: list[Any] = [column[order] for column in joined.specks]
     specks = Specks(*columns)
-    windows, beyond = (sum(getattr(part, name) for part in found) for name in ("windows", "beyond"))
-    return ImageSpecks(
-        specks,
-        kinds_of(specks),
-        law,
-        sum(part.hits for part in found),
-        sum(part.explained for part in found),
-        beyond / (BEYOND * windows) if windows else float("nan"),
-    )
+    tail = joined.beyond / (BEYOND * joined.windows) if joined.windows else float("nan")
+    return ImageSpecks(specks, kinds_of(specks), law, joined.hits, joined.explained, tail)
 
 
 def area_grid(plane: Plane) -> Grid:

@@ -126,8 +126,8 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
     for label in there:
         mask = inside[wide] & (label_map == label)
         if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
-            spectra.append(looked.samples[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
-            points.append(looked.points[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
+            spectra.append(_mean(looked.samples[:, *wide], mask))
+            points.append(_mean(looked.points[:, *wide], mask))
             pixels.append(float(mask.sum()))
         else:
             spectra.append(clusters.spectra[label])
@@ -135,6 +135,11 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
             pixels.append(np.inf)
     host = labels[own[ys, xs]].min()
     return _Near(np.array(spectra), np.array(points), np.array(pixels), clusters.sigma[host])
+
+
+def _mean(values: NDArray[Any], mask: BoolArray) -> FloatArray:
+    """Return the mean (E,) over the pixels of a mask (h, w), summed in one order wherever the values lie."""
+    return np.asarray(np.ascontiguousarray(values[:, mask], np.float64).mean(axis=1))
 
 
 def _without_hits(

@@ -27,7 +27,7 @@ class Kinds(NamedTuple):
 
 
 def kinds_of(specks: Specks) -> Kinds:
-    """Join specks to kinds, the most significant first.
+    """Join specks, the most significant first, to kinds.
 
     A speck is of the kind whose first speck explains it best, alone or mixed with what is around: blur and
     the size of a pixel mix them. Where none explains it, it is the first of a new kind.
@@ -35,7 +35,7 @@ def kinds_of(specks: Specks) -> Kinds:
     number, share = np.zeros(specks.y.size, np.int64), np.ones(specks.y.size)
     pure = np.ones(specks.y.size, np.bool_)
     first: list[int] = []
-    for one in np.lexsort([specks.x, specks.y, specks.log_p]).tolist():
+    for one in range(specks.y.size):
         fits = [_fit(specks, one, leader) for leader in first]
         best = min(range(len(fits)), key=lambda k: fits[k].chi_square, default=-1)
         if best >= 0 and fits[best].p_value >= LEVEL:

@@ -1,5 +1,6 @@
 """Specks in one block of pixels: looked for on a few axes, and what stands out judged by all energies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -170,9 +171,12 @@ def find_specks(
     return Found(_table(rows, search.axes.shape), hits, explained, windows, beyond)
 
 
-def join_specks(parts: list[Specks]) -> Specks:
-    """Join tables."""
-    return Specks(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def join_found(parts: Sequence[Found]) -> Found:
+    """Join what was found in parts of an image."""
+    tables = (part.specks for part in parts)
+    columns: list[Any] = [np.concatenate(column) for column in zip(*tables, strict=True)]
+    counts = np.sum([part[1:] for part in parts], axis=0).tolist()
+    return Found(Specks(*columns), *counts)
 
 
 def _table(rows: list[tuple[Any, ...]], shape: tuple[int, int]) -> Specks:

@@ -1,5 +1,6 @@
 """The truth of a simulated cube: which phase every pixel is made of, and how thick its iron is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from gigaxas.locations import Location
 from gigaxas.stores.io.chunks import create_array, open_array, read, write
 from gigaxas.stores.io.groups import attributes_of, create_group
-from gigaxas.tiles import Tile, flat, regular_grid
+from gigaxas.tiles import Box, Tile, flat, regular_grid
 
 UNSEEN = 254
 """Number of a phase that no field of a simulated measurement has seen."""
@@ -28,6 +29,8 @@ class TruthInfo:
     """Names of the phases, by their number in the map."""
     minority: str
     """The phase that must not be lost."""
+    specks: tuple[Box, ...] = ()
+    """Where specks were planted."""
 
 
 def write_truth(
@@ -37,6 +40,7 @@ def write_truth(
     names: tuple[str, ...],
     minority: str,
     fingerprint: str,
+    specks: Sequence[Box] = (),
 ) -> None:
     """Write the maps `phase` (y, x; the number of a name, others have no iron) and `thickness` (y, x)."""
     create_group(
@@ -45,6 +49,7 @@ def write_truth(
             "title": "gigaxas truth",
             "names": list(names),
             "minority": minority,
+            "specks": [list(box) for box in specks],
             "fingerprint": fingerprint,
         },
     )
@@ -65,7 +70,8 @@ def describe_truth(path: Location) -> TruthInfo:
     """Read the names of a truth."""
     attributes = attributes_of(path)
     height, width = open_array(path, "phase").shape
-    return TruthInfo(path, (height, width), tuple(attributes["names"]), attributes["minority"])
+    specks = tuple(Box(*box) for box in attributes.get("specks", []))
+    return TruthInfo(path, (height, width), tuple(attributes["names"]), attributes["minority"], specks)
 
 
 def read_tile(path: Location, tile: Tile) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -1,7 +1,6 @@
 """The files that the phases of a run are left in: tables, and an XDI file for every component."""
 
 import csv
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -12,7 +11,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.components.decide import Explanation
 from gigaxas.report import ComponentRow
 from gigaxas.spectra.readers.xdi import render_xdi
-from gigaxas.stores.io.files import Columns, publish_file, publish_table
+from gigaxas.stores.io.files import Columns, plain_name, publish_file, publish_table
 from gigaxas.tiles import Box
 from gigaxas.workflow.cluster_rows import AMOUNTS, NEAREST, Component, DecidedCluster, Near
 
@@ -58,7 +57,7 @@ def write_component_tables(
     """Write phases.csv (a row a cluster), components.csv and an XDI file for each; return their paths."""
     spectra = folder / "components"
     spectra.mkdir(exist_ok=True)
-    files = [spectra / f"{i:02d}-{_plain(each.name)}.xdi" for i, each in enumerate(components, 1)]
+    files = [spectra / f"{i:02d}-{plain_name(each.name)}.xdi" for i, each in enumerate(components, 1)]
     for file, component in zip(files, components, strict=True):
         publish_file(file, _xdi(energy, component).encode())
     for left in set(spectra.glob("*.xdi")) - set(files):
@@ -162,7 +161,3 @@ def _xdi(energy: FloatArray, component: Component) -> str:
     ]
     columns = [("energy", "eV", energy), ("norm", "", row.spectrum), ("error", "", row.standard_error)]
     return render_xdi(component.name, columns, fields, f"gigaxas/{__version__}")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.")[:60] or "component"

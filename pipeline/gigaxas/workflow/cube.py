@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.config.schema import Simulate
 from gigaxas.execution.runner import Runner
-from gigaxas.simulate import Scene, edge_windows, inset_scene, sinter_scene
+from gigaxas.simulate import Scene, edge_windows, inset_scene, plant_specks, sinter_scene
 from gigaxas.stores.cube import create_cube
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.truth import write_truth
@@ -30,7 +30,7 @@ def simulate_cube(run: Resolved, runner: Runner) -> None:
     names = tuple(run.references.names[row] for row in rows)
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     cube, truth = partial_of(paths.cube), partial_of(paths.truth)
-    write_truth(truth, maps, wanted.chunk, names, names[scene.minority], fingerprint)
+    write_truth(truth, maps, wanted.chunk, names, names[scene.minority], fingerprint, scene.specks)
     step = quantised_step(config)
     create_cube(
         cube,
@@ -60,5 +60,12 @@ def simulate_cube(run: Resolved, runner: Runner) -> None:
 def draw_scene(wanted: Simulate, references: ReferenceSet) -> tuple[Scene, list[int]]:
     """Return the scene and, for every number in its phase map, the row of the references it stands for."""
     if wanted.phases is None:
-        return sinter_scene(wanted.shape, wanted.seed), list(range(len(references.names)))
-    return inset_scene(wanted.shape, wanted.inset), references.numbers(wanted.phases)
+        scene, rows = sinter_scene(wanted.shape, wanted.seed), list(range(len(references.names)))
+    else:
+        scene, rows = inset_scene(wanted.shape, wanted.inset), references.numbers(wanted.phases)
+    for specks in wanted.specks:
+        pair = references.numbers((specks.phase, specks.host))
+        rows += [row for row in pair if row not in rows]
+        phase, host = (rows.index(row) for row in pair)
+        scene = plant_specks(scene, phase, host, specks.pixels, specks.count, wanted.seed)
+    return scene, rows

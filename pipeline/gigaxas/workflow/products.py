@@ -15,6 +15,7 @@ from gigaxas.raw.readers.stack import StackSource
 from gigaxas.raw.registration import overlapping
 from gigaxas.report.viewer import TILE
 from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.specks import area_grid
 from gigaxas.stores.io.folders import exists
 from gigaxas.stores.io.groups import partial_of
 from gigaxas.stores.sites import StoredSites
@@ -36,9 +37,12 @@ from gigaxas.workflow.resolve import (
 )
 from gigaxas.workflow.result import make_result
 from gigaxas.workflow.site_store import made_sites, make_sites
+from gigaxas.workflow.specks import make_specks, specks_fingerprint
 
 LABEL_BYTES = 2
 """Of a pixel in a label map."""
+SPECK_BYTES = 4
+"""Of a pixel in the map of specks."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,10 @@ def products_of(run: Resolved) -> list[Product]:
         products.append(_raw_fields(run))
     if not run.config.cube:
         products.append(_cube(run))
-    return [_with_done(run, product) for product in [*products, _sites(run), _result(run)]]
+    products += [_sites(run), _result(run)]
+    if run.config.specks:
+        products.append(_specks(run))
+    return [_with_done(run, product) for product in products]
 
 
 def report_stages(run: Resolved) -> list[Stage]:
@@ -223,6 +230,23 @@ def _result(run: Resolved) -> Product:
     fingerprint = result_fingerprint(run) if run.stored_sites else None
     made = fingerprint is not None and is_made(run.paths.result, fingerprint)
     return Product("result", run.paths.result, made, make, stages)
+
+
+def _specks(run: Resolved) -> Product:
+    def make(run: Resolved, runner: Runner, listener: Listener) -> Resolved:
+        make_specks(run, runner)
+        return run
+
+    plan = run.plan
+    areas, spatial = (sum(map(len, grid)) for grid in (area_grid(plan.plane), plan.spatial))
+    stages = [
+        Stage("speck noise", areas),
+        Stage("specks", spatial, _cube_bytes(run) + 2 * LABEL_BYTES * plan.pixels),
+        Stage("speck map", plan.tiles, 0, SPECK_BYTES * plan.pixels),
+    ]
+    fingerprint = specks_fingerprint(run) if run.stored_sites else None
+    made = fingerprint is not None and is_made(run.paths.specks, fingerprint)
+    return Product("specks", run.paths.specks, made, make, stages)
 
 
 def _cube_bytes(run: Resolved) -> int:

@@ -36,7 +36,8 @@ def record_fields(run: Resolved, runner: Runner) -> None:
     maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     store.mkdir(parents=True, exist_ok=True)
     fingerprint = scene_fingerprint(config, run.references)
-    write_truth(store / RAW_SCENE, maps, wanted.chunk, names, names[scene.minority], fingerprint)
+    minority = names[scene.minority]
+    write_truth(store / RAW_SCENE, maps, wanted.chunk, names, minority, fingerprint, scene.specks)
     # the journal knows chunks of Zarr stores and not these files: a run that was stopped makes them anew
     replace(runner, ledger=None).over(
         "simulate",
@@ -87,5 +88,6 @@ def place_truth(run: Resolved, source: Acquisition, placement: Placement) -> Non
             seen[y:y1, x:x1] = values[y - move[0] : y1 - move[0], x - move[1] : x1 - move[1]]
         maps[name] = seen
     store, fingerprint = partial_of(run.paths.truth), cube_fingerprint(run.config, run.references, source)
-    write_truth(store, maps, wanted.chunk, truth.names, truth.minority, fingerprint)
+    moved = [box.seen_from(-int(move[0]), -int(move[1])) for box in truth.specks]
+    write_truth(store, maps, wanted.chunk, truth.names, truth.minority, fingerprint, moved)
     publish(store, run.paths.truth)

@@ -34,7 +34,7 @@ class ReferenceSet:
         unknown = [name for name in names if name not in self.names]
         if unknown:
             raise InputError(
-                f"simulate.phases: found no reference named {', '.join(unknown)}; the names are "
+                f"simulate: found no reference named {', '.join(unknown)}; the names are "
                 f"{', '.join(self.names)}"
             )
         return [self.names.index(name) for name in names]

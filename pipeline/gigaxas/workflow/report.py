@@ -17,6 +17,7 @@ from gigaxas.report import (
     STATE_NAMES,
     ClusterRow,
     ReportData,
+    SpeckReport,
     Truth,
     VoidView,
     site_pictures,
@@ -36,6 +37,8 @@ from gigaxas.workflow.observed import told_continua
 from gigaxas.workflow.pyramid import component_labels
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.result import named_void
+from gigaxas.workflow.speck_tables import write_speck_tables
+from gigaxas.workflow.specks import speck_report
 from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
 from gigaxas.workflow.truth import score
 from gigaxas.workflow.viewer import write_report_folder
@@ -57,6 +60,8 @@ class Summary:
     """Why pixels are void, the most frequent reason first."""
     paths: Sequence[Location]
     """What was written."""
+    specks: SpeckReport | None = None
+    """The specks, where these were searched."""
     inexact: Sequence[tuple[str, str, str]] = ()
     """Rows (name, share, meaning) on labels that are not exact."""
 
@@ -75,12 +80,14 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
         phases = read_component_tables(folder, found)
         truth = score(run, runner, names)
         data = _report_data(run, result, _as_decided(clusters, phases), truth)
-        data = replace(data, components=phases.components if phases else ())
+        data = replace(data, components=phases.components if phases else (), specks=speck_report(run))
         page = write_report_folder(run, result, data, runner)
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(folder, result.attrs["fingerprint"]) | runner.seconds
             data = replace(data, timings=list(seconds.items()))
             written: list[Location] = [paths.result, *write_tables(folder, data, sites)]
+            if data.specks:
+                written += [paths.specks, *write_speck_tables(folder, run.energy, data.specks)]
             picture, single = folder / "label.png", folder / "report.html"
             write_label_png(picture, data)
             write_report(single, data, page.relative_to(folder).as_posix())
@@ -93,7 +100,7 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
         if "hyperspy" in exports:
             written += write_signals(run, result, runner)
         written.append(write_manifest(run, result.attrs, data, runner))
-    return Summary(clusters, truth, void_views(data), written, _shares(shares))
+    return Summary(clusters, truth, void_views(data), written, data.specks, _shares(shares))
 
 
 def _as_decided(clusters: list[ClusterRow], phases: ComponentTables | None) -> list[ClusterRow]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -36,3 +37,8 @@ def publish_table(path: Path, columns: Columns[Row], rows: Iterable[Row]) -> Non
     writer.writerow(columns)
     writer.writerows([cell(row) for cell in columns.values()] for row in rows)
     publish_file(path, text.getvalue().encode())
+
+
+def plain_name(name: str) -> str:
+    """Return a name that any file system takes: letters, digits and signs, 60 at most."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.")[:60] or "unnamed"

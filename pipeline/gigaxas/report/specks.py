@@ -1,0 +1,81 @@
+"""What a report says of specks: one row for each, and one for each kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gigaxas.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class SpeckRow:
+    """One speck."""
+
+    number: int
+    """Its number in the map, from 1, the most significant first."""
+    kind: int
+    """Its kind, from 1."""
+    name: str
+    """What its kind is called."""
+    y: int
+    """First row, in pixels."""
+    x: int
+    """First column, in pixels."""
+    height: int
+    """Rows."""
+    width: int
+    """Columns."""
+    label: int
+    """Label that the map shows there."""
+    distance: float
+    """How far a pixel of it lies from what is around it, in z."""
+    log10_p: float
+    """Decimal logarithm of the probability that noise makes such a window."""
+    share: float
+    """Share of its kind in its pixels; what is around it is the rest."""
+    hits: int
+    """Samples left out."""
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels it has."""
+        return self.height * self.width
+
+
+@dataclass(frozen=True, eq=False)
+class SpeckKind:
+    """The specks of one composition."""
+
+    number: int
+    """From 1."""
+    name: str
+    """What it is called."""
+    outside: bool
+    """Whether the library does not hold it."""
+    specks: int
+    """How many."""
+    pixels: int
+    """Pixels of all of them."""
+    spectrum: FloatArray
+    """(E,) mean spectrum."""
+    standard_error: FloatArray
+    """(E,) its standard error."""
+
+
+@dataclass(frozen=True)
+class SpeckReport:
+    """What the search for specks has found."""
+
+    rows: Sequence[SpeckRow]
+    """The most significant first."""
+    kinds: Sequence[SpeckKind]
+    """That of the most significant speck first."""
+    false_alarms: float
+    """Specks that noise alone was to make in the whole image, on average."""
+    hits: int
+    """Windows that were a few samples alone: cosmic rays and the like."""
+    explained: int
+    """Windows that a mixture of what is near explains."""
+    tail: float
+    """Windows beyond a small probability, over what noise alone makes of them."""
+    planted: tuple[int, int] | None
+    """Of a simulated scene: planted specks that were found, and all."""

@@ -1,0 +1,181 @@
+"""The specks of a result: searched in the cube, joined to kinds, named by the library, and written."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from gigaxas import __version__
+from gigaxas.arrays import FloatArray
+from gigaxas.checkpoint.identity import digest
+from gigaxas.checkpoint.owner import is_made
+from gigaxas.execution.runner import Runner
+from gigaxas.observed import explain
+from gigaxas.report import SpeckKind, SpeckReport, SpeckRow
+from gigaxas.sites import mixture_name
+from gigaxas.specks import (
+    ImageSpecks,
+    SpeckSearch,
+    area_grid,
+    gather_specks,
+    law_of,
+    probability_of,
+    settle_search,
+)
+from gigaxas.stores.io.groups import partial_of, publish
+from gigaxas.stores.result import open_result
+from gigaxas.stores.specks import create_specks, read_specks, save_specks, specks_are_of
+from gigaxas.stores.truth import describe_truth
+from gigaxas.tasks import specks as tasks
+from gigaxas.tiles import Box
+from gigaxas.workflow.observed import OUTSIDE
+from gigaxas.workflow.resolve import Resolved, result_fingerprint
+
+
+def specks_fingerprint(run: Resolved) -> str:
+    """Return what marks the specks: the result, the noise, the references and the rate of false alarms."""
+    references = run.sites.references.tobytes()
+    return digest(__version__, result_fingerprint(run), run.config.specks, run.noise.record(), references)
+
+
+def make_specks(run: Resolved, runner: Runner) -> None:
+    """Find the specks of the result and write their store, unless these settings have made it before."""
+    final, fingerprint = run.paths.specks, specks_fingerprint(run)
+    if is_made(final, fingerprint) and runner.is_intact(final, content=True):
+        return
+    wanted, info, plan = run.config.specks, run.info, run.plan
+    assert wanted is not None
+    store = partial_of(final)
+    create_specks(store, plan.plane, plan.tile, info.pixel_um, fingerprint, result_fingerprint(run))
+    # sums that are shared out to threads differ in their last digits, and a run would not find its own result
+    with threadpool_limits(limits=1):
+        search, pixels = _settle(run)
+    given: dict[str, Any] = {"info": info, "result": run.paths.result, "search": search}
+    areas = runner.over("speck noise", tasks.sample_tile, area_grid(plan.plane), **given)
+    law = law_of([area for row in areas for area in row], search)
+    given |= {"law": law, "probability": probability_of(wanted.false_alarms, pixels)}
+    parts = runner.over("specks", tasks.search_tile, plan.spatial, **given)
+    with threadpool_limits(limits=1):
+        found = gather_specks([part for row in parts for part in row], law)
+    specks = found.specks
+    boxes = np.stack([specks.y, specks.y + specks.height, specks.x, specks.x + specks.width], axis=1)
+    runner.over("speck map", tasks.draw_tile, plan.grid, store=store, boxes=boxes)
+    _save(run, store, found)
+    publish(store, final)
+
+
+def _settle(run: Resolved) -> tuple[SpeckSearch, int]:
+    """Return how specks are searched, and how many pixels there are to search.
+
+    A cluster of few pixels is as noisy as a speck: what it is called by is the mean spectrum all the same.
+    """
+    info = run.info
+    with open_result(run.paths.result) as result:
+        clusters, means = result.cluster.values, result.spectrum.values
+        pixels = int(np.sum(result.attrs["states"][1:]))
+    count = len(run.sites.table.names) + 1
+    spectra, sigma = np.full((2, count, run.energy.size), np.nan)
+    spectra[clusters], sigma[clusters] = means, run.noise.sigma(means)
+    known = run.sites.references
+    search = settle_search(
+        (spectra - info.offset) / info.scale,
+        (known - info.offset) / info.scale,
+        sigma / abs(info.scale),
+        run.noise.energy,
+    )
+    return search, pixels
+
+
+def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
+    """Write the table, the kinds in the unit of the cube with what the library calls them, and figures."""
+    specks, kinds, info = found.specks, found.kinds, run.info
+    columns: dict[str, NDArray[Any]] = {
+        "y": specks.y,
+        "x": specks.x,
+        "height": specks.height,
+        "width": specks.width,
+        "label": specks.label,
+        "kind": kinds.number,
+        "distance": specks.distance,
+        "log_p": specks.log_p,
+        "share": kinds.share,
+        "hits": specks.hits,
+    }
+    spectra = kinds.spectrum * info.scale + info.offset
+    error = kinds.error * abs(info.scale)
+    named = [_name(run, number, *pair) for number, pair in enumerate(zip(spectra, error, strict=True), 1)]
+    told = {"hits": found.hits, "explained": found.explained, "tail": found.tail}
+    save_specks(
+        store,
+        run.energy,
+        columns,
+        {"spectrum": spectra, "standard_error": error},
+        [name for name, _ in named],
+        [outside for _, outside in named],
+        told,
+    )
+
+
+def _name(run: Resolved, number: int, spectrum: FloatArray, error: FloatArray) -> tuple[str, bool]:
+    """Return what the library calls a kind, and whether it holds none that explains it."""
+    sites = run.sites
+    if not run.config.references.is_given and run.config.sites.file is None:
+        return f"kind {number}", False
+    best = explain(spectrum, error**2, sites.references, run.config.sites.limit)
+    name = mixture_name(sites.table.standards, best.shares)
+    return (f"{OUTSIDE} (nearest: {name})", True) if best.outside else (name, False)
+
+
+def speck_report(run: Resolved) -> SpeckReport | None:
+    """Return what the search for specks has found in a result; None where these were not searched."""
+    store, wanted = run.paths.specks, run.config.specks
+    if wanted is None or not specks_are_of(store, result_fingerprint(run)):
+        return None
+    columns, spectra, attributes = read_specks(store)
+    names = attributes["kinds"]
+    places = {name: values.tolist() for name, values in columns.items()}
+    rows = [
+        SpeckRow(
+            number=number,
+            kind=places["kind"][at],
+            name=names[places["kind"][at] - 1],
+            **{name: places[name][at] for name in ("y", "x", "height", "width", "label", "hits")},
+            distance=places["distance"][at],
+            log10_p=places["log_p"][at] / np.log(10.0),
+            share=places["share"][at],
+        )
+        for at, number in enumerate(range(1, len(columns["y"]) + 1))
+    ]
+    kinds = [
+        SpeckKind(
+            number,
+            name,
+            outside,
+            sum(row.kind == number for row in rows),
+            sum(row.pixels for row in rows if row.kind == number),
+            spectra["spectrum"][number - 1],
+            spectra["standard_error"][number - 1],
+        )
+        for number, (name, outside) in enumerate(zip(names, attributes["outside"], strict=True), 1)
+    ]
+    told = attributes["told"]
+    return SpeckReport(
+        rows,
+        kinds,
+        wanted.false_alarms,
+        told["hits"],
+        told["explained"],
+        told["tail"],
+        _planted(run, rows),
+    )
+
+
+def _planted(run: Resolved, rows: list[SpeckRow]) -> tuple[int, int] | None:
+    """Return how many specks of a simulated scene were found, and how many were planted."""
+    if run.config.simulate is None or not run.config.simulate.specks:
+        return None
+    planted = describe_truth(run.paths.truth).specks
+    boxes = [Box(row.y, row.y + row.height, row.x, row.x + row.width) for row in rows]
+    found = sum(any(one.overlaps(other) for other in boxes) for one in planted)
+    return found, len(planted)
