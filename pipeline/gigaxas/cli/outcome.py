@@ -68,28 +68,38 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
 
 
 def _show_specks(out: Console, found: "SpeckReport") -> None:
-    """Print how many specks there are, their kinds, and how the image's noise compares with theory."""
-    kinds = "1 kind" if len(found.kinds) == 1 else f"{len(found.kinds)} kinds"
+    """Print the kinds of specks that the map does not show, and how many pieces of those that it does."""
+    new = [kind for kind in found.kinds if not kind.cluster]
+    count = sum(kind.specks for kind in new)
     out.print()
     out.print(
-        f"{len(found.rows):,} specks of {kinds}; noise alone makes {found.false_alarms:g} in the image, and "
-        f"{found.tail:.2f} times what the theory says of mild ones",
+        f"{count:,} specks of {_kinds(len(new))} that the map does not show, and {len(found.rows) - count:,} "
+        "pieces of phases that it shows elsewhere",
         soft_wrap=True,
     )
-    for kind in found.kinds[:SHOWN_CLUSTERS]:
+    for kind in new[:SHOWN_CLUSTERS]:
         first = next(row for row in found.rows if row.kind == kind.number)
         out.print(
-            f"  kind {kind.number}, {kind.name}: {kind.specks:,}, the clearest at row {first.y}, column "
-            f"{first.x} ({first.height} x {first.width} pixels, z {first.distance:.1f}, p 1e{first.log10_p:.0f})",
+            f"  {kind.specks:,} of {kind.name}, the clearest at row {first.y}, column {first.x}: "
+            f"{first.height} x {first.width} pixels, z {first.distance:.1f}, p {first.probability}",
             soft_wrap=True,
             markup=False,
         )
-    if len(found.kinds) > SHOWN_CLUSTERS:
-        out.print(f"  and {len(found.kinds) - SHOWN_CLUSTERS} more kinds: see specks.csv")
+    if len(new) > SHOWN_CLUSTERS:
+        out.print(f"  and {len(new) - SHOWN_CLUSTERS} more kinds: see specks.csv")
+    out.print(
+        f"noise alone makes {found.false_alarms:g} specks in the image; windows with a probability below "
+        f"0.001 are {found.tail:.2f} times as many as it makes",
+        soft_wrap=True,
+    )
     if found.hits:
-        out.print(f"{found.hits:,} windows were samples hit by cosmic rays or the like, and are no specks")
+        out.print(f"{found.hits:,} windows held samples hit by cosmic rays or the like, and are no specks")
     if found.planted:
         out.print(f"{found.planted[0]} of {found.planted[1]} planted specks were found")
+
+
+def _kinds(count: int) -> str:
+    return "1 kind" if count == 1 else f"{count} kinds"
 
 
 def _made_of(row: "ClusterRow") -> str:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from gigaxas.arrays import FloatArray
 
+LEAST_TOLD = -300
+"""Decimal logarithm of the least probability that is told as a number."""
+
 
 @dataclass(frozen=True)
 class SpeckRow:
     """One speck."""
 
     number: int
-    """Its number in the map, from 1, the most significant first."""
+    """Its number in the map, from 1: those that the map does not show first, the most significant first."""
     kind: int
     """Its kind, from 1."""
     name: str
@@ -36,6 +39,11 @@ class SpeckRow:
     """Samples left out."""
 
     @property
+    def probability(self) -> str:
+        """The probability in words."""
+        return f"1e{self.log10_p:.0f}" if self.log10_p > LEAST_TOLD else f"below 1e{LEAST_TOLD}"
+
+    @property
     def pixels(self) -> int:
         """How many pixels it has."""
         return self.height * self.width
@@ -51,6 +59,8 @@ class SpeckKind:
     """What it is called."""
     outside: bool
     """Whether the library does not hold it."""
+    cluster: int
+    """Label of the cluster whose composition it has; 0 where the map shows none."""
     specks: int
     """How many."""
     pixels: int
@@ -66,9 +76,9 @@ class SpeckReport:
     """What the search for specks has found."""
 
     rows: Sequence[SpeckRow]
-    """The most significant first."""
+    """Those of kinds that the map does not show, the most significant first, then the others."""
     kinds: Sequence[SpeckKind]
-    """That of the most significant speck first."""
+    """Those that the map does not show, then its clusters of which specks are pieces."""
     false_alarms: float
     """Specks that noise alone was to make in the whole image, on average."""
     hits: int

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray, LabelArray
+from gigaxas.arrays import FloatArray, IntArray, LabelArray
 from gigaxas.specks.axes import speck_axes
 from gigaxas.specks.judgement import Clusters
 from gigaxas.specks.kinds import Kinds, kinds_of
@@ -63,7 +63,7 @@ class ImageSpecks:
     """What was found in an image."""
 
     specks: Specks
-    """The specks, the most significant first."""
+    """The specks: those of kinds that the map does not show, the most significant first, then the others."""
     kinds: Kinds
     """Their kinds."""
     law: NullLaw
@@ -76,14 +76,21 @@ class ImageSpecks:
     """Windows beyond a probability of BEYOND, over what noise alone makes of them."""
 
 
-def gather_specks(found: Sequence[Found], law: NullLaw) -> ImageSpecks:
+def gather_specks(found: Sequence[Found], law: NullLaw, search: SpeckSearch) -> ImageSpecks:
     """Return what was found in an image from what was found in its parts, whatever these are."""
     joined = join_found(found)
-    order = np.lexsort([joined.specks.x, joined.specks.y, joined.specks.log_p])
-    columns: list[Any] = [column[order] for column in joined.specks]
-    specks = Specks(*columns)
+    specks = _ordered(joined.specks, np.lexsort([joined.specks.x, joined.specks.y, joined.specks.log_p]))
+    kinds = kinds_of(specks, search.clusters.points)
+    shown = kinds.cluster[kinds.number - 1] > 0
+    order = np.argsort(shown, kind="stable")
+    kinds = kinds._replace(number=kinds.number[order], share=kinds.share[order])
     tail = joined.beyond / (BEYOND * joined.windows) if joined.windows else float("nan")
-    return ImageSpecks(specks, kinds_of(specks), law, joined.hits, joined.explained, tail)
+    return ImageSpecks(_ordered(specks, order), kinds, law, joined.hits, joined.explained, tail)
+
+
+def _ordered(specks: Specks, order: IntArray) -> Specks:
+    columns: list[Any] = [column[order] for column in specks]
+    return Specks(*columns)
 
 
 def area_grid(plane: Plane) -> Grid:
@@ -111,4 +118,4 @@ def specks_of_image(
     for box in boxes:
         block = block_of(box, plane)
         found.append(find_specks(*cut_out(block), block, box, plane, search, law, probability))
-    return gather_specks(found, law)
+    return gather_specks(found, law, search)

@@ -1,12 +1,15 @@
 """Specks of one composition within noise: a kind."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.optimize import nnls
 from scipy.special import chdtrc
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
+from gigaxas.specks.residuals import mix_weights
 from gigaxas.specks.search import Specks
 
 LEVEL = 1e-3
@@ -14,59 +17,124 @@ LEVEL = 1e-3
 
 
 class Kinds(NamedTuple):
-    """Kinds, that of the most significant speck first."""
+    """Kinds: those that the map does not show, by their most significant specks, then its own clusters."""
 
     number: IntArray
     """(n,) kind of each speck, from 1."""
     share: FloatArray
     """(n,) share of the kind in the pixels of each speck; what is around it is the rest."""
+    cluster: IntArray
+    """(k,) label of the cluster whose composition a kind has; 0 where the map shows none."""
     spectrum: FloatArray
     """(k, E) mean spectrum of the specks of each kind that hold nothing else, as stored."""
     error: FloatArray
     """(k, E) its standard error."""
 
 
-def kinds_of(specks: Specks) -> Kinds:
+class _Fit(NamedTuple):
+    """A speck as a composition, alone or mixed with what is around."""
+
+    chi_square: float
+    """Chi-square of the better of both; infinite where the composition has no share."""
+    p_value: float
+    """Probability of a larger one."""
+    share: float
+    """Share of the composition."""
+    pure: bool
+    """Whether it explains the speck alone."""
+
+
+def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
     """Join specks, the most significant first, to kinds.
 
-    A speck is of the kind whose first speck explains it best, alone or mixed with what is around: blur and
-    the size of a pixel mix them. Where none explains it, it is the first of a new kind.
+    A speck is a piece of the cluster that explains it best, alone or mixed with what is around: blur and the
+    size of a pixel mix them. Where two clusters and what is around are needed, it is a piece of the larger.
+    `clusters` (m + 1, r) are their mean coordinates, NaN for a label without one. Where these do not explain
+    it, it is of the kind whose first speck does, or else the first of a new kind.
     """
-    number, share = np.zeros(specks.y.size, np.int64), np.ones(specks.y.size)
-    pure = np.ones(specks.y.size, np.bool_)
+    count = specks.y.size
+    pieces, new = np.zeros((2, count), np.int64)
+    share, pure = np.ones(count), np.ones(count, np.bool_)
     first: list[int] = []
-    for one in range(specks.y.size):
-        fits = [_fit(specks, one, leader) for leader in first]
-        best = min(range(len(fits)), key=lambda k: fits[k].chi_square, default=-1)
-        if best >= 0 and fits[best].p_value >= LEVEL:
-            number[one], share[one], pure[one] = best + 1, fits[best].share, fits[best].pure
+    labels = np.flatnonzero(~np.isnan(clusters[:, 0]))
+    for one in range(count):
+        found = [_fit(specks, one, clusters[label], 0.0) for label in labels]
+        best = _best(found)
+        if best >= 0:
+            pieces[one], share[one], pure[one] = labels[best], found[best].share, found[best].pure
+            continue
+        main = _main_of_two(specks, one, clusters[labels])
+        if main >= 0:
+            pieces[one], pure[one] = labels[main], False
+            continue
+        found = [_fit(specks, one, specks.point[k], float(specks.variance[k])) for k in first]
+        best = _best(found)
+        if best >= 0:
+            new[one], share[one], pure[one] = best + 1, found[best].share, found[best].pure
         else:
             first.append(one)
-            number[one] = len(first)
-    return Kinds(number, share, *_spectra(specks, number, pure, len(first)))
+            new[one] = len(first)
+    shown, place = np.unique(pieces[pieces > 0], return_inverse=True)
+    number = new.copy()
+    number[pieces > 0] = len(first) + place + 1
+    cluster = np.concatenate([np.zeros(len(first), np.int64), shown])
+    return Kinds(number, share, cluster, *_spectra(specks, number, pure, cluster.size))
 
 
-class _Fit(NamedTuple):
-    chi_square: float
-    p_value: float
-    share: float
-    pure: bool
+def _best(found: Sequence[_Fit]) -> int:
+    """Return which fit is best; -1 where none explains the speck."""
+    best = min(range(len(found)), key=lambda k: found[k].chi_square, default=-1)
+    return best if best >= 0 and found[best].p_value >= LEVEL else -1
 
 
-def _fit(specks: Specks, one: int, leader: int) -> _Fit:
-    """Fit a speck with the first one of a kind, and with what is around itself."""
-    point, like, host = specks.point[one], specks.point[leader], specks.host[one]
+def _fit(specks: Specks, one: int, like: FloatArray, variance: float) -> _Fit:
+    """Fit a speck with a composition (r,), of such noise, and with what is around itself."""
+    point, host = specks.point[one], specks.host[one]
     axes = int(np.count_nonzero(point))
-    (part, rest), _ = nnls(np.stack([like, host], axis=1), point)
-    left = point - part * like - rest * host
-    chi_square = float(left @ left) / (specks.variance[one] + part**2 * specks.variance[leader])
+    (part, around), _ = nnls(np.stack([like, host], axis=1), point)
     if part == 0.0:
         return _Fit(np.inf, 0.0, 0.0, False)
+    left = point - part * like - around * host
+    mixed = float(left @ left) / (specks.variance[one] + part**2 * variance)
     alone = max(float(point @ like) / float(like @ like), 0.0)
     left = point - alone * like
-    only = float(left @ left) / (specks.variance[one] + alone**2 * specks.variance[leader])
+    only = float(left @ left) / (specks.variance[one] + alone**2 * variance)
     pure = bool(chdtrc(axes - 1, only) >= LEVEL)
-    return _Fit(chi_square, float(chdtrc(axes - 2, chi_square)), 1.0 if pure else part / (part + rest), pure)
+    return _Fit(mixed, float(chdtrc(axes - 2, mixed)), 1.0 if pure else part / (part + around), pure)
+
+
+def _main_of_two(specks: Specks, one: int, clusters: FloatArray) -> int:
+    """Return which of two clusters (k, r) that explain a speck, with what is around, is more of it; or -1."""
+    point = specks.point[one]
+    first, second, left = _best_two(point, specks.host[one], clusters)
+    freedom = int(np.count_nonzero(point)) - 3
+    return first if second >= 0 and chdtrc(freedom, left / specks.variance[one]) >= LEVEL else -1
+
+
+@njit(nogil=True, cache=True)
+def _best_two(point: FloatArray, host: FloatArray, clusters: FloatArray) -> tuple[int, int, float]:
+    """Return the two clusters that fit a point (r,) best with its host, and the square that is left.
+
+    The one with the larger share comes first; -1 and -1 where there are no two.
+    """
+    basis = np.concatenate((clusters, host.reshape(1, -1)))
+    gram, dots = basis @ basis.T, basis @ point
+    count, last = len(clusters), len(clusters)
+    first, second, least = -1, -1, np.inf
+    small, right, weights = np.empty((3, 3)), np.empty(3), np.empty(3)
+    for i in range(count):
+        for j in range(i + 1, count):
+            members = (i, j, last)
+            for a in range(3):
+                right[a] = dots[members[a]]
+                for b in range(3):
+                    small[a, b] = gram[members[a], members[b]]
+            mix_weights(small, right, 3, weights)
+            rest = point @ point - np.sum(weights * right)
+            if rest < least:
+                least = rest
+                first, second = (i, j) if weights[0] >= weights[1] else (j, i)
+    return first, second, least
 
 
 def _spectra(specks: Specks, number: IntArray, pure: BoolArray, kinds: int) -> tuple[FloatArray, FloatArray]:

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.special import gammaincc, gammaln
 from scipy.stats import chi2
 
 from gigaxas.arrays import FloatArray
@@ -21,6 +22,8 @@ LOW, MIDDLE = 0.1, 0.5
 """The quantiles that scale and freedom follow from."""
 FEWEST_WINDOWS = 400
 """Windows side by side from which on the freedom is measured; below, that of the axes is taken."""
+FAR = -600.0
+"""Logarithm of a probability below which it is taken from the leading term."""
 STEADY = 4.0
 """Pixels that the usual noise counts for beside those of a cell."""
 
@@ -49,8 +52,15 @@ class NullLaw(NamedTuple):
         return Limits(self.scale, self.freedom, np.asarray(chi2.isf(probability, self.freedom)))
 
     def tail(self, squares: FloatArray, shape: int) -> FloatArray:
-        """Return the natural logarithm of the probability of chi-squares (...) this large or larger."""
-        return np.asarray(chi2.logsf(squares / self.scale[shape], self.freedom[shape]))
+        """Return the natural logarithm of the probability of chi-squares (...) this large or larger.
+
+        Beyond what a float holds, it is that of the leading term of the incomplete gamma function.
+        """
+        half, x = self.freedom[shape] / 2.0, np.maximum(squares / self.scale[shape] / 2.0, 1e-300)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            near = np.log(gammaincc(half, x))
+            far = half * np.log(x) - x - gammaln(half) - np.log(x + 1.0 - half)
+        return np.asarray(np.where(near > FAR, near, far))
 
 
 def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:

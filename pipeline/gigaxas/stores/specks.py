@@ -70,13 +70,21 @@ def save_specks(
     spectra: Mapping[str, FloatArray],
     names: Sequence[str],
     outside: Sequence[bool],
+    clusters: Sequence[int],
     told: Mapping[str, Any],
 ) -> None:
     """Add the table (COLUMNS, (n,) each), the kinds (SPECTRA, (k, E) each) with their names, and figures.
 
-    `outside` tells which kinds the library does not hold, `told` what else was found.
+    `outside` tells which kinds the library does not hold, `clusters` the label of the cluster that has the
+    composition of each, 0 where none has, `told` what else was found.
     """
-    add_attributes(path, kinds=list(names), outside=[bool(one) for one in outside], told=dict(told))
+    add_attributes(
+        path,
+        kinds=list(names),
+        outside=[bool(one) for one in outside],
+        clusters=[int(one) for one in clusters],
+        told=dict(told),
+    )
     save_array(path, "energy", energy, ("energy",), units="eV", long_name="photon energy")
     for name, values in columns.items():
         save_array(path, f"speck_{name}", values, ("number",), long_name=COLUMNS[name], units="1")

@@ -29,6 +29,7 @@ from gigaxas.stores.specks import create_specks, read_specks, save_specks, speck
 from gigaxas.stores.truth import describe_truth
 from gigaxas.tasks import specks as tasks
 from gigaxas.tiles import Box
+from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.observed import OUTSIDE
 from gigaxas.workflow.resolve import Resolved, result_fingerprint
 
@@ -57,7 +58,7 @@ def make_specks(run: Resolved, runner: Runner) -> None:
     given |= {"law": law, "probability": probability_of(wanted.false_alarms, pixels)}
     parts = runner.over("specks", tasks.search_tile, plan.spatial, **given)
     with threadpool_limits(limits=1):
-        found = gather_specks([part for row in parts for part in row], law)
+        found = gather_specks([part for row in parts for part in row], law, search)
     specks = found.specks
     boxes = np.stack([specks.y, specks.y + specks.height, specks.x, specks.x + specks.width], axis=1)
     runner.over("speck map", tasks.draw_tile, plan.grid, store=store, boxes=boxes)
@@ -104,7 +105,14 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
     }
     spectra = kinds.spectrum * info.scale + info.offset
     error = kinds.error * abs(info.scale)
-    named = [_name(run, number, *pair) for number, pair in enumerate(zip(spectra, error, strict=True), 1)]
+    with open_result(run.paths.result) as result:
+        clusters = {row.label: row for row in cluster_rows(run, result)}
+    named = [
+        (clusters[label].title, clusters[label].outside) if label else _name(run, number, mean, sigma)
+        for number, (label, mean, sigma) in enumerate(
+            zip(kinds.cluster.tolist(), spectra, error, strict=True), 1
+        )
+    ]
     told = {"hits": found.hits, "explained": found.explained, "tail": found.tail}
     save_specks(
         store,
@@ -113,6 +121,7 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
         {"spectrum": spectra, "standard_error": error},
         [name for name, _ in named],
         [outside for _, outside in named],
+        kinds.cluster.tolist(),
         told,
     )
 
@@ -152,12 +161,15 @@ def speck_report(run: Resolved) -> SpeckReport | None:
             number,
             name,
             outside,
+            cluster,
             sum(row.kind == number for row in rows),
             sum(row.pixels for row in rows if row.kind == number),
             spectra["spectrum"][number - 1],
             spectra["standard_error"][number - 1],
         )
-        for number, (name, outside) in enumerate(zip(names, attributes["outside"], strict=True), 1)
+        for number, (name, outside, cluster) in enumerate(
+            zip(names, attributes["outside"], attributes["clusters"], strict=True), 1
+        )
     ]
     told = attributes["told"]
     return SpeckReport(
