@@ -120,7 +120,7 @@ def _best_two(point: FloatArray, host: FloatArray, clusters: FloatArray) -> tupl
     basis = np.concatenate((clusters, host.reshape(1, -1)))
     gram, dots = basis @ basis.T, basis @ point
     count, last = len(clusters), len(clusters)
-    first, second, least = -1, -1, np.inf
+    first, second, least = -1, -1, float(np.inf)
     small, right, weights = np.empty((3, 3)), np.empty(3), np.empty(3)
     for i in range(count):
         for j in range(i + 1, count):
@@ -130,7 +130,7 @@ def _best_two(point: FloatArray, host: FloatArray, clusters: FloatArray) -> tupl
                 for b in range(3):
                     small[a, b] = gram[members[a], members[b]]
             mix_weights(small, right, 3, weights)
-            rest = point @ point - np.sum(weights * right)
+            rest = float(point @ point - np.sum(weights * right))
             if rest < least:
                 least = rest
                 first, second = (i, j) if weights[0] >= weights[1] else (j, i)

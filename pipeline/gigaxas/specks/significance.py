@@ -2,7 +2,8 @@
 
 For every shape of window the chi-square of pixels inside their phases is scale x chi-square(freedom), under
 noise alone: neighbours that share noise raise the scale, energies that do lower the freedom. Both follow from
-two low quantiles, which specks, few as they are, do not move.
+two quantiles that specks, few as they are, do not move. Where phases vary by more than noise from pixel to
+pixel, the upper one shows it, and the limits rise.
 """
 
 from typing import NamedTuple
@@ -18,10 +19,11 @@ from gigaxas.arrays import FloatArray
 from gigaxas.specks.surroundings import CELL, Surroundings
 from gigaxas.specks.windows import PIXELS
 
-LOW, MIDDLE = 0.1, 0.5
+MIDDLE, HIGH = 0.5, 0.9
 """The quantiles that scale and freedom follow from."""
 FEWEST_WINDOWS = 400
-"""Windows side by side from which on the freedom is measured; below, that of the axes is taken."""
+"""Windows side by side from which on the freedom of a shape is measured; below, that of the next smaller one
+is taken."""
 FAR = -600.0
 """Logarithm of a probability below which it is taken from the leading term."""
 STEADY = 4.0
@@ -66,11 +68,13 @@ class NullLaw(NamedTuple):
 def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:
     """Fit the law to chi-squares (n_s,) of windows of each shape on so many axes."""
     scale, freedom = np.empty((2, PIXELS.size))
-    for shape, found in enumerate(squares):
-        low, middle = np.quantile(found, [LOW, MIDDLE]).tolist()
-        enough = found.size / PIXELS[shape] >= FEWEST_WINDOWS
-        freedom[shape] = _freedom(low / middle, axes) if enough else axes - 1
-        scale[shape] = middle / chi2.ppf(MIDDLE, freedom[shape])
+    known = float(axes - 1)
+    for shape in np.argsort(PIXELS, kind="stable").tolist():
+        middle, high = np.quantile(squares[shape], [MIDDLE, HIGH]).tolist()
+        if squares[shape].size / PIXELS[shape] >= FEWEST_WINDOWS:
+            known = _freedom(high / middle, axes)
+        freedom[shape] = known
+        scale[shape] = middle / chi2.ppf(MIDDLE, known)
     return NullLaw(scale, freedom)
 
 
@@ -78,12 +82,12 @@ def _freedom(ratio: float, axes: int) -> float:
     """Return the freedom at which two quantiles have a ratio, not more than the axes leave."""
 
     def missed(freedom: float) -> float:
-        return float(chi2.ppf(LOW, freedom) / chi2.ppf(MIDDLE, freedom) - ratio)
+        return float(chi2.ppf(HIGH, freedom) / chi2.ppf(MIDDLE, freedom) - ratio)
 
     most = float(axes - 1)
-    if missed(most) <= 0.0:
+    if missed(most) >= 0.0:
         return most
-    return float(brentq(missed, 1.0, most)) if missed(1.0) < 0.0 else 1.0
+    return float(brentq(missed, 1.0, most)) if missed(1.0) > 0.0 else 1.0
 
 
 @njit(nogil=True, cache=True)
