@@ -1,5 +1,6 @@
 """Whether a window that stands out is a speck: judged by all energies, and by every label that is near it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.optimize import nnls
 
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.specks.surroundings import CELL, Surroundings
+from gigaxas.tiles import Region
 
 NEAR = 3
 """Pixels around a window, as far as blur reaches, within which any label may explain it, alone or mixed."""
@@ -32,6 +34,8 @@ class Looked(NamedTuple):
     """What every pixel is expected to be."""
     scale: Float32Array
     """(cells,) noise of the pixels about each cell, as a chi-square, over the usual one."""
+    plain: BoolArray
+    """(h, w) whether a pixel has no other label near, and nothing that stands out by itself."""
 
 
 class Clusters(NamedTuple):
@@ -78,14 +82,19 @@ class _Near(NamedTuple):
 
 
 def judge(
-    looked: Looked, region: tuple[slice, slice], axes: NDArray[np.float32], clusters: Clusters
+    looked: Looked,
+    region: Region,
+    axes: NDArray[np.float32],
+    clusters: Clusters,
+    stronger: Sequence[Region] = (),
 ) -> Verdict:
-    """Judge the pixels of a window by a non-negative mixture of all labels near it, hits left out.
+    """Judge the pixels of a window by a non-negative mixture of all that is near it, hits left out.
 
+    That are the labels near, and `stronger` windows, of which it may be the blurred rim or a further part.
     Hits are looked for in every pixel, and in their mean, where an image has a fault at one energy.
     """
     ys, xs = region
-    near = _labels_near(looked, ys, xs, clusters)
+    near = _labels_near(looked, ys, xs, clusters, stronger)
     scale = float(looked.scale[_cell(looked, (ys.start + ys.stop) // 2, (xs.start + xs.stop) // 2)])
     pixels = looked.samples[:, ys, xs].reshape(len(looked.samples), -1).astype(np.float64)
     sigma = near.sigma * np.sqrt(scale)
@@ -108,8 +117,13 @@ def _cell(looked: Looked, y: int, x: int) -> int:
     return y // CELL * -(-width // CELL) + x // CELL
 
 
-def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _Near:
-    """Return the labels within NEAR of a window, as the pixels around it have them, its own left out."""
+def _labels_near(
+    looked: Looked, ys: slice, xs: slice, clusters: Clusters, stronger: Sequence[Region]
+) -> _Near:
+    """Return the labels within NEAR of a window, as the pixels around it have them, and stronger windows.
+
+    The pixels of all these windows are left out of those of the labels.
+    """
     own, labels = looked.around.own, looked.around.labels
     height, width = own.shape
     box = np.s_[
@@ -119,12 +133,13 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
     there = np.unique(labels[own[box][own[box] >= 0]])
     top, left = (ys.start + ys.stop) // 2 // CELL * CELL, (xs.start + xs.stop) // 2 // CELL * CELL
     wide = np.s_[max(top - CELL, 0) : top + 2 * CELL, max(left - CELL, 0) : left + 2 * CELL]
-    inside = looked.around.inside.copy()
-    inside[ys, xs] = False
+    plain = looked.plain.copy()
+    for region in ((ys, xs), *stronger):
+        plain[region] = False
     label_map = np.where(own[wide] >= 0, labels[own[wide]], 0)
     spectra, points, pixels = [], [], []
     for label in there:
-        mask = inside[wide] & (label_map == label)
+        mask = plain[wide] & (label_map == label)
         if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
             spectra.append(_mean(looked.samples[:, *wide], mask))
             points.append(_mean(looked.points[:, *wide], mask))
@@ -133,6 +148,11 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
             spectra.append(clusters.spectra[label])
             points.append(clusters.points[label])
             pixels.append(np.inf)
+    for region in stronger:
+        mask = np.ones(plain[region].shape, np.bool_)
+        spectra.append(_mean(looked.samples[:, *region], mask))
+        points.append(_mean(looked.points[:, *region], mask))
+        pixels.append(float(mask.size))
     host = labels[own[ys, xs]].min()
     return _Near(np.array(spectra), np.array(points), np.array(pixels), clusters.sigma[host])
 

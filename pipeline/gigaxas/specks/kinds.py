@@ -58,14 +58,15 @@ def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
     first: list[int] = []
     labels = np.flatnonzero(~np.isnan(clusters[:, 0]))
     for one in range(count):
-        found = [_fit(specks, one, clusters[label], 0.0) for label in labels]
+        others = labels[labels != specks.label[one]]
+        found = [_fit(specks, one, clusters[label], 0.0) for label in others]
         best = _best(found)
         if best >= 0:
-            pieces[one], share[one], pure[one] = labels[best], found[best].share, found[best].pure
+            pieces[one], share[one], pure[one] = others[best], found[best].share, found[best].pure
             continue
-        main = _main_of_two(specks, one, clusters[labels])
+        main = _main_of_two(specks, one, clusters[others])
         if main >= 0:
-            pieces[one], pure[one] = labels[main], False
+            pieces[one], pure[one] = others[main], False
             continue
         found = [_fit(specks, one, specks.point[k], float(specks.variance[k])) for k in first]
         best = _best(found)

@@ -31,6 +31,8 @@ class Peaks(NamedTuple):
     """(n,) first column."""
     shape: IntArray
     """(n,) number of its shape."""
+    first: BoolArray
+    """(n,) whether no window at all that overlaps it is stronger."""
 
 
 @njit(nogil=True, cache=True)
@@ -83,22 +85,24 @@ def _share_of_noise(
 def strongest(out: NDArray[np.float32]) -> Peaks:
     """Return windows that stand out (16, h, w): those that no stronger one overlaps, then what is left."""
     shape, y, x = np.nonzero(out)
-    found = _take(out, shape, y, x)
-    return Peaks(y[found], x[found], shape[found])
+    taken = _take(out, shape, y, x)
+    found = taken > 0
+    return Peaks(y[found], x[found], shape[found], taken[found] == 1)
 
 
 @njit(nogil=True, cache=True)
-def _take(out: NDArray[np.float32], shape: IntArray, y: IntArray, x: IntArray) -> NDArray[np.bool_]:
+def _take(out: NDArray[np.float32], shape: IntArray, y: IntArray, x: IntArray) -> IntArray:
+    """Return the round, from 1, in which each window (n,) is taken; 0 where it is not."""
     left = out.copy()
-    taken = np.zeros(shape.size, np.bool_)
-    for _ in range(ROUNDS):
+    taken = np.zeros(shape.size, np.int64)
+    for number in range(1, ROUNDS + 1):
         strong = np.zeros(shape.size, np.bool_)
         for k in range(shape.size):
             if left[shape[k], y[k], x[k]] > 0:
                 strong[k] = not _beaten(left, shape[k], y[k], x[k])
         for k in range(shape.size):
             if strong[k]:
-                taken[k] = True
+                taken[k] = number
                 _remove_near(left, shape[k], y[k], x[k])
     return taken
 

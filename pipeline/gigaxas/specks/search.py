@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import Float32Array, FloatArray, IntArray, LabelArray
 from gigaxas.specks.coordinates import coordinates_of
-from gigaxas.specks.judgement import Clusters, Looked, judge
-from gigaxas.specks.peaks import REACH, count_beyond, standing_out, strongest
+from gigaxas.specks.judgement import NEAR, Clusters, Looked, judge
+from gigaxas.specks.peaks import REACH, Peaks, count_beyond, standing_out, strongest
 from gigaxas.specks.residuals import residuals_of
 from gigaxas.specks.significance import NullLaw, local_scale
 from gigaxas.specks.surroundings import CELL, RADIUS, surroundings_of
 from gigaxas.specks.windows import HEIGHTS, PIXELS, WIDTHS, window_squares
-from gigaxas.tiles import Box, Plane
+from gigaxas.tiles import Box, Plane, Region
 
 EDGE = 3
 """Pixels along the edge of the image in which no speck is looked for: the tip of a larger grain that the edge
 cuts looks like one."""
-MARGIN = -(-(REACH + 2 * CELL + RADIUS) // CELL) * CELL
+MARGIN = -(-(REACH + 4 * CELL + RADIUS) // CELL) * CELL
 """Pixels around a block that decide what is found in it."""
+STANDS_OUT = 6.0
+"""Standard deviations of its chi-square from which on a pixel tells nothing of what is around others."""
 SAMPLED = 4096
 """Windows of each shape that a sample area tells of at most."""
 EXPLAINED = 1e-3
@@ -102,7 +104,11 @@ def look(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> tupl
     residuals = residuals_of(points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
     scale = local_scale(residuals.square, around, usual)
-    return Looked(samples, points, around, scale), window_squares(residuals.values)
+    rows, columns = (-(-size // CELL) for size in labels.shape)
+    about = np.repeat(np.repeat(scale.reshape(rows, columns), CELL, axis=0), CELL, axis=1)
+    most = usual + STANDS_OUT * np.sqrt(2.0 * usual)
+    plain = around.uniform & (residuals.square <= most * about[: labels.shape[0], : labels.shape[1]])
+    return Looked(samples, points, around, scale, plain), window_squares(residuals.values)
 
 
 def sample_squares(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> list[FloatArray]:
@@ -147,14 +153,17 @@ def find_specks(
     wanted = box.seen_from(block.y0, block.x0)
     allowed = Box(EDGE, plane[0] - EDGE, EDGE, plane[1] - EDGE).seen_from(block.y0, block.x0)
     rows, hits, explained = [], 0, 0
-    for y, x, shape in zip(peaks.y.tolist(), peaks.x.tolist(), peaks.shape.tolist(), strict=True):
+    first = [_region(peaks, k) for k in np.flatnonzero(peaks.first).tolist()]
+    for k in range(peaks.y.size):
+        y, x, shape = int(peaks.y[k]), int(peaks.x[k]), int(peaks.shape[k])
         high, wide = int(HEIGHTS[shape]), int(WIDTHS[shape])
         if not (wanted.y0 <= y < wanted.y1 and wanted.x0 <= x < wanted.x1):
             continue
         if y < allowed.y0 or x < allowed.x0 or y + high > allowed.y1 or x + wide > allowed.x1:
             continue
-        region = (slice(y, y + high), slice(x, x + wide))
-        found = judge(looked, region, search.axes, search.clusters)
+        region = _region(peaks, k)
+        stronger = [] if peaks.first[k] else [one for one in first if _is_near(one, region)]
+        found = judge(looked, region, search.axes, search.clusters, stronger)
         log_p = float(law.tail(np.array(found.chi_square), shape))
         if log_p > np.log(probability if found.hits else EXPLAINED):
             hits += found.hits > 0
@@ -169,6 +178,18 @@ def find_specks(
         rows.append((*place, *spectra, share * found.scale, found.hits))
     beyond, windows = count_beyond(squares, looked.around, looked.scale, law.limits(BEYOND), wanted, peaks)
     return Found(_table(rows, search.axes.shape), hits, explained, windows, beyond)
+
+
+def _region(peaks: Peaks, k: int) -> Region:
+    """Return the slices (y, x) that cut a peak out of its block."""
+    y, x, shape = int(peaks.y[k]), int(peaks.x[k]), peaks.shape[k]
+    return slice(y, y + int(HEIGHTS[shape])), slice(x, x + int(WIDTHS[shape]))
+
+
+def _is_near(one: Region, other: Region) -> bool:
+    """Return whether windows are within NEAR pixels of each other."""
+    gaps = (max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(one, other, strict=True))
+    return max(gaps) < NEAR
 
 
 def join_found(parts: Sequence[Found]) -> Found:
