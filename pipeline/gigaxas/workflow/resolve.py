@@ -131,6 +131,11 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
 
     `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
     """
+    if not config.has_image:
+        raise InputError(
+            "the configuration has no section `cube`, `ingest` or `simulate`, so that there is nothing to "
+            "classify; give one, or plan its measurement with gigaxas plan"
+        )
     allow_open_files()  # a stack is described by its files
     errors: list[str] = []
 
