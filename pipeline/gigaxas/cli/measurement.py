@@ -19,8 +19,8 @@ def show_measurement(out: Console, made: "PlannedMeasurement") -> None:
     found = made.plan
     noise = found.noise
     out.print(
-        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, A {noise.a:g}, "
-        f"B {noise.b:g}"
+        f"noise      c_ref {noise.c_ref:g}, mu_low {noise.mu_low:g}, mu_high {noise.mu_high:g}, "
+        f"A {noise.a:g}, B {noise.b:g}"
     )
     told = len(found.pairs) - len(found.confused)
     out.print(
@@ -31,8 +31,8 @@ def show_measurement(out: Console, made: "PlannedMeasurement") -> None:
     time = "" if made.count_rate is None else f", {_span(found.c_ref / made.count_rate)} an energy"
     out.print(f"exposure   all pairs are told apart from {found.c_ref:.4g} reference counts on{time}")
     out.print(
-        f"thickness  an edge step mu_high - mu_low of {found.thickness.best:.3g} serves the worst pair best; the "
-        f"working point has {noise.edge_step:.3g}"
+        f"thickness  an edge step mu_high - mu_low of {found.thickness.best:.3g} serves the worst pair best; "
+        f"the working point has {noise.edge_step:.3g}"
     )
     _show_energies(out, made)
     _show_area(out, made)
@@ -72,8 +72,8 @@ def _show_energies(out: Console, made: "PlannedMeasurement") -> None:
     best, smallest = found.best, found.smallest
     if smallest is None:
         out.print(
-            f"energies   no set of up to {len(found.sets[-1].members)} of {grid} that was found tells all pairs "
-            f"apart at this dose; no set of fewer than {found.fewest} can"
+            f"energies   no set of up to {len(found.sets[-1].members)} of {grid} that was found tells all "
+            f"pairs apart at this dose; no set of fewer than {found.fewest} can"
         )
     else:
         size = len(smallest.members)
@@ -95,8 +95,8 @@ def _show_area(out: Console, made: "PlannedMeasurement") -> None:
         return
     first = made.covered[0]
     out.print(
-        f"area       {first.plane[0]} x {first.plane[1]} pixels in {first.fields[0]} x {first.fields[1]} fields, "
-        "exposed as long as all pairs need"
+        f"area       {first.plane[0]} x {first.plane[1]} pixels in {first.fields[0]} x {first.fields[1]} "
+        "fields, exposed as long as all pairs need"
     )
     table = Table("", "exposure", "open beam", "dead time", "together", box=None, pad_edge=False)
     for column in table.columns[1:]:

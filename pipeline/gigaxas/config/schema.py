@@ -608,14 +608,14 @@ class Phases(Section):
     """Dots per inch of the figure."""
 
 
-Region = tuple[float, float, PositiveFloat]
-"""First and last energy and the step between, in eV."""
-
-
-def _region(region: Region) -> Region:
+def _region(region: tuple[float, float, float]) -> tuple[float, float, float]:
     if region[0] >= region[1]:
         raise ValueError("expected [first, last, step] with the first energy below the last, in eV")
     return region
+
+
+Region = Annotated[tuple[float, float, PositiveFloat], AfterValidator(_region)]
+"""First and last energy and the step between, in eV."""
 
 
 class PlannedArea(Section):
@@ -638,13 +638,13 @@ class PlannedArea(Section):
     def _fields_reach_on(self) -> "PlannedArea":
         if min(self.field) <= self.overlap:
             raise ValueError(
-                "neighbouring fields share all of their pixels; give an overlap smaller than `field`"
+                "`overlap`: neighbouring fields share all of their pixels; give fewer than `field` has"
             )
         return self
 
 
 class PlanSection(Section):
-    """What `gigaxas plan` is asked: which phases are to be told apart, and what the instrument does meanwhile."""
+    """What `gigaxas plan` is asked: phases to be told apart, and what the instrument does."""
 
     phases: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     """Names of references, every two of which are to be told apart; left out, all of them."""
@@ -652,9 +652,7 @@ class PlanSection(Section):
     """Pairs of references to be told apart, instead."""
     error: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
     """Error (Eq. 1 of [I]) that a pair may have."""
-    energies: (
-        Annotated[tuple[Annotated[Region, AfterValidator(_region)], ...], Field(min_length=1)] | None
-    ) = None
+    energies: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
     """Regions [first, last, step] of the grid, in eV; left out, the energies of the cube."""
     most_energies: Annotated[int, Field(ge=2, le=178)] = 24
     """Largest set of energies that is looked for."""

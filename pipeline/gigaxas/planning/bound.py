@@ -1,6 +1,6 @@
 """What no set of energies can pass: a bound on the z of pairs, from the differences of their spectra.
 
-Whatever the energies and the exposure x of each, z12 <= a F1 and z21 <= (1 - a) F2 with one a between 0 and 1,
+Whatever the energies and the exposure x of each, z12 <= a F1 and z21 <= (1 - a) F2 with one a from 0 to 1,
 where F1^2 = sum_i x_i (s1_i - h s2_i - c)^2 / variance_1i for any gain h > 0 and offset c, and F2^2 the same
 with variance_2i h^2: (1 - r) n1 is the product of the difference of the standardised spectra with any
 s1 - h s2 - c, times a, so that the inequality of Cauchy and Schwarz holds. Eq. 1 is then no less than
@@ -39,7 +39,7 @@ def z_bound(spectra: FloatArray, variance: FloatArray, pairs: IntArray, count: i
         bounds=[(0.0, 1.0)] * energies + [(0.0, None)],
         method="highs",
     )
-    if found.status != 0:
+    if found.fun is None:
         raise RunError(f"the bound of sets of {count} energies was not found: {found.message}")
     return float(0.5 * np.sqrt(-found.fun * scale))
 

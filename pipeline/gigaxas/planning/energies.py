@@ -1,7 +1,7 @@
 """The sets of few energies that tell pairs apart best at a fixed dose, exactly or with a bound.
 
-A set of k energies has the dose of the whole grid of E energies: each of its members is exposed E / k times as
-long. Sets of few members are all looked at; larger ones are grown from smaller ones and shrunk from larger
+A set of k energies has the dose of the whole grid of E energies: each of its members is exposed E / k times
+as long. Sets of few members are all looked at; larger ones are grown from smaller ones and shrunk from larger
 ones, single members exchanged until no exchange helps.
 """
 
@@ -10,10 +10,10 @@ from math import comb
 
 import numpy as np
 
-from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.arrays import IntArray
 from gigaxas.planning import subsets
-from gigaxas.planning.bound import z_bound
 from gigaxas.planning.both_ways import pairs_both_ways
+from gigaxas.planning.bound import z_bound
 from gigaxas.planning.exposure import Planned, pair_terms, pair_z
 
 MOST_SETS = 2_000_000

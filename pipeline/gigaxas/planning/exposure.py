@@ -22,7 +22,7 @@ MOST_EXPOSURE = 1e30
 
 @dataclass(frozen=True)
 class Planned:
-    """Spectra as they will be measured; at the exposure x a sample has the variance first / x + second / x^2."""
+    """Spectra to be measured; at the exposure x a sample has the variance first / x + second / x^2."""
 
     spectra: FloatArray
     """(n, E) normalised absorbance."""
@@ -31,7 +31,7 @@ class Planned:
     second: FloatArray
     """(n, E) variance of the camera's B, negative where B is positive."""
     least: float
-    """The exposure at which the darkest sample has FEWEST_COUNTS times the camera's lowest count; 0 without."""
+    """The exposure at which the darkest sample has FEWEST_COUNTS times the camera's lowest count, or 0."""
 
     def variance(self, exposure: FloatArray | float) -> FloatArray:
         """Return the variance (n, E) at one exposure, or at one for each energy (E,)."""
@@ -39,8 +39,8 @@ class Planned:
 
     def at(self, energies: IntArray) -> Self:
         """Return the spectra at these energies alone."""
-        parts = (part[:, energies] for part in (self.spectra, self.first, self.second))
-        return type(self)(*parts, self.least)
+        spectra, first, second = (part[:, energies] for part in (self.spectra, self.first, self.second))
+        return type(self)(spectra, first, second, self.least)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class PairTerms:
 
 
 def planned(spectra: FloatArray, noise: NoiseModel) -> Planned:
-    """Return normalised spectra (n, E) with the parts of their noise. InputError: a count too low for them."""
+    """Return normalised spectra (n, E) with the parts of their noise. InputError: a count too low."""
     noise.sigma(spectra)  # refuses what the camera has no noise for
     counts = noise.counts(spectra)
     c_ref = np.asarray(noise.c_ref)

@@ -1,4 +1,4 @@
-"""The plan of a measurement: how surely pairs are told apart, and by which exposure, thickness and energies."""
+"""The plan of a measurement: how surely pairs are told apart, by which exposure, thickness and energies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class MeasurementPlan:
-    """What to measure so that noise takes no spectrum of a pair for the other, but with the error asked for."""
+    """What to measure so that noise confuses the spectra of a pair no more often than asked for."""
 
     names: tuple[str, ...]
     """(n,) of the spectra."""
@@ -127,7 +127,7 @@ class MeasurementPlan:
 
     @property
     def fewest(self) -> int:
-        """No set of fewer energies tells all pairs apart at this dose; one more than looked at if none does."""
+        """No set of fewer energies tells all pairs apart at this dose."""
         sizes = [len(one.members) for one in self.sets if one.bound >= self.goal]
         return sizes[0] if sizes else len(self.sets[-1].members) + 1
 
@@ -234,7 +234,14 @@ def _pair_plans(
 ) -> tuple[PairPlan, ...]:
     z, errors = pair_z(terms), pair_error(terms)
     return tuple(
-        PairPlan((names[i], names[j]), *z[p].tolist(), float(errors[p]), float(c_ref[p]), float(steps[p]))
+        PairPlan(
+            names=(names[i], names[j]),
+            z12=float(z[p, 0]),
+            z21=float(z[p, 1]),
+            error=float(errors[p]),
+            c_ref=float(c_ref[p]),
+            best_step=float(steps[p]),
+        )
         for p, (i, j) in enumerate(numbers.tolist())
     )
 
@@ -247,7 +254,7 @@ def _choices(
     error: float,
     sets: tuple[EnergySet, ...],
 ) -> tuple[Choice, ...]:
-    """Return the whole grid, the smallest set and the best one, with equal exposures and with the best split."""
+    """Return the whole grid, the smallest set and the best, with equal exposures and with the best split."""
     goal, energies = z_limit(error, "error"), whole.spectra.shape[1]
     best = max(sets, key=lambda one: one.z)
     enough = next((one for one in sets if one.z >= goal), best)

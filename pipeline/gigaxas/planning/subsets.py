@@ -56,7 +56,7 @@ def least_z(
 ) -> float:
     """Return the least z of pairs (P, 2) at these energies, or any z of theirs that is not above `beyond`.
 
-    `order` (P,) is the order in which pairs are looked at; one that ends the search comes first the next time.
+    `order` (P,) is that in which pairs are looked at; one that ends the search comes first the next time.
     """
     least = np.inf
     for k in range(order.shape[0]):

@@ -180,7 +180,7 @@ def _spectra_plot(page: MeasurementPage) -> Plot:
 
 
 def _dose_plot(page: MeasurementPage) -> Plot:
-    """Return the best split of the exposure over the whole grid and over the best set, in reference counts."""
+    """Return the best split of the exposure over the whole grid and over the best set."""
     whole, best = page.plan.choices[1], page.plan.choices[-1]
     x = _energy_axis(page)
     y = Axis("reference counts", 0.0, 1.05 * float(max(whole.c_ref.max(), best.c_ref.max())))

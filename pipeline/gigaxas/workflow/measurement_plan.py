@@ -43,7 +43,7 @@ class PlannedMeasurement:
     count_rate: float | None
     """Reference counts of a pixel in a second."""
     covered: tuple[Covered, ...]
-    """What each choice of energies takes on the area, exposed as long as its pairs need; none without an area."""
+    """What each choice of energies takes on the area, exposed as its pairs need; none without an area."""
     paths: tuple[Path, ...]
     """The page and its tables."""
 
@@ -51,8 +51,8 @@ class PlannedMeasurement:
 def plan_measurement(config: Config) -> PlannedMeasurement:
     """Plan the measurement of a configuration and write its page and tables.
 
-    Raises InputError with a line for everything that is wrong: no camera, no grid of energies, references that
-    cannot be read, names that are not there, pairs that no exposure can tell apart.
+    Raises InputError with a line for everything that is wrong: no camera, no grid of energies, references
+    that cannot be read, names that are not there, pairs that no exposure can tell apart.
     """
     paths = paths_of(config)
     errors: list[str] = []
@@ -96,14 +96,14 @@ def _check_camera(config: Config) -> None:
     quantity = (config.cube and config.cube.quantity) or (config.ingest and config.ingest.quantity)
     if quantity == "intensity":
         raise InputError(
-            "plan: found `quantity: intensity`, expected a transmission measurement: the plan follows from the "
-            "counts of a camera with and without the specimen"
+            "plan: found `quantity: intensity`, expected a transmission measurement: the plan follows from "
+            "the counts of a camera with and without the specimen"
         )
     if config.noise_kind != "camera":
         found = "none" if config.noise_kind == "measured" else f"`{config.noise_kind}`"
         raise InputError(
-            f"noise: found {found}, expected a camera and its working point, since there is no image yet that "
-            "noise could be measured in; give c_ref, mu_low and mu_high, and a and b of the camera"
+            f"noise: found {found}, expected a camera and its working point, since there is no image yet "
+            "that noise could be measured in; give c_ref, mu_low and mu_high, and a and b of the camera"
         )
 
 
@@ -124,8 +124,8 @@ def _grid(config: Config, paths: Paths) -> tuple[FloatArray, CubeInfo | None]:
         )
     if not FEWEST_ENERGIES <= energy.size <= MOST_ENERGIES:
         raise InputError(
-            f"plan: found a grid of {energy.size} energies, expected {FEWEST_ENERGIES} to {MOST_ENERGIES}; give "
-            "`plan.energies` with other steps"
+            f"plan: found a grid of {energy.size} energies, expected {FEWEST_ENERGIES} to {MOST_ENERGIES}; "
+            "give `plan.energies` with other steps"
         )
     return energy, cube
 
@@ -146,8 +146,8 @@ def _camera(config: Config, paths: Paths, cube: CubeInfo | None) -> NoiseModel:
     known = resolve_noise(config, cube)
     if not known.noise.is_given:
         raise InputError(
-            f"noise: its working point is measured on {paths.cube}, which is not made yet; give c_ref, mu_low "
-            "and mu_high"
+            f"noise: its working point is measured on {paths.cube}, which is not made yet; give c_ref, "
+            "mu_low and mu_high"
         )
     return known.noise.camera()
 
@@ -207,16 +207,12 @@ def _write(
         count_rate=config.plan.count_rate,
         covered=covered,
     )
-    tables = {
-        "pairs": (_pair_columns(made, config.plan.count_rate), made.hardest),
-        "energies": (_energy_columns(config.plan.count_rate), _exposures(made, energy)),
-        "sets": (_set_columns(energy, made.goal), made.sets),
-    }
-    paths = [folder / "plan.html", *(folder / f"{name}.csv" for name in tables)]
-    publish_file(paths[0], render_measurement(page).encode("utf-8"))
-    for path, (columns, rows) in zip(paths[1:], tables.values(), strict=True):
-        publish_table(path, columns, rows)
-    return paths
+    rate = config.plan.count_rate
+    publish_file(folder / "plan.html", render_measurement(page).encode("utf-8"))
+    publish_table(folder / "pairs.csv", _pair_columns(made, rate), made.hardest)
+    publish_table(folder / "energies.csv", _energy_columns(rate), _exposures(made, energy))
+    publish_table(folder / "sets.csv", _set_columns(energy, made.goal), made.sets)
+    return [folder / name for name in ("plan.html", "pairs.csv", "energies.csv", "sets.csv")]
 
 
 def _pair_columns(made: MeasurementPlan, count_rate: float | None) -> Columns[PairPlan]:
