@@ -1,10 +1,10 @@
 """The best split of an exposure over given energies: the least dose at which all pairs are told apart.
 
 z12 of a pair is 1 / sqrt(sum_i H_i / x_i) with the exposures x_i. The dose at which Eq. 1 of a pair has a
-given error is a convex function of these sums where z is above the root of 3. Any weights of the pairs
-therefore give a lower bound of the least dose, (sum_i sqrt(weighted H_i))^2, and a split, x_i by the roots. The
-weights are raised for pairs that need more until split and bound meet. The camera's B, a percent or less of
-the variance, is left out of the choice.
+given error is a convex function of these sums where z is above the root of 3. Any weights of pairs
+therefore give a lower bound of the least dose, (sum_i sqrt(weighted H_i))^2, and a split, x_i by the roots;
+the weights are raised for pairs that need more until split and bound meet. The camera's B, a percent or less
+of the variance, is left out of the choice.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ from gigaxas.report import plot
 from gigaxas.report.page import environment
 from gigaxas.report.palette import cluster_colours
 from gigaxas.report.plot import Axis, Curve, Mark, Plot
+from gigaxas.report.wording import counts as counts_in_words
 from gigaxas.report.wording import error as in_words
 
 MOST_CURVES = 6
@@ -95,26 +96,35 @@ def render_measurement(page: MeasurementPage) -> str:
 def _error_plot(made: MeasurementPlan) -> Plot:
     """Return the error of the hardest pairs, and the largest of all, against reference counts."""
     largest = made.curve_error.max(axis=1)
-    shown = (made.curve_error.min(axis=1) >= LEAST_ERROR) | (largest >= LEAST_ERROR)
+    shown = (largest >= LEAST_ERROR) | (made.curve_c_ref <= 1.2 * made.noise.c_ref)
     counts = made.curve_c_ref[shown]
     x = Axis("reference counts at every energy", float(counts.min()), float(counts.max()), is_log=True)
     y = Axis("error of a pixel (Eq. 1)", LEAST_ERROR, 0.5, is_log=True)
     order = np.argsort([-pair.c_ref for pair in made.pairs], kind="stable")[:MOST_CURVES]
     curves = [
-        plot.curve(x, y, (counts, made.curve_error[shown, p]), " – ".join(made.pairs[p].names), colour)
+        _falling(x, y, counts, made.curve_error[shown, p], " – ".join(made.pairs[p].names), colour)
         for p, colour in zip(order.tolist(), cluster_colours(len(order)), strict=True)
     ]
-    curves.append(plot.curve(x, y, (counts, largest[shown]), "worst of all pairs", "var(--ink)", "dashed"))
+    curves.append(_falling(x, y, counts, largest[shown], "worst of all pairs", "var(--ink)", "dashed"))
     marks = [
         plot.level(y, made.error, f"error asked for, {in_words(made.error)}"),
-        *_upright_within(x, made.noise.c_ref, f"working point, {made.noise.c_ref:.3g}", 0),
-        *_upright_within(x, made.c_ref, f"all told apart, {made.c_ref:.3g}", 1),
+        *_within(x, made.noise.c_ref, f"working point, {counts_in_words(made.noise.c_ref)}", 8.0),
+        *_within(x, made.c_ref, f"all told apart, {counts_in_words(made.c_ref)}", 24.0),
     ]
     return Plot(x, y, curves, marks, f"Errors fall to {made.error:g} at {made.c_ref:.3g} reference counts")
 
 
-def _upright_within(x: Axis, value: float, text: str, row: int) -> list[Mark]:
-    return [plot.upright(x, value, text, row)] if x.low <= value <= x.high else []
+def _falling(
+    x: Axis, y: Axis, counts: FloatArray, errors: FloatArray, name: str, colour: str, kind: str = "curve"
+) -> Curve:
+    """Return a curve of errors as far as they are on the axis."""
+    shown = errors >= y.low
+    return plot.curve(x, y, (counts[shown], errors[shown]), name, colour, kind)
+
+
+def _within(x: Axis, value: float, text: str, above: float) -> list[Mark]:
+    """Return a vertical line, its text above the foot, where the axis holds the value."""
+    return [plot.upright(x, value, text, plot.FOOT - above)] if x.low <= value <= x.high else []
 
 
 def _matrix(made: MeasurementPlan) -> Matrix:
@@ -138,10 +148,8 @@ def _shade(light: float, needed: FloatArray) -> str:
 
 
 def _told(pair: PairPlan, made: MeasurementPlan) -> str:
-    return (
-        f"{pair.names[0]} – {pair.names[1]}: error {in_words(pair.error)}, told apart from "
-        f"{pair.c_ref:.3g} reference counts on ({pair.c_ref / made.noise.c_ref:.3g} of the working point)"
-    )
+    needed = f"{counts_in_words(pair.c_ref)} reference counts on ({pair.c_ref / made.noise.c_ref:.3g} times)"
+    return f"{' – '.join(pair.names)}: error {in_words(pair.error)}, told apart from {needed}"
 
 
 def _drawn(page: MeasurementPage) -> list[int]:
@@ -180,19 +188,21 @@ def _spectra_plot(page: MeasurementPage) -> Plot:
 
 
 def _dose_plot(page: MeasurementPage) -> Plot:
-    """Return the best split of the exposure over the whole grid and over the best set."""
+    """Return the best split of the exposure over the whole grid and the best set, in working points."""
     whole, best = page.plan.choices[1], page.plan.choices[-1]
     x = _energy_axis(page)
-    y = Axis("reference counts", 0.0, 1.05 * float(max(whole.c_ref.max(), best.c_ref.max())))
+    most = float(max(whole.c_ref.max(), best.c_ref.max()))
+    y = Axis("exposure, of the working point's", 0.0, 1.05 * most / page.plan.noise.c_ref)
     curves = [
         _dose_bars(page, x, y, whole, "var(--soft)"),
         *([] if best is whole else [_dose_bars(page, x, y, best, "var(--accent)")]),
     ]
-    return Plot(x, y, curves, [], "Reference counts of the best split over the energies")
+    return Plot(x, y, curves, [], "Exposures of the best split over the energies")
 
 
 def _dose_bars(page: MeasurementPage, x: Axis, y: Axis, choice: Choice, colour: str) -> Curve:
-    return plot.bars(x, y, (page.energy[choice.members], choice.c_ref), choice.title, colour)
+    exposures = choice.c_ref / page.plan.noise.c_ref
+    return plot.bars(x, y, (page.energy[choice.members], exposures), choice.title, colour)
 
 
 def _set_plot(made: MeasurementPlan) -> Plot:
@@ -227,8 +237,8 @@ def _thickness_plot(made: MeasurementPlan) -> Plot:
     y = Axis("reference counts needed", 0.8 * best, 1.25 * float(light[shown].max()), is_log=True)
     curves = [plot.curve(x, y, (step, light[shown]), "all pairs", "var(--accent)")]
     marks = [
-        plot.upright(x, made.noise.edge_step, f"working point, {made.noise.edge_step:.3g}", 0),
-        plot.upright(x, made.thickness.best, f"best, {made.thickness.best:.3g}", 1),
+        plot.upright(x, made.noise.edge_step, f"working point, {made.noise.edge_step:.3g}", 24.0),
+        plot.upright(x, made.thickness.best, f"best, {made.thickness.best:.3g}", 40.0),
     ]
     return Plot(
         x, y, curves, marks, f"Reference counts needed are least at an edge step of {made.thickness.best:.3g}"

@@ -7,6 +7,7 @@ import numpy as np
 
 from gigaxas.arrays import FloatArray
 from gigaxas.report.chart import line_path, scaled, ticks
+from gigaxas.report.wording import count, raised
 
 WIDTH, HEIGHT = 560.0, 330.0
 LEFT, RIGHT, TOP, FOOT = 56.0, 548.0, 12.0, 286.0
@@ -39,11 +40,12 @@ class Axis:
             return ticks(self.low, self.high, MOST_TICKS, start, end)
         first, last = np.ceil(np.log10(self.low) - 1e-9), np.floor(np.log10(self.high) + 1e-9)
         stride = max(1, int(np.ceil((last - first + 1) / MOST_TICKS)))
-        powers = np.arange(first, last + 1, stride)
-        places = self.positions(10.0**powers, start, end)
-        return [
-            (round(float(place), 1), _power(int(power))) for place, power in zip(places, powers, strict=True)
-        ]
+        values = 10.0 ** np.arange(first, last + 1, stride)
+        if last - first < 2:
+            every = np.outer(10.0 ** np.arange(first - 1, last + 1), (1.0, 2.0, 5.0)).ravel()
+            values = every[(every >= self.low) & (every <= self.high)]
+        places = self.positions(values, start, end)
+        return [(round(float(place), 1), _value(value)) for place, value in zip(places, values, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -116,30 +118,27 @@ def bars(x: Axis, y: Axis, values: tuple[FloatArray, FloatArray], name: str, col
     return Curve(path, name, colour, "bars")
 
 
-def upright(x: Axis, value: float, text: str, row: int = 0) -> Mark:
-    """Return a vertical line at a value of the axis below, its text in a row from the top."""
+def upright(x: Axis, value: float, text: str, y: float) -> Mark:
+    """Return a vertical line at a value of the axis below, its text at this height."""
     place = float(x.positions(np.array([value]), LEFT, RIGHT)[0])
     is_left = place < 0.5 * (LEFT + RIGHT)
-    aside = 4.0 if is_left else -4.0
-    return Mark(f"M{place:.1f} {TOP}V{FOOT}", text, place + aside, TOP + 11.0 + 14.0 * row, _anchor(is_left))
+    aside, anchor = (4.0, "start") if is_left else (-4.0, "end")
+    return Mark(f"M{place:.1f} {TOP}V{FOOT}", text, place + aside, y, anchor)
 
 
 def level(y: Axis, value: float, text: str) -> Mark:
     """Return a horizontal line at a value of the axis to the left."""
     place = float(y.positions(np.array([value]), FOOT, TOP)[0])
-    return Mark(f"M{LEFT} {place:.1f}H{RIGHT}", text, RIGHT - 4.0, place - 4.0, "end")
-
-
-def _anchor(is_left: bool) -> str:
-    return "start" if is_left else "end"
+    return Mark(f"M{LEFT} {place:.1f}H{RIGHT}", text, LEFT + 6.0, place - 4.0, "start")
 
 
 def _points(x: Axis, y: Axis, across: FloatArray, up: FloatArray) -> tuple[FloatArray, FloatArray]:
     return x.positions(across, LEFT, RIGHT), y.positions(up, FOOT, TOP)
 
 
-def _power(power: int) -> str:
-    """Return a power of ten, plainly from 0.01 to 10000."""
-    if -2 <= power <= 4:
-        return f"{10.0**power:g}"
-    return "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+def _value(value: float) -> str:
+    """Return 1, 2 or 5 times a power of ten, plainly from 0.01 to 50000."""
+    if 0.01 <= value < 1e5:
+        return f"{value:g}" if value < 1e3 else count(round(value))
+    digit, power = f"{value:.0e}".split("e")
+    return ("" if digit == "1" else f"{digit}·") + f"10{raised(int(power))}"
