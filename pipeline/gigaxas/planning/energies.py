@@ -16,7 +16,7 @@ from gigaxas.planning.both_ways import pairs_both_ways
 from gigaxas.planning.bound import z_bound
 from gigaxas.planning.exposure import Planned, pair_terms, pair_z
 
-MOST_SETS = 2_000_000
+MOST_SETS = 6_000_000
 """Sets of one size that are all looked at."""
 MOST_BOUND = 64
 """Pairs that the bound is taken from."""
