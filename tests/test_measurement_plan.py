@@ -7,6 +7,7 @@ from pathlib import Path
 import gigaxas as gx
 import numpy as np
 import pytest
+from gigaxas.checkpoint.identity import settings_mark
 from gigaxas.config.load import load_config
 from gigaxas.simulate import modelled_library
 from gigaxas.simulate.scene import sinter_scene
@@ -53,7 +54,8 @@ def test_tables_hold_what_is_planned_before_there_is_anything(tmp_path, referenc
             tmp_path,
             grid(
                 "  count_rate: 1000\n"
-                "  area: {size_um: [100, 200], pixel_um: 0.5, field: [150, 250], overlap: 50, energy_dead_s: 0.5}\n"
+                "  area: {size_um: [100, 200], pixel_um: 0.5, field: [150, 250], overlap: 50, "
+                "energy_dead_s: 0.5}\n"
             ),
         )
     )
@@ -125,8 +127,6 @@ def test_a_simulated_acquisition_is_planned_at_its_own_noise(tmp_path):
 
 def test_a_planned_measurement_changes_nothing_in_a_run(tmp_path, references):
     cube = write_cube(tmp_path / "cube.zarr", np.ones((24, 8, 8)), [8], [8])
-    from gigaxas.checkpoint.identity import settings_mark
-
     one, other = (
         config(tmp_path, cube, tmp_path / "references.csv", **more)
         for more in ({}, {"plan": {"error": 0.01}})

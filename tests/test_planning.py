@@ -232,6 +232,16 @@ def test_the_best_absorbance_is_the_one_that_calculus_gives():
     assert curve.best_of_pairs == curve.best
 
 
+def test_thickness_is_that_of_the_whole_specimen():
+    spectra, pairs = edge_like(3), every(3)
+    curve = thickness.thickness_curve(spectra, NOISE, pairs, GOAL)
+    for row in (0, 60, 120):
+        factor = curve.step[row] / NOISE.edge_step
+        thick = replace(NOISE, mu_low=factor * 0.36, mu_high=factor * 1.56)
+        z = exposure.pair_z(exposure.pair_terms(exposure.planned(spectra, thick), pairs))
+        np.testing.assert_allclose(curve.z[row], both_ways.pairs_both_ways(z, GOAL), rtol=1e-9)
+
+
 def test_a_specimen_is_not_looked_at_where_it_is_too_dark_for_the_camera():
     spectra = edge_like(3)
     curve = thickness.thickness_curve(spectra, replace(NOISE, c_ref=400.0), every(3), GOAL)
