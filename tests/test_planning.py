@@ -7,7 +7,7 @@ from itertools import combinations
 import gigaxas as gx
 import numpy as np
 import pytest
-from gigaxas.planning import area, both_ways, bound, energies, exposure, split, thickness
+from gigaxas.planning import area, both_ways, bound, energies, exposure, split, subsets, thickness
 from gigaxas.sites import cross_distance, site_error
 from gigaxas.sites.pairs import error_of
 from gigaxas.spectra.noise import NoiseModel, absorbance_variance, sigma_counts
@@ -173,6 +173,18 @@ def test_sets_of_energies_are_the_best_of_all(seed, monkeypatch):
         assert not found.is_best
         assert 0.8 * best[size] <= found.z <= best[size] * (1 + 1e-12)
         assert best[size] <= found.bound
+
+
+@given(st.integers(0, 10**6), st.integers(2, 6))
+@settings(max_examples=30)
+def test_every_set_of_a_size_is_looked_at(seed, size):
+    spectra, pairs = edge_like(3, ENERGY[3:9], seed=seed), every(3)
+    variance = exposure.planned(spectra, NOISE).variance(6 / size)
+    best = np.arange(size)
+    z = subsets.search_all(spectra, variance, pairs, GOAL, best, -1.0)
+    every_z = [oracle(spectra, variance, pairs, list(one), GOAL) for one in combinations(range(6), size)]
+    assert z == pytest.approx(max(every_z), rel=1e-9, abs=1e-9)
+    assert oracle(spectra, variance, pairs, best, GOAL) == pytest.approx(z, rel=1e-9, abs=1e-9)
 
 
 @given(st.integers(0, 10**6), st.integers(3, 12), st.data())

@@ -73,8 +73,10 @@ def _show_energies(out: Console, made: "PlannedMeasurement") -> None:
     if smallest is None:
         out.print(
             f"energies   no set of up to {len(found.sets[-1].members)} of {grid} that was found tells all "
-            f"pairs apart at this dose; no set of fewer than {found.fewest} can"
+            f"pairs apart at this dose, exposed alike; no set of fewer than {found.fewest} can"
         )
+        if found.is_split_enough:
+            out.print(f"           with the best split, {len(best.members)} energies do")
     else:
         size = len(smallest.members)
         proof = "no set of fewer does" if found.fewest == size else f"no set of fewer than {found.fewest} can"

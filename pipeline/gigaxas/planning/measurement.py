@@ -122,18 +122,23 @@ class MeasurementPlan:
 
     @property
     def smallest(self) -> EnergySet | None:
-        """The smallest set found that tells all pairs apart at the dose of the whole grid."""
+        """The smallest set found that, exposed alike, tells all pairs apart at the dose of the whole grid."""
         return next((one for one in self.sets if one.z >= self.goal), None)
 
     @property
     def fewest(self) -> int:
-        """No set of fewer energies tells all pairs apart at this dose."""
+        """No set of fewer energies, exposed alike, tells all pairs apart at this dose."""
         sizes = [len(one.members) for one in self.sets if one.bound >= self.goal]
         return sizes[0] if sizes else len(self.sets[-1].members) + 1
 
     @property
+    def is_split_enough(self) -> bool:
+        """Whether the best set tells all pairs apart at this dose with the best split of its exposure."""
+        return self.choices[-1].dose <= 1.0
+
+    @property
     def best(self) -> EnergySet:
-        """The set found that needs the smallest dose."""
+        """The set found that needs the smallest dose, exposed alike."""
         return max(self.sets, key=lambda one: one.z)
 
 
