@@ -2,11 +2,13 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import gigaxas as gx
 import numpy as np
 import pytest
+from browser import Page
 from gigaxas.checkpoint.identity import settings_mark
 from gigaxas.config.load import load_config
 from gigaxas.simulate import modelled_library
@@ -137,6 +139,23 @@ def test_a_planned_measurement_changes_nothing_in_a_run(tmp_path, references):
 def test_what_is_only_planned_cannot_be_classified(tmp_path, references):
     with pytest.raises(gx.InputError, match="nothing to classify; give one, or plan its measurement"):
         classify(settings(tmp_path, grid()))
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_narrow_window_and_asks_for_nothing(tmp_path, references):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium here; install chromium to look at the page of a plan")
+    made = plan_measurement(settings(tmp_path, grid("  count_rate: 100\n  area: {size_um: [900, 900]}\n")))
+    page = Page(chromium, tmp_path / "profile", size=(390, 800))
+    page.open(made.paths[0].as_uri())
+    page.wait("document.readyState === 'complete' && document.querySelectorAll('svg.plot').length === 5")
+    assert not page.run("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    outside = "[...document.querySelectorAll('svg.plot')].some((plot) => plot.getBBox().width > 560)"
+    assert not page.run(outside)
+    page.close()
+    assert page.errors == []
+    assert all(address.startswith(("file:", "about:", "data:")) for address in page.asked)
 
 
 NO_NOISE = PLANNED.replace("noise:", "title: no noise #")

@@ -221,6 +221,27 @@ def test_the_best_split_needs_the_least_dose(count):
     assert found.dose < 0.95 * dose(np.ones(12))
 
 
+@given(st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=12), st.floats(0.0, 2.0))
+def test_a_split_leaves_no_energy_darker_than_the_camera_can_see(given_, share):
+    exposure_ = np.array(given_)
+    least = share * exposure_.mean()
+    raised = split.at_least(exposure_, least)
+    assert raised.sum() == pytest.approx(exposure_.sum())
+    assert raised.min() >= min(least, exposure_.mean()) * (1 - 1e-12)
+    if least < exposure_.mean():
+        gain = (raised / exposure_)[raised > least * (1 + 1e-12)]
+        np.testing.assert_allclose(gain, gain[0], rtol=1e-9)
+
+
+def test_a_plan_at_little_light_keeps_to_counts_that_the_camera_knows():
+    dark = NoiseModel(c_ref=60.0, mu_low=0.36, mu_high=1.56)
+    made = gx.plan(edge_like(4), dark, most_energies=5)
+    darkest = np.exp(-(edge_like(4).max(axis=0) * dark.edge_step + dark.mu_low))
+    for choice in made.choices:
+        assert 0 < choice.error < 0.5
+        assert (choice.needed * darkest[choice.members]).min() >= 2 * dark.lowest_count * (1 - 1e-9)
+
+
 def test_one_pair_has_its_split_in_proportion_to_the_root_of_its_noise():
     spectra, noise = edge_like(2, seed=2), replace(NOISE, b=0.0)
     symmetric = np.stack([spectra[0], spectra[0][::-1]])

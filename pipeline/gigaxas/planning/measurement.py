@@ -18,7 +18,7 @@ from gigaxas.planning.exposure import (
     pair_z,
     planned,
 )
-from gigaxas.planning.split import best_split
+from gigaxas.planning.split import at_least, best_split
 from gigaxas.planning.thickness import Thickness, thickness_curve
 from gigaxas.sites.distance import as_matrix, z_limit
 from gigaxas.spectra.noise import NoiseModel
@@ -272,7 +272,7 @@ def _choices(
     for title, members in wanted.items():
         spectra = whole.at(members)
         alike = np.full(members.size, energies / members.size)
-        split = best_split(spectra, numbers, goal).share * energies
+        split = at_least(best_split(spectra, numbers, goal).share * energies, whole.least)
         for how, exposure in (("", alike), (", best split", split)):
             terms = pair_terms(spectra, numbers, exposure)
             errors, needed = pair_error(terms), exposure_needed(terms, error)

@@ -57,6 +57,19 @@ def best_split(spectra: Planned, pairs: IntArray, goal: float) -> Split:
     return Split(best, dose, min(bound, dose))
 
 
+def at_least(exposure: FloatArray, least: float) -> FloatArray:
+    """Return exposures (E,) of the same sum, none below `least`, or all alike where it is too much."""
+    total, low = float(exposure.sum()), np.zeros(exposure.shape, dtype=np.bool_)
+    if least * exposure.size >= total:
+        return np.full(exposure.shape, total / exposure.size)
+    raised = exposure
+    while (raised < least).any():
+        low |= raised < least
+        rest = (total - least * low.sum()) / exposure[~low].sum()
+        raised = np.where(low, least, exposure * rest)
+    return raised
+
+
 def _light(spectra: Planned, pairs: IntArray) -> FloatArray:
     """Return H (P, 2, E): at the exposures x, z12 and z21 are 1 / sqrt(sum_i H_i / x_i)."""
     t = standardise(spectra.spectra)

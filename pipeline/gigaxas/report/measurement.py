@@ -177,8 +177,8 @@ def _spectra_plot(page: MeasurementPage) -> Plot:
         curves.append(plot.bars(x, y, (energies, top.repeat(energies.size)), "best set", "var(--accent)"))
     if smallest is not None and smallest is not best:
         energies = page.energy[smallest.members]
-        heights = top.repeat(energies.size)
-        curves.append(plot.bars(x, y, (energies, heights), "smallest set that is enough", "var(--warn-line)"))
+        half = np.full(energies.size, 0.5 * (y.low + y.high))
+        curves.append(plot.bars(x, y, (energies, half), "smallest set that is enough", "var(--warn-line)"))
     curves += [
         plot.curve(x, y, (page.energy, row), page.plan.names[number], colour)
         for number, row, colour in zip(drawn, values, cluster_colours(len(drawn)), strict=True)
@@ -228,18 +228,20 @@ def _set_plot(made: MeasurementPlan) -> Plot:
 
 
 def _thickness_plot(made: MeasurementPlan) -> Plot:
-    """Return the exposure that the worst pair needs, over the edge step."""
-    light = made.noise.c_ref * (made.goal / made.thickness.z.min(axis=1)) ** 2
+    """Return the exposure that the worst pair needs, in working points, over the edge step."""
+    light = (made.goal / made.thickness.z.min(axis=1)) ** 2
     best = float(light.min())
     shown = light <= 100.0 * best
     step = made.thickness.step[shown]
     x = Axis("edge step, mu_high − mu_low", float(step.min()), float(step.max()))
-    y = Axis("reference counts needed", 0.8 * best, 1.25 * float(light[shown].max()), is_log=True)
+    y = Axis(
+        "exposure needed, of the working point's", 0.8 * best, 1.25 * float(light[shown].max()), is_log=True
+    )
     curves = [plot.curve(x, y, (step, light[shown]), "all pairs", "var(--accent)")]
     marks = [
         plot.upright(x, made.noise.edge_step, f"working point, {made.noise.edge_step:.3g}", 24.0),
         plot.upright(x, made.thickness.best, f"best, {made.thickness.best:.3g}", 40.0),
     ]
     return Plot(
-        x, y, curves, marks, f"Reference counts needed are least at an edge step of {made.thickness.best:.3g}"
+        x, y, curves, marks, f"The exposure needed is least at an edge step of {made.thickness.best:.3g}"
     )
