@@ -44,7 +44,13 @@ def run_python(code, folder, stdin=""):
     "page",
     [
         ROOT / f"docs/{page}.md"
-        for page in ("how-to/own-data", "how-to/identify", "how-to/measured", "reference/python")
+        for page in (
+            "how-to/own-data",
+            "how-to/identify",
+            "how-to/measured",
+            "how-to/plan",
+            "reference/python",
+        )
     ],
     ids=str,
 )

@@ -14,7 +14,7 @@ FLOORS = [
     {"arrays", "errors", "tiles", "exact", "locations", "simd", "units", "version", "machine_code"},
     {"spectra", "spatial"},
     {"config", "sites", "nearest", "search", "simulate"},
-    {"observed", "components", "specks"},
+    {"observed", "components", "specks", "planning"},
     {"stores"},
     {"raw", "checkpoint"},
     {"tasks", "report"},

@@ -28,6 +28,7 @@ _ROOMS = {
     "mix_pairs": "sites",
     "observe_sites": "observed.sites",
     "open_result": "stores.result",
+    "plan": "planning",
     "read_spectra": "spectra",
     "reduce_sites": "sites",
     "run": "workflow.classify",

@@ -114,6 +114,18 @@ def info_verb(
     show_info(out, info(file))
 
 
+@app.command("plan")
+def plan_verb(config: ConfigPath) -> None:
+    """Plan a measurement before any beam: exposure, thickness, energies and time to tell phases apart."""
+    from gigaxas.cli.measurement import show_measurement
+    from gigaxas.workflow.measurement_plan import plan_measurement
+
+    made = plan_measurement(_settings(config))
+    show_references(out, made.references)
+    show_measurement(out, made)
+    show_paths(out, list(made.paths))
+
+
 @app.command("check")
 def check_verb(config: ConfigPath) -> None:
     """Say everything that is wrong with a configuration and its files; run nothing."""

@@ -56,6 +56,11 @@ class Paths:
         return self.output / "report"
 
     @property
+    def plan_folder(self) -> Path:
+        """The folder of the page and the tables of a planned measurement."""
+        return self.output / "plan"
+
+    @property
     def has_result_elsewhere(self) -> bool:
         """Whether the maps lie outside the output folder."""
         return self.result != self.output / "result.zarr"

@@ -634,6 +634,66 @@ class Phases(Section):
     """Dots per inch of the figure."""
 
 
+def _region(region: tuple[float, float, float]) -> tuple[float, float, float]:
+    if region[0] >= region[1]:
+        raise ValueError("expected [first, last, step] with the first energy below the last, in eV")
+    return region
+
+
+Region = Annotated[tuple[float, float, PositiveFloat], AfterValidator(_region)]
+"""First and last energy and the step between, in eV."""
+
+
+class PlannedArea(Section):
+    """An area to be covered by fields of view, in each of them energy after energy."""
+
+    size_um: tuple[PositiveFloat, PositiveFloat]
+    """Height and width."""
+    field: tuple[PixelCount, PixelCount] = (2304, 4096)
+    """Rows and columns of a field, in pixels."""
+    overlap: Annotated[int, Field(ge=0)] = 48
+    """Pixels that neighbouring fields share."""
+    pixel_um: PositiveFloat = 0.46
+    """Side of a pixel."""
+    energy_dead_s: NonNegativeFloat = 0.0
+    """Seconds lost at every energy of every field."""
+    field_dead_s: NonNegativeFloat = 0.0
+    """Seconds lost at every field."""
+
+    @model_validator(mode="after")
+    def _fields_reach_on(self) -> "PlannedArea":
+        if min(self.field) <= self.overlap:
+            raise ValueError(
+                "`overlap`: neighbouring fields share all of their pixels; give fewer than `field` has"
+            )
+        return self
+
+
+class PlanSection(Section):
+    """What `gigaxas plan` is asked: phases to be told apart, and what the instrument does."""
+
+    phases: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    """Names of references, every two of which are to be told apart; left out, all of them."""
+    pairs: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)] | None = None
+    """Pairs of references to be told apart, instead."""
+    error: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
+    """Error (Eq. 1 of [I]) that a pair may have."""
+    energies: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
+    """Regions [first, last, step] of the grid, in eV; left out, the energies of the cube."""
+    most_energies: Annotated[int, Field(ge=2, le=178)] = 24
+    """Largest set of energies that is looked for."""
+    count_rate: PositiveFloat | None = None
+    """Reference counts of a pixel in a second."""
+    area: PlannedArea | None = None
+    """The area to be covered."""
+
+    @model_validator(mode="after")
+    def _one_list(self) -> "PlanSection":
+        if self.phases and self.pairs:
+            raise ValueError("give either `phases` (every two of them) or `pairs`, or neither")
+        return self
+
+
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
@@ -693,6 +753,8 @@ class Config(Section):
     """Share of the noise that absorbance is rounded to as a cube is made."""
     phases: Phases = Phases()
     """From clusters to components."""
+    plan: PlanSection = PlanSection()
+    """What is planned before a measurement; changes nothing in a run."""
     compute: Compute = Compute()
     """Where the run happens."""
 
@@ -727,10 +789,12 @@ class Config(Section):
             raise ValueError(
                 "`simulate.raw` makes raw fields: say with `ingest.fields` how they become a cube"
             )
-        if [self.cube, self.ingest, None if raw else self.simulate].count(None) != 2:
+        missing = [self.cube, self.ingest, None if raw else self.simulate].count(None)
+        if missing != 2 and not (missing == 3 and self.plan.energies):
             raise ValueError(
                 "give either `cube` (a measured cube), `ingest` (raw counts or a stack) or `simulate` (a "
-                "scene with truth); `simulate` goes with `ingest` where it has `raw`"
+                "scene with truth); `simulate` goes with `ingest` where it has `raw`; to plan a measurement "
+                "before there is anything, give its grid in `plan.energies`"
             )
         if self.quantise and (self.cube or (self.ingest and not self.normalises_fields)):
             raise ValueError(
@@ -754,6 +818,11 @@ class Config(Section):
     def normalises_fields(self) -> bool:
         """Whether the cube is made of raw fields whose pixels are normalised."""
         return self.ingest is not None and self.ingest.fields is not None and self.ingest.is_normalised
+
+    @property
+    def has_image(self) -> bool:
+        """Whether there is something to classify; else a measurement is planned, and nothing more."""
+        return not (self.cube is None and self.ingest is None and self.simulate is None)
 
     @property
     def _has_maps_of_working_point(self) -> bool:

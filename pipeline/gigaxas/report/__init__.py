@@ -13,6 +13,7 @@ from gigaxas.report.data import (
     TruthRow,
 )
 from gigaxas.report.figure import write_label_png
+from gigaxas.report.measurement import MeasurementPage, render_measurement
 from gigaxas.report.page import render_report, write_report
 from gigaxas.report.seams import write_seams_png
 from gigaxas.report.sites import site_pictures, write_proof_png, write_sites_png
@@ -25,6 +26,7 @@ __all__ = [
     "ClusterRow",
     "ComponentRow",
     "Finding",
+    "MeasurementPage",
     "Moved",
     "Picture",
     "ReportData",
@@ -34,6 +36,7 @@ __all__ = [
     "Truth",
     "TruthRow",
     "VoidView",
+    "render_measurement",
     "render_report",
     "site_pictures",
     "void_views",

@@ -59,18 +59,18 @@ def spectrum_chart(
 
     low, high = _padded(min(spectrum.min(), fitted.min()), max(spectrum.max(), fitted.max()))
     largest = 1.05 * max(float(np.abs(rest).max()), float(spread.max()), 1e-12)
-    x = _scaled(energy, energy.min(), energy.max(), _LEFT, _RIGHT)
-    band_high = _scaled(np.minimum(spread, largest), -largest, largest, _REST_FOOT, _REST_TOP)
-    band_low = _scaled(np.maximum(-spread, -largest), -largest, largest, _REST_FOOT, _REST_TOP)
+    x = scaled(energy, energy.min(), energy.max(), _LEFT, _RIGHT)
+    band_high = scaled(np.minimum(spread, largest), -largest, largest, _REST_FOOT, _REST_TOP)
+    band_low = scaled(np.maximum(-spread, -largest), -largest, largest, _REST_FOOT, _REST_TOP)
     return Chart(
-        spectrum=_path(x, _scaled(spectrum, low, high, _SPECTRUM_FOOT, _TOP)),
-        reference=_path(x, _scaled(fitted, low, high, _SPECTRUM_FOOT, _TOP)),
-        rest=_path(x, _scaled(rest, -largest, largest, _REST_FOOT, _REST_TOP)),
-        band=_path(np.r_[x, x[::-1]], np.r_[band_high, band_low[::-1]]) + "Z" if spread.any() else "",
+        spectrum=line_path(x, scaled(spectrum, low, high, _SPECTRUM_FOOT, _TOP)),
+        reference=line_path(x, scaled(fitted, low, high, _SPECTRUM_FOOT, _TOP)),
+        rest=line_path(x, scaled(rest, -largest, largest, _REST_FOOT, _REST_TOP)),
+        band=line_path(np.r_[x, x[::-1]], np.r_[band_high, band_low[::-1]]) + "Z" if spread.any() else "",
         rest_zero=(_REST_FOOT + _REST_TOP) / 2,
         rest_range=f"±{largest:.2g}",
-        energy_ticks=_ticks(float(energy.min()), float(energy.max()), 4, _LEFT, _RIGHT),
-        mu_ticks=_ticks(low, high, 4, _SPECTRUM_FOOT, _TOP),
+        energy_ticks=ticks(float(energy.min()), float(energy.max()), 4, _LEFT, _RIGHT),
+        mu_ticks=ticks(low, high, 4, _SPECTRUM_FOOT, _TOP),
     )
 
 
@@ -92,14 +92,14 @@ def nice_step(span: float, most: int) -> float:
     return float(next(m * power for m in (1, 2, 5, 10) if m * power * most >= span * (1 - 1e-9)))
 
 
-def _ticks(low: float, high: float, most: int, start: float, end: float) -> list[tuple[float, str]]:
+def ticks(low: float, high: float, most: int, start: float, end: float) -> list[tuple[float, str]]:
     """Return round values between low and high with their positions between start and end."""
     if high <= low:
         return []
     step = nice_step(high - low, most)
     values = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
     digits = max(0, -int(np.floor(np.log10(step) + 1e-9)))
-    positions = _scaled(values, low, high, start, end)
+    positions = scaled(values, low, high, start, end)
     return [(round(float(p), 1), f"{v + 0.0:.{digits}f}") for p, v in zip(positions, values, strict=True)]
 
 
@@ -109,13 +109,12 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def _scaled(values: FloatArray, low: float, high: float, start: float, end: float) -> FloatArray:
+def scaled(values: FloatArray, low: float, high: float, start: float, end: float) -> FloatArray:
     """Map low..high to start..end."""
     span = high - low if high > low else 1.0
-    scaled: FloatArray = start + (values - low) * ((end - start) / span)
-    return scaled
+    return np.asarray(start + (values - low) * ((end - start) / span))
 
 
-def _path(x: FloatArray, y: FloatArray) -> str:
+def line_path(x: FloatArray, y: FloatArray) -> str:
     """Return the points as the d of an SVG path."""
     return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))

@@ -13,6 +13,7 @@ from gigaxas.stores.io.files import publish_file
 
 _FILTERS: dict[str, Callable[[Any], str]] = {
     "count": wording.count,
+    "counts": wording.counts,
     "share": wording.share,
     "as_length": wording.length,
     "area": wording.area,

@@ -22,6 +22,11 @@ def share(value: float) -> str:
     return f"{percent:.1g}\u202f%" if percent >= 1e-4 else "<\u202f0.0001\u202f%"
 
 
+def counts(value: float) -> str:
+    """Return a number of counts of a camera to three digits: 27 000."""
+    return count(int(float(f"{value:.3g}")))
+
+
 def length(um: float) -> str:
     """Return a length in um, or in mm from 1000 um on."""
     return f"{um:.3g}\u202fµm" if um < 999.5 else f"{um / 1000:.3g}\u202fmm"
@@ -52,7 +57,7 @@ def error(value: float | None) -> str:
     if value >= 0.001:
         return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}\u202f×\u202f10{_raised(int(exponent))}"
+    return f"{mantissa}\u202f×\u202f10{raised(int(exponent))}"
 
 
 def duration(seconds: float) -> str:
@@ -72,6 +77,6 @@ def figure(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
-def _raised(exponent: int) -> str:
+def raised(exponent: int) -> str:
     """Return an exponent in raised digits."""
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

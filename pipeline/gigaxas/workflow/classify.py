@@ -79,7 +79,7 @@ def classify(
 def simulate(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Location:
     """Make the cube, or the raw fields, of a simulated scene and its truth; return its path."""
     if config.simulate is None:
-        raise InputError("simulate: the configuration names a measured cube; there is nothing to simulate")
+        raise InputError("simulate: the configuration has no section `simulate`; it has nothing to simulate")
     run = resolve(config, announce)
     first = products_of(run)[:1]
     with open_session(run.paths, config, "simulate", progress, announce) as runner:

@@ -131,6 +131,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
 
     `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
     """
+    _check_image(config)
     allow_open_files()  # a stack is described by its files
     errors: list[str] = []
 
@@ -170,6 +171,15 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
         raise InputError("\n".join(errors))
     _warn_of_memory(config.compute, run.plan, announce)
     return run
+
+
+def _check_image(config: Config) -> None:
+    """Raise InputError where a measurement is planned and nothing more."""
+    if not config.has_image:
+        raise InputError(
+            "the configuration has no section `cube`, `ingest` or `simulate`, so that there is nothing to "
+            "classify; give one, or plan its measurement with gigaxas plan"
+        )
 
 
 def _in_unit(config: Config, source: Source) -> Config:
