@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.specks.surroundings import CELL, Surroundings
-from gigaxas.tiles import Region
+from gigaxas.tiles import Box, Region
 
 NEAR = 3
 """Pixels around a window, as far as blur reaches, within which any label may explain it, alone or mixed."""
@@ -97,15 +97,13 @@ def judge(
     near = _labels_near(looked, ys, xs, clusters, stronger)
     scale = float(looked.scale[_cell(looked, (ys.start + ys.stop) // 2, (xs.start + xs.stop) // 2)])
     pixels = looked.samples[:, ys, xs].reshape(len(looked.samples), -1).astype(np.float64)
-    sigma = near.sigma * np.sqrt(scale)
-    hits = 0
-    for number in range(pixels.shape[1]):
+    sigma, count, hits = near.sigma * np.sqrt(scale), pixels.shape[1], 0
+    expected = _fit(pixels.mean(axis=1), near, axes) @ near.spectra
+    for number in np.flatnonzero(_worst(pixels, expected, sigma) >= HIT).tolist():
         pixels[:, number], found = _without_hits(pixels[:, number], near, sigma, axes)
         hits += found
-    count = pixels.shape[1]
     mean, found = _without_hits(pixels.mean(axis=1), near, sigma / np.sqrt(count), axes)
-    point = (mean - mean.mean()) @ axes
-    weights, _ = nnls(near.points.T, point)
+    point, weights = (mean - mean.mean()) @ axes, _fit(mean, near, axes)
     host = weights @ near.points
     share = 1.0 + count * float(np.sum(weights**2 / near.pixels)) / max(float(weights.sum()) ** 2, 1e-300)
     chi_square = count * float(np.sum((point - host) ** 2)) / (scale * share)
@@ -133,13 +131,15 @@ def _labels_near(
     there = np.unique(labels[own[box][own[box] >= 0]])
     top, left = (ys.start + ys.stop) // 2 // CELL * CELL, (xs.start + xs.stop) // 2 // CELL * CELL
     wide = np.s_[max(top - CELL, 0) : top + 2 * CELL, max(left - CELL, 0) : left + 2 * CELL]
-    plain = looked.plain.copy()
-    for region in ((ys, xs), *stronger):
-        plain[region] = False
+    plain = looked.plain[wide].copy()
+    for rows, columns in ((ys, xs), *stronger):
+        inside = Box(rows.start, rows.stop, columns.start, columns.stop)
+        moved = inside.seen_from(wide[0].start, wide[1].start)
+        plain[max(moved.y0, 0) : max(moved.y1, 0), max(moved.x0, 0) : max(moved.x1, 0)] = False
     label_map = np.where(own[wide] >= 0, labels[own[wide]], 0)
     spectra, points, pixels = [], [], []
     for label in there:
-        mask = plain[wide] & (label_map == label)
+        mask = plain & (label_map == label)
         if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
             spectra.append(_mean(looked.samples[:, *wide], mask))
             points.append(_mean(looked.points[:, *wide], mask))
@@ -149,7 +149,7 @@ def _labels_near(
             points.append(clusters.points[label])
             pixels.append(np.inf)
     for region in stronger:
-        mask = np.ones(plain[region].shape, np.bool_)
+        mask = np.ones(own[region].shape, np.bool_)
         spectra.append(_mean(looked.samples[:, *region], mask))
         points.append(_mean(looked.points[:, *region], mask))
         pixels.append(float(mask.size))
@@ -162,6 +162,19 @@ def _mean(values: NDArray[Any], mask: BoolArray) -> FloatArray:
     return np.asarray(np.ascontiguousarray(values[:, mask], np.float64).mean(axis=1))
 
 
+def _fit(spectrum: FloatArray, near: _Near, axes: NDArray[np.float32]) -> FloatArray:
+    """Return the weights (k,) of the mixture of what is near that a spectrum (E,) comes closest to."""
+    return np.asarray(nnls(near.points.T, (spectrum - spectrum.mean()) @ axes)[0])
+
+
+def _worst(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return how many times its noise the worst sample of each pixel (E, n) is off, scale and offset free."""
+    shape = expected - expected.mean()
+    left = pixels - pixels.mean(axis=0)
+    left -= shape[:, None] * (shape @ left / max(float(shape @ shape), 1e-300))
+    return np.asarray(np.abs(left / sigma[:, None]).max(axis=0))
+
+
 def _without_hits(
     spectrum: FloatArray, near: _Near, sigma: FloatArray, axes: NDArray[np.float32]
 ) -> tuple[FloatArray, int]:
@@ -169,7 +182,8 @@ def _without_hits(
     spectrum = spectrum.copy()
     kept = np.ones(spectrum.size, np.bool_)
     for _ in range(MOST_HITS):
-        model = _model(spectrum, near, axes, kept)
+        shape = _fit(spectrum, near, axes) @ near.spectra
+        model = shape + np.median((spectrum - shape)[kept])
         left = (spectrum - model) / sigma
         left[~kept] = 0.0
         worst = int(np.abs(left).argmax())
@@ -179,10 +193,3 @@ def _without_hits(
         kept[worst] = False
         spectrum[worst] = model[worst]
     return spectrum, int(np.count_nonzero(~kept))
-
-
-def _model(spectrum: FloatArray, near: _Near, axes: NDArray[np.float32], kept: BoolArray) -> FloatArray:
-    """Return the mixture of what is near, with its offset, that a spectrum (E,) comes closest to."""
-    weights, _ = nnls(near.points.T, (spectrum - spectrum.mean()) @ axes)
-    shape = weights @ near.spectra
-    return np.asarray(shape + np.median((spectrum - shape)[kept]))
