@@ -17,6 +17,9 @@ KNOWN_AXES = 16
 """Axes at most along which known spectra differ."""
 EIGHTS = 8
 """Axes are projected on so many at a time; those that are missing are zero."""
+STEEP, EVEN, SMOOTHED = 0.7, 0.3, 7
+"""How much faster waves are where spectra are steep: the power of the slope, what is added to it in its mean,
+and the energies that it is smoothed over."""
 LEAST = 1e-3
 """Share of the largest difference that one must have to give an axis."""
 
@@ -31,8 +34,7 @@ def speck_axes(spectra: FloatArray, sigma: FloatArray, correlation: FloatArray) 
     count = min(MOST_AXES, max(energies - 1, 1))
     weighted = (spectra - spectra.mean(axis=1, keepdims=True)) / sigma
     known = _differences(weighted, min(KNOWN_AXES, count))
-    waves = np.cos(np.pi * np.outer(np.arange(energies) + 0.5, np.arange(1, energies)) / energies)
-    full = np.linalg.qr(np.column_stack([known, waves]))[0][:, :count]
+    full = np.linalg.qr(np.column_stack([known, _waves(weighted)]))[0][:, :count]
     raw = full / sigma[:, None]
     raw -= raw.mean(axis=0)
     white = _whitening(raw, sigma, correlation)
@@ -50,6 +52,17 @@ def _differences(spectra: FloatArray, most: int) -> FloatArray:
     # a decomposition leaves the sign of an axis open
     largest = np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1)
     return np.asarray((rows * np.sign(largest)).T)
+
+
+def _waves(spectra: FloatArray) -> FloatArray:
+    """Return cosines (E, E - 1) over the energies, slowest first, faster where spectra (n, E) are steep."""
+    energies = spectra.shape[1]
+    slope = np.sqrt(np.mean(np.gradient(spectra, axis=1) ** 2, axis=0))
+    slope = np.convolve(np.pad(slope, SMOOTHED // 2, mode="edge"), np.ones(SMOOTHED) / SMOOTHED, "valid")
+    steep = slope**STEEP
+    density = EVEN + steep / max(float(steep.mean()), 1e-300)
+    place = (np.cumsum(density) - 0.5 * density) / density.sum()
+    return np.asarray(np.cos(np.pi * np.outer(place, np.arange(1, energies))) * np.sqrt(density)[:, None])
 
 
 def _whitening(axes: FloatArray, sigma: FloatArray, correlation: FloatArray) -> FloatArray:

@@ -39,7 +39,7 @@ class Looked(NamedTuple):
 
 
 class Clusters(NamedTuple):
-    """The clusters of the label map, from 0, NaN for a label without one."""
+    """The clusters of the label map, from 0; NaN for a label that the map does not show."""
 
     spectra: FloatArray
     """(m + 1, E) mean spectra, in the unit of the samples as they are stored."""
@@ -69,16 +69,14 @@ class Verdict(NamedTuple):
 
 
 class _Near(NamedTuple):
-    """The labels near a window."""
+    """What is near a window: labels, and stronger windows."""
 
-    spectra: FloatArray
-    """(k, E) the mean of the pixels of each around it."""
     points: FloatArray
-    """(k, r) their coordinates."""
+    """(k, r) mean coordinates of the pixels of each around it."""
     pixels: FloatArray
-    """(k,) how many these are."""
-    sigma: FloatArray
-    """(E,) noise of a pixel of the label that the window has."""
+    """(k,) how many these are; infinite for a whole cluster."""
+    spectra: FloatArray
+    """(k, E) mean spectra: of the whole cluster, which is near enough to tell a hit."""
 
 
 def judge(
@@ -94,10 +92,13 @@ def judge(
     Hits are looked for in every pixel, and in their mean, where an image has a fault at one energy.
     """
     ys, xs = region
-    near = _labels_near(looked, ys, xs, clusters, stronger)
-    scale = float(looked.scale[_cell(looked, (ys.start + ys.stop) // 2, (xs.start + xs.stop) // 2)])
+    own, labels = looked.around.own, looked.around.labels
+    near = _what_is_near(looked, ys, xs, clusters, stronger)
+    cells = -(-own.shape[1] // CELL)
+    scale = float(looked.scale[(ys.start + ys.stop) // 2 // CELL * cells + (xs.start + xs.stop) // 2 // CELL])
+    sigma = clusters.sigma[labels[own[ys, xs]].min()] * np.sqrt(scale)
     pixels = looked.samples[:, ys, xs].reshape(len(looked.samples), -1).astype(np.float64)
-    sigma, count, hits = near.sigma * np.sqrt(scale), pixels.shape[1], 0
+    count, hits = pixels.shape[1], 0
     expected = _fit(pixels.mean(axis=1), near, axes) @ near.spectra
     for number in np.flatnonzero(_worst(pixels, expected, sigma) >= HIT).tolist():
         pixels[:, number], found = _without_hits(pixels[:, number], near, sigma, axes)
@@ -110,12 +111,7 @@ def judge(
     return Verdict(chi_square, mean, sigma, scale, point, host, hits + found)
 
 
-def _cell(looked: Looked, y: int, x: int) -> int:
-    width = looked.around.own.shape[1]
-    return y // CELL * -(-width // CELL) + x // CELL
-
-
-def _labels_near(
+def _what_is_near(
     looked: Looked, ys: slice, xs: slice, clusters: Clusters, stronger: Sequence[Region]
 ) -> _Near:
     """Return the labels within NEAR of a window, as the pixels around it have them, and stronger windows.
@@ -123,42 +119,32 @@ def _labels_near(
     The pixels of all these windows are left out of those of the labels.
     """
     own, labels = looked.around.own, looked.around.labels
-    height, width = own.shape
-    box = np.s_[
-        max(ys.start - NEAR, 0) : min(ys.stop + NEAR, height),
-        max(xs.start - NEAR, 0) : min(xs.stop + NEAR, width),
-    ]
-    there = np.unique(labels[own[box][own[box] >= 0]])
-    top, left = (ys.start + ys.stop) // 2 // CELL * CELL, (xs.start + xs.stop) // 2 // CELL * CELL
-    wide = np.s_[max(top - CELL, 0) : top + 2 * CELL, max(left - CELL, 0) : left + 2 * CELL]
+    box = own[max(ys.start - NEAR, 0) : ys.stop + NEAR, max(xs.start - NEAR, 0) : xs.stop + NEAR]
+    there = np.unique(labels[box[box >= 0]])
+    top, left = (max((part.start + part.stop) // 2 // CELL * CELL - CELL, 0) for part in (ys, xs))
+    wide = np.s_[top : top + 3 * CELL, left : left + 3 * CELL]
     plain = looked.plain[wide].copy()
     for rows, columns in ((ys, xs), *stronger):
-        inside = Box(rows.start, rows.stop, columns.start, columns.stop)
-        moved = inside.seen_from(wide[0].start, wide[1].start)
-        plain[max(moved.y0, 0) : max(moved.y1, 0), max(moved.x0, 0) : max(moved.x1, 0)] = False
-    label_map = np.where(own[wide] >= 0, labels[own[wide]], 0)
-    spectra, points, pixels = [], [], []
+        part = Box(rows.start, rows.stop, columns.start, columns.stop).seen_from(top, left)
+        plain[max(part.y0, 0) : max(part.y1, 0), max(part.x0, 0) : max(part.x1, 0)] = False
+    shown = np.where(own[wide] >= 0, labels[own[wide]], 0)
+    points, pixels = [], []
     for label in there:
-        mask = plain & (label_map == label)
-        if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
-            spectra.append(_mean(looked.samples[:, *wide], mask))
-            points.append(_mean(looked.points[:, *wide], mask))
-            pixels.append(float(mask.sum()))
-        else:
-            spectra.append(clusters.spectra[label])
-            points.append(clusters.points[label])
-            pixels.append(np.inf)
+        mask = plain & (shown == label)
+        few = np.count_nonzero(mask) < FEWEST_NEAR
+        points.append(clusters.points[label] if few else _mean(looked.points[:, *wide], mask))
+        pixels.append(np.inf if few else float(np.count_nonzero(mask)))
+    spectra = list(clusters.spectra[there])
     for region in stronger:
         mask = np.ones(own[region].shape, np.bool_)
-        spectra.append(_mean(looked.samples[:, *region], mask))
         points.append(_mean(looked.points[:, *region], mask))
         pixels.append(float(mask.size))
-    host = labels[own[ys, xs]].min()
-    return _Near(np.array(spectra), np.array(points), np.array(pixels), clusters.sigma[host])
+        spectra.append(_mean(looked.samples[:, *region], mask))
+    return _Near(np.array(points), np.array(pixels), np.array(spectra))
 
 
 def _mean(values: NDArray[Any], mask: BoolArray) -> FloatArray:
-    """Return the mean (E,) over the pixels of a mask (h, w), summed in one order wherever the values lie."""
+    """Return the mean (k,) over the pixels of a mask (h, w), summed in one order wherever the values lie."""
     return np.asarray(np.ascontiguousarray(values[:, mask], np.float64).mean(axis=1))
 
 
@@ -172,7 +158,8 @@ def _worst(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> Float
     shape = expected - expected.mean()
     left = pixels - pixels.mean(axis=0)
     left -= shape[:, None] * (shape @ left / max(float(shape @ shape), 1e-300))
-    return np.asarray(np.abs(left / sigma[:, None]).max(axis=0))
+    left /= sigma[:, None]
+    return np.asarray(np.abs(left, out=left).max(axis=0))
 
 
 def _without_hits(

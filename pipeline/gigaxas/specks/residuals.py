@@ -93,17 +93,17 @@ def _fit_mixtures(
     values: NDArray[np.float32],
     square: NDArray[np.float32],
 ) -> None:
-    """Fit the pixels that have other labels near with a mixture of all of these."""
+    """Fit the pixels that have other labels near, and more than noise left, with a mixture of these."""
     axes, height, width = points.shape
     columns = -(-width // CELL)
     own, uniform, first, labels = around.own, around.uniform, around.first, around.labels
-    mean = around.mean
+    mean, most = around.mean, axes + np.sqrt(2.0 * axes)
     chosen = np.empty(MOST_MIXED, np.int64)
     dots, weights = np.empty(MOST_MIXED), np.empty(MOST_MIXED)
     gram = np.empty((MOST_MIXED, MOST_MIXED))
     for y in range(height):
         for x in range(width):
-            if uniform[y, x] or own[y, x] < 0:
+            if uniform[y, x] or own[y, x] < 0 or square[y, x] < most:
                 continue
             count = _choose(own, first, labels, y // CELL * columns + x // CELL, y, x, chosen)
             if count == 1:

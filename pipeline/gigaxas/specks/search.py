@@ -14,13 +14,13 @@ from gigaxas.specks.peaks import REACH, Peaks, count_beyond, standing_out, stron
 from gigaxas.specks.residuals import residuals_of
 from gigaxas.specks.significance import NullLaw, local_scale
 from gigaxas.specks.surroundings import CELL, RADIUS, surroundings_of
-from gigaxas.specks.windows import HEIGHTS, PIXELS, WIDTHS, window_squares
+from gigaxas.specks.windows import HEIGHTS, PIXELS, SIDE, WIDTHS, window_squares
 from gigaxas.tiles import Box, Plane, Region
 
 EDGE = 3
 """Pixels along the edge of the image in which no speck is looked for: the tip of a larger grain that the edge
 cuts looks like one."""
-MARGIN = -(-(REACH + 4 * CELL + RADIUS) // CELL) * CELL
+MARGIN = -(-max(REACH + 2 * CELL + RADIUS, SIDE + 4 * CELL + RADIUS) // CELL) * CELL
 """Pixels around a block that decide what is found in it."""
 STANDS_OUT = 6.0
 """Standard deviations of its chi-square from which on a pixel tells nothing of what is around others."""

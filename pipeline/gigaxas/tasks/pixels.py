@@ -75,6 +75,13 @@ def read_pixels(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     return read_with_reasons(info, tile)[0]
 
 
+def read_unmarked(info: CubeInfo, tile: Tile) -> NDArray[Any]:
+    """Read the samples (E, h, w) of a tile where others tell which pixels are void: none is marked."""
+    if isinstance(info, ScreenedCube) and info.stored:
+        return _changed(info, tile)
+    return cube.read_tile(info, tile)
+
+
 def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """Read the samples (E, h, w) of a tile, and why its pixels (h, w) are void, a number in VOID_REASONS.
 
@@ -83,7 +90,7 @@ def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray
     told = read_plane(info, VOID_REASON, tile.region) if info.tells_void else None
     if not isinstance(info, ScreenedCube):
         return cube.read_tile(info, tile), told
-    samples = _changed(info, tile) if info.stored else cube.read_tile(info, tile)
+    samples = read_unmarked(info, tile)
     reasons = _reasons(samples, info)
     if told is not None:
         reasons = np.where(told > 0, told, reasons)

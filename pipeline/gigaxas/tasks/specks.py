@@ -21,7 +21,7 @@ from gigaxas.specks import (
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.result import read_map
 from gigaxas.stores.specks import write_speck_map
-from gigaxas.tasks.pixels import read_pixels
+from gigaxas.tasks.pixels import read_unmarked
 from gigaxas.tiles import Box, Tile
 
 BAND_ROWS = 256
@@ -31,7 +31,7 @@ BAND_ROWS = 256
 def sample_tile(tile: Tile, *, info: CubeInfo, result: Location, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, for each shape of window."""
     block = block_of(tile.box, info.plane)
-    return sample_squares(read_pixels(info, _tile(block)), _labels(result, block), search)
+    return sample_squares(read_unmarked(info, _tile(block)), _labels(result, block), search)
 
 
 def search_tile(
@@ -79,7 +79,7 @@ def _bands(tile: Tile, info: CubeInfo) -> Iterator[tuple[Box, Box, NDArray[Any]]
     while y0 < tile.y1:
         bottom = min((top + held.shape[1]) // step * step + step, whole.y1)
         rows = Box(top + held.shape[1], bottom, whole.x0, whole.x1)
-        held = np.concatenate([held, read_pixels(info, _tile(rows))], axis=1)
+        held = np.concatenate([held, read_unmarked(info, _tile(rows))], axis=1)
         y1 = tile.y1 if bottom == whole.y1 else min(bottom - MARGIN, tile.y1)
         if y1 > y0:
             box = Box(y0, y1, tile.x0, tile.x1)
