@@ -16,15 +16,16 @@ from gigaxas.observed.survival import (
     Sites,
     Survival,
     apart_of,
+    hopeless,
     loss_of,
     nearest_site,
     noise_along,
     reach,
-    settle,
     spread_between,
     squared_distance,
     stray,
     strays_of,
+    write_fate,
 )
 
 NEAR = 256
@@ -37,6 +38,8 @@ BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
 ALIKE = 1.5
 """z within which a look at one group counts for another, as long as it is in vain."""
+SPARE = 2.0
+"""Share of the pixels astray of a hopeless group that is counted in advance, so that it need not be counted soon."""
 STIRRED = 1e-2
 """Share of the pixels of a group astray whose change makes it worth another look."""
 
@@ -101,13 +104,18 @@ class Neighbourhood(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def groups_near(state: State, middle: int, radius: float) -> IntArray:
-    """Return the groups that sites within a radius of a group may touch, the NEAR nearest first."""
+    """Return the groups that sites within a radius of a group may touch, the NEAR nearest first.
+
+    Those that are hopeless are only touched by sites at least as near as their own.
+    """
     groups, fates, widest = state.groups, state.fates, state.survival.widest
+    most = hopeless(state.survival.rule)
     count = fates.loss.size
     found, squares, n = np.empty(count, np.int64), np.empty(count), 0
     for g in range(count):
         square = least_square(groups.sketch, g, groups.sketch, middle)
-        limit = reach(fates.square[g], groups.variance[g], widest) + radius
+        noise = groups.variance[g] if fates.astray[g] < most else 0.0
+        limit = reach(fates.square[g], noise, widest) + radius
         if square < limit * limit:
             found[n], squares[n] = g, square
             n += 1
@@ -142,6 +150,23 @@ def sites_near_first(state: State, group: int, radius: float) -> Order:
     far = np.flatnonzero(sites.counts & (square >= radius * radius))
     order = np.concatenate((near[np.argsort(square[near], kind="mergesort")], far))
     return Order(group, order, near.size, radius)
+
+
+@njit(nogil=True, cache=True)
+def strays_from_itself(state: State, group: int, others: IntArray, enough: float) -> float:
+    """Return the share of a group's pixels that would stray to other sites (n,) from one at its own place.
+
+    No more of them are looked at when it is `enough`.
+    """
+    groups, sites, survival = state.groups, state.sites, state.survival
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    noise, astray = math.sqrt(groups.variance[group]), 0.0
+    for b in others:
+        if astray >= enough:
+            break
+        square = squared_distance(groups.spectra, group, sites.spectra, b, scratch)
+        astray += stray(0.0, square, math.sqrt(noise_along(scratch, survival.profile)), noise)
+    return astray
 
 
 @njit(nogil=True, cache=True)
@@ -217,9 +242,13 @@ def neighbourhood(
 
 @njit(nogil=True, cache=True)
 def follow(state: State, around: Neighbourhood, row: int, end: int, lost: float) -> None:
-    """Work out a row of a neighbourhood up to the group `end`, but for groups of which `lost` are left."""
+    """Work out a row of a neighbourhood up to the group `end`, but for groups of which `lost` are left.
+
+    Nor is it for hopeless ones, to which no pixel more or less makes a difference.
+    """
     groups, sites, fates, survival = state
     b, spread = around.sites[row], around.spread[row]
+    most = min(lost, hopeless(survival.rule))
     scratch = np.empty((2, groups.spectra.shape[1]))
     for n in range(around.known[row], end):
         g = around.groups[n]
@@ -227,7 +256,7 @@ def follow(state: State, around: Neighbourhood, row: int, end: int, lost: float)
         if a == b:
             around.square[row, n] = own
             continue
-        if around.left[n] >= lost:
+        if around.left[n] >= most:
             continue
         least = least_square(groups.sketch, g, sites.sketch, b)
         if least >= reach(own, variance, survival.widest) ** 2:
@@ -391,6 +420,17 @@ class _Movers(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
+def _home(
+    groups: Groups, g: int, away: float, sites: Sites, order: Order, scratch: FloatArray
+) -> tuple[int, float]:
+    """Return the nearest site of a group this far `away` from the one that the order is about, and its square."""
+    nearest, square = nearest_site(groups, g, sites, order.sites[: order.near], scratch)
+    if nearest < 0 or math.sqrt(square) + away > order.radius:
+        return nearest_site(groups, g, sites, order.sites, scratch)
+    return nearest, square
+
+
+@njit(nogil=True, cache=True)
 def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> _Movers:
     """Return some groups (n,) with their nearest sites; no strays are known yet."""
     groups, sites = state.groups, state.sites
@@ -400,9 +440,7 @@ def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> 
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(count):
         away[k] = math.sqrt(most_square(groups.sketch, which[k], groups.sketch, order.middle))
-        nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites[: order.near], scratch)
-        if nearest[k] < 0 or math.sqrt(square[k]) + away[k] > order.radius:
-            nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites, scratch)
+        nearest[k], square[k] = _home(groups, which[k], away[k], sites, order, scratch)
         apart[k] = apart_of(groups, which[k], sites, nearest[k], state.survival, scratch)
         if apart[k] == np.inf:
             astray[k], loss[k], apart[k] = np.inf, UNCOVERED, 0.0
@@ -425,19 +463,26 @@ def _add_strays(
         furthest = reach(movers.square[k], groups.variance[movers.groups[k]], survival.widest)
         if movers.astray[k] < survival.rule.lost and movers.away[k] + furthest > radius:
             own = (movers.nearest[k], movers.square[k])
-            movers.astray[k] += strays_of(groups, movers.groups[k], sites, own, order, survival, scratch)
+            enough = survival.rule.lost - movers.astray[k]
+            movers.astray[k] += strays_of(
+                groups, movers.groups[k], sites, own, order, survival, enough, scratch
+            )
             before, movers.loss[k] = movers.loss[k], loss_of(movers.astray[k], survival.rule)
             total += movers.weight[k] * (movers.loss[k] - before)
     return total
 
 
 @njit(nogil=True, cache=True)
-def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray) -> None:
+def make(
+    state: State, around: Neighbourhood, change: Change, surplus: FloatArray, stirred: BoolArray
+) -> None:
     """Make a change, write down the fates of the groups that it touches, and mark those that it stirs.
 
-    A neighbourhood of all groups that the change touches is needed, none standing for others.
+    A neighbourhood of all groups that the change touches is needed, none standing for others. `surplus` (k,) is
+    what more pixels of hopeless groups stray, at the least.
     """
     groups, sites, fates, survival = state
+    most = hopeless(survival.rule)
     moved = _moved(change, around, fates)
     before = fates.astray[around.groups]
     astray = _relieved(change, around, before)
@@ -447,14 +492,59 @@ def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray
         follow(state, around, row, moved.size, np.inf)
         astray = astray + around.stray[row]
     _switch(change, sites, True)
-    settle(groups, around.groups[moved], sites, around.order.sites, survival, fates)
+    for site in change.out:
+        if site >= 0:
+            _take_hope(state, site, around.order.sites, surplus, stirred)
+    _settle(state, around.groups[moved], around.order, surplus)
     for n in range(moved.size):
         g = around.groups[n]
-        if not moved[n]:
-            fates.astray[g] = astray[n]
+        if not moved[n] and before[n] < most:
+            fates.astray[g], surplus[g] = min(astray[n], most), max(astray[n] - most, 0.0)
             if fates.loss[g] < UNCOVERED:
                 fates.loss[g] = loss_of(astray[n], survival.rule)
         stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIRRED
+
+
+@njit(nogil=True, cache=True)
+def _settle(state: State, which: IntArray, order: Order, surplus: FloatArray) -> None:
+    """Write down the fates of some groups (n,) whose nearest site has changed."""
+    groups, sites, fates, survival = state
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    for g in which:
+        away = math.sqrt(most_square(groups.sketch, g, groups.sketch, order.middle))
+        own = _home(groups, g, away, sites, order, scratch)
+        near = away + reach(own[1], groups.variance[g], survival.widest) <= order.radius
+        rivals = order.sites[: order.near] if near else order.sites
+        write_fate(groups, g, sites, own, rivals, survival, fates, scratch)
+        surplus[g] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _take_hope(state: State, site: int, order: IntArray, surplus: FloatArray, stirred: BoolArray) -> None:
+    """Take from the surplus (k,) of hopeless groups what may have strayed to a site that is out.
+
+    Where none is left, the pixels astray are counted again, and the group is stirred if it may hope again.
+    """
+    groups, sites, fates, survival = state
+    most = hopeless(survival.rule)
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    for g in range(fates.astray.size):
+        a, own = fates.nearest[g], fates.square[g]
+        if fates.astray[g] < most or a == site:
+            continue
+        noise = math.sqrt(groups.variance[g])
+        least = least_square(groups.sketch, g, sites.sketch, site)
+        if least >= reach(own, groups.variance[g], survival.widest) ** 2:
+            continue
+        apart = most_square(sites.sketch, a, sites.sketch, site)
+        surplus[g] -= stray(own, max(least, own), math.sqrt(survival.widest * apart), noise)
+        if surplus[g] < 0.0:
+            astray = strays_of(groups, g, sites, (a, own), order, survival, most + SPARE, scratch)
+            surplus[g] = astray - most
+            if astray < most:
+                fates.astray[g], stirred[g] = astray, True
+                if fates.loss[g] < UNCOVERED:
+                    fates.loss[g] = loss_of(astray, survival.rule)
 
 
 @njit(nogil=True, cache=True)

@@ -114,13 +114,15 @@ def _improve(choice: Choice) -> None:
             lost, apart = choice.fates.loss[group], choice.fates.apart[group]
             if choice.stirred[group] and (lost >= WORTH or apart >= OFF):
                 _look(choice, group)
-        choice.update()
+        choice.forget()
 
 
 def _look(choice: Choice, group: int) -> None:
     """Make the change of the sites about a group that saves most, if any does."""
     choice.stirred[group] = False
     near = choice.near(group)
+    if choice.is_given_up(group, near):
+        return
     changes, candidates = _changes(choice, group, *near.sites[: RIVALS + 1].tolist())
     best = choice.best(changes, candidates, near)
     if best:
