@@ -16,7 +16,6 @@ from gigaxas.observed.survival import (
     Sites,
     Survival,
     apart_of,
-    hopeless,
     loss_of,
     nearest_site,
     noise_along,
@@ -38,8 +37,6 @@ BESIDE = 32
 """Sites to which the pixels that stray are counted first, for all groups that a change moves."""
 ALIKE = 1.5
 """z within which a look at one group counts for another, as long as it is in vain."""
-SPARE = 2.0
-"""Share of the pixels astray of a hopeless group that is counted in advance, so that it need not be counted soon."""
 STIRRED = 1e-2
 """Share of the pixels of a group astray whose change makes it worth another look."""
 
@@ -104,18 +101,13 @@ class Neighbourhood(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def groups_near(state: State, middle: int, radius: float) -> IntArray:
-    """Return the groups that sites within a radius of a group may touch, the NEAR nearest first.
-
-    Those that are hopeless are only touched by sites at least as near as their own.
-    """
+    """Return the groups that sites within a radius of a group may touch, the NEAR nearest first."""
     groups, fates, widest = state.groups, state.fates, state.survival.widest
-    most = hopeless(state.survival.rule)
     count = fates.loss.size
     found, squares, n = np.empty(count, np.int64), np.empty(count), 0
     for g in range(count):
         square = least_square(groups.sketch, g, groups.sketch, middle)
-        noise = groups.variance[g] if fates.astray[g] < most else 0.0
-        limit = reach(fates.square[g], noise, widest) + radius
+        limit = reach(fates.square[g], groups.variance[g], widest) + radius
         if square < limit * limit:
             found[n], squares[n] = g, square
             n += 1
@@ -242,13 +234,9 @@ def neighbourhood(
 
 @njit(nogil=True, cache=True)
 def follow(state: State, around: Neighbourhood, row: int, end: int, lost: float) -> None:
-    """Work out a row of a neighbourhood up to the group `end`, but for groups of which `lost` are left.
-
-    Nor is it for hopeless ones, to which no pixel more or less makes a difference.
-    """
+    """Work out a row of a neighbourhood up to the group `end`, but for groups of which `lost` are left."""
     groups, sites, fates, survival = state
     b, spread = around.sites[row], around.spread[row]
-    most = min(lost, hopeless(survival.rule))
     scratch = np.empty((2, groups.spectra.shape[1]))
     for n in range(around.known[row], end):
         g = around.groups[n]
@@ -256,7 +244,7 @@ def follow(state: State, around: Neighbourhood, row: int, end: int, lost: float)
         if a == b:
             around.square[row, n] = own
             continue
-        if around.left[n] >= most:
+        if around.left[n] >= lost:
             continue
         least = least_square(groups.sketch, g, sites.sketch, b)
         if least >= reach(own, variance, survival.widest) ** 2:
@@ -423,7 +411,10 @@ class _Movers(NamedTuple):
 def _home(
     groups: Groups, g: int, away: float, sites: Sites, order: Order, scratch: FloatArray
 ) -> tuple[int, float]:
-    """Return the nearest site of a group this far `away` from the one that the order is about, and its square."""
+    """Return the nearest site of a group, and its squared distance.
+
+    `away` is how far the group is, at the most, from the one that the order is about.
+    """
     nearest, square = nearest_site(groups, g, sites, order.sites[: order.near], scratch)
     if nearest < 0 or math.sqrt(square) + away > order.radius:
         return nearest_site(groups, g, sites, order.sites, scratch)
@@ -473,16 +464,12 @@ def _add_strays(
 
 
 @njit(nogil=True, cache=True)
-def make(
-    state: State, around: Neighbourhood, change: Change, surplus: FloatArray, stirred: BoolArray
-) -> None:
+def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray) -> None:
     """Make a change, write down the fates of the groups that it touches, and mark those that it stirs.
 
-    A neighbourhood of all groups that the change touches is needed, none standing for others. `surplus` (k,) is
-    what more pixels of hopeless groups stray, at the least.
+    A neighbourhood of all groups that the change touches is needed, none standing for others.
     """
-    groups, sites, fates, survival = state
-    most = hopeless(survival.rule)
+    _, sites, fates, survival = state
     moved = _moved(change, around, fates)
     before = fates.astray[around.groups]
     astray = _relieved(change, around, before)
@@ -492,21 +479,18 @@ def make(
         follow(state, around, row, moved.size, np.inf)
         astray = astray + around.stray[row]
     _switch(change, sites, True)
-    for site in change.out:
-        if site >= 0:
-            _take_hope(state, site, around.order.sites, surplus, stirred)
-    _settle(state, around.groups[moved], around.order, surplus)
+    _settle(state, around.groups[moved], around.order)
     for n in range(moved.size):
         g = around.groups[n]
-        if not moved[n] and before[n] < most:
-            fates.astray[g], surplus[g] = min(astray[n], most), max(astray[n] - most, 0.0)
+        if not moved[n]:
+            fates.astray[g] = astray[n]
             if fates.loss[g] < UNCOVERED:
                 fates.loss[g] = loss_of(astray[n], survival.rule)
         stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIRRED
 
 
 @njit(nogil=True, cache=True)
-def _settle(state: State, which: IntArray, order: Order, surplus: FloatArray) -> None:
+def _settle(state: State, which: IntArray, order: Order) -> None:
     """Write down the fates of some groups (n,) whose nearest site has changed."""
     groups, sites, fates, survival = state
     scratch = np.empty((2, groups.spectra.shape[1]))
@@ -516,35 +500,6 @@ def _settle(state: State, which: IntArray, order: Order, surplus: FloatArray) ->
         near = away + reach(own[1], groups.variance[g], survival.widest) <= order.radius
         rivals = order.sites[: order.near] if near else order.sites
         write_fate(groups, g, sites, own, rivals, survival, fates, scratch)
-        surplus[g] = 0.0
-
-
-@njit(nogil=True, cache=True)
-def _take_hope(state: State, site: int, order: IntArray, surplus: FloatArray, stirred: BoolArray) -> None:
-    """Take from the surplus (k,) of hopeless groups what may have strayed to a site that is out.
-
-    Where none is left, the pixels astray are counted again, and the group is stirred if it may hope again.
-    """
-    groups, sites, fates, survival = state
-    most = hopeless(survival.rule)
-    scratch = np.empty((2, groups.spectra.shape[1]))
-    for g in range(fates.astray.size):
-        a, own = fates.nearest[g], fates.square[g]
-        if fates.astray[g] < most or a == site:
-            continue
-        noise = math.sqrt(groups.variance[g])
-        least = least_square(groups.sketch, g, sites.sketch, site)
-        if least >= reach(own, groups.variance[g], survival.widest) ** 2:
-            continue
-        apart = most_square(sites.sketch, a, sites.sketch, site)
-        surplus[g] -= stray(own, max(least, own), math.sqrt(survival.widest * apart), noise)
-        if surplus[g] < 0.0:
-            astray = strays_of(groups, g, sites, (a, own), order, survival, most + SPARE, scratch)
-            surplus[g] = astray - most
-            if astray < most:
-                fates.astray[g], stirred[g] = astray, True
-                if fates.loss[g] < UNCOVERED:
-                    fates.loss[g] = loss_of(astray, survival.rule)
 
 
 @njit(nogil=True, cache=True)

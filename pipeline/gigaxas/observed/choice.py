@@ -93,7 +93,6 @@ class Choice:
         self.fates = problem.fates(self.sites)
         rule = problem.survival.rule
         self._even = allowed_astray(rule.pixels, rule.needed, EVEN)
-        self._surplus = np.zeros(len(problem.groups.spectra))
 
     @property
     def _state(self) -> State:
@@ -150,7 +149,7 @@ class Choice:
         around = neighbourhood(self._state, changing, touched, np.ones(touched.size), order)
         change = Change(out, int(new[0]) if new.size else -1)
         if difference(self._state, around, change, most) < most:
-            make(self._state, around, change, self._surplus, self.stirred)
+            make(self._state, around, change, self.stirred)
             return True
         self.sites = self.sites.first(first)
         return False
@@ -163,8 +162,8 @@ class Choice:
         """Forget the sites that were taken out."""
         number = np.cumsum(self.sites.counts) - 1
         self.fates.nearest[:] = number[self.fates.nearest]
-        counts = self.sites.counts
-        self._room = self.sites = Sites(*(part[counts] for part in self.sites))
+        spectra, sketches, counts = self.sites
+        self._room = self.sites = Sites(spectra[counts], sketches[counts], counts[counts])
 
     def _touched(self, group: int, changing: IntArray) -> IntArray:
         here = self.problem.groups.spectra[group]

@@ -61,7 +61,7 @@ class Fates(NamedTuple):
     square: FloatArray
     """(k,) squared distance from it."""
     astray: FloatArray
-    """(k,) share of the pixels that stray, added up over the other sites, up to `hopeless`."""
+    """(k,) share of the pixels that stray, added up over the other sites."""
     loss: FloatArray
     """(k,) probability that a window is deleted; UNCOVERED where no site is within the radius."""
     apart: FloatArray
@@ -173,15 +173,6 @@ def loss_of(astray: float, rule: CleanUpRule) -> float:
 
 
 @njit(nogil=True, cache=True)
-def hopeless(rule: CleanUpRule) -> float:
-    """Return the share of pixels astray from which on a window is lost even without two of the sites.
-
-    To each of them no more than half of the pixels stray.
-    """
-    return rule.lost + 1.0
-
-
-@njit(nogil=True, cache=True)
 def nearest_site(
     groups: Groups, g: int, sites: Sites, order: IntArray, scratch: FloatArray
 ) -> tuple[int, float]:
@@ -268,10 +259,9 @@ def write_fate(
     scratch: FloatArray,
 ) -> None:
     """Fill in the fate of a group whose nearest site and its squared distance are known."""
-    most = hopeless(survival.rule)
-    astray = strays_of(groups, g, sites, own, order, survival, most, scratch)
+    astray = strays_of(groups, g, sites, own, order, survival, np.inf, scratch)
     apart = apart_of(groups, g, sites, own[0], survival, scratch)
     fates.nearest[g], fates.square[g] = own
-    fates.astray[g] = min(astray, most)
+    fates.astray[g] = astray
     fates.apart[g] = apart if apart < np.inf else 0.0
     fates.loss[g] = loss_of(astray, survival.rule) if apart < np.inf else UNCOVERED
