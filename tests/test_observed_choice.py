@@ -125,7 +125,7 @@ def test_a_group_is_given_up_that_a_site_of_its_own_would_not_save(around, away,
 
 
 def test_sites_of_a_crowd_keep_more_than_the_sites_of_those_that_cannot_live():
-    """Of 600 compositions within reach of each other 82.6 live, on 87 sites; 67 do, on 157, if all are tried."""
+    """Of 600 compositions in reach of each other 82.6 live, on 87 sites; 67 do, on 157, if all are tried."""
     spectra = cloud(600, 1.5, 4, 8)
     found = select_sites(groups(spectra, np.arange(600, 0, -1)), level())
     assert np.sum(1.0 - np.minimum(found.loss, 1.0)) > 78
