@@ -128,7 +128,7 @@ def bench_loops() -> None:
 
 
 def window_level(spectrum: FloatArray, share: float = 1.0) -> NoiseLevel:
-    """Return the level of a share of NOISE's variance on pixels of about this spectrum (E,), each on its own."""
+    """Return the level of a share of NOISE's variance on single pixels of about this spectrum (E,)."""
     profile, variance = noise_profile(NOISE, spectrum)
     variance *= share
     return NoiseLevel(
