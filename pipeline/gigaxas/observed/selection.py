@@ -52,8 +52,8 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
     as much as common ones. Then, wherever a group would be deleted, sites near it are added, moved, joined or
     dropped as long as fewer groups are lost. A group that has a site, is certain to be deleted and would not
     live on a site of its own either is given up: its site would only cost its neighbours. No group is further
-    from its site than half the z of the level's error: what a single pixel could tell apart never shares a site,
-    and a gradient becomes a chain of sites.
+    from its site than half the z of the level's error: what a single pixel could tell apart never shares a
+    site, and a gradient becomes a chain of sites.
     """
     problem = problem_of(groups, level)
     choice = Choice(problem, problem.groups.spectra[first_choice(problem)])
