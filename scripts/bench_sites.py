@@ -127,9 +127,10 @@ def bench_loops() -> None:
     )
 
 
-def window_level(spectrum: FloatArray) -> NoiseLevel:
-    """Return the level of NOISE on pixels of about this spectrum (E,), each on its own."""
+def window_level(spectrum: FloatArray, share: float = 1.0) -> NoiseLevel:
+    """Return the level of a share of NOISE's variance on single pixels of about this spectrum (E,)."""
     profile, variance = noise_profile(NOISE, spectrum)
+    variance *= share
     return NoiseLevel(
         k_size=5,
         p_num=23,
@@ -162,9 +163,12 @@ def window_groups(spectra: FloatArray, level: NoiseLevel) -> WindowGroups:
     )
 
 
-def bench_groups(title: str, spectra: FloatArray) -> None:
-    """Time how window groups of these compositions (k, E) merge, and the selection of their sites."""
-    level = window_level(spectra.mean(axis=0))
+def bench_groups(title: str, spectra: FloatArray, share: float = 1.0) -> None:
+    """Time how window groups of these compositions (k, E) merge, and the selection of their sites.
+
+    `share` is that of NOISE's variance.
+    """
+    level = window_level(spectra.mean(axis=0), share)
     groups = window_groups(spectra, level)
     (merged, _), seconds = timed(lambda: merge_groups([groups], level))
     row(f"{title}: {len(spectra):,} window groups -> merged", merged.windows.size, seconds)
@@ -192,6 +196,7 @@ def bench_all_groups(large: bool) -> None:
     level = window_level(mean)
     select_sites(merge_groups([window_groups(mixed(300), level)], level)[0], level)
     bench_groups("smooth mixtures of 20", mixed(10_000))
+    bench_groups("smooth mixtures of 20, 0.3 of the noise variance", mixed(50_500), 0.3)
     bench_groups("apart", apart(20_000))
     if large:
         bench_groups("smooth mixtures of 20", mixed(150_000))

@@ -11,7 +11,7 @@ from gigaxas.observed.selection import select_sites
 from gigaxas.observed.sketches import AXES, least_square, most_square, principal_axes, sketch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observed_scenes import ENERGIES, groups, level
+from observed_scenes import ENERGIES, groups, level, points
 from test_observed_grouping import merged
 
 
@@ -91,6 +91,45 @@ def test_a_change_is_made_only_if_it_costs_less_than_is_allowed(spread):
         assert not choice.make(out, new, near, more - 1e-9)
         assert all(np.array_equal(one, other) for one, other in zip(written, choice.fates, strict=True))
         assert choice.make(out, new, near, more + 1e-9)
+
+
+def test_forgetting_sites_that_are_out_changes_no_fate():
+    spectra = cloud(80, 4.0, 3, 8)
+    choice = Choice(problem_of(groups(spectra), level()), spectra[::2].copy())
+    for group in (0, 10, 20):
+        near = choice.near(group)
+        assert choice.make((int(near.sites[0]), -1), spectra[group + 1][None], near)
+    before = choice.sites.spectra[choice.fates.nearest]
+    choice.forget()
+    assert np.array_equal(choice.sites.spectra[choice.fates.nearest], before)
+    assert len(choice.sites.counts) == 40
+    for written, fresh in books(choice):
+        np.testing.assert_allclose(written, fresh, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("around", "away", "given_up"),
+    [
+        (3, 1.84, False),  # to each of three sites 3 % of its pixels would stray: it may be saved
+        (4, 1.84, True),  # to four of them too many
+        (4, 1.87, False),  # but no site covers it
+        (1, 1.84, False),  # nothing strays from its only site
+    ],
+)
+def test_a_group_is_given_up_that_a_site_of_its_own_would_not_save(around, away, given_up):
+    """A group in the middle of some sites, half of whose pixels stray to each but one of them."""
+    places = [np.zeros(5), *(away * np.eye(5)[:around])]
+    problem = problem_of(groups(points(*places)), level())
+    choice = Choice(problem, problem.groups.spectra[1:].copy())
+    assert choice.is_given_up(0, choice.near(0)) is given_up
+
+
+def test_sites_of_a_crowd_keep_more_than_the_sites_of_those_that_cannot_live():
+    """Of 600 compositions in reach of each other 82.6 live, on 87 sites; 67 do, on 157, if all are tried."""
+    spectra = cloud(600, 1.5, 4, 8)
+    found = select_sites(groups(spectra, np.arange(600, 0, -1)), level())
+    assert np.sum(1.0 - np.minimum(found.loss, 1.0)) > 78
+    assert len(found.spectra) < 100
 
 
 def test_sites_near_a_group_come_first_by_their_distance():

@@ -20,11 +20,11 @@ from gigaxas.observed.survival import (
     nearest_site,
     noise_along,
     reach,
-    settle,
     spread_between,
     squared_distance,
     stray,
     strays_of,
+    write_fate,
 )
 
 NEAR = 256
@@ -142,6 +142,23 @@ def sites_near_first(state: State, group: int, radius: float) -> Order:
     far = np.flatnonzero(sites.counts & (square >= radius * radius))
     order = np.concatenate((near[np.argsort(square[near], kind="mergesort")], far))
     return Order(group, order, near.size, radius)
+
+
+@njit(nogil=True, cache=True)
+def strays_from_itself(state: State, group: int, others: IntArray, enough: float) -> float:
+    """Return the share of a group's pixels that would stray to other sites (n,) from one at its own place.
+
+    No more of them are looked at when it is `enough`.
+    """
+    groups, sites, survival = state.groups, state.sites, state.survival
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    noise, astray = math.sqrt(groups.variance[group]), 0.0
+    for b in others:
+        if astray >= enough:
+            break
+        square = squared_distance(groups.spectra, group, sites.spectra, b, scratch)
+        astray += stray(0.0, square, math.sqrt(noise_along(scratch, survival.profile)), noise)
+    return astray
 
 
 @njit(nogil=True, cache=True)
@@ -391,6 +408,20 @@ class _Movers(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
+def _home(
+    groups: Groups, g: int, away: float, sites: Sites, order: Order, scratch: FloatArray
+) -> tuple[int, float]:
+    """Return the nearest site of a group, and its squared distance.
+
+    `away` is how far the group is, at the most, from the one that the order is about.
+    """
+    nearest, square = nearest_site(groups, g, sites, order.sites[: order.near], scratch)
+    if nearest < 0 or math.sqrt(square) + away > order.radius:
+        return nearest_site(groups, g, sites, order.sites, scratch)
+    return nearest, square
+
+
+@njit(nogil=True, cache=True)
 def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> _Movers:
     """Return some groups (n,) with their nearest sites; no strays are known yet."""
     groups, sites = state.groups, state.sites
@@ -400,9 +431,7 @@ def _movers(state: State, which: IntArray, weight: FloatArray, order: Order) -> 
     scratch = np.empty((2, groups.spectra.shape[1]))
     for k in range(count):
         away[k] = math.sqrt(most_square(groups.sketch, which[k], groups.sketch, order.middle))
-        nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites[: order.near], scratch)
-        if nearest[k] < 0 or math.sqrt(square[k]) + away[k] > order.radius:
-            nearest[k], square[k] = nearest_site(groups, which[k], sites, order.sites, scratch)
+        nearest[k], square[k] = _home(groups, which[k], away[k], sites, order, scratch)
         apart[k] = apart_of(groups, which[k], sites, nearest[k], state.survival, scratch)
         if apart[k] == np.inf:
             astray[k], loss[k], apart[k] = np.inf, UNCOVERED, 0.0
@@ -425,7 +454,10 @@ def _add_strays(
         furthest = reach(movers.square[k], groups.variance[movers.groups[k]], survival.widest)
         if movers.astray[k] < survival.rule.lost and movers.away[k] + furthest > radius:
             own = (movers.nearest[k], movers.square[k])
-            movers.astray[k] += strays_of(groups, movers.groups[k], sites, own, order, survival, scratch)
+            enough = survival.rule.lost - movers.astray[k]
+            movers.astray[k] += strays_of(
+                groups, movers.groups[k], sites, own, order, survival, enough, scratch
+            )
             before, movers.loss[k] = movers.loss[k], loss_of(movers.astray[k], survival.rule)
             total += movers.weight[k] * (movers.loss[k] - before)
     return total
@@ -437,7 +469,7 @@ def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray
 
     A neighbourhood of all groups that the change touches is needed, none standing for others.
     """
-    groups, sites, fates, survival = state
+    _, sites, fates, survival = state
     moved = _moved(change, around, fates)
     before = fates.astray[around.groups]
     astray = _relieved(change, around, before)
@@ -447,7 +479,7 @@ def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray
         follow(state, around, row, moved.size, np.inf)
         astray = astray + around.stray[row]
     _switch(change, sites, True)
-    settle(groups, around.groups[moved], sites, around.order.sites, survival, fates)
+    _settle(state, around.groups[moved], around.order)
     for n in range(moved.size):
         g = around.groups[n]
         if not moved[n]:
@@ -455,6 +487,19 @@ def make(state: State, around: Neighbourhood, change: Change, stirred: BoolArray
             if fates.loss[g] < UNCOVERED:
                 fates.loss[g] = loss_of(astray[n], survival.rule)
         stirred[g] |= moved[n] or abs(fates.astray[g] - before[n]) > STIRRED
+
+
+@njit(nogil=True, cache=True)
+def _settle(state: State, which: IntArray, order: Order) -> None:
+    """Write down the fates of some groups (n,) whose nearest site has changed."""
+    groups, sites, fates, survival = state
+    scratch = np.empty((2, groups.spectra.shape[1]))
+    for g in which:
+        away = math.sqrt(most_square(groups.sketch, g, groups.sketch, order.middle))
+        own = _home(groups, g, away, sites, order, scratch)
+        near = away + reach(own[1], groups.variance[g], survival.widest) <= order.radius
+        rivals = order.sites[: order.near] if near else order.sites
+        write_fate(groups, g, sites, own, rivals, survival, fates, scratch)
 
 
 @njit(nogil=True, cache=True)

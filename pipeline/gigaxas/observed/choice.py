@@ -23,11 +23,13 @@ from gigaxas.observed.changes import (
     neighbourhood,
     sample_of,
     sites_near_first,
+    strays_from_itself,
 )
 from gigaxas.observed.noise_level import NoiseLevel
 from gigaxas.observed.sketches import Axes, principal_axes, sketch
 from gigaxas.observed.survival import (
     CERTAIN,
+    UNCOVERED,
     CleanUpRule,
     Fates,
     Groups,
@@ -41,6 +43,8 @@ from gigaxas.observed.window_groups import WindowGroups
 
 GAIN = 1e-3
 """Loss that a change of the sites must save."""
+EVEN = 0.5
+"""Probability of outliving the clean-up on a site of its own for which a group is not given up."""
 
 
 class Problem(NamedTuple):
@@ -85,11 +89,10 @@ class Choice:
     def __init__(self, problem: Problem, spectra: FloatArray) -> None:
         self.problem = problem
         self.stirred = np.ones(len(problem.groups.spectra), np.bool_)
-        self._start(spectra)
-
-    def _start(self, spectra: FloatArray) -> None:
-        self._room = self.sites = self.problem.sites(spectra)
-        self.fates = self.problem.fates(self.sites)
+        self._room = self.sites = problem.sites(spectra)
+        self.fates = problem.fates(self.sites)
+        rule = problem.survival.rule
+        self._even = allowed_astray(rule.pixels, rule.needed, EVEN)
 
     @property
     def _state(self) -> State:
@@ -100,6 +103,12 @@ class Choice:
         variance, widest = self.problem.groups.variance[group], self.problem.survival.widest
         radius = reach(self.fates.square[group], variance, widest)
         return Order(*sites_near_first(self._state, group, radius))
+
+    def is_given_up(self, group: int, near: Order) -> bool:
+        """Return whether a group is certain to be deleted, and not likely to live on a site of its own."""
+        if self.fates.loss[group] >= UNCOVERED or self.fates.astray[group] < self.problem.survival.rule.lost:
+            return False
+        return bool(strays_from_itself(self._state, group, near.sites[: near.near], self._even) >= self._even)
 
     def middles(self, own: Sequence[tuple[int, int]], group: int, more: Sequence[bool]) -> FloatArray:
         """Return the means (n, padded E) of the groups nearest to one of two sites, and of another group."""
@@ -149,9 +158,12 @@ class Choice:
         """Look no more at a group, nor at those like it, unless something stirs them."""
         calm(self._state, group, self.stirred)
 
-    def update(self) -> None:
-        """Take stock of all groups and sites together."""
-        self._start(self.sites.spectra[self.sites.counts])
+    def forget(self) -> None:
+        """Forget the sites that were taken out."""
+        number = np.cumsum(self.sites.counts) - 1
+        self.fates.nearest[:] = number[self.fates.nearest]
+        spectra, sketches, counts = self.sites
+        self._room = self.sites = Sites(spectra[counts], sketches[counts], counts[counts])
 
     def _touched(self, group: int, changing: IntArray) -> IntArray:
         here = self.problem.groups.spectra[group]

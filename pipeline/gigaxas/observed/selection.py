@@ -50,8 +50,10 @@ def select_sites(groups: WindowGroups, level: NoiseLevel) -> Selection:
 
     First every group that can live beside those before it becomes a site, in order of size; rare ones count
     as much as common ones. Then, wherever a group would be deleted, sites near it are added, moved, joined or
-    dropped as long as fewer groups are lost. No group is further from its site than half the z of the level's
-    error: what a single pixel could tell apart never shares a site, and a gradient becomes a chain of sites.
+    dropped as long as fewer groups are lost. A group that has a site, is certain to be deleted and would not
+    live on a site of its own either is given up: its site would only cost its neighbours. No group is further
+    from its site than half the z of the level's error: what a single pixel could tell apart never shares a
+    site, and a gradient becomes a chain of sites.
     """
     problem = problem_of(groups, level)
     choice = Choice(problem, problem.groups.spectra[first_choice(problem)])
@@ -114,13 +116,15 @@ def _improve(choice: Choice) -> None:
             lost, apart = choice.fates.loss[group], choice.fates.apart[group]
             if choice.stirred[group] and (lost >= WORTH or apart >= OFF):
                 _look(choice, group)
-        choice.update()
+        choice.forget()
 
 
 def _look(choice: Choice, group: int) -> None:
     """Make the change of the sites about a group that saves most, if any does."""
     choice.stirred[group] = False
     near = choice.near(group)
+    if choice.is_given_up(group, near):
+        return
     changes, candidates = _changes(choice, group, *near.sites[: RIVALS + 1].tolist())
     best = choice.best(changes, candidates, near)
     if best:
