@@ -11,7 +11,9 @@ from gigaxas.config.load import load_config
 from gigaxas.config.schema import Config, Simulate
 from gigaxas.errors import InputError
 from gigaxas.simulate import inset_scene, plant_specks
+from gigaxas.stores.specks import create_specks, read_speck_map
 from gigaxas.tasks import specks as tasks
+from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.classify import classify
 from gigaxas.workflow.products import products_of
 from gigaxas.workflow.resolve import resolve
@@ -180,6 +182,27 @@ def test_a_search_that_was_stopped_goes_on(image, monkeypatch):
     speck = opened(asked.output).speck.values
     for y, x, size in PLACES:
         assert np.any(speck[y : y + size, x : x + size] > 0)
+
+
+def test_void_pixels_that_are_filled_are_not_searched(image):
+    folder, mu = image
+    place = folder / "filled"
+    place.mkdir()
+    asked = settings(place, mu, clean_up={"fill_void": True})
+    classify(asked)
+    assert np.all(opened(asked.output, "result.zarr").label.values[100:110, 100:110] > 0)
+    assert np.all(opened(asked.output).speck.values[100:110, 100:110] == 0)
+
+
+def test_a_speck_over_a_border_of_tiles_is_drawn_whole(tmp_path):
+    create_specks(tmp_path / "specks.zarr", (20, 24), (10, 8), 1.0, "a", "b")
+    boxes = np.array([[8, 12, 6, 10], [0, 1, 0, 1]])
+    for tile in flat(regular_grid((20, 24), (10, 8))):
+        tasks.draw_tile(tile, store=tmp_path / "specks.zarr", boxes=boxes)
+    drawn = read_speck_map(tmp_path / "specks.zarr", (slice(0, 20), slice(0, 24)))
+    expected = np.zeros((20, 24), np.uint32)
+    expected[8:12, 6:10], expected[0, 0] = 1, 2
+    assert np.array_equal(drawn, expected)
 
 
 def test_specks_are_planted_inside_their_host_and_apart():
