@@ -217,7 +217,7 @@ def test_a_speck_that_two_phases_near_by_explain_is_none():
     phase = uniform(96)
     phase[:, 60:] = 1
     means = planted(phase, [], 0.0)
-    for y, x in ((20, 58), (60, 30)):
+    for y, x in ((20, 56), (60, 30)):
         means[:, y : y + 2, x : x + 2] = (0.5 * library()[0] + 0.5 * library()[2])[:, None, None]
     found = found_in(measured(means, 7), labels_of(phase))
     assert places_of(found.specks) == {(60, 30, 2, 2)}
@@ -329,6 +329,7 @@ def test_blurred_specks_of_one_phase_are_of_one_kind():
     places = [(20, 20, 3), (20, 60, 2), (60, 20, 4), (60, 60, 3)]
     found = found_in(measured(planted(uniform(96), places, 1.0, blur=0.7), 13), labels_of(uniform(96)))
     assert all(hit(found.specks, places))
+    assert found.specks.y.size == len(places)
     assert found.kinds.cluster.tolist() == [0]
 
 

@@ -188,6 +188,9 @@ def test_void_pixels_that_are_filled_are_not_searched(image):
     folder, mu = image
     place = folder / "filled"
     place.mkdir()
+    mu, bump = mu.copy(), 0.5 * np.exp(-(((ENERGY - 7140) / 15) ** 2))
+    noise = np.random.default_rng(3).normal(0, SIGMA, (ENERGY.size, 10, 10))
+    mu[:, 100:110, 100:110] = bump[:, None, None] + noise
     asked = settings(place, mu, clean_up={"fill_void": True})
     classify(asked)
     assert np.all(opened(asked.output, "result.zarr").label.values[100:110, 100:110] > 0)
