@@ -12,6 +12,7 @@
     canvas.height = Math.round(box.height * devicePixelRatio);
     const pen = canvas.getContext("2d");
     pen.scale(devicePixelRatio, devicePixelRatio);
+    gx.drawSpecks(pen, box.width, box.height);
     // A light line on a dark one is seen on every colour.
     for (const [colour, width] of [["#111", 4], ["#fff", 1.6]]) {
       pen.strokeStyle = colour;
@@ -55,5 +56,5 @@
       bar < 1000 ? `${Number(bar.toPrecision(2))}\u202fµm` : `${Number((bar / 1000).toPrecision(2))}\u202fmm`;
   }
 
-  Object.assign(gx, { drawMarks, pinned: null });
+  Object.assign(gx, { drawMarks, onScreen, pinned: null });
 })();
