@@ -20,6 +20,9 @@
       for (const box of (gx.boxes[gx.view.selected] || []).slice(1)) ring(pen, box);
       if (gx.pinned) cross(pen, gx.pinned);
     }
+    // The marks lie over the navigator too, which shows another part of the map.
+    const over = viewer.navigator.element.getBoundingClientRect();
+    pen.clearRect(over.x - box.x, over.y - box.y, over.width, over.height);
     drawScale();
   }
 

@@ -2,7 +2,7 @@
 // Specks: rings of one size at every zoom, their pixels where these are seen, and the flight from one to the next.
 (() => {
   const $ = (selector) => document.querySelector(selector);
-  const PAGE = 50, NEW_RING = 9, PIECE_RING = 5.5, CELL = 7, SEEN = 4;
+  const PAGE = 50, NEW_RING = 10, PIECE_RING = 5.5, NEW_CELL = 8, PIECE_CELL = 22, SEEN = 4;
   const { kinds, rows } = gx.scene.specks || { kinds: [], rows: [] };
   const list = rows.map(([kind, x, y, width, height, z, p], n) =>
     ({ number: n + 1, kind: kinds[kind], x, y, width, height, z, p }));
@@ -27,23 +27,25 @@
   function stampOf({ colour, shown }) {
     const key = `${colour} ${shown} ${devicePixelRatio}`;
     if (stamps.has(key)) return stamps.get(key);
-    const radius = shown ? PIECE_RING : NEW_RING, side = 2 * radius + 6;
+    const radius = shown ? PIECE_RING : NEW_RING, side = 2 * radius + 8;
     const stamp = document.createElement("canvas");
     stamp.width = stamp.height = Math.ceil(side * devicePixelRatio);
     const pen = stamp.getContext("2d");
     pen.scale(devicePixelRatio, devicePixelRatio);
-    for (const [line, width] of [["#111", shown ? 3.2 : 4.4], [colour, shown ? 1.6 : 2.4]]) {
+    const lines = shown ? [["#111", 3.2], [colour, 1.6]] : [["#111", 6.4], ["#fff", 4.8], [colour, 2.6]];
+    for (const [line, width] of lines) {
       pen.strokeStyle = line;
       pen.lineWidth = width;
       pen.beginPath();
       pen.arc(side / 2, side / 2, radius, 0, 2 * Math.PI);
       pen.stroke();
     }
-    stamps.set(key, { stamp, side });
+    stamps.set(key, { stamp, side, radius });
     return stamps.get(key);
   }
 
-  // Draw what is in sight; of specks that lie on one another the more significant, the first of all on top.
+  // Draw what is in sight, the first of all on top. Far out one stands for those around it, so that the map is
+  // still seen: of pieces for more than of kinds that the map does not show.
   function drawSpecks(pen, width, height) {
     if (!gx.view.specks || !list.length) return;
     const corner = gx.onScreen(0, 0), scale = (gx.onScreen(1000, 0).x - corner.x) / 1000;
@@ -52,15 +54,18 @@
       const wide = speck.width * scale, high = speck.height * scale;
       const x = corner.x + speck.x * scale, y = corner.y + speck.y * scale;
       if (x + wide < -20 || y + high < -20 || x > width + 20 || y > height + 20) continue;
-      const cell = Math.floor((y + high / 2) / CELL) * 65536 + Math.floor((x + wide / 2) / CELL);
-      if (scale < 1 && taken.has(cell) && speck.number !== current) continue;
-      taken.add(cell);
+      if (scale < 1) {
+        const side = speck.kind.shown ? PIECE_CELL : NEW_CELL;
+        const cell = `${speck.kind.shown} ${Math.floor(speck.y * scale / side)} ${Math.floor(speck.x * scale / side)}`;
+        if (taken.has(cell) && speck.number !== current) continue;
+        taken.add(cell);
+      }
       seen.push({ speck, x, y, wide, high });
     }
     for (const { speck, x, y, wide, high } of seen.reverse()) {
       if (scale >= SEEN) block(pen, speck.kind.colour, x, y, wide, high);
-      const { stamp, side } = stampOf(speck.kind);
-      if (Math.hypot(wide, high) < side - 10) pen.drawImage(stamp, x + (wide - side) / 2, y + (high - side) / 2, side, side);
+      const { stamp, side, radius } = stampOf(speck.kind);
+      if (Math.hypot(wide, high) < 2 * radius) pen.drawImage(stamp, x + (wide - side) / 2, y + (high - side) / 2, side, side);
     }
   }
 
@@ -107,8 +112,8 @@
     mark.className = "swatch ring";
     mark.style.setProperty("--c", speck.kind.colour);
     name.textContent = `${speck.number} ${speck.kind.name}`;
-    const piece = speck.kind.shown ? "piece of a phase; " : "";
-    more.textContent = `${piece}x ${speck.x}, y ${speck.y}; ${speck.width} × ${speck.height} pixels; z ${speck.z.toFixed(1)}; p ${speck.p}`;
+    const size = `${speck.kind.shown ? "piece, " : ""}${speck.width} × ${speck.height} pixels`;
+    more.textContent = `${size} at x ${speck.x}, y ${speck.y}; z ${speck.z.toFixed(1)}; p\u202f${speck.p}`;
     name.append(more);
     link.append(mark, name);
     item.append(link);
