@@ -3,17 +3,20 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import gigaxas as gx
 import numpy as np
 import ome_zarr_models
 import pytest
 import speck_runs
+import test_report
 import tifffile
 import zarr
 from gigaxas.cli.outcome import show_phases
 from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
+from gigaxas.report import SpeckKind, SpeckReport, SpeckRow, render_report
 from gigaxas.report.wording import probability
 from gigaxas.spatial.pyramid import halve_numbers, level_shapes
 from gigaxas.stores.io import groups
@@ -97,6 +100,56 @@ def test_pieces_are_summed_up_by_phase(speck_run, data):
     assert [row[:3] for row in cells] == [["phase 2", "2", "8"], ["near phase 1", "outside the library", "1"]]
     first = next(row for row in data.specks.rows if row.name == "phase 2")
     assert f'#speck={first.number}" aria-label="The clearest piece of phase 2' in table
+
+
+def told(kinds, each):
+    """A report of a map whose specks are of so many kinds that it does not show, and as many each."""
+    spectrum = np.linspace(0, 1, 40)
+    own = [
+        SpeckKind(k, f"kind {k}", False, 0, each, each, spectrum, spectrum, "Hematite", spectrum)
+        for k in range(1, kinds + 1)
+    ]
+    rows = [
+        SpeckRow(n + 1, n % kinds + 1, f"kind {n % kinds + 1}", 30, 7, 1, 1, 8, 9.5, -31.4, 1.0, 0)
+        for n in range(kinds * each)
+    ]
+    data = test_report.scene()
+    specks = SpeckReport(rows, own, 0.1, 2, 5, float("nan"), (3, 4))
+    return replace(
+        data, energy=spectrum, clusters=[_on(spectrum, row) for row in data.clusters], specks=specks
+    )
+
+
+def _on(spectrum, row):
+    return replace(row, spectrum=spectrum, standard_error=spectrum, reference=spectrum)
+
+
+def test_many_kinds_and_specks_are_told_and_the_first_are_drawn():
+    html = render_report(told(30, 60), "report/index.html")
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace("\u202f", " ")
+    assert "1 800 specks of 30 kinds that the map does not show" in text
+    assert "below 0.001 are – times as many" in text
+    assert "5 more windows stood out that a mixture of what is near explains." in text
+    assert "2 held samples hit by cosmic rays or the like. 3 of 4 planted specks were found." in text
+    assert re.findall(r'id="kind-(\d+)"', html) == [str(k) for k in range(1, 25)]
+    assert "Drawn: the 24 kinds with the most significant specks." in text
+    assert html.count("<g style=") == 1000
+    assert "(1 000 of 1 800 are marked)" in text
+    assert "Pieces of phases" not in text
+
+
+def test_a_search_that_found_nothing_says_so():
+    data = replace(told(1, 1), specks=SpeckReport([], [], 0.1, 0, 0, 1.02, None))
+    html = render_report(data, "report/index.html")
+    assert "0 specks of 0 kinds that the map does not show" in html
+    assert "#speck=" not in html
+    assert 'id="specks-seen"' not in html
+
+
+def test_rows_and_kinds_that_contradict_each_other_are_refused():
+    found = told(2, 3).specks
+    with pytest.raises(gx.InputError, match=r"tell of \[3, 3\] specks, their rows of \[3, 2\]"):
+        replace(found, rows=found.rows[:-1])
 
 
 @pytest.mark.parametrize(

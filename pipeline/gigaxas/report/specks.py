@@ -73,7 +73,7 @@ class SpeckKind:
     standard_error: FloatArray
     """(E,) its standard error."""
     nearest: str
-    """What the spectrum beside it is: the nearest reference, or what is around where there is no library."""
+    """What it is shown beside: its cluster or, where it has none, the nearest reference or what is around."""
     reference: FloatArray
     """(E,) that spectrum."""
     component: str = ""

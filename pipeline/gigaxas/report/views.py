@@ -60,8 +60,8 @@ class KindView:
     """Its most significant speck."""
     colour: str
     """Its colour as '#rrggbb'; that of the cluster where it is a piece of one."""
-    chart: Chart
-    """Its spectrum over what is nearest to it."""
+    chart: Chart | None
+    """Its spectrum over what it is shown beside; None for a piece of a cluster, which has a chart itself."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,9 @@ def kind_views(data: ReportData, kinds: Sequence[SpeckKind]) -> list[KindView]:
             kind,
             data.specks.clearest(kind),
             colours[kind.number],
-            spectrum_chart(data.energy, kind.spectrum, kind.standard_error, kind.reference),
+            None
+            if kind.cluster
+            else spectrum_chart(data.energy, kind.spectrum, kind.standard_error, kind.reference),
         )
         for kind in kinds
     ]

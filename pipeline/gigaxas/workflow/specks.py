@@ -180,9 +180,7 @@ def speck_report(
         for at, number in enumerate(range(1, len(columns["y"]) + 1))
     ]
     own, pixels = columns["kind"], columns["height"] * columns["width"]
-    beside = _beside(
-        run, spectra["spectrum"], [shown[rows[np.argmax(own == n + 1)].label] for n in range(len(names))]
-    )
+    around = [rows[int(np.argmax(own == number + 1))].label for number in range(len(names))]
     kinds = [
         SpeckKind(
             number,
@@ -193,7 +191,7 @@ def speck_report(
             int(pixels[own == number].sum()),
             spectra["spectrum"][at],
             spectra["standard_error"][at],
-            *beside[at],
+            *_beside(run, spectra["spectrum"][at], labels[at], shown[labels[at] or around[at]]),
             _component(labels[at], phases) if phases else "",
         )
         for at, number in enumerate(range(1, len(names) + 1))
@@ -210,13 +208,17 @@ def speck_report(
     )
 
 
-def _beside(run: Resolved, spectra: FloatArray, around: Sequence[ClusterRow]) -> list[tuple[str, FloatArray]]:
-    """Return name and spectrum of the reference nearest to each kind (k, E), or else of what is around it."""
-    if not _has_library(run):
-        return [(row.title, row.spectrum) for row in around]
+def _beside(run: Resolved, spectrum: FloatArray, label: int, row: ClusterRow) -> tuple[str, FloatArray]:
+    """Return name and spectrum (E,) of what a kind is shown beside.
+
+    That is the cluster it is a piece of, by its label, or the nearest reference, or without a library the
+    cluster around it.
+    """
+    if label or not _has_library(run):
+        return row.title, row.spectrum
     sites = run.sites
-    correlation = standardise(spectra) @ standardise(sites.references).T
-    return [(sites.table.standards[k], sites.references[k]) for k in correlation.argmax(axis=1)]
+    nearest = int((standardise(sites.references) @ standardise(spectrum)).argmax())
+    return sites.table.standards[nearest], sites.references[nearest]
 
 
 def _component(label: int, phases: ComponentTables) -> str:
