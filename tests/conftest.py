@@ -50,6 +50,14 @@ def stacks_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def speck_run(tmp_path_factory):
+    """A small finished run with specks; tests write its report again, and leave its stores as they were."""
+    import speck_runs
+
+    return speck_runs.finished_run(tmp_path_factory.mktemp("specks"))
+
+
+@pytest.fixture(scope="session")
 def viewer_run(tmp_path_factory):
     """A small finished run; tests write its report again, and leave its stores as they were."""
     import viewer_runs  # not at the top: all of the workflow would be loaded for every test of a kernel

@@ -18,6 +18,7 @@ _ROOMS = {
     "classify": "workflow.in_memory",
     "clean_up": "execution.label_maps",
     "fill": "execution.label_maps",
+    "find_specks": "workflow.find_specks",
     "fit_search": "search",
     "grow_candidates": "sites",
     "identify": "workflow.identify",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _show_unknown(out: Console, summary: "Summary") -> None:
 
 def _show_specks(out: Console, found: "SpeckReport") -> None:
     """Print the kinds of specks that the map does not show, and how many pieces of those that it does."""
-    new = [kind for kind in found.kinds if not kind.cluster]
+    new = found.new
     count = sum(kind.specks for kind in new)
     out.print()
     out.print(
@@ -78,7 +79,7 @@ def _show_specks(out: Console, found: "SpeckReport") -> None:
         soft_wrap=True,
     )
     for kind in new[:SHOWN_CLUSTERS]:
-        first = next(row for row in found.rows if row.kind == kind.number)
+        first = found.clearest(kind)
         out.print(
             f"  {kind.specks:,} of {kind.name}, the clearest at row {first.y}, column {first.x}: "
             f"{first.height} x {first.width} pixels, z {first.distance:.1f}, p {first.probability}",
@@ -139,8 +140,22 @@ def show_phases(out: Console, summary: "PhaseSummary") -> None:
         out.print(f"  {row.label} {row.name}: {row.explained}{fit}", markup=False)
     if len(removed) > SHOWN_CLUSTERS:
         out.print(f"  and {len(removed) - SHOWN_CLUSTERS} more: see phases.csv")
+    if summary.specks and summary.specks.kinds:
+        _show_speck_components(out, summary.specks)
     show_truth(out, summary)
     show_paths(out, list(summary.paths))
+
+
+def _show_speck_components(out: Console, found: "SpeckReport") -> None:
+    """Print a line for each kind of specks: of which component it is a piece."""
+    table = Table("specks", "of", "piece of", box=None, pad_edge=False)
+    table.columns[0].justify = "right"
+    for kind in found.kinds[:SHOWN_CLUSTERS]:
+        table.add_row(f"{kind.specks:,}", escape(kind.name), escape(kind.component))
+    out.print()
+    out.print(table)
+    if len(found.kinds) > SHOWN_CLUSTERS:
+        out.print(f"and {len(found.kinds) - SHOWN_CLUSTERS} more kinds: see specks.csv")
 
 
 def show_truth(out: Console, summary: "Summary | PhaseSummary") -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gigaxas.arrays import FloatArray
+from gigaxas.errors import InputError
 
 LEAST_TOLD = -300
 """Decimal logarithm of the least probability that is told as a number."""
@@ -69,11 +72,17 @@ class SpeckKind:
     """(E,) mean spectrum."""
     standard_error: FloatArray
     """(E,) its standard error."""
+    nearest: str
+    """What it is shown beside: its cluster or, where it has none, the nearest reference or what is around."""
+    reference: FloatArray
+    """(E,) that spectrum."""
+    component: str = ""
+    """Of which components it is a piece, or that it is of its own; empty before components are decided."""
 
 
 @dataclass(frozen=True)
 class SpeckReport:
-    """What the search for specks has found."""
+    """What the search for specks has found. Raises InputError where rows and kinds contradict each other."""
 
     rows: Sequence[SpeckRow]
     """Those of kinds that the map does not show, the most significant first, then the others."""
@@ -89,3 +98,27 @@ class SpeckReport:
     """Windows beyond a small probability, over what noise alone makes of them."""
     planted: tuple[int, int] | None
     """Of a simulated scene: planted specks that were found, and all."""
+
+    def __post_init__(self) -> None:
+        numbers = np.array([row.kind for row in self.rows], np.int64)
+        count = np.bincount(numbers, minlength=len(self.kinds) + 1)[1:]
+        told = [kind.specks for kind in self.kinds]
+        if count.tolist() != told:
+            raise InputError(
+                f"the kinds of the specks tell of {told[:5]} specks, their rows of {count[:5].tolist()}; "
+                "give a row for every speck"
+            )
+
+    @property
+    def new(self) -> list[SpeckKind]:
+        """The kinds that the map does not show."""
+        return [kind for kind in self.kinds if not kind.cluster]
+
+    @property
+    def pieces(self) -> list[SpeckKind]:
+        """Clusters of the map that specks are pieces of."""
+        return [kind for kind in self.kinds if kind.cluster]
+
+    def clearest(self, kind: SpeckKind) -> SpeckRow:
+        """Return the most significant speck of a kind."""
+        return next(row for row in self.rows if row.kind == kind.number)

@@ -11,8 +11,15 @@ from gigaxas.report import layers
 from gigaxas.report.chart import Chart, spectrum_chart
 from gigaxas.report.data import STATE_NAMES, ClusterRow, ReportData
 from gigaxas.report.palette import cluster_colours, state_colours
+from gigaxas.report.specks import SpeckKind, SpeckReport, SpeckRow
 from gigaxas.spectra.void import VOID_MEANINGS
 
+MOST_KINDS = 24
+"""Kinds of specks that are drawn, and rows of the table of pieces."""
+MOST_MARKS = 1000
+"""Specks that are marked on the map."""
+MARK_SHARE = 0.014
+"""Radius of a mark as a share of the longer side of the map."""
 MINOR_SHARE = 0.01
 """Share of the labelled pixels below which a cluster is named among the minor ones."""
 MOST_CHARTS = (100, 50)
@@ -41,6 +48,50 @@ class ClusterView:
     """Whether it is named among the minor ones."""
     chart: Chart | None
     """Its spectrum; None where too many would be drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class KindView:
+    """A kind of specks as the page shows it."""
+
+    kind: SpeckKind
+    """The kind."""
+    clearest: SpeckRow
+    """Its most significant speck."""
+    colour: str
+    """Its colour as '#rrggbb'; that of the cluster where it is a piece of one."""
+    chart: Chart | None
+    """Its spectrum over what it is shown beside; None for a piece of a cluster, which has a chart itself."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A speck on the picture of the map."""
+
+    x: float
+    """Its middle, in columns of the whole map."""
+    y: float
+    """Its middle, in rows of the whole map."""
+    colour: str
+    """Colour of its kind as '#rrggbb'."""
+
+
+@dataclass(frozen=True)
+class SpeckSection:
+    """What the page shows of the specks."""
+
+    found: SpeckReport
+    """All that was found."""
+    new: Sequence[KindView]
+    """Kinds that the map does not show, at most MOST_KINDS."""
+    pieces: Sequence[KindView]
+    """Clusters of the map that specks are pieces of, those of most specks, at most MOST_KINDS."""
+    count: int
+    """Specks of kinds that the map does not show."""
+    marks: Sequence[Mark]
+    """The most significant of them, at most MOST_MARKS."""
+    radius: float
+    """Radius of a mark, in pixels of the whole map."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +172,56 @@ def colours_by_label(data: ReportData) -> dict[int, str]:
     own = {component.label: component.colour for component in data.components}
     others = [row.label for row in by_size(data.clusters) if row.label not in own]
     return own | dict(zip(others, cluster_colours(len(others), tuple(own.values())), strict=True))
+
+
+def speck_colours(data: ReportData) -> dict[int, str]:
+    """Return the colour of every kind of specks: its cluster's, or one that stands apart from all those."""
+    if data.specks is None:
+        return {}
+    shown = colours_by_label(data)
+    new = cluster_colours(len(data.specks.new), tuple(shown.values()))
+    return {kind.number: shown[kind.cluster] for kind in data.specks.pieces} | {
+        kind.number: colour for kind, colour in zip(data.specks.new, new, strict=True)
+    }
+
+
+def kind_views(data: ReportData, kinds: Sequence[SpeckKind]) -> list[KindView]:
+    """Return these kinds with their colours and spectra."""
+    assert data.specks is not None
+    colours = speck_colours(data)
+    return [
+        KindView(
+            kind,
+            data.specks.clearest(kind),
+            colours[kind.number],
+            None
+            if kind.cluster
+            else spectrum_chart(data.energy, kind.spectrum, kind.standard_error, kind.reference),
+        )
+        for kind in kinds
+    ]
+
+
+def speck_section(data: ReportData) -> SpeckSection | None:
+    """Return what is shown of the specks, None where these were not searched."""
+    found = data.specks
+    if found is None:
+        return None
+    pieces = sorted(found.pieces, key=lambda kind: (-kind.specks, kind.number))
+    new = {kind.number for kind in found.new}
+    colours = speck_colours(data)
+    seen = [row for row in found.rows if row.kind in new]
+    return SpeckSection(
+        found=found,
+        new=kind_views(data, found.new[:MOST_KINDS]),
+        pieces=kind_views(data, pieces[:MOST_KINDS]),
+        count=len(seen),
+        marks=[
+            Mark(row.x + row.width / 2, row.y + row.height / 2, colours[row.kind])
+            for row in seen[:MOST_MARKS]
+        ],
+        radius=MARK_SHARE * max(data.label.shape) * data.step,
+    )
 
 
 def cluster_views(data: ReportData, most_charts: tuple[int, int] | None = MOST_CHARTS) -> list[ClusterView]:

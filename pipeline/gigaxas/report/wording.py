@@ -2,6 +2,8 @@
 
 import math
 
+from gigaxas.report.specks import LEAST_TOLD
+
 
 def count(value: int) -> str:
     """Return a whole number with thin groups: 1 048 576."""
@@ -58,6 +60,13 @@ def error(value: float | None) -> str:
         return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}\u202f×\u202f10{raised(int(exponent))}"
+
+
+def probability(log10: float) -> str:
+    """Return a probability told by its decimal logarithm, as the power of ten nearest to it."""
+    if log10 <= LEAST_TOLD:
+        return f"<\u202f10{_raised(LEAST_TOLD)}"
+    return error(10.0**log10) if log10 > -3.0 else f"10{_raised(round(log10))}"
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ from gigaxas.stores.io.checksums import WholeStore
 from gigaxas.stores.io.chunks import create_array, open_array, read, save_array, write
 from gigaxas.stores.io.folders import exists
 from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
+from gigaxas.stores.specks import with_speck_map
 from gigaxas.tiles import Tile
 
 STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
@@ -150,7 +151,8 @@ def write_clusters(
 def open_result(path: str | Location) -> xr.Dataset:
     """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
 
-    Raises InputError where there is no finished result.
+    Of an output folder, the map of the specks of that result is among them. Raises InputError where there is
+    no finished result.
     """
     given = location(path)
     inside = given / "result.zarr"
@@ -162,7 +164,7 @@ def open_result(path: str | Location) -> xr.Dataset:
         for name in {"flag_values", "valid_range"} & set(values.attrs):
             # JSON forgets the type, which must be the variable's own.
             values.attrs[name] = np.asarray(values.attrs[name], values.dtype)
-    return dataset
+    return with_speck_map(dataset, given / "specks.zarr") if store == inside else dataset
 
 
 def clusters_are_whole(path: Location) -> bool:

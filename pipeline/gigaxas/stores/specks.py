@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
+from gigaxas.stores.io.checksums import WholeStore
 from gigaxas.stores.io.chunks import create_array, read, save_array, write
-from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group
+from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
 from gigaxas.tiles import Tile
 
 SPECK_MAP = "speck"
@@ -27,6 +29,7 @@ COLUMNS = {
     "share": "share of the kind in the pixels of the speck, what is around it being the rest",
     "hits": "samples left out as hit by a cosmic ray or the like",
 }
+KIND_CLUSTER = "label of the cluster whose composition a kind has; 0 where the map shows none"
 SPECTRA = {"spectrum": "mean spectrum of each kind", "standard_error": "its standard error"}
 
 
@@ -106,3 +109,32 @@ def specks_are_of(path: Location, result: str) -> bool:
     except InputError:
         return False
     return UNFINISHED not in attributes and attributes.get("result") == result
+
+
+def with_speck_map(result: xr.Dataset, path: Location) -> xr.Dataset:
+    """Add the map `speck` (y, x), lazily, to an opened result, where the store holds the specks of it."""
+    if not specks_are_of(path, str(result.attrs.get("fingerprint"))):
+        return result
+    opened = xr.open_zarr(WholeStore(open_store(path)), consolidated=False)
+    return result.assign({SPECK_MAP: opened[SPECK_MAP]})
+
+
+def speck_dataset(
+    columns: Mapping[str, NDArray[Any]],
+    spectra: Mapping[str, FloatArray],
+    names: Sequence[str],
+    clusters: Sequence[int],
+) -> xr.Dataset:
+    """Return the table (`speck_*` over `number`, from 1) and the kinds (`kind_*` over `kind`, from 1)."""
+    table = {
+        f"speck_{name}": ("number", columns[name], {"long_name": meaning, "units": "1"})
+        for name, meaning in COLUMNS.items()
+    }
+    kinds: dict[str, Any] = {
+        "kind_name": ("kind", np.array(names, dtype=object)),
+        "kind_cluster": ("kind", np.array(clusters, np.int64), {"long_name": KIND_CLUSTER, "units": "1"}),
+    }
+    for name, meaning in SPECTRA.items():
+        kinds[f"kind_{name}"] = (("kind", "energy"), spectra[name], {"long_name": meaning, "units": "1"})
+    numbers = {"number": np.arange(1, len(columns["y"]) + 1), "kind": np.arange(1, len(names) + 1)}
+    return xr.Dataset({**table, **kinds}, coords=numbers)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
 from gigaxas.locations import Location
-from gigaxas.spatial.pyramid import halve_labels, halve_values
+from gigaxas.spatial.pyramid import halve_labels, halve_numbers, halve_values
 from gigaxas.stores.cube import WORKING_POINT
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import read_map
+from gigaxas.stores.specks import SPECK_MAP
 from gigaxas.tiles import Region, Tile
 
 BLOCK = 2048
@@ -42,6 +43,8 @@ class Layers:
     """The measured maps that tell the share of a component, with its index in the store of components."""
     composed: str
     """What tells the store of components from others; empty where there is none."""
+    specks: Location | None
+    """The store of the specks, where there are some of this result."""
     ranks: Mapping[str, IntArray]
     """For each of LABELS the rank (n + 1,) that decides between labels equally frequent."""
 
@@ -67,9 +70,13 @@ def read_values(layers: Layers, name: str, region: Region) -> NDArray[np.float32
 
 
 def halve(layers: Layers, maps: LayerMaps) -> LayerMaps:
-    """Return the maps (h, w) at half the size: the most frequent label, the mean value."""
+    """Return the maps (h, w) at half the size: the most frequent label, the first speck, the mean value."""
     return {
-        name: halve_labels(values, layers.ranks[name]) if name in LABELS else halve_values(values)
+        name: halve_numbers(values)
+        if name == SPECK_MAP
+        else halve_labels(values, layers.ranks[name])
+        if name in LABELS
+        else halve_values(values)
         for name, values in maps.items()
     }
 

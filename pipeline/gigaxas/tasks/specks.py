@@ -53,13 +53,18 @@ def search_tile(
 
 def draw_tile(tile: Tile, *, store: Location, boxes: IntArray) -> None:
     """Write the numbers of specks, from 1 in the order of their `boxes` (n, 4), into one tile of the map."""
-    drawn = np.zeros(tile.shape, np.uint32)
+    write_speck_map(store, tile, draw_boxes(tile.box, boxes))
+
+
+def draw_boxes(place: Box, boxes: IntArray) -> NDArray[np.uint32]:
+    """Return the part of the map at a place, with the numbers of specks, from 1, in their boxes (n, 4)."""
+    drawn = np.zeros((place.y1 - place.y0, place.x1 - place.x0), np.uint32)
     y0, y1, x0, x1 = boxes.T
-    near = (y0 < tile.y1) & (y1 > tile.y0) & (x0 < tile.x1) & (x1 > tile.x0)
+    near = (y0 < place.y1) & (y1 > place.y0) & (x0 < place.x1) & (x1 > place.x0)
     for number in np.flatnonzero(near).tolist():
-        inside = Box(*boxes[number].tolist()).seen_from(tile.y0, tile.x0)
+        inside = Box(*boxes[number].tolist()).seen_from(place.y0, place.x0)
         drawn[max(inside.y0, 0) : inside.y1, max(inside.x0, 0) : inside.x1] = number + 1
-    write_speck_map(store, tile, drawn)
+    return drawn
 
 
 def _labels(result: Location, block: Box) -> LabelArray:

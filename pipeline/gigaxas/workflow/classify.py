@@ -18,6 +18,7 @@ from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.result import open_result
 from gigaxas.stores.sites import StoredSites
+from gigaxas.stores.specks import with_speck_map
 from gigaxas.workflow.exports import Export
 from gigaxas.workflow.ingest import Ingested
 from gigaxas.workflow.products import Listener, make_products, products_of
@@ -45,7 +46,8 @@ class SitesMade:
 def run(config: Config) -> xr.Dataset:
     """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
     classify(config)
-    return open_result(paths_of(config).result)
+    paths = paths_of(config)
+    return with_speck_map(open_result(paths.result), paths.specks)
 
 
 def classify(

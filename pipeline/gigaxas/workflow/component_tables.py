@@ -22,6 +22,8 @@ class ComponentTables:
 
     names: Mapping[int, str]
     """Names of all clusters, by label."""
+    members: Mapping[int, Sequence[int]]
+    """Labels of the components that a cluster is, by its label."""
     explained: Mapping[int, str]
     """How others explain a cluster, in words, by label; nothing for a component."""
     outside: Mapping[int, bool]
@@ -38,12 +40,13 @@ def read_component_tables(folder: Path, labels: Sequence[int]) -> ComponentTable
             ComponentRow(int(row["label"]), row["name"], row["colour"], float(row["share"])) for row in own
         ]
         names = {int(row["label"]): row["name"] for row in rows}
+        members = {int(row["label"]): [int(one) for one in row["members"].split()] for row in rows}
         explained = {int(row["label"]): row["explained"] for row in rows}
         outside = {int(row["label"]): row["outside"] == "yes" for row in rows}
     except (OSError, KeyError, ValueError):
         return None
     found = [component.label for component in components]
-    return ComponentTables(names, explained, outside, components) if found == list(labels) else None
+    return ComponentTables(names, members, explained, outside, components) if found == list(labels) else None
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ from gigaxas.spectra.quantity import Quantity
 from gigaxas.stores.cube import DIMS, create_cube, write_samples
 from gigaxas.stores.io.chunks import save_array
 from gigaxas.stores.result import open_result
+from gigaxas.stores.specks import MEANING, SPECK_MAP, read_speck_map, read_specks, speck_dataset
 from gigaxas.tiles import flat, regular_grid
 from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.products import Listener, make_products, products_of
@@ -55,6 +56,7 @@ def classify(
     sites: str | Path | NDArray[Any] | Mapping[str, Any] | None = None,
     mask: ArrayLike | None = None,
     align: Literal["report", "apply", "off"] = "report",
+    specks: bool | Mapping[str, Any] = False,
     **settings: Any,
 ) -> xr.Dataset:
     """Classify an image (E, y, x): a NumPy or Dask array with its energies, or an xarray with coordinates.
@@ -64,15 +66,18 @@ def classify(
     one for each energy, a camera's working point, or the keys of the section `noise`; left out, it is
     measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys
     of the section. mask: (y, x), zero where a pixel is void. align: whether the references are moved by the
-    shift of energy at which they agree best with the image. settings: further sections of a configuration,
-    such as clean_up={"k_size": 7} or edge="Fe K".
+    shift of energy at which they agree best with the image. specks: whether phases smaller than the window
+    of the clean-up are searched, or the keys of the section `specks`. settings: further sections of a
+    configuration, such as clean_up={"k_size": 7} or edge="Fe K".
 
     Returns the maps over (y, x), `spectrum` with its error and `name` for each cluster, in memory; attributes
-    tell the quantity, the noise and the shift, and whatever else a run would have told. What it would have
+    tell the quantity, the noise and the shift, and whatever else a run would have told. Where specks are
+    searched, `speck` (y, x) holds their numbers, `speck_*` over `number` their table, `kind_name`,
+    `kind_cluster`, `kind_spectrum` and `kind_standard_error` over `kind` what they are. What it would have
     warned of is warned of. A lazy image is read chunk by chunk, through a cube in the folder for
     temporary files. Raises InputError for everything that a configuration would be refused for.
     """
-    found = _described(image, energy)
+    found = describe_image(image, energy)
     with TemporaryDirectory(prefix="gigaxas-") as folder:
         cube = Path(folder) / "cube.zarr"
         _write_cube(cube, found, quantity, mask)
@@ -87,6 +92,8 @@ def classify(
         if references is not None:
             path = _reference_path(references, found.energy, Path(folder))
             asked["references"] = {"path": str(path), "align": align}
+        if specks is not False:
+            asked["specks"] = {} if specks is True else specks
         return _run(validated({**asked, **settings}))
 
 
@@ -109,10 +116,21 @@ def _described_result(result: xr.Dataset, run: Resolved) -> xr.Dataset:
     told = {"quantity": run.quantity, "noise": json.dumps(run.noise.record())}
     if run.sites.shift is not None:
         told["shift"] = json.dumps(dict(run.sites.shift))
-    return result.assign_coords(name=("cluster", np.array(named, dtype=object))).assign_attrs(told)
+    known = result.assign_coords(name=("cluster", np.array(named, dtype=object))).assign_attrs(told)
+    return known.merge(_specks(run)) if run.config.specks else known
 
 
-def _described(image: Any, energy: ArrayLike | None) -> Image:
+def _specks(run: Resolved) -> xr.Dataset:
+    """Return the map of the specks, their table and their kinds."""
+    whole = (slice(0, run.info.plane[0]), slice(0, run.info.plane[1]))
+    columns, spectra, attributes = read_specks(run.paths.specks)
+    found = speck_dataset(columns, spectra, attributes["kinds"], attributes["clusters"])
+    numbers = read_speck_map(run.paths.specks, whole)
+    return found.assign({SPECK_MAP: (("y", "x"), numbers, {"long_name": MEANING, "units": "1"})})
+
+
+def describe_image(image: Any, energy: ArrayLike | None) -> Image:
+    """Return an image (E, y, x), an array or an xarray, with its axes; InputError where these do not fit."""
     samples, pixel_um = image, 1.0
     if isinstance(image, xr.DataArray):
         if set(image.dims) != set(DIMS):

@@ -21,7 +21,7 @@ from gigaxas.errors import InputError
 from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.execution.session import open_session
 from gigaxas.locations import Location
-from gigaxas.report import Truth
+from gigaxas.report import SpeckReport, Truth
 from gigaxas.report.components import ComponentMap, write_component_figure
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
 from gigaxas.stores.composition import create_composition, read_sizes, save_components
@@ -53,6 +53,8 @@ class PhaseSummary:
     """How much is right, of a simulated cube."""
     paths: Sequence[Location]
     """What was written."""
+    specks: SpeckReport | None = None
+    """The specks, and of which components they are pieces, where these were searched."""
 
 
 def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
@@ -70,8 +72,9 @@ def phases(config: Config, progress: Progress = silent) -> PhaseSummary:
             )
         run = reopen(config)
         found = _phases(run, result, runner)
-        pages = [path for path in report(run, runner).paths if str(path).endswith(".html")]
-        return replace(found, paths=[*found.paths, *pages])
+        told = report(run, runner)
+        pages = [path for path in told.paths if str(path).endswith(".html")]
+        return replace(found, paths=[*found.paths, *pages], specks=told.specks)
 
 
 def _phases(run: Resolved, result: xr.Dataset, runner: Runner) -> PhaseSummary:

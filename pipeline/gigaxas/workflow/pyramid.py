@@ -6,17 +6,20 @@ import xarray as xr
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
 from gigaxas.spatial.pyramid import rank_labels
-from gigaxas.stores.cube import WORKING_POINT, CubeInfo
+from gigaxas.stores.cube import WORKING_POINT
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.groups import attributes_of
+from gigaxas.stores.specks import specks_are_of
 from gigaxas.tasks.pyramid import Layers
+from gigaxas.workflow.resolve import Resolved
 
 DENSITY = "mean absorbance after the edge less that before it"
 RATIO = "share of a component in the pixel's spectrum"
 
 
-def find_layers(result: xr.Dataset, store: Location, info: CubeInfo, components: Location) -> Layers:
-    """Return the layers that there are: maps of the result, density of the cube, shares of components."""
+def find_layers(run: Resolved, result: xr.Dataset) -> Layers:
+    """Return the layers that there are: maps of the result, density of the cube, component shares, specks."""
+    store, components, info = run.paths.result, run.paths.composition, run.info
     pixels = np.zeros(int(result.attrs["sites"]) + 1, np.int64)
     pixels[result.cluster.values] = result.pixels.values
     ranks = {
@@ -28,7 +31,9 @@ def find_layers(result: xr.Dataset, store: Location, info: CubeInfo, components:
     labels, composed = component_labels(components, result.attrs["fingerprint"])
     ratios = {f"ratio_{label}": place for place, label in enumerate(labels)}
     values = density | _measured_maps(result) | dict.fromkeys(ratios, RATIO)
-    return Layers(store, info.path, components, values, ratios, composed, ranks)
+    searched = run.config.specks and specks_are_of(run.paths.specks, result.attrs["fingerprint"])
+    specks = run.paths.specks if searched else None
+    return Layers(store, info.path, components, values, ratios, composed, specks, ranks)
 
 
 def _measured_maps(result: xr.Dataset) -> dict[str, str]:

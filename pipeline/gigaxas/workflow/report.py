@@ -79,8 +79,12 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
         found = component_labels(paths.composition, result.attrs["fingerprint"])[0]
         phases = read_component_tables(folder, found)
         truth = score(run, runner, names)
-        data = _report_data(run, result, _as_decided(clusters, phases), truth)
-        data = replace(data, components=phases.components if phases else (), specks=speck_report(run))
+        decided = _as_decided(clusters, phases)
+        data = replace(
+            _report_data(run, result, decided, truth),
+            components=phases.components if phases else (),
+            specks=speck_report(run, decided, phases),
+        )
         page = write_report_folder(run, result, data, runner)
         with runner.step("report", 1) as advance:
             seconds = earlier_seconds(folder, result.attrs["fingerprint"]) | runner.seconds

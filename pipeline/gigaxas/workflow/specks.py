@@ -1,5 +1,6 @@
 """The specks of a result: searched in the cube, joined to kinds, named by the library, and written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gigaxas import __version__
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import explain
-from gigaxas.report import SpeckKind, SpeckReport, SpeckRow
+from gigaxas.report import ClusterRow, SpeckKind, SpeckReport, SpeckRow
 from gigaxas.sites import mixture_name
 from gigaxas.specks import (
     ImageSpecks,
@@ -23,15 +24,20 @@ from gigaxas.specks import (
     probability_of,
     settle_search,
 )
+from gigaxas.spectra import standardise
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import open_result
 from gigaxas.stores.specks import create_specks, read_specks, save_specks, specks_are_of
 from gigaxas.stores.truth import describe_truth
 from gigaxas.tasks import specks as tasks
 from gigaxas.tiles import Box
+from gigaxas.workflow.component_tables import ComponentTables
 from gigaxas.workflow.naming import cluster_rows
 from gigaxas.workflow.observed import OUTSIDE
 from gigaxas.workflow.resolve import Resolved, result_fingerprint
+
+OF_ITS_OWN = "of its own"
+"""What is said of a kind that is a piece of no component."""
 
 
 def specks_fingerprint(run: Resolved) -> str:
@@ -59,9 +65,7 @@ def make_specks(run: Resolved, runner: Runner) -> None:
     parts = runner.over("specks", tasks.search_tile, plan.spatial, **given)
     with threadpool_limits(limits=1):
         found = gather_specks([part for row in parts for part in row], law, search)
-    specks = found.specks
-    boxes = np.stack([specks.y, specks.y + specks.height, specks.x, specks.x + specks.width], axis=1)
-    runner.over("speck map", tasks.draw_tile, plan.grid, store=store, boxes=boxes)
+    runner.over("speck map", tasks.draw_tile, plan.grid, store=store, boxes=speck_boxes(found))
     _save(run, store, found)
     publish(store, final)
 
@@ -90,19 +94,7 @@ def _settle(run: Resolved) -> tuple[SpeckSearch, int]:
 
 def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
     """Write the table, the kinds in the unit of the cube with what the library calls them, and figures."""
-    specks, kinds, info = found.specks, found.kinds, run.info
-    columns: dict[str, NDArray[Any]] = {
-        "y": specks.y,
-        "x": specks.x,
-        "height": specks.height,
-        "width": specks.width,
-        "label": specks.label,
-        "kind": kinds.number,
-        "distance": specks.distance,
-        "log_p": specks.log_p,
-        "share": kinds.share,
-        "hits": specks.hits,
-    }
+    kinds, info = found.kinds, run.info
     spectra = kinds.spectrum * info.scale + info.offset
     error = kinds.error * abs(info.scale)
     with open_result(run.paths.result) as result:
@@ -117,7 +109,7 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
     save_specks(
         store,
         run.energy,
-        columns,
+        speck_columns(found),
         {"spectrum": spectra, "standard_error": error},
         [name for name, _ in named],
         [outside for _, outside in named],
@@ -126,23 +118,54 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
     )
 
 
+def speck_boxes(found: ImageSpecks) -> IntArray:
+    """Return the boxes (n, 4) of the specks, in the order of Box."""
+    specks = found.specks
+    return np.stack([specks.y, specks.y + specks.height, specks.x, specks.x + specks.width], axis=1)
+
+
+def speck_columns(found: ImageSpecks) -> dict[str, NDArray[Any]]:
+    """Return the table of specks (n,) by the names of its columns."""
+    specks, kinds = found.specks, found.kinds
+    return {
+        "y": specks.y,
+        "x": specks.x,
+        "height": specks.height,
+        "width": specks.width,
+        "label": specks.label,
+        "kind": kinds.number,
+        "distance": specks.distance,
+        "log_p": specks.log_p,
+        "share": kinds.share,
+        "hits": specks.hits,
+    }
+
+
 def _name(run: Resolved, number: int, spectrum: FloatArray, error: FloatArray) -> tuple[str, bool]:
     """Return what the library calls a kind, and whether it holds none that explains it."""
     sites = run.sites
-    if not run.config.references.is_given and run.config.sites.file is None:
+    if not _has_library(run):
         return f"kind {number}", False
     best = explain(spectrum, error**2, sites.references, run.config.sites.limit)
     name = mixture_name(sites.table.standards, best.shares)
     return (f"{OUTSIDE} (nearest: {name})", True) if best.outside else (name, False)
 
 
-def speck_report(run: Resolved) -> SpeckReport | None:
-    """Return what the search for specks has found in a result; None where these were not searched."""
+def speck_report(
+    run: Resolved, clusters: Sequence[ClusterRow], phases: ComponentTables | None
+) -> SpeckReport | None:
+    """Return what the search for specks has found in a result; None where these were not searched.
+
+    `clusters` are the rows as they are shown, `phases` the components where they were decided.
+    """
     store, wanted = run.paths.specks, run.config.specks
     if wanted is None or not specks_are_of(store, result_fingerprint(run)):
         return None
     columns, spectra, attributes = read_specks(store)
-    names = attributes["kinds"]
+    shown = {row.label: row for row in clusters}
+    labels = attributes["clusters"]
+    names = [shown[c].title if c else name for c, name in zip(labels, attributes["kinds"], strict=True)]
+    outside = [shown[c].outside if c else own for c, own in zip(labels, attributes["outside"], strict=True)]
     places = {name: values.tolist() for name, values in columns.items()}
     rows = [
         SpeckRow(
@@ -156,20 +179,22 @@ def speck_report(run: Resolved) -> SpeckReport | None:
         )
         for at, number in enumerate(range(1, len(columns["y"]) + 1))
     ]
+    own, pixels = columns["kind"], columns["height"] * columns["width"]
+    around = [rows[int(np.argmax(own == number + 1))].label for number in range(len(names))]
     kinds = [
         SpeckKind(
             number,
-            name,
-            outside,
-            cluster,
-            sum(row.kind == number for row in rows),
-            sum(row.pixels for row in rows if row.kind == number),
-            spectra["spectrum"][number - 1],
-            spectra["standard_error"][number - 1],
+            names[at],
+            outside[at],
+            labels[at],
+            int(np.count_nonzero(own == number)),
+            int(pixels[own == number].sum()),
+            spectra["spectrum"][at],
+            spectra["standard_error"][at],
+            *_beside(run, spectra["spectrum"][at], labels[at], shown[labels[at] or around[at]]),
+            _component(labels[at], phases) if phases else "",
         )
-        for number, (name, outside, cluster) in enumerate(
-            zip(names, attributes["outside"], attributes["clusters"], strict=True), 1
-        )
+        for at, number in enumerate(range(1, len(names) + 1))
     ]
     told = attributes["told"]
     return SpeckReport(
@@ -181,6 +206,31 @@ def speck_report(run: Resolved) -> SpeckReport | None:
         told["tail"],
         _planted(run, rows),
     )
+
+
+def _beside(run: Resolved, spectrum: FloatArray, label: int, row: ClusterRow) -> tuple[str, FloatArray]:
+    """Return name and spectrum (E,) of what a kind is shown beside.
+
+    That is the cluster it is a piece of, by its label, or the nearest reference, or without a library the
+    cluster around it.
+    """
+    if label or not _has_library(run):
+        return row.title, row.spectrum
+    sites = run.sites
+    nearest = int((standardise(sites.references) @ standardise(spectrum)).argmax())
+    return sites.table.standards[nearest], sites.references[nearest]
+
+
+def _component(label: int, phases: ComponentTables) -> str:
+    """Return of which components a kind is a piece, by the label of its cluster, in words."""
+    if not label:
+        return OF_ITS_OWN
+    return " + ".join(phases.names[member] for member in phases.members[label])
+
+
+def _has_library(run: Resolved) -> bool:
+    """Return whether there are references that a kind may be called by."""
+    return run.config.references.is_given or run.config.sites.file is not None
 
 
 def _planted(run: Resolved, rows: list[SpeckRow]) -> tuple[int, int] | None:

@@ -45,10 +45,7 @@ def write_report_folder(run: Resolved, result: xr.Dataset, data: ReportData, run
 
     Raises RunError where the folder cannot be written.
     """
-    folder, layers = (
-        run.paths.report_folder,
-        find_layers(result, run.paths.result, run.info, run.paths.composition),
-    )
+    folder, layers = run.paths.report_folder, find_layers(run, result)
     values = value_layers(layers, data)
     shown = [(v.name, v.low, v.high, v.group, v.label) for v in values]
     fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)

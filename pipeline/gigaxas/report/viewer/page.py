@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from gigaxas.arrays import label_dtype
-from gigaxas.report import layers, views
+from gigaxas.report import layers, views, wording
 from gigaxas.report.data import STATE_NAMES, ReportData
 from gigaxas.report.page import environment
 from gigaxas.report.palette import state_colours
@@ -20,7 +20,7 @@ from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.files import publish_file
 from gigaxas.tiles import Plane
 
-_SCRIPTS = ("tiles.js", "colours.js", "map.js", "marks.js", "panel.js", "start.js")
+_SCRIPTS = ("tiles.js", "colours.js", "map.js", "specks.js", "marks.js", "panel.js", "start.js")
 _LIBRARY = ("openseadragon.min.js", "LICENSE.txt")
 
 
@@ -52,11 +52,7 @@ def write_viewer(folder: Path, content: ViewerData) -> Path:
         "states": views.state_views(content.data),
         "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/boxes.js", *_SCRIPTS[1:]),
     }
-    card = templates.get_template("card.html")
-    for view in clusters:
-        publish_file(
-            folder / "cards" / f"{view.row.label}.js", _put(f"cards/{view.row.label}", card.render(view=view))
-        )
+    _write_cards(folder / "cards", content.data, clusters)
     publish_file(folder / "scene.js", f"gx.scene={_json(_scene(content, clusters))}\n".encode())
     publish_file(folder / "viewer.css", templates.get_template("viewer/viewer.css").render().encode())
     for name in _SCRIPTS:
@@ -66,6 +62,20 @@ def write_viewer(folder: Path, content: ViewerData) -> Path:
         publish_file(folder / name.replace("LICENSE", "openseadragon-LICENSE"), body)
     publish_file(folder / "index.html", templates.get_template("viewer/index.html").render(context).encode())
     return folder / "index.html"
+
+
+def _write_cards(folder: Path, data: ReportData, clusters: Sequence[views.ClusterView]) -> None:
+    """Write the card of every cluster, and of every kind of specks that the map does not show."""
+    templates = environment()
+    card, kind = templates.get_template("card.html"), templates.get_template("kind.html")
+    cards = {f"{view.row.label}": card.render(view=view) for view in clusters}
+    if data.specks:
+        new = views.kind_views(data, data.specks.new)
+        cards |= {f"kind-{view.kind.number}": kind.render(view=view, map_page=None) for view in new}
+    for name, text in cards.items():
+        publish_file(folder / f"{name}.js", _put(f"cards/{name}", text))
+    for left in set(folder.glob("*.js")) - {folder / f"{name}.js" for name in cards}:
+        left.unlink()
 
 
 def _layer_choices(content: ViewerData) -> list[tuple[str, str, str]]:
@@ -110,6 +120,32 @@ def _scene(content: ViewerData, clusters: Sequence[views.ClusterView]) -> dict[s
         "ramp": ["#" + bytes(colour).hex() for colour in ramp],
         "shade": _shade(content.data),
         "darkest": layers.DARKEST,
+        "specks": _specks(content.data),
+    }
+
+
+def _specks(data: ReportData) -> dict[str, Any] | None:
+    """Return kinds and specks as the scripts take them, None where specks were not searched."""
+    if data.specks is None:
+        return None
+    colours = views.speck_colours(data)
+    return {
+        "kinds": [
+            {
+                "name": kind.name,
+                "colour": colours[kind.number],
+                "card": str(kind.cluster) if kind.cluster else f"kind-{kind.number}",
+                "shown": kind.cluster > 0,
+            }
+            for kind in data.specks.kinds
+        ],
+        "rows": [
+            [
+                *(row.kind - 1, row.x, row.y, row.width, row.height),
+                *(round(row.distance, 1), wording.probability(row.log10_p)),
+            ]
+            for row in data.specks.rows
+        ],
     }
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // The map: OpenSeadragon shows canvases that are painted here, and painted again when the view changes.
 (() => {
-  const view = { layer: "label", shade: true, selected: 0 };
+  const view = { layer: "label", shade: true, selected: 0, specks: true };
   const painted = new Map();
   let viewer = null;
 
@@ -41,7 +41,8 @@
     return pen;
   }
 
-  const changed = (wanted) => Object.keys(view).some((key) => wanted[key] !== view[key]);
+  // Specks lie over the tiles: these need not be painted again for them.
+  const changed = (wanted) => ["layer", "shade", "selected"].some((key) => wanted[key] !== view[key]);
 
   // Paint again what OpenSeadragon still holds, the latest first; a canvas it has let go has no width.
   let painting = false;

@@ -12,6 +12,7 @@
     canvas.height = Math.round(box.height * devicePixelRatio);
     const pen = canvas.getContext("2d");
     pen.scale(devicePixelRatio, devicePixelRatio);
+    gx.drawSpecks(pen, box.width, box.height);
     // A light line on a dark one is seen on every colour.
     for (const [colour, width] of [["#111", 4], ["#fff", 1.6]]) {
       pen.strokeStyle = colour;
@@ -19,6 +20,9 @@
       for (const box of (gx.boxes[gx.view.selected] || []).slice(1)) ring(pen, box);
       if (gx.pinned) cross(pen, gx.pinned);
     }
+    // The marks lie over the navigator too, which shows another part of the map.
+    const over = viewer.navigator.element.getBoundingClientRect();
+    pen.clearRect(over.x - box.x, over.y - box.y, over.width, over.height);
     drawScale();
   }
 
@@ -55,5 +59,5 @@
       bar < 1000 ? `${Number(bar.toPrecision(2))}\u202fµm` : `${Number((bar / 1000).toPrecision(2))}\u202fmm`;
   }
 
-  Object.assign(gx, { drawMarks, pinned: null });
+  Object.assign(gx, { drawMarks, onScreen, pinned: null });
 })();

@@ -50,6 +50,7 @@
 
   function showPixel(pixel) {
     const cluster = byLabel.get(pixel.label), state = gx.scene.states[pixel.state];
+    const speck = gx.speckAt(pixel.x, pixel.y);
     const um = (place) => Number((place * gx.scene.um).toPrecision(6));
     const meaning = document.createElement("small");
     meaning.textContent = state.meaning;
@@ -60,9 +61,10 @@
       ...fact("Site", pixel.site ? `${pixel.site}: ${gx.scene.sites[pixel.site - 1]}` : "none"),
       ...gx.scene.values.flatMap((layer, n) => (layer.label ? [] : fact(layer.title, said(layer, pixel.codes[n])))),
       ...shares(pixel),
+      ...(speck ? fact("Speck", swatch(speck.kind.colour), `${speck.number}: ${speck.kind.name}; z ${speck.z.toFixed(1)}, p ${speck.p}`) : []),
     );
     document.documentElement.dataset.pixel = `${pixel.x} ${pixel.y}`;
-    if (!gx.view.selected) showCard(pixel.label);
+    if (!gx.view.selected) showCard(speck ? speck.kind.card : cardOf(pixel.label));
   }
 
   // The place under the pointer, or null beside the map.
@@ -95,12 +97,13 @@
   }
 
   // A cluster -------------------------------------------------------------------------------------------
-  let cardShown = 0;
-  async function showCard(label) {
-    if (label === cardShown) return;
-    cardShown = label;
-    const text = byLabel.has(label) ? await gx.fetchText(`cards/${label}`).catch(gx.fail) : "";
-    if (label === cardShown) $("#card").innerHTML = text || "";
+  const cardOf = (label) => (byLabel.has(label) ? String(label) : "");
+  let cardShown = "";
+  async function showCard(card) {
+    if (card === cardShown) return;
+    cardShown = card;
+    const text = card ? await gx.fetchText(`cards/${card}`).catch(gx.fail) : "";
+    if (card === cardShown) $("#card").innerHTML = text || "";
   }
 
   function select(label) {
@@ -111,7 +114,7 @@
     if (row) { row.classList.add("on"); row.scrollIntoView({ block: "nearest" }); }
     placeShown = 0;
     tellPlaces();
-    if (label) showCard(label);
+    if (label) showCard(cardOf(label));
   }
 
   function tellPlaces() {

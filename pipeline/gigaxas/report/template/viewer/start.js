@@ -32,11 +32,12 @@
     legend();
   }
 
-  // #label=41&layer=state&pixel=120,80 opens the map there.
+  // #label=41&layer=state&pixel=120,80 opens the map there, #speck=3 at a speck.
   function follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     if (wanted.has("layer")) choose(wanted.get("layer"));
     if (wanted.has("label")) gx.select(Number(wanted.get("label")));
+    if (wanted.has("speck")) gx.showSpeck(Number(wanted.get("speck")));
     const place = (wanted.get("pixel") || "").split(",").map(Number);
     if (place.length !== 2 || !(place[0] < gx.scene.width && place[1] < gx.scene.height)) return;
     gx.fly([place[0], place[1], place[0] + 1, place[1] + 1]);
@@ -45,6 +46,7 @@
 
   gx.open();
   gx.listen();
+  gx.listenSpecks();
   legend();
   all("input[name=layer]").forEach((button) => button.addEventListener("change", () => choose(button.value)));
   $("#shading").addEventListener("change", (event) => gx.look({ shade: event.target.checked }));
