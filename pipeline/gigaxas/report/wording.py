@@ -65,8 +65,8 @@ def error(value: float | None) -> str:
 def probability(log10: float) -> str:
     """Return a probability told by its decimal logarithm, as the power of ten nearest to it."""
     if log10 <= LEAST_TOLD:
-        return f"<\u202f10{_raised(LEAST_TOLD)}"
-    return error(10.0**log10) if log10 > -3.0 else f"10{_raised(round(log10))}"
+        return f"<\u202f10{raised(LEAST_TOLD)}"
+    return error(10.0**log10) if log10 > -3.0 else f"10{raised(round(log10))}"
 
 
 def duration(seconds: float) -> str:

@@ -139,8 +139,13 @@ def _best_two(point: FloatArray, host: FloatArray, clusters: FloatArray) -> tupl
 
 
 def _spectra(specks: Specks, number: IntArray, pure: BoolArray, kinds: int) -> tuple[FloatArray, FloatArray]:
-    """Return mean spectra (k, E) over the pixels of the pure specks of each kind, and their errors."""
+    """Return mean spectra (k, E) over the pixels of the specks of each kind, and their errors.
+
+    Those that hold something else count only for a kind that has no others.
+    """
     weight = np.zeros((kinds, number.size))
-    weight[number - 1, np.arange(number.size)] = np.where(pure, specks.height * specks.width, 0)
+    weight[number - 1, np.arange(number.size)] = specks.height * specks.width
+    alone = weight * pure
+    weight = np.where(alone.any(axis=1, keepdims=True), alone, weight)
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
     return weight @ specks.spectrum, np.sqrt(weight**2 @ specks.error**2)

@@ -28,6 +28,9 @@ FAR = -600.0
 """Logarithm of a probability below which it is taken from the leading term."""
 STEADY = 4.0
 """Pixels that the usual noise counts for beside those of a cell."""
+UNSURE = 2.5
+"""By how much of itself, over the pixels that it is known from, a scale is raised: its own error would carry
+more windows over a limit far out in the tail than below it."""
 
 
 class Limits(NamedTuple):
@@ -115,5 +118,6 @@ def local_scale(square: NDArray[np.float32], around: Surroundings, usual: float)
     for row in range(rows):
         for column in range(columns):
             near = (slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2))
-            scale[row * columns + column] = (STEADY + middle[near].sum()) / (STEADY + pixels[near].sum())
+            count = STEADY + pixels[near].sum()
+            scale[row * columns + column] = (STEADY + middle[near].sum()) / count * (1.0 + UNSURE / count)
     return scale

@@ -27,7 +27,7 @@ from gigaxas.specks import (
 from gigaxas.spectra import standardise
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import open_result
-from gigaxas.stores.specks import create_specks, read_specks, save_specks, specks_are_of
+from gigaxas.stores.specks import create_specks, read_specks, save_specks
 from gigaxas.stores.truth import describe_truth
 from gigaxas.tasks import specks as tasks
 from gigaxas.tiles import Box
@@ -105,7 +105,13 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
             zip(kinds.cluster.tolist(), spectra, error, strict=True), 1
         )
     ]
-    told = {"hits": found.hits, "explained": found.explained, "tail": found.tail}
+    assert run.config.specks is not None
+    told = {
+        "false_alarms": run.config.specks.false_alarms,
+        "hits": found.hits,
+        "explained": found.explained,
+        "tail": found.tail,
+    }
     save_specks(
         store,
         run.energy,
@@ -158,8 +164,8 @@ def speck_report(
 
     `clusters` are the rows as they are shown, `phases` the components where they were decided.
     """
-    store, wanted = run.paths.specks, run.config.specks
-    if wanted is None or not specks_are_of(store, result_fingerprint(run)):
+    store = run.paths.specks
+    if run.config.specks is None or not specks_are_of(store, result_fingerprint(run)):
         return None
     columns, spectra, attributes = read_specks(store)
     shown = {row.label: row for row in clusters}
@@ -200,7 +206,7 @@ def speck_report(
     return SpeckReport(
         rows,
         kinds,
-        wanted.false_alarms,
+        told["false_alarms"],
         told["hits"],
         told["explained"],
         told["tail"],
