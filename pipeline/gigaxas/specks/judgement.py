@@ -9,12 +9,17 @@ from scipy.optimize import nnls
 
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray
 from gigaxas.specks.surroundings import CELL, Surroundings
-from gigaxas.tiles import Box, Region
+from gigaxas.tiles import Region
 
 NEAR = 3
 """Pixels around a window, as far as blur reaches, within which any label may explain it, alone or mixed."""
 FEWEST_NEAR = 16
 """Pixels without which a label near is known by the mean of its whole cluster."""
+CELLS_NEAR = (1, 2)
+"""Cells around that of a window in which these pixels are looked for, first in few."""
+OTHER, QUARTER = 3.0, 0.25
+"""Times the chi-square that so large a share of the pixels of a label stays below, beyond which one is of
+another phase."""
 HIT = 6.0
 """Times its noise that a sample must be off to be a hit, by a cosmic ray or the like."""
 ALONE = 3.0
@@ -34,8 +39,6 @@ class Looked(NamedTuple):
     """What every pixel is expected to be."""
     scale: Float32Array
     """(cells,) noise of the pixels about each cell, as a chi-square, over the usual one."""
-    plain: BoolArray
-    """(h, w) whether a pixel has no other label near, and nothing that stands out by itself."""
 
 
 class Clusters(NamedTuple):
@@ -121,26 +124,49 @@ def _what_is_near(
     own, labels = looked.around.own, looked.around.labels
     box = own[max(ys.start - NEAR, 0) : ys.stop + NEAR, max(xs.start - NEAR, 0) : xs.stop + NEAR]
     there = np.unique(labels[box[box >= 0]])
-    top, left = (max((part.start + part.stop) // 2 // CELL * CELL - CELL, 0) for part in (ys, xs))
-    wide = np.s_[top : top + 3 * CELL, left : left + 3 * CELL]
-    plain = looked.plain[wide].copy()
-    for rows, columns in ((ys, xs), *stronger):
-        part = Box(rows.start, rows.stop, columns.start, columns.stop).seen_from(top, left)
-        plain[max(part.y0, 0) : max(part.y1, 0), max(part.x0, 0) : max(part.x1, 0)] = False
-    shown = np.where(own[wide] >= 0, labels[own[wide]], 0)
-    points, pixels = [], []
-    for label in there:
-        mask = plain & (shown == label)
-        few = np.count_nonzero(mask) < FEWEST_NEAR
-        points.append(clusters.points[label] if few else _mean(looked.points[:, *wide], mask))
-        pixels.append(np.inf if few else float(np.count_nonzero(mask)))
-    spectra = list(clusters.spectra[there])
+    free = looked.around.uniform.copy()
+    for region in ((ys, xs), *stronger):
+        free[region] = False
+    points, pixels = clusters.points[there], np.full(there.size, np.inf)
+    for number, label in enumerate(there):
+        for cells in CELLS_NEAR:
+            wide = _cells_around(ys, xs, cells)
+            mask = free[wide] & (own[wide] >= 0)
+            mask[mask] = labels[own[wide][mask]] == label
+            mask[mask] = _are_alike(looked.points[:, *wide][:, mask], clusters.points[label])
+            if np.count_nonzero(mask) >= FEWEST_NEAR:
+                points[number], pixels[number] = _mean(looked.points[:, *wide], mask), np.count_nonzero(mask)
+                break
+    spectra = clusters.spectra[there]
     for region in stronger:
         mask = np.ones(own[region].shape, np.bool_)
-        points.append(_mean(looked.points[:, *region], mask))
-        pixels.append(float(mask.size))
-        spectra.append(_mean(looked.samples[:, *region], mask))
-    return _Near(np.array(points), np.array(pixels), np.array(spectra))
+        points = np.vstack([points, _mean(looked.points[:, *region], mask)])
+        pixels = np.append(pixels, mask.size)
+        spectra = np.vstack([spectra, _mean(looked.samples[:, *region], mask)])
+    return _Near(points, pixels, spectra)
+
+
+def _cells_around(ys: slice, xs: slice, cells: int) -> Region:
+    """Return the slices (y, x) that cut out the cell of a window's middle, with so many on every side."""
+    top, left = ((part.start + part.stop) // 2 // CELL - cells for part in (ys, xs))
+    side = 2 * cells + 1
+    return (
+        slice(max(top, 0) * CELL, (top + side) * CELL),
+        slice(max(left, 0) * CELL, (left + side) * CELL),
+    )
+
+
+def _are_alike(points: Float32Array, cluster: FloatArray) -> BoolArray:
+    """Return which of the pixels of a label (r, n) are of the phase of its cluster (r,).
+
+    The map gives a label to slivers of other grains that it lost, too, and to specks. Errors that vary slowly
+    move all pixels alike, but a good share of them stays nearest to its cluster.
+    """
+    if not points.shape[1]:
+        return np.zeros(0, np.bool_)
+    scale = cluster @ points / max(float(cluster @ cluster), 1e-300)
+    square = np.sum((points - np.outer(cluster, scale)) ** 2, axis=0)
+    return np.asarray(square <= OTHER * np.quantile(square, QUARTER), np.bool_)
 
 
 def _mean(values: NDArray[Any], mask: BoolArray) -> FloatArray:

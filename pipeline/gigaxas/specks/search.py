@@ -20,13 +20,11 @@ from gigaxas.tiles import Box, Plane, Region
 EDGE = 3
 """Pixels along the edge of the image in which no speck is looked for: the tip of a larger grain that the edge
 cuts looks like one."""
-MARGIN = -(-max(REACH + 2 * CELL + RADIUS, SIDE + 4 * CELL + RADIUS) // CELL) * CELL
+MARGIN = -(-max(REACH + 2 * CELL + RADIUS, SIDE + 3 * CELL + RADIUS) // CELL) * CELL
 """Pixels around a block that decide what is found in it."""
-STANDS_OUT = 6.0
-"""Standard deviations of its chi-square from which on a pixel tells nothing of what is around others."""
 SAMPLED = 4096
 """Windows of each shape that a sample area tells of at most."""
-EXPLAINED = 1e-3
+EXPLAINED = 1e-4
 """Probability from which on what all labels near leave of a window is noise."""
 BEYOND = 1e-3
 """Probability at which the windows of the image are held against the law of noise."""
@@ -104,11 +102,7 @@ def look(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> tupl
     residuals = residuals_of(points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
     scale = local_scale(residuals.square, around, usual)
-    rows, columns = (-(-size // CELL) for size in labels.shape)
-    about = np.repeat(np.repeat(scale.reshape(rows, columns), CELL, axis=0), CELL, axis=1)
-    most = usual + STANDS_OUT * np.sqrt(2.0 * usual)
-    plain = around.uniform & (residuals.square <= most * about[: labels.shape[0], : labels.shape[1]])
-    return Looked(samples, points, around, scale, plain), window_squares(residuals.values)
+    return Looked(samples, points, around, scale), window_squares(residuals.values)
 
 
 def sample_squares(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> list[FloatArray]:

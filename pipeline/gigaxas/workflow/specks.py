@@ -27,7 +27,7 @@ from gigaxas.specks import (
 from gigaxas.spectra import standardise
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import open_result
-from gigaxas.stores.specks import create_specks, read_specks, save_specks
+from gigaxas.stores.specks import create_specks, read_specks, save_specks, specks_are_of
 from gigaxas.stores.truth import describe_truth
 from gigaxas.tasks import specks as tasks
 from gigaxas.tiles import Box
