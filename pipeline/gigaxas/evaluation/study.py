@@ -362,7 +362,7 @@ def study_imperfect(bench: Bench, seeds: Sequence[int], side: int = 256) -> list
             scene = needle_scene(bench.references, noise, seed, side=side)
             dimmed = _dimmed(noise, imperfection.light)
             rng = np.random.default_rng([seed, 1])
-            image = measure_imperfectly(scene, bench.energy, dimmed, bench.windows, imperfection, rng)
+            image = measure_imperfectly(scene, bench.energy, dimmed, bench.windows, imperfection, rng).image
             found.append(_imperfect(bench.energy, scene, image, dimmed))
             bench.done()
         rows.append(_imperfect_row(name, found))
