@@ -115,7 +115,7 @@ def measure_imperfectly(
         error = error - np.where(hit, rng.exponential(HIT_SIZE, image.shape), 0.0)
     if error.any():
         image = _normalised(image * step + error, windows)
-    return Measured(image, hit.any(axis=0))
+    return Measured(image, np.asarray(hit.any(axis=0)))
 
 
 def _drifting(plane: tuple[int, ...], rng: np.random.Generator) -> FloatArray:

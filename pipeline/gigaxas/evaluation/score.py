@@ -1,20 +1,19 @@
 """A label map against the truth of a scene."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
-from gigaxas.evaluation.scenes import Needle, VerifyScene
+from gigaxas.evaluation.scenes import VerifyScene
 from gigaxas.specks import Specks
 
 FOUND = 0.8
 """Share of a needle's pixels that must carry one label of its own for it to be found."""
 RING = 2
 TRUE_SHARE = 0.75
-"""Share of a window's pixels whose label is that of their phase, below which the window shows a phase that the
-map has lost."""
+"""Share of a speck's pixels whose label is that of their phase, below which it shows a phase that the map has
+lost."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,18 @@ def score_specks(scene: VerifyScene, specks: Specks, label: LabelArray) -> Speck
     counts = np.zeros((int(label.max()) + 1, int(scene.phase.max()) + 1), np.int64)
     np.add.at(counts, (label.ravel().astype(np.int64), scene.phase.ravel()), 1)
     wrong = counts.argmax(axis=1)[label] != scene.phase
-    on = on_specks(scene.needles, specks)
+    on = needles_on_specks(scene, specks)
     share = np.array([1.0 - wrong[region].mean() for region in regions_of(specks)])
-    other, shown = ~on.any(axis=0), share >= TRUE_SHARE
-    return SpeckScore(on.any(axis=1), other & shown, other & ~shown)
+    other, shown = np.asarray(~on.any(axis=0)), share >= TRUE_SHARE
+    return SpeckScore(np.asarray(on.any(axis=1)), other & shown, other & ~shown)
+
+
+def needles_on_specks(scene: VerifyScene, specks: Specks) -> BoolArray:
+    """Return whether the planted squares of a scene share a pixel with specks (squares, specks)."""
+    places = np.array([(needle.y, needle.x, needle.size) for needle in scene.needles], np.int64).reshape(
+        -1, 3
+    )
+    return on_specks(places[:, :2], places[:, 2], specks)
 
 
 def regions_of(specks: Specks) -> list[tuple[slice, slice]]:
@@ -96,11 +103,9 @@ def regions_of(specks: Specks) -> list[tuple[slice, slice]]:
     return [(slice(y, y + height), slice(x, x + width)) for y, x, height, width in rows]
 
 
-def on_specks(needles: Sequence[Needle], specks: Specks) -> BoolArray:
-    """Return whether squares and specks share a pixel (needles, specks)."""
-    y, x, size = (
-        np.array([getattr(needle, name) for needle in needles])[:, None] for name in ("y", "x", "size")
-    )
+def on_specks(first: IntArray, sizes: IntArray, specks: Specks) -> BoolArray:
+    """Return which squares, by first pixels (n, 2) and sides (n,), share a pixel with which specks (n, m)."""
+    (y, x), size = first.T[:, :, None], sizes[:, None]
     down = (specks.y < y + size) & (y < specks.y + specks.height)
     return np.asarray(down & (specks.x < x + size) & (x < specks.x + specks.width), np.bool_)
 

@@ -17,8 +17,8 @@ SPECK_EDGES = (7.0, 8.0, 10.0, 14.0)
 """Distances z n^(1/2) of specks of n pixels between which recall is told."""
 EVERY = 2
 """Specks of each size and each of these ranges in a scene."""
-GRAINS = (10.0, 60.0)
-"""Side of a typical grain, in pixels, from the left of a mosaic to its right."""
+GRAINS = (16.0, 40.0)
+"""Side of a typical grain, in pixels, from the left of a mosaic to its right: most are of 10 to 60 px."""
 BORDERS = (0.0, 0.6, 1.2)
 """Pixels (standard deviation) that the borders of grains are blurred by."""
 PHASES = 6
@@ -32,7 +32,7 @@ _TRIES = 20_000
 def mosaic_scene(
     references: FloatArray, noise: NoiseModel, seed: int, border: float, side: int = 256
 ) -> VerifyScene:
-    """Draw grains of PHASES random compositions of references (n, E), their borders blurred by so many pixels.
+    """Draw grains of PHASES random compositions of references (n, E), borders blurred by so many pixels.
 
     A pixel's phase is that of its grain, whatever blur mixes into it. Raises InputError where the references
     hold no such compositions.
@@ -71,7 +71,7 @@ def _mosaic(references: FloatArray, noise: NoiseModel, seed: int, side: int) -> 
     many = rng.uniform(0, side, (round((side / small) ** 2), 2))
     wanted = small * (large / small) ** (many[:, 1] / side)
     seeds = many[rng.random(len(many)) < (small / wanted) ** 2]
-    pixels = np.stack(np.indices((side, side)), axis=-1)
+    pixels = np.moveaxis(np.indices((side, side)), 0, -1)
     grain = cKDTree(seeds).query(pixels)[1]
     return rng.integers(0, PHASES, len(seeds))[grain], means
 

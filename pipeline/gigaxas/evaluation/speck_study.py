@@ -9,14 +9,12 @@ from gigaxas.arrays import BoolArray
 from gigaxas.evaluation.imperfect import SPECK_IMPERFECTIONS, Imperfection, measure_imperfectly
 from gigaxas.evaluation.methods import Maps, classify_image, specks_of_maps
 from gigaxas.evaluation.scenes import VerifyScene, needle_scene, uniform_scene
-from gigaxas.evaluation.score import on_specks, regions_of, score_needles, score_specks
+from gigaxas.evaluation.score import needles_on_specks, regions_of, score_needles, score_specks
 from gigaxas.evaluation.speck_scenes import BORDERS, SPECK_EDGES, SPECK_SIZES, mosaic_scene, speck_scene
-from gigaxas.evaluation.study import Bench
+from gigaxas.evaluation.study import FALSE_ALARMS, Bench
 from gigaxas.observed import observe_sites
 from gigaxas.specks import ImageSpecks
 
-FALSE_ALARMS = 0.1
-"""False specks that noise alone makes in a megapixel, of which scenes are pieces."""
 NEEDLE = 5
 """Side of the smallest needle that the clean-up keeps, in pixels."""
 NEEDLE_Z = (6.0, 12.0)
@@ -132,22 +130,27 @@ def study_speckless(bench: Bench, seeds: Sequence[int], side: int = 256) -> list
 
 
 def study_small_needles(bench: Bench, seeds: Sequence[int], side: int = 256) -> list[SmallNeedleRow]:
-    """Look for the smallest needles that the clean-up keeps in a specimen that is blurred, on the map and as specks."""
+    """Look for the smallest needles that the clean-up keeps where the specimen is blurred."""
     rows = []
     for blur in NEEDLE_BLUR:
-        by_map, by_specks = list[bool](), list[bool]()
+        found = list[tuple[BoolArray, BoolArray]]()
         for seed in seeds:
             scene = needle_scene(
                 bench.references, bench.sites_noise, seed, side=side, sizes=(NEEDLE,), distances=NEEDLE_Z
             )
             one = _look(bench, scene, Imperfection(specimen_blur=blur), seed)
-            by_map += score_needles(scene, one.maps.label).found.tolist()
-            by_specks += on_specks(scene.needles, one.found.specks).any(axis=1).tolist()
+            by_specks = np.any(needles_on_specks(scene, one.found.specks), axis=1)
+            found.append((score_needles(scene, one.maps.label).found, by_specks))
             bench.done()
-        either = np.logical_or(by_map, by_specks)
-        shares = (float(np.mean(found)) for found in (by_map, by_specks, either))
-        rows.append(SmallNeedleRow(blur, either.size, *shares))
+        by_map, by_specks = (np.concatenate(part) for part in zip(*found, strict=True))
+        shares = (float(part.mean()) for part in (by_map, by_specks, by_map | by_specks))
+        rows.append(SmallNeedleRow(blur, by_map.size, *shares))
     return rows
+
+
+def speck_scenes_of(seeds: int) -> int:
+    """Return how many scenes this part of the study has, with so many seeds for each row."""
+    return seeds * (len(SPECK_IMPERFECTIONS) + 1 + len(BORDERS) + len(NEEDLE_BLUR))
 
 
 def speck_row(name: str, looked: Sequence[Looked]) -> SpeckRow:
