@@ -118,7 +118,8 @@ def test_a_row_tells_recall_by_distance_and_size_and_hits_that_were_taken_for_sp
     assert row.hits == 0.75
     line = speck_table([row]).splitlines()[-1]
     assert line == "| x | 1 | 50.0 | 0.0 | 100.0 | 100.0 | 0.0 | 0.0 | 100.0 | 800.0 | 0.0 | 75.0 |"
-    assert np.isnan(speck_row("x", [Looked(scene, phase + 1, found, hit & False)]).hits)
+    unhit = Looked(scene, np.ones((50, 50), np.uint16), found, np.zeros_like(hit))
+    assert np.isnan(speck_row("x", [unhit]).hits)
 
 
 def small_scene():

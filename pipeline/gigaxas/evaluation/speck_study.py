@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigaxas.arrays import BoolArray
+from gigaxas.arrays import BoolArray, LabelArray
 from gigaxas.evaluation.imperfect import SPECK_IMPERFECTIONS, Imperfection, measure_imperfectly
-from gigaxas.evaluation.methods import Maps, classify_image, specks_of_maps
+from gigaxas.evaluation.methods import classify_image, specks_of_maps
 from gigaxas.evaluation.scenes import VerifyScene, needle_scene, uniform_scene
 from gigaxas.evaluation.score import needles_on_specks, regions_of, score_needles, score_specks
 from gigaxas.evaluation.speck_scenes import BORDERS, SPECK_EDGES, SPECK_SIZES, mosaic_scene, speck_scene
@@ -80,8 +80,8 @@ class Looked:
 
     scene: VerifyScene
     """The scene."""
-    maps: Maps
-    """Its labels."""
+    label: LabelArray
+    """(h, w) its final map."""
     found: ImageSpecks
     """Its specks."""
     hit: BoolArray
@@ -116,7 +116,7 @@ def study_speckless(bench: Bench, seeds: Sequence[int], side: int = 256) -> list
             looked.append(_look(bench, scene, Imperfection(), seed))
             bench.done()
         name = "noise alone" if border is None else f"grains, borders of {border:g} px"
-        scores = [score_specks(one.scene, one.found.specks, one.maps.label) for one in looked]
+        scores = [score_specks(one.scene, one.found.specks, one.label) for one in looked]
         rows.append(
             SpecklessRow(
                 name,
@@ -140,7 +140,7 @@ def study_small_needles(bench: Bench, seeds: Sequence[int], side: int = 256) -> 
             )
             one = _look(bench, scene, Imperfection(specimen_blur=blur), seed)
             by_specks = np.any(needles_on_specks(scene, one.found.specks), axis=1)
-            found.append((score_needles(scene, one.maps.label).found, by_specks))
+            found.append((score_needles(scene, one.label).found, by_specks))
             bench.done()
         by_map, by_specks = (np.concatenate(part) for part in zip(*found, strict=True))
         shares = (float(part.mean()) for part in (by_map, by_specks, by_map | by_specks))
@@ -155,7 +155,7 @@ def speck_scenes_of(seeds: int) -> int:
 
 def speck_row(name: str, looked: Sequence[Looked]) -> SpeckRow:
     """Sum up what was found in many scenes."""
-    scores = [score_specks(one.scene, one.found.specks, one.maps.label) for one in looked]
+    scores = [score_specks(one.scene, one.found.specks, one.label) for one in looked]
     found = np.concatenate([score.found for score in scores])
     specks = [speck for one in looked for speck in one.scene.needles]
     sizes = np.array([speck.size for speck in specks])
@@ -183,4 +183,4 @@ def _look(bench: Bench, scene: VerifyScene, imperfection: Imperfection, seed: in
     observed = observe_sites(image, noise)
     maps = classify_image(image, observed.spectra, classes=observed.classes)
     false_alarms = FALSE_ALARMS * scene.phase.size / 1e6
-    return Looked(scene, maps, specks_of_maps(image, maps, noise, bench.references, false_alarms), hit)
+    return Looked(scene, maps.label, specks_of_maps(image, maps, noise, bench.references, false_alarms), hit)
