@@ -13,8 +13,9 @@ NEAR = 3
 """Pixels around a window, as far as blur reaches, within which any label may explain it, alone or mixed."""
 FEWEST_NEAR = 16
 """Pixels without which a label near is known by the mean of its whole cluster."""
-OTHER = 2.5
-"""Times the usual chi-square of the pixels of a label that one of another phase has at the least."""
+OTHER, QUARTER = 3.0, 0.25
+"""Times the chi-square that a quarter of the pixels of a label have less than, from which on one is of another
+phase."""
 HIT = 6.0
 """Times its noise that a sample must be off to be a hit, by a cosmic ray or the like."""
 ALONE = 3.0
@@ -127,7 +128,7 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
     spectra, points, pixels = [], [], []
     for label in there:
         mask = inside[wide] & (label_map == label)
-        mask[mask] = _alike(looked.points[:, *wide][:, mask])
+        mask[mask] = _alike(looked.points[:, *wide][:, mask], clusters.points[label])
         if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
             spectra.append(looked.samples[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
             points.append(looked.points[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
@@ -140,17 +141,17 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
     return _Near(np.array(spectra), np.array(points), np.array(pixels), clusters.sigma[host])
 
 
-def _alike(points: Float32Array) -> BoolArray:
-    """Return which of some pixels (r, n) are of the phase that most of them are.
+def _alike(points: Float32Array, cluster: FloatArray) -> BoolArray:
+    """Return which of the pixels of a label (r, n) are of the phase of its cluster (r,).
 
-    The map gives its label to slivers of other grains that it lost, and to specks.
+    The map gives a label to slivers of other grains that it lost, too, and to specks. Errors that vary slowly
+    move all pixels alike, but a good share of them stays nearest to its cluster.
     """
-    if not points.shape[1]:
-        return np.zeros(0, np.bool_)
-    middle = np.median(points, axis=1)
-    scale = middle @ points / max(float(middle @ middle), 1e-300)
-    square = np.sum((points - np.outer(middle, scale)) ** 2, axis=0)
-    return np.asarray(square <= OTHER * np.median(square), np.bool_)
+    if not points.shape[1] or np.isnan(cluster[0]):
+        return np.ones(points.shape[1], np.bool_)
+    scale = cluster @ points / max(float(cluster @ cluster), 1e-300)
+    square = np.sum((points - np.outer(cluster, scale)) ** 2, axis=0)
+    return np.asarray(square <= OTHER * np.quantile(square, QUARTER), np.bool_)
 
 
 def _without_hits(
