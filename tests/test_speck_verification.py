@@ -7,7 +7,13 @@ from gigaxas.evaluation.page import speck_table, speckless_table
 from gigaxas.evaluation.scenes import Needle, VerifyScene
 from gigaxas.evaluation.score import score_specks
 from gigaxas.evaluation.speck_scenes import PHASES, mosaic_scene, speck_scene
-from gigaxas.evaluation.speck_study import Looked, speck_row, study_small_needles, study_speckless, study_specks
+from gigaxas.evaluation.speck_study import (
+    Looked,
+    speck_row,
+    study_small_needles,
+    study_speckless,
+    study_specks,
+)
 from gigaxas.evaluation.study import Bench
 from gigaxas.specks import ImageSpecks, Kinds, NullLaw, Specks
 from needle_fields import ENERGY, PAPER, library, windows
@@ -27,7 +33,9 @@ def test_specks_lie_as_far_from_their_grain_as_they_say_and_have_room():
     scene = speck_scene(library(), PAPER, 3, 0.0)
     grains = mosaic_scene(library(), PAPER, 3, 0.0).phase
     assert sorted(speck.size for speck in scene.needles) == sorted([1, 2, 3, 4] * 6)
-    ranges = [sum(low <= speck.z * speck.size < high for speck in scene.needles) for low, high in ((7, 8), (8, 10))]
+    ranges = [
+        sum(low <= speck.z * speck.size < high for speck in scene.needles) for low, high in ((7, 8), (8, 10))
+    ]
     assert ranges == [8, 8]
     for speck in scene.needles:
         assert np.all(scene.phase[speck.region] == speck.number)
@@ -174,20 +182,32 @@ def test_shifted_spectra_are_those_of_a_spline_at_the_shifted_energies():
     assert np.abs(shifted - clean).max() > 0.01
 
 
-def test_the_study_finds_specks_and_no_false_ones():
-    bench = Bench(library(), {"paper": PAPER}, windows(), ENERGY, library()[:0], 0.0)
-    (row, *_), borders = study_specks(bench, [3], side=192), study_speckless(bench, [3], side=128)
-    assert row.name == "none"
-    assert row.by_distance[2] >= 0.85
-    assert row.false == 0.0
-    assert [one.false for one in borders] == [0] * 4
-    assert all(0.3 < one.tail < 2.5 for one in borders)
-    assert len(speckless_table(borders).splitlines()) == 6
+def bench():
+    return Bench(library(), {"paper": PAPER}, windows(), ENERGY, library()[:0], 0.0)
 
 
-def test_needles_that_blur_takes_from_the_map_are_specks():
-    bench = Bench(library(), {"paper": PAPER}, windows(), ENERGY, library()[:0], 0.0)
-    sharp, blurred, _ = study_small_needles(bench, [1], side=192)
+def test_the_study_finds_specks_and_no_false_ones(monkeypatch):
+    chosen = {"none": Imperfection(), "hit": Imperfection(hits=1e-5)}
+    monkeypatch.setattr("gigaxas.evaluation.speck_study.SPECK_IMPERFECTIONS", chosen)
+    clean, hit = study_specks(bench(), [3], side=192)
+    assert (clean.name, clean.false, clean.scenes) == ("none", 0.0, 1)
+    assert clean.by_distance[2] >= 0.85
+    assert np.isnan(clean.hits)
+    assert hit.hits == 1.0
+    assert hit.by_size == pytest.approx(clean.by_size, abs=0.2)
+
+
+def test_scenes_without_specks_have_none():
+    rows = study_speckless(bench(), [3], side=96)
+    assert [row.false for row in rows] == [0] * 4
+    assert [row.pixels for row in rows] == [96 * 96] * 4
+    assert all(0.3 < row.tail < 2.5 for row in rows)
+    assert len(speckless_table(rows).splitlines()) == 6
+
+
+def test_needles_that_blur_takes_from_the_map_are_specks(monkeypatch):
+    monkeypatch.setattr("gigaxas.evaluation.speck_study.NEEDLE_BLUR", (0.0, 0.7))
+    sharp, blurred = study_small_needles(bench(), [1], side=192)
     assert (sharp.needles, sharp.blur, blurred.blur) == (32, 0.0, 0.7)
     assert sharp.together >= 0.95
     assert blurred.together > blurred.by_map

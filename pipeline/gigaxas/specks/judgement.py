@@ -13,9 +13,11 @@ NEAR = 3
 """Pixels around a window, as far as blur reaches, within which any label may explain it, alone or mixed."""
 FEWEST_NEAR = 16
 """Pixels without which a label near is known by the mean of its whole cluster."""
+CELLS_NEAR = (1, 2)
+"""Cells around that of a window in which these pixels are looked for, first in few."""
 OTHER, QUARTER = 3.0, 0.25
-"""Times the chi-square that a quarter of the pixels of a label have less than, from which on one is of another
-phase."""
+"""Times the chi-square that so large a share of the pixels of a label stays below, beyond which one is of
+another phase."""
 HIT = 6.0
 """Times its noise that a sample must be off to be a hit, by a cosmic ray or the like."""
 ALONE = 3.0
@@ -121,24 +123,29 @@ def _labels_near(looked: Looked, ys: slice, xs: slice, clusters: Clusters) -> _N
     ]
     there = np.unique(labels[own[box][own[box] >= 0]])
     top, left = (ys.start + ys.stop) // 2 // CELL * CELL, (xs.start + xs.stop) // 2 // CELL * CELL
-    wide = np.s_[max(top - CELL, 0) : top + 2 * CELL, max(left - CELL, 0) : left + 2 * CELL]
-    inside = looked.around.inside.copy()
-    inside[ys, xs] = False
-    label_map = np.where(own[wide] >= 0, labels[own[wide]], 0)
-    spectra, points, pixels = [], [], []
-    for label in there:
-        mask = inside[wide] & (label_map == label)
-        mask[mask] = _alike(looked.points[:, *wide][:, mask], clusters.points[label])
-        if mask.sum() >= FEWEST_NEAR or np.isnan(clusters.spectra[label, 0]):
-            spectra.append(looked.samples[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
-            points.append(looked.points[:, *wide][:, mask].mean(axis=1, dtype=np.float64))
-            pixels.append(float(mask.sum()))
-        else:
-            spectra.append(clusters.spectra[label])
-            points.append(clusters.points[label])
-            pixels.append(np.inf)
+    uniform = looked.around.uniform.copy()
+    uniform[ys, xs] = False
+    spectra, points = clusters.spectra[there], clusters.points[there]
+    pixels = np.zeros(there.size)
+    for number, label in enumerate(there):
+        for cells in CELLS_NEAR:
+            wide = np.s_[
+                max(top - cells * CELL, 0) : top + (cells + 1) * CELL,
+                max(left - cells * CELL, 0) : left + (cells + 1) * CELL,
+            ]
+            mask = uniform[wide] & (own[wide] >= 0)
+            mask[mask] = labels[own[wide][mask]] == label
+            mask[mask] = _alike(looked.points[:, *wide][:, mask], clusters.points[label])
+            last = cells == CELLS_NEAR[-1] and np.isnan(clusters.points[label, 0])
+            if mask.sum() >= (1 if last else FEWEST_NEAR):
+                spectra[number] = looked.samples[:, *wide][:, mask].mean(axis=1, dtype=np.float64)
+                points[number] = looked.points[:, *wide][:, mask].mean(axis=1, dtype=np.float64)
+                pixels[number] = mask.sum()
+                break
+    pixels[pixels == 0] = np.inf
+    known = ~np.isnan(points[:, 0])
     host = labels[own[ys, xs]].min()
-    return _Near(np.array(spectra), np.array(points), np.array(pixels), clusters.sigma[host])
+    return _Near(spectra[known], points[known], pixels[known], clusters.sigma[host])
 
 
 def _alike(points: Float32Array, cluster: FloatArray) -> BoolArray:
