@@ -73,6 +73,9 @@ def test_scores_of_specks_are_those_of_a_loop_over_pixels():
         phase[needles[-1].region] = 3 + number
     scene = VerifyScene(phase, np.zeros((60, 60, 1), np.float32), tuple(needles), 3)
     places = [(*rng.integers(0, 56, 2).tolist(), *rng.integers(1, 5, 2).tolist()) for _ in range(80)]
+    for one in needles:
+        places += [(one.y + one.size, one.x, 1, 1), (one.y - 1, one.x, 1, 1)]
+        places += [(one.y, one.x + one.size, 1, 1), (one.y, one.x - 1, 1, 1)]
     score = score_specks(scene, specks_at(*places), label)
     own = {int(k): int(np.bincount(phase[label == k]).argmax()) for k in np.unique(label)}
     found, false, lost = [False] * 6, [], []
