@@ -106,14 +106,14 @@ def study_speckless(bench: Bench, seeds: Sequence[int], side: int = 256) -> list
     """Count the specks that noise alone makes, and the borders of grains, sharp or blurred."""
     references, noise = bench.references, bench.sites_noise
     rows = []
-    for border in (None, *BORDERS):
+    for number, border in enumerate((None, *BORDERS)):
         looked = []
         for seed in seeds:
             if border is None:
                 scene = uniform_scene(references, side, seed)
             else:
                 scene = mosaic_scene(references, noise, seed, border, side)
-            looked.append(_look(bench, scene, Imperfection(), seed))
+            looked.append(_look(bench, scene, Imperfection(), seed, number))
             bench.done()
         name = "noise alone" if border is None else f"grains, borders of {border:g} px"
         scores = [score_specks(one.scene, one.found.specks, one.label) for one in looked]
@@ -177,8 +177,8 @@ def speck_row(name: str, looked: Sequence[Looked]) -> SpeckRow:
     )
 
 
-def _look(bench: Bench, scene: VerifyScene, imperfection: Imperfection, seed: int) -> Looked:
-    noise, rng = bench.sites_noise, np.random.default_rng([seed, 3])
+def _look(bench: Bench, scene: VerifyScene, imperfection: Imperfection, seed: int, turn: int = 0) -> Looked:
+    noise, rng = bench.sites_noise, np.random.default_rng([seed, 3 + turn])
     image, hit = measure_imperfectly(scene, bench.energy, noise, bench.windows, imperfection, rng)
     observed = observe_sites(image, noise)
     maps = classify_image(image, observed.spectra, classes=observed.classes)

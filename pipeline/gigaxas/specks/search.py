@@ -23,7 +23,7 @@ MARGIN = -(-(REACH + 2 * CELL + RADIUS) // CELL) * CELL
 """Pixels around a block that decide what is found in it."""
 SAMPLED = 4096
 """Windows of each shape that a sample area tells of at most."""
-EXPLAINED = 1e-3
+EXPLAINED = 1e-4
 """Probability from which on what all labels near leave of a window is noise."""
 BEYOND = 1e-3
 """Probability at which the windows of the image are held against the law of noise."""
