@@ -6,7 +6,7 @@ from gigaxas.specks import axes, peaks, residuals, significance, windows
 from gigaxas.specks.image import specks_of_image
 from gigaxas.specks.kinds import kinds_of
 from gigaxas.specks.search import block_of, find_specks, join_found, look
-from gigaxas.specks.surroundings import CELL, FEWEST, RADIUS, surroundings_of
+from gigaxas.specks.surroundings import CELL, FEWEST, RADIUS, LabelMaps, surroundings_of
 from gigaxas.tiles import Box, flat, tile_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +28,11 @@ SPREAD = [
 
 
 def found_in(image, label, false_alarms=0.1, **how):
-    return specks_of_image(image, label, search_of(image, label, **how), false_alarms)
+    return specks_of_image(image, maps_of(label), search_of(image, label, **how), false_alarms)
+
+
+def maps_of(label):
+    return LabelMaps(label, label)
 
 
 def labels_of(phase):
@@ -54,7 +58,7 @@ def test_surroundings_are_the_pixels_of_a_label_that_no_other_is_near():
     label[20:23, 10] = 0
     points = np.random.default_rng(1).normal(size=(3, 40, 40)).astype(np.float32)
     clusters = np.arange(12, dtype=np.float64).reshape(4, 3)
-    around = surroundings_of(points, label, clusters)
+    around = surroundings_of(points, maps_of(label), clusters)
     padded = np.pad(label.astype(int), RADIUS, mode="edge")
     near = np.lib.stride_tricks.sliding_window_view(padded, (2 * RADIUS + 1,) * 2)
     alone = (near == label[:, :, None, None]).all(axis=(2, 3)) & (label > 0)
@@ -93,10 +97,10 @@ def test_a_border_leaves_no_residual_and_a_pixel_of_another_phase_does():
     phase[:, 16:] = 1
     means = planted(phase, [(8, 15, 1)], 1.0, blur=0.0)
     label = labels_of(phase)
-    _, squares = look(means.astype(np.float32), label, search_of(means, label))
+    _, squares = look(means.astype(np.float32), maps_of(label), search_of(means, label))
     assert squares[0, 8, 15] > 500
     means = planted(phase, [], 0.0, blur=1.0)
-    _, squares = look(means.astype(np.float32), label, search_of(means, label, sigma=0.1 * SIGMA))
+    _, squares = look(means.astype(np.float32), maps_of(label), search_of(means, label, sigma=0.1 * SIGMA))
     most = 32 + np.sqrt(2 * 32)
     assert squares[0].max() < most
 
@@ -251,7 +255,7 @@ def test_the_same_specks_whatever_the_parts(heights, widths):
     for tile in flat(tile_grid(cut(heights), cut(widths))):
         block = block_of(tile.box, (128, 128))
         cube, labels = image[:, *block.region], label[block.region]
-        parts.append(find_specks(cube, labels, block, tile.box, (128, 128), search, law, 1e-7))
+        parts.append(find_specks(cube, maps_of(labels), block, tile.box, (128, 128), search, law, 1e-7))
     joined = join_found(parts)
     order = np.lexsort([joined.specks.x, joined.specks.y])
     for column, expected in zip(joined.specks, whole.specks, strict=True):
@@ -268,9 +272,9 @@ def _scene_for_parts():
         places = [(y, x, 1 + (y + x) % 4) for y in range(6, 120, 13) for x in range(6, 120, 17)]
         image, label = measured(planted(phase, places, 0.7, 0.4), 9), labels_of(phase)
         search = search_of(image, label)
-        law = specks_of_image(image, label, search, 0.1).law
+        law = specks_of_image(image, maps_of(label), search, 0.1).law
         box = Box(0, 128, 0, 128)
-        whole = find_specks(image, label, box, box, (128, 128), search, law, 1e-7)
+        whole = find_specks(image, maps_of(label), box, box, (128, 128), search, law, 1e-7)
         order = np.lexsort([whole.specks.x, whole.specks.y])
         specks = type(whole.specks)(*(column[order] for column in whole.specks))
         assert specks.y.size > 20
@@ -348,7 +352,22 @@ def test_the_strongest_window_wins_and_what_overlaps_it_is_left_out():
 def test_no_specks_have_no_kinds():
     image, label = measured(planted(uniform(64), [], 0.0), 1), labels_of(uniform(64))
     search = search_of(image, label)
-    found = specks_of_image(image, label, search, 0.1)
+    found = specks_of_image(image, maps_of(label), search, 0.1)
     kinds = kinds_of(found.specks, search.clusters.points)
     assert kinds.cluster.size == 0
     assert kinds.spectrum.shape == (0, 60)
+
+
+def test_pixels_whose_label_was_filled_in_tell_nothing_of_their_surroundings():
+    """A grain that the map lost carries its neighbour's label; that is no reason to expect it there."""
+    phase = uniform(96)
+    means = planted(phase, [], 0.0)
+    means[:, 40:60, 40:60] = library()[2][:, None, None]
+    image, label = measured(means, 15), labels_of(phase)
+    kept = label.copy()
+    kept[36:64, 36:64] = 0
+    around = look(image, LabelMaps(label, kept), search_of(image, label))[0].around
+    assert not around.uniform[36:64, 36:64].any()
+    assert around.uniform[:30].all()
+    own = around.own[38, 38]
+    assert around.pixels[own] < around.pixels[around.own[10, 10]]

@@ -106,17 +106,23 @@ def test_injected_needles_are_found_when_large_and_far():
     kept = classify_image(image, sites.spectra).kept
     level = level_of_samples([sample_windows(image[:, :60, :60].copy(), 5)], PAPER, 5, 23, 1e-4)
     data = SiteSource(True, sites.spectra[:0])
-    sizes, distances, found = [], [], []
+    parts = []
     for turn in range(8):
         plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
-        part = inject(image, plan, kept, sites.spectra, library(), PAPER, level, data)
-        assert np.array_equal(part.sizes, plan.sizes)
-        sizes, distances, found = [*sizes, *part.sizes], [*distances, *part.z], [*found, *part.found]
-    sizes, distances, found = np.array(sizes), np.array(distances), np.array(found)
+        parts.append(inject(image, plan, kept, sites.spectra, library(), PAPER, level, data, 0.01))
+        assert np.array_equal(parts[-1].sizes, plan.sizes)
+    sizes, distances, by_map, found = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("sizes", "z", "by_map", "found")
+    )
     large = (sizes >= 5) & (distances >= 4)
     assert large.sum() >= 4
-    assert found[large].mean() > 0.7
-    assert not found[sizes < 5].any()
+    assert by_map[large].mean() > 0.7
+    assert not by_map[sizes < 5].any()
+    assert np.all(found[by_map])
+    small = (sizes < 5) & (sizes * distances >= 9)
+    assert small.sum() >= 3
+    assert found[small].mean() > 0.7
+    assert not found[sizes * distances < 4].any()
 
 
 def test_needles_that_the_sites_of_a_library_split_are_not_found():
@@ -129,9 +135,9 @@ def test_needles_that_the_sites_of_a_library_split_are_not_found():
         for turn in range(4):
             plan = plan_injection(kept, len(library()), np.random.default_rng(turn), 3 * turn)
             part = inject(
-                image, plan, kept, sites.spectra, library(), PAPER, level, SiteSource(observing, given)
+                image, plan, kept, sites.spectra, library(), PAPER, level, SiteSource(observing, given), 0.01
             )
-            found[observing] += part.found.tolist()
+            found[observing] += part.by_map.tolist()
     assert sum(found[False]) < sum(found[True])
 
 
@@ -170,7 +176,10 @@ def test_inject_tells_the_smallest_phase_of_a_cube(tmp_path, monkeypatch):
     rows = list(csv.DictReader((tmp_path / "out/verification/injection.csv").open()))
     assert len(rows) == len(INJECT_SIZES) * 5
     assert sum(int(row["tried"]) for row in rows) > 10
-    assert all(int(row["found"]) <= int(row["tried"]) for row in rows)
+    assert all(int(row["on_map"]) <= int(row["found"]) <= int(row["tried"]) for row in rows)
+    assert all(row["on_map"] == "0" for row in rows if int(row["size"]) < 5)
+    assert sum(int(row["found"]) for row in rows if int(row["size"]) < 5) > 0
+    assert "in brackets on the map alone" in said.output
     assert (tmp_path / "out/verification/injection.png").stat().st_size > 5000
 
 

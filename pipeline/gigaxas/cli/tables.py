@@ -270,9 +270,11 @@ def show_injection(out: Console, found: "InjectionResult") -> None:
 
     table = Table("size, pixels", *(f"z {z:g}" for z in INJECT_Z), box=None, pad_edge=False)
     for row, size in enumerate(INJECT_SIZES):
-        cells = zip(found.found[row].tolist(), found.tried[row].tolist(), strict=True)
-        table.add_row(str(size), *(f"{good} of {tried}" for good, tried in cells))
+        rows = (found.found[row].tolist(), found.tried[row].tolist(), found.by_map[row].tolist())
+        cells = zip(*rows, strict=True)
+        table.add_row(str(size), *(f"{good} of {tried} ({shown})" for good, tried, shown in cells))
     out.print(table)
+    out.print("found on the map or as specks; in brackets on the map alone")
     for z, size in zip(INJECT_Z, found.limit, strict=True):
         said = f"from {size} x {size} pixels on" if size else "not for sure at any of these sizes"
         out.print(f"z {z:g}: found with 95 % probability {said}")

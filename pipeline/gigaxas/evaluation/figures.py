@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import LabelArray
 from gigaxas.evaluation.scenes import SIZES, VerifyScene
-from gigaxas.evaluation.study import LIMIT_SIZES, Z_EDGES, LimitCurve, NeedleRow, SweepRow
+from gigaxas.evaluation.study import LIMIT_SIZES, WITH_SPECKS, Z_EDGES, LimitCurve, NeedleRow, SweepRow
 from gigaxas.report.palette import cluster_colours
 
 _DPI = 140
-_COLOURS = {"library": "#b4552d", "observed": "#3f78ad", "both": "#6b8f3a"}
+_COLOURS = {"library": "#b4552d", "observed": "#3f78ad", "both": "#6b8f3a", "specks": "#7a4fa3"}
 _DASHES = ("-", "--", "-.", ":")
 
 
@@ -53,7 +53,7 @@ def draw_limit(curves: Sequence[LimitCurve]) -> bytes:
         panels[regions.index(curve.region)].plot(
             LIMIT_SIZES,
             [100 * share for share in curve.found],
-            color=_COLOURS[curve.method],
+            color=_COLOURS["specks" if curve.method == WITH_SPECKS else curve.method],
             ls=_DASHES[lights.index(curve.light)],
             marker="o",
             ms=3,
@@ -101,18 +101,27 @@ def draw_example(scene: VerifyScene, maps: dict[str, LabelArray]) -> bytes:
 
 
 def draw_injection(
-    sizes: Sequence[int], distances: Sequence[float], tried: NDArray[np.int64], found: NDArray[np.int64]
+    sizes: Sequence[int],
+    distances: Sequence[float],
+    tried: NDArray[np.int64],
+    found: NDArray[np.int64],
+    by_map: NDArray[np.int64],
 ) -> bytes:
-    """Draw the share of injected needles that were found over size, a line for every z."""
+    """Draw the share of injected needles (sizes, z) that were found over size, on the map alone dotted."""
     figure = Figure(figsize=(5.6, 3.5), layout="constrained")
     axes = figure.subplots()
     shades = np.linspace(0.25, 1.0, len(distances))
     for column, (z, shade) in enumerate(zip(distances, shades, strict=True)):
         there = tried[:, column] > 0
-        share = 100 * found[there, column] / tried[there, column]
-        axes.plot(np.array(sizes)[there], share, color=_COLOURS["observed"], alpha=shade, marker="o", ms=3)
+        side, style = np.array(sizes)[there], {"alpha": shade, "marker": "o", "ms": 3}
+        for name, counts, dash in (("observed", by_map, ":"), ("specks", found, "-")):
+            share = 100 * counts[there, column] / tried[there, column]
+            axes.plot(side, share, color=_COLOURS[name], ls=dash, **style)
         if there.any():
-            axes.annotate(f"z {z:g}", (sizes[-1], share[-1]), (4, 0), textcoords="offset points", fontsize=8)
+            axes.annotate(f"z {z:g}", (side[-1], share[-1]), (4, 0), textcoords="offset points", fontsize=8)
+    axes.plot([], [], color=_COLOURS["specks"], label="map and specks")
+    axes.plot([], [], color=_COLOURS["observed"], ls=":", label="map alone")
+    axes.legend(frameon=False, fontsize=8)
     axes.axhline(95, color="#888888", lw=0.7)
     axes.set(xlabel="side of the needle, pixels", ylabel="found, %", ylim=(-4, 104))
     return _png(figure)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
-from gigaxas.evaluation.methods import classify_image, join_sites
-from gigaxas.evaluation.score import FOUND
+from gigaxas.evaluation.methods import classify_image, join_sites, specks_of_maps
+from gigaxas.evaluation.score import FOUND, on_specks
 from gigaxas.observed import NoiseLevel, ObservedSites, observe_block, sites_of_groups
 from gigaxas.sites import cross_distance
 from gigaxas.spectra.noise import Noise
 
-INJECT_SIZES = (3, 4, 5, 6, 7, 10)
+INJECT_SIZES = (1, 2, 3, 4, 5, 6, 7, 10)
 INJECT_Z = (2.0, 3.0, 4.0, 6.0, 8.0)
 SURROUND = 3
 AT_ONCE = 3
@@ -45,8 +45,15 @@ class Injected:
     """(n,) pixels."""
     z: FloatArray
     """(n,) distance from the spectrum around it."""
-    found: BoolArray
-    """(n,) whether it was found."""
+    by_map: BoolArray
+    """(n,) whether the label map shows it."""
+    by_specks: BoolArray
+    """(n,) whether a speck overlaps it."""
+
+    @property
+    def found(self) -> BoolArray:
+        """(n,) whether either finds it."""
+        return self.by_map | self.by_specks
 
 
 @dataclass(frozen=True)
@@ -110,12 +117,13 @@ def inject(
     noise: Noise,
     level: NoiseLevel,
     source: SiteSource,
+    false_alarms: float,
 ) -> Injected:
     """Put needles into an image (E, h, w) of normalised absorbance, run the method again, look for them.
 
     A needle's pixels keep their own noise; their mean moves from their site (m, E), named by `label`, as far
     towards one of the compositions (d, E) as makes z. Sites are what `source` gives for the changed image.
-    Each one's found when its pixels share a new label.
+    The map shows one whose pixels share a new label. Noise makes so many false specks in the image.
     """
     changed = image.astype(np.float32, copy=True)
     for region, shift in _needles(plan, label, sites, towards, noise):
@@ -123,9 +131,11 @@ def inject(
     anew, classes = source.sites(
         lambda: sites_of_groups([observe_block([changed], (0, 0), level)], level), noise, level.error
     )
-    final = classify_image(changed, anew, level.k_size, level.p_num, classes=classes).label
-    found = [_is_new(final, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]
-    return Injected(plan.sizes, plan.z, np.array(found, np.bool_))
+    maps = classify_image(changed, anew, level.k_size, level.p_num, classes=classes)
+    specks = specks_of_maps(changed, maps, noise.scaled(level.scale), towards, false_alarms).specks
+    shown = [_is_new(maps.label, y, x, size) for (y, x), size in zip(plan.first, plan.sizes, strict=True)]
+    seen = np.asarray(on_specks(plan.first, plan.sizes, specks).any(axis=1))
+    return Injected(plan.sizes, plan.z, np.array(shown, np.bool_), seen)
 
 
 def _needles(

@@ -17,6 +17,7 @@ from gigaxas.sites import build_sites, cross_distance, z_limit
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.fill import fill_map
 from gigaxas.spatial.regions import clean_up_map
+from gigaxas.specks import ImageSpecks, LabelMaps, settle_search, specks_of_image
 from gigaxas.spectra import standardise
 from gigaxas.spectra.noise import Noise
 
@@ -69,6 +70,23 @@ def classify_image(
         found = class_map(found, classes)
     kept = clean_up_map(found, CleanUp(k_size, p_num))
     return Maps(found, kept, fill_map(kept, found == 0))
+
+
+def specks_of_maps(
+    image: NDArray[Any], maps: Maps, noise: Noise, known: FloatArray, false_alarms: float
+) -> ImageSpecks:
+    """Find the specks of an image (E, h, w) of normalised absorbance beside its maps.
+
+    `known` (n, E) are spectra that specks may have; noise makes so many false specks in the image.
+    """
+    count = int(maps.label.max()) + 1
+    spectra = np.full((count, len(image)), np.nan)
+    for label in np.unique(maps.kept[maps.kept > 0]):
+        spectra[label] = image[:, maps.kept == label].mean(axis=1, dtype=np.float64)
+    there, sigma = ~np.isnan(spectra[:, 0]), np.full(spectra.shape, np.nan)
+    sigma[there] = noise.sigma(spectra[there])
+    search = settle_search(spectra, known, sigma, noise.energy)
+    return specks_of_image(image, LabelMaps(maps.label, maps.kept), search, false_alarms)
 
 
 def components_of(

@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gigaxas.evaluation import Maps, VerifyScene
 from gigaxas.evaluation.scenes import SIZES
+from gigaxas.evaluation.speck_scenes import SPECK_EDGES, SPECK_SIZES
+from gigaxas.evaluation.speck_study import NEEDLE, SmallNeedleRow, SpecklessRow, SpeckRow
 from gigaxas.evaluation.study import (
     FRAMES,
     LARGE,
@@ -52,6 +54,12 @@ class StudyResult:
     """Thickness, light and gradients."""
     imperfect: list[ImperfectRow]
     """Imperfect instruments."""
+    specks: list[SpeckRow]
+    """Planted specks, by what is imperfect."""
+    speckless: list[SpecklessRow]
+    """Scenes without specks."""
+    small_needles: list[SmallNeedleRow]
+    """The smallest needles of the map, by blur of the specimen."""
     noise_only: list[NoiseOnly]
     """Fields of one phase."""
     scene: VerifyScene
@@ -80,6 +88,10 @@ def study_page(title: str, found: StudyResult, images: str) -> str:
         variants=needle_table(found.variants, strayed=True),
         imperfect=_imperfect_table(found.imperfect),
         frames=f"{FRAMES:g}",
+        specks=speck_table(found.specks),
+        speckless=speckless_table(found.speckless),
+        small_needles=small_needle_table(found.small_needles),
+        needle=NEEDLE,
         noise_only=_noise_table(found.noise_only),
         inset=_inset_table(found.inset),
         limit=_limit_table(found.limit),
@@ -139,6 +151,45 @@ def _imperfect_table(rows: Sequence[ImperfectRow]) -> str:
                 _percent(row.kept),
                 f"{sum(row.seconds) / ideal:.1f}",
             )
+            for row in rows
+        ),
+    )
+
+
+def speck_table(rows: Sequence[SpeckRow]) -> str:
+    """Return a table of the recall of specks by distance and by size, and of those that are false."""
+    ranges = [f"{low:g} to {high:g}" for low, high in pairwise(SPECK_EDGES)]
+    sizes = [f"{size} px" for size in SPECK_SIZES]
+    return _table(
+        ("imperfect", "scenes", *ranges, *sizes, "false a Mpx", "of lost grains a Mpx", "hits named"),
+        (
+            (
+                row.name,
+                row.scenes,
+                *map(_percent, (*row.by_distance, *row.by_size)),
+                f"{row.false:.1f}",
+                f"{row.lost:.1f}",
+                _percent(row.hits),
+            )
+            for row in rows
+        ),
+    )
+
+
+def speckless_table(rows: Sequence[SpecklessRow]) -> str:
+    """Return a table of the specks in scenes without any."""
+    return _table(
+        ("scenes", "Mpx", "false specks", "of lost grains", "tail over theory"),
+        ((row.name, f"{row.pixels / 1e6:.2f}", row.false, row.lost, f"{row.tail:.2f}") for row in rows),
+    )
+
+
+def small_needle_table(rows: Sequence[SmallNeedleRow]) -> str:
+    """Return a table of the smallest needles of the map, found by it and as specks."""
+    return _table(
+        ("blur, px", "needles", "on the map", "as specks", "either"),
+        (
+            (f"{row.blur:g}", row.needles, *map(_percent, (row.by_map, row.by_specks, row.together)))
             for row in rows
         ),
     )

@@ -123,13 +123,13 @@ def needle_scene(
     Raises InputError where the references or the side leave no room.
     """
     rng = np.random.default_rng([seed, 9])
-    means = _backgrounds(references, noise, backgrounds, rng)
+    means = draw_backgrounds(references, noise, backgrounds, rng)
     area = _areas(side, backgrounds, rng)
     spectra = np.array(means, np.float32)[area]
     if gradient > 0.0:
         share = smooth_field(area.shape, side / 6, rng)
         for k, mean in enumerate(means):
-            other = _at_distance(mean, references, gradient, noise, rng)
+            other = at_distance(mean, references, gradient, noise, rng)
             here = area == k
             spectra[here] = mean + (other - mean) * share[here][:, None]
     phase, planted = area.copy(), list[Needle]()
@@ -138,7 +138,7 @@ def needle_scene(
         needle = Needle(backgrounds + len(planted), y, x, size, z, int(area[y, x]))
         # the pixel to the left is the surround, whatever the gradient has made of it
         around = spectra[y + size // 2, x - 1].astype(np.float64)
-        spectra[needle.region] = _at_distance(around, references, z, noise, rng)
+        spectra[needle.region] = at_distance(around, references, z, noise, rng)
         phase[needle.region] = needle.number
         planted.append(needle)
     return VerifyScene(phase, spectra, tuple(planted), backgrounds)
@@ -174,9 +174,10 @@ def composition(references: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(rng.dirichlet(np.ones(chosen.size)) @ references[chosen])
 
 
-def _backgrounds(
+def draw_backgrounds(
     references: FloatArray, noise: NoiseModel, count: int, rng: np.random.Generator
 ) -> list[FloatArray]:
+    """Return compositions that are BACKGROUND_Z apart; raises InputError where there are not so many."""
     means = [composition(references, rng)]
     for _ in range(_COMPOSITIONS):
         if len(means) == count:
@@ -189,7 +190,7 @@ def _backgrounds(
     )
 
 
-def _at_distance(
+def at_distance(
     start: FloatArray, references: FloatArray, z: float, noise: NoiseModel, rng: np.random.Generator
 ) -> FloatArray:
     """Return a composition z away from a spectrum, on the way to a random one that is further away."""

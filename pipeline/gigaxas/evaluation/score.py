@@ -6,10 +6,14 @@ import numpy as np
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from gigaxas.evaluation.scenes import VerifyScene
+from gigaxas.specks import Specks
 
 FOUND = 0.8
 """Share of a needle's pixels that must carry one label of its own for it to be found."""
 RING = 2
+TRUE_SHARE = 0.75
+"""Share of a speck's pixels whose label is that of their phase, below which it shows a phase that the map has
+lost."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,55 @@ def score_needles(scene: VerifyScene, label: LabelArray) -> Score:
         false=len(present - set(major.tolist())),
         classes=len(present),
     )
+
+
+@dataclass(frozen=True)
+class SpeckScore:
+    """Specks against the truth of a scene."""
+
+    found: BoolArray
+    """(n,) whether each planted square was found."""
+    false: BoolArray
+    """(m,) whether each speck is nothing of the scene."""
+    lost: BoolArray
+    """(m,) whether it is part of a phase that the map has lost there."""
+
+
+def score_specks(scene: VerifyScene, specks: Specks, label: LabelArray) -> SpeckScore:
+    """Compare specks with a scene of planted squares and its final map (h, w).
+
+    A square is found by a speck that shares a pixel with it. A speck that shares none is false, unless too
+    few of its pixels (TRUE_SHARE) have the label of their phase: that which most of the label's pixels are.
+    """
+    counts = np.zeros((int(label.max()) + 1, int(scene.phase.max()) + 1), np.int64)
+    np.add.at(counts, (label.ravel().astype(np.int64), scene.phase.ravel()), 1)
+    wrong = counts.argmax(axis=1)[label] != scene.phase
+    on = needles_on_specks(scene, specks)
+    share = np.array([1.0 - wrong[region].mean() for region in regions_of(specks)])
+    other, shown = np.asarray(~on.any(axis=0)), share >= TRUE_SHARE
+    return SpeckScore(np.asarray(on.any(axis=1)), other & shown, other & ~shown)
+
+
+def needles_on_specks(scene: VerifyScene, specks: Specks) -> BoolArray:
+    """Return whether the planted squares of a scene share a pixel with specks (squares, specks)."""
+    places = np.array([(needle.y, needle.x, needle.size) for needle in scene.needles], np.int64).reshape(
+        -1, 3
+    )
+    return on_specks(places[:, :2], places[:, 2], specks)
+
+
+def regions_of(specks: Specks) -> list[tuple[slice, slice]]:
+    """Return the slices (y, x) of each speck."""
+    columns = (specks.y, specks.x, specks.height, specks.width)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [(slice(y, y + height), slice(x, x + width)) for y, x, height, width in rows]
+
+
+def on_specks(first: IntArray, sizes: IntArray, specks: Specks) -> BoolArray:
+    """Return which squares, by first pixels (n, 2) and sides (n,), share a pixel with which specks (n, m)."""
+    (y, x), size = first.T[:, :, None], sizes[:, None]
+    down = (specks.y < y + size) & (y < specks.y + specks.height)
+    return np.asarray(down & (specks.x < x + size) & (x < specks.x + specks.width), np.bool_)
 
 
 def score_inset(scene: VerifyScene, label: LabelArray) -> tuple[int, float]:

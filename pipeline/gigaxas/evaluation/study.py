@@ -19,6 +19,7 @@ from gigaxas.evaluation.methods import (
     components_of,
     join_sites,
     library_sites,
+    specks_of_maps,
 )
 from gigaxas.evaluation.scenes import (
     DISTANCES,
@@ -29,7 +30,7 @@ from gigaxas.evaluation.scenes import (
     needle_scene,
     uniform_scene,
 )
-from gigaxas.evaluation.score import Score, score_inset, score_needles
+from gigaxas.evaluation.score import Score, needles_on_specks, score_inset, score_needles
 from gigaxas.observed import observe_sites
 from gigaxas.spectra.noise import NoiseModel
 
@@ -37,12 +38,15 @@ SOURCES = ("library", "observed", "both")
 OTHERS: tuple[Method, ...] = ("K-means", "DBSCAN", "HDBSCAN")
 FEWEST_REFERENCES = 6
 SWEEP = (2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.03)
-LIMIT_SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 12)
+LIMIT_SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 LIMIT_LIGHT = (1.0, 0.3, 0.2, 0.1)
 LIMIT_Z = 6.0
 """A region of this z from its surround, at full light, besides one of the second phase itself."""
 Z_EDGES = np.linspace(*DISTANCES, 5)
 """Distances in z between which recall is told."""
+WITH_SPECKS = "observed, with specks"
+FALSE_ALARMS = 0.1
+"""False specks that noise alone makes in a megapixel, of which scenes are pieces."""
 VARIANTS: dict[str, dict[str, float]] = {
     "as it is": {},
     "thickness x 2": {"thickness": 2.0},
@@ -268,6 +272,7 @@ def study_sweep(bench: Bench, pair: FloatArray, side: int = 200) -> list[SweepRo
 def study_limit(bench: Bench, pair: FloatArray, name: str, count: int = 5) -> list[LimitCurve]:
     """Find the smallest region: the share of squares of each size that is found, at levels of light.
 
+    On the maps that either source of sites gives, and beside that of the data by specks too.
     The regions are of the second spectrum, of this name, and of a mixture with it that is LIMIT_Z away.
     """
     near = between(pair[0], pair[1], LIMIT_Z, bench.sites_noise)
@@ -275,16 +280,32 @@ def study_limit(bench: Bench, pair: FloatArray, name: str, count: int = 5) -> li
     curves = []
     for (region, spectra), light in product(regions.items(), LIMIT_LIGHT):
         noise = _dimmed(bench.sites_noise, light)
-        found: dict[str, list[float]] = {source: [] for source in SOURCES[:2]}
+        found: dict[str, list[float]] = {name: [] for name in (*SOURCES[:2], WITH_SPECKS)}
         for size in LIMIT_SIZES:
             scene = inset_grid(spectra, count * (size + 14), size, count)
             image = scene.measure(noise, np.random.default_rng([3, size]), bench.windows)
-            for source, shares in found.items():
-                maps = classify_image(image, _sites(bench, source, image, noise))
-                shares.append(float(score_needles(scene, maps.label).found.mean()))
+            for name, share in _limit_found(bench, scene, image, noise).items():
+                found[name].append(share)
             bench.done()
         curves += [LimitCurve(region, source, light, tuple(shares)) for source, shares in found.items()]
     return curves
+
+
+def _limit_found(
+    bench: Bench, scene: VerifyScene, image: NDArray[np.float32], noise: NoiseModel
+) -> dict[str, float]:
+    """Return the share of squares found with each source of sites, and beside the data's with specks."""
+    shares = {}
+    for source in SOURCES[:2]:
+        maps = classify_image(image, _sites(bench, source, image, noise))
+        by_map = score_needles(scene, maps.label).found
+        shares[source] = float(by_map.mean())
+        if source == "observed":
+            alarms = FALSE_ALARMS * scene.phase.size / 1e6
+            specks = specks_of_maps(image, maps, noise, bench.references, alarms).specks
+            both = by_map | needles_on_specks(scene, specks).any(axis=1)
+            shares[WITH_SPECKS] = float(both.mean())
+    return shares
 
 
 def study_needles(bench: Bench, seeds: Iterable[int], side: int = 256) -> list[NeedleRow]:
@@ -362,7 +383,7 @@ def study_imperfect(bench: Bench, seeds: Sequence[int], side: int = 256) -> list
             scene = needle_scene(bench.references, noise, seed, side=side)
             dimmed = _dimmed(noise, imperfection.light)
             rng = np.random.default_rng([seed, 1])
-            image = measure_imperfectly(scene, bench.energy, dimmed, bench.windows, imperfection, rng)
+            image = measure_imperfectly(scene, bench.energy, dimmed, bench.windows, imperfection, rng).image
             found.append(_imperfect(bench.energy, scene, image, dimmed))
             bench.done()
         rows.append(_imperfect_row(name, found))

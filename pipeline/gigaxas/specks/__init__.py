@@ -21,12 +21,14 @@ from gigaxas.specks.search import (
     sample_squares,
 )
 from gigaxas.specks.significance import NullLaw
+from gigaxas.specks.surroundings import LabelMaps
 
 __all__ = [
     "MARGIN",
     "Found",
     "ImageSpecks",
     "Kinds",
+    "LabelMaps",
     "NullLaw",
     "SpeckSearch",
     "Specks",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray, IntArray, LabelArray
+from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.specks.axes import speck_axes
 from gigaxas.specks.judgement import Clusters
 from gigaxas.specks.kinds import Kinds, kinds_of
@@ -22,6 +22,7 @@ from gigaxas.specks.search import (
     sample_squares,
 )
 from gigaxas.specks.significance import NullLaw, fit_law
+from gigaxas.specks.surroundings import LabelMaps
 from gigaxas.specks.windows import PIXELS
 from gigaxas.tiles import Box, Grid, Plane, flat, regular_grid, spread_grid
 
@@ -99,20 +100,20 @@ def area_grid(plane: Plane) -> Grid:
 
 
 def specks_of_image(
-    image: NDArray[Any], label: LabelArray, search: SpeckSearch, false_alarms: float
+    image: NDArray[Any], maps: LabelMaps, search: SpeckSearch, false_alarms: float
 ) -> ImageSpecks:
-    """Find the specks of an image (E, h, w) with a label map (h, w), 0 where void.
+    """Find the specks of an image (E, h, w) by its labels (h, w).
 
     Noise alone makes so many `false_alarms` in the whole image.
     """
-    plane = (label.shape[0], label.shape[1])
+    plane = (maps.label.shape[0], maps.label.shape[1])
 
-    def cut_out(box: Box) -> tuple[NDArray[Any], LabelArray]:
-        return image[:, *box.region], label[box.region]
+    def cut_out(box: Box) -> tuple[NDArray[Any], LabelMaps]:
+        return image[:, *box.region], maps.cut(box.region)
 
     areas = [block_of(tile.box, plane) for tile in flat(area_grid(plane))]
     law = law_of([sample_squares(*cut_out(area), search) for area in areas], search)
-    probability = probability_of(false_alarms, int(np.count_nonzero(label)))
+    probability = probability_of(false_alarms, int(np.count_nonzero(maps.label)))
     boxes = [tile.box for tile in flat(regular_grid(plane, (PART_SIDE, PART_SIDE)))]
     found = []
     for box in boxes:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import Float32Array, FloatArray, IntArray, LabelArray
+from gigaxas.arrays import Float32Array, FloatArray, IntArray
 from gigaxas.specks.coordinates import coordinates_of
 from gigaxas.specks.judgement import NEAR, Clusters, Looked, judge
 from gigaxas.specks.peaks import REACH, Peaks, count_beyond, standing_out, strongest
 from gigaxas.specks.residuals import residuals_of
 from gigaxas.specks.significance import NullLaw, local_scale
-from gigaxas.specks.surroundings import CELL, RADIUS, surroundings_of
+from gigaxas.specks.surroundings import CELL, RADIUS, LabelMaps, surroundings_of
 from gigaxas.specks.windows import HEIGHTS, PIXELS, SIDE, WIDTHS, window_squares
 from gigaxas.tiles import Box, Plane, Region
 
@@ -92,23 +92,23 @@ def block_of(box: Box, plane: Plane) -> Box:
     return wide._replace(y0=wide.y0 // CELL * CELL, x0=wide.x0 // CELL * CELL)
 
 
-def look(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> tuple[Looked, Float32Array]:
-    """Look at a block of samples (E, h, w) with labels (h, w), 0 where void; from the corner of a cell on.
+def look(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> tuple[Looked, Float32Array]:
+    """Look at a block of samples (E, h, w) with its labels (h, w), from the corner of a cell on.
 
     Returns all that is found out of it, and the chi-square (16, h, w) of every window.
     """
-    points, _ = coordinates_of(samples, labels > 0, search.axes)
-    around = surroundings_of(points, labels, search.clusters.points)
+    points, _ = coordinates_of(samples, maps.label > 0, search.axes)
+    around = surroundings_of(points, maps, search.clusters.points)
     residuals = residuals_of(points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
     scale = local_scale(residuals.square, around, usual)
     return Looked(samples, points, around, scale), window_squares(residuals.values)
 
 
-def sample_squares(samples: NDArray[Any], labels: LabelArray, search: SpeckSearch) -> list[FloatArray]:
+def sample_squares(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, some of each of 16 shapes."""
-    looked, squares = look(samples, labels, search)
-    height, width = labels.shape
+    looked, squares = look(samples, maps, search)
+    height, width = maps.label.shape
     own, pixels = looked.around.own, looked.around.pixels
     cells = np.arange(height)[:, None] // CELL * -(-width // CELL) + np.arange(width) // CELL
     found = []
@@ -127,7 +127,7 @@ def sample_squares(samples: NDArray[Any], labels: LabelArray, search: SpeckSearc
 
 def find_specks(
     samples: NDArray[Any],
-    labels: LabelArray,
+    maps: LabelMaps,
     block: Box,
     box: Box,
     plane: Plane,
@@ -137,10 +137,10 @@ def find_specks(
 ) -> Found:
     """Return the specks of a box of an image of shape `plane`, the first pixel of each in the box.
 
-    samples (E, h, w) and labels (h, w) are those of its block (`block_of`). Noise alone makes a window pass
+    samples (E, h, w) and maps (h, w) are those of its block (`block_of`). Noise alone makes a window pass
     with this probability.
     """
-    looked, squares = look(samples, labels, search)
+    looked, squares = look(samples, maps, search)
     limits = law.limits(probability)
     out = standing_out(squares, looked.around, looked.scale, limits)
     peaks = strongest(out)

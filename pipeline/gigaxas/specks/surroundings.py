@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
+from gigaxas.tiles import Region
 
 CELL = 8
 """Side of a cell in pixels."""
@@ -20,6 +21,19 @@ RADIUS = 2
 so far."""
 FEWEST = 64
 """Pixels without which the surroundings of a label are the mean of its whole cluster."""
+
+
+class LabelMaps(NamedTuple):
+    """What the map says of a block of pixels."""
+
+    label: LabelArray
+    """(h, w) final labels; 0 where a pixel has no signal, whatever it was filled with."""
+    kept: LabelArray
+    """(h, w) labels after the clean-up; 0 where the label was filled in, and may be that of a neighbour."""
+
+    def cut(self, region: Region) -> "LabelMaps":
+        """Return the part that the slices (y, x) cut out."""
+        return LabelMaps(self.label[region], self.kept[region])
 
 
 class Surroundings(NamedTuple):
@@ -36,23 +50,23 @@ class Surroundings(NamedTuple):
     own: NDArray[np.int32]
     """(h, w) number of the surroundings of each pixel: its label in its cell; -1 for a void pixel."""
     uniform: BoolArray
-    """(h, w) whether a pixel has no other label within RADIUS."""
+    """(h, w) whether a pixel has no other label within RADIUS, and kept its own."""
     inside: BoolArray
     """(h, w) whether a pixel is one of those that its surroundings are the mean of."""
 
 
-def surroundings_of(points: NDArray[np.float32], labels: LabelArray, clusters: FloatArray) -> Surroundings:
-    """Return the surroundings of pixels from their coordinates (r, h, w) and labels (h, w), 0 where void.
+def surroundings_of(points: NDArray[np.float32], maps: LabelMaps, clusters: FloatArray) -> Surroundings:
+    """Return the surroundings of pixels from their coordinates (r, h, w) and labels (h, w).
 
-    They are a block that starts at the corner of a cell. `clusters` (m + 1, r) are the mean coordinates of
-    the cluster of each label, NaN for one without.
+    Only pixels whose label was kept tell of them. They are a block that starts at the corner of a cell.
+    `clusters` (m + 1, r) are the mean coordinates of the cluster of each label, NaN for one without.
     """
-    wide = labels.astype(np.int64)
-    uniform = _uniform(wide)
+    wide = maps.label.astype(np.int64)
+    uniform = _uniform(wide) & (maps.kept == maps.label)
     first, listed = _list_labels(wide)
     own = _number(wide, first, listed)
     sums, pixels = _sum_cells(points, own, uniform, len(listed))
-    mean, count = _join_cells(sums, pixels, first, listed, labels.shape[1], clusters)
+    mean, count = _join_cells(sums, pixels, first, listed, wide.shape[1], clusters)
     return Surroundings(first, listed, mean, count, own, uniform, uniform & np.isfinite(count)[own])
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import FloatArray, IntArray, LabelArray
+from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.locations import Location
 from gigaxas.specks import (
     MARGIN,
     Found,
+    LabelMaps,
     NullLaw,
     SpeckSearch,
     block_of,
@@ -31,7 +32,7 @@ BAND_ROWS = 256
 def sample_tile(tile: Tile, *, info: CubeInfo, result: Location, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, for each shape of window."""
     block = block_of(tile.box, info.plane)
-    return sample_squares(read_unmarked(info, _tile(block)), _labels(result, block), search)
+    return sample_squares(read_unmarked(info, _tile(block)), _maps(result, block), search)
 
 
 def search_tile(
@@ -45,7 +46,7 @@ def search_tile(
 ) -> Found:
     """Find the specks whose first pixel lies in one tile; noise makes a window pass with this probability."""
     found = [
-        find_specks(samples, _labels(result, block), block, box, info.plane, search, law, probability)
+        find_specks(samples, _maps(result, block), block, box, info.plane, search, law, probability)
         for box, block, samples in _bands(tile, info)
     ]
     return join_found(found)
@@ -67,10 +68,10 @@ def draw_boxes(place: Box, boxes: IntArray) -> NDArray[np.uint32]:
     return drawn
 
 
-def _labels(result: Location, block: Box) -> LabelArray:
-    """Read the final labels of a block, 0 where a pixel has no signal, whatever the map was filled with."""
-    label, site = (read_map(result, name, block.region) for name in ("label", "site"))
-    return np.where(site > 0, label, label.dtype.type(0))
+def _maps(result: Location, block: Box) -> LabelMaps:
+    """Read the labels of a block, 0 where a pixel has no signal, whatever the map was filled with."""
+    label, kept, site = (read_map(result, name, block.region) for name in ("label", "kept", "site"))
+    return LabelMaps(np.where(site > 0, label, label.dtype.type(0)), kept)
 
 
 def _bands(tile: Tile, info: CubeInfo) -> Iterator[tuple[Box, Box, NDArray[Any]]]:

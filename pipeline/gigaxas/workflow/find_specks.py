@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.specks import ImageSpecks, settle_search, specks_of_image
+from gigaxas.specks import ImageSpecks, LabelMaps, settle_search, specks_of_image
 from gigaxas.spectra.noise import Noise, NoiseModel
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.specks import MEANING, SPECK_MAP, speck_dataset
@@ -19,7 +19,7 @@ from gigaxas.tiles import Box
 from gigaxas.workflow.in_memory import Image, describe_image
 from gigaxas.workflow.specks import speck_boxes, speck_columns
 
-NEEDED = ("label", "site", "cluster", "spectrum", "name")
+NEEDED = ("label", "kept", "site", "cluster", "spectrum", "name")
 
 
 def find_specks(
@@ -56,7 +56,7 @@ def find_specks(
     # sums that are shared out to threads differ in their last digits
     with threadpool_limits(limits=1):
         search = settle_search(spectra, others, sigma, noise.energy)
-        specks = specks_of_image(samples, label, search, false_alarms)
+        specks = specks_of_image(samples, LabelMaps(label, result.kept.values), search, false_alarms)
     return _dataset(specks, result)
 
 

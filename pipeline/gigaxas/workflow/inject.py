@@ -35,11 +35,13 @@ from gigaxas.workflow.resolve import Resolved, reopen
 
 PATCHES = 16
 PATCH_SIDE = 160
-ROUNDS = 12
+ROUNDS = 16
 LEAST_LABELLED = 0.5
 SURE = 0.95
 NOISE_SCENES = 20
 NOISE_SIDE = 256
+FALSE_ALARMS = 0.1
+"""False specks that noise alone makes in the whole image."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class InjectionResult:
     tried: NDArray[np.int64]
     """(sizes, z) needles that were put in."""
     found: NDArray[np.int64]
-    """(sizes, z) needles that were found."""
+    """(sizes, z) needles that were found, on the map or as specks."""
+    by_map: NDArray[np.int64]
+    """(sizes, z) needles that the label map shows."""
     limit: tuple[int, ...]
     """(z,) the smallest size from which on a share of SURE is found, 0 where none is."""
     false: int
@@ -78,20 +82,24 @@ def inject_needles(
     given = stored.table.spectra if config.sites.origin != "observed" else stored.table.spectra[:0]
     source = SiteSource(config.sites.origin in ("observed", "both"), given)
     noise, parts = run.noise, list[Injected]()
+    # a patch is looked at as the part of the whole image that it is
+    share = FALSE_ALARMS / (run.info.plane[0] * run.info.plane[1])
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
         for tile in places:
             image, kept = _absorbance(info, tile), read_map(run.paths.result, "kept", tile.region)
             for _ in range(ROUNDS):
                 turn = sum(len(part.sizes) for part in parts)
                 plan = plan_injection(kept, len(towards), np.random.default_rng([7, len(parts)]), turn)
-                parts.append(inject(image, plan, kept, stored.table.spectra, towards, noise, level, source))
+                sites, alarms = stored.table.spectra, share * kept.size
+                parts.append(inject(image, plan, kept, sites, towards, noise, level, source, alarms))
             advance(1)
         false = 0
         for number in range(NOISE_SCENES):
             false += _false_clusters(run, level, source, number)
             advance(1)
-    tried, found = _counts(parts)
-    result = InjectionResult(tried, found, _limits(tried, found), false, NOISE_SCENES * NOISE_SIDE**2, ())
+    tried, found, by_map = _counts(parts)
+    limit, pixels = _limits(tried, found), NOISE_SCENES * NOISE_SIDE**2
+    result = InjectionResult(tried, found, by_map, limit, false, pixels, ())
     return replace(result, paths=_write(folder or config.output / "verification", result))
 
 
@@ -139,14 +147,14 @@ def _false_clusters(run: Resolved, level: NoiseLevel, source: SiteSource, number
     return max(0, len(set(np.unique(label).tolist()) - {0}) - 1)
 
 
-def _counts(parts: list[Injected]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    tried, found = np.zeros((2, len(INJECT_SIZES), len(INJECT_Z)), np.int64)
+def _counts(parts: list[Injected]) -> NDArray[np.int64]:
+    """Return how many of each size and z were tried, found, and shown by the map (3, sizes, z)."""
+    counts = np.zeros((3, len(INJECT_SIZES), len(INJECT_Z)), np.int64)
     for part in parts:
-        rows = np.searchsorted(INJECT_SIZES, part.sizes)
-        columns = np.searchsorted(INJECT_Z, part.z)
-        np.add.at(tried, (rows, columns), 1)
-        np.add.at(found, (rows, columns), part.found.astype(np.int64))
-    return tried, found
+        cells = np.searchsorted(INJECT_SIZES, part.sizes), np.searchsorted(INJECT_Z, part.z)
+        for count, good in zip(counts, (np.ones_like(part.found), part.found, part.by_map), strict=True):
+            np.add.at(count, cells, good.astype(np.int64))
+    return counts
 
 
 def _limits(tried: NDArray[np.int64], found: NDArray[np.int64]) -> tuple[int, ...]:
@@ -163,7 +171,8 @@ def _write(folder: Path, result: InjectionResult) -> tuple[Path, ...]:
         "z": lambda cell: f"{INJECT_Z[cell[1]]:g}",
         "tried": lambda cell: result.tried[cell],
         "found": lambda cell: result.found[cell],
+        "on_map": lambda cell: result.by_map[cell],
     }
     publish_table(paths[0], columns, np.ndindex(result.tried.shape))
-    publish_file(paths[1], draw_injection(INJECT_SIZES, INJECT_Z, result.tried, result.found))
+    publish_file(paths[1], draw_injection(INJECT_SIZES, INJECT_Z, result.tried, result.found, result.by_map))
     return paths

@@ -11,7 +11,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
-from gigaxas.evaluation import study
+from gigaxas.evaluation import speck_study, study
 from gigaxas.evaluation.figures import draw_example, draw_limit, draw_recall, draw_sweep
 from gigaxas.evaluation.page import StudyResult, study_page
 from gigaxas.execution.runner import Progress, Runner, silent
@@ -89,7 +89,9 @@ def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
         "noisy": NoiseModel(**NOISY, a=noise.a, b=noise.b),
     }
     runner = Runner(progress=progress)
-    with runner.step("verify", study.scenes_of(seeds, len(conditions))) as advance:
+    half = range(-(-seeds // 2))
+    scenes = study.scenes_of(seeds, len(conditions)) + speck_study.speck_scenes_of(len(half))
+    with runner.step("verify", scenes) as advance:
         bench = study.make_bench(
             references.spectra, conditions, run.energy, (windows.pre, windows.post), lambda: advance(1)
         )
@@ -106,8 +108,11 @@ def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
             limit=study.study_limit(bench, pair, names[1]),
             needles=study.study_needles(bench, range(seeds)),
             others=study.study_others(bench, range(min(seeds, OTHER_SEEDS))),
-            variants=study.study_variants(bench, range(-(-seeds // 2))),
-            imperfect=study.study_imperfect(bench, range(-(-seeds // 2))),
+            variants=study.study_variants(bench, half),
+            imperfect=study.study_imperfect(bench, half),
+            specks=speck_study.study_specks(bench, half),
+            speckless=speck_study.study_speckless(bench, half),
+            small_needles=speck_study.study_small_needles(bench, half),
             noise_only=study.study_noise_only(bench, range(study.noise_scenes(seeds))),
             scene=scene,
             maps=maps,
