@@ -64,9 +64,9 @@ def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
         if best >= 0:
             pieces[one], share[one], pure[one] = others[best], found[best].share, found[best].pure
             continue
-        main = _main_of_two(specks, one, clusters[others])
-        if main >= 0:
-            pieces[one], pure[one] = others[main], False
+        pair = [label for label in _best_pair(specks, one, clusters, labels) if label != specks.label[one]]
+        if pair:
+            pieces[one], pure[one] = pair[0], False
             continue
         found = [_fit(specks, one, specks.point[k], float(specks.variance[k])) for k in first]
         best = _best(found)
@@ -104,12 +104,17 @@ def _fit(specks: Specks, one: int, like: FloatArray, variance: float) -> _Fit:
     return _Fit(mixed, float(chdtrc(axes - 2, mixed)), 1.0 if pure else part / (part + around), pure)
 
 
-def _main_of_two(specks: Specks, one: int, clusters: FloatArray) -> int:
-    """Return which of two clusters (k, r) that explain a speck, with what is around, is more of it; or -1."""
+def _best_pair(specks: Specks, one: int, clusters: FloatArray, labels: IntArray) -> list[int]:
+    """Return the labels of the two clusters that explain a speck with what is around, the larger share first.
+
+    None where no two do.
+    """
     point = specks.point[one]
-    first, second, left = _best_two(point, specks.host[one], clusters)
+    first, second, left = _best_two(point, specks.host[one], clusters[labels])
     freedom = int(np.count_nonzero(point)) - 3
-    return first if second >= 0 and chdtrc(freedom, left / specks.variance[one]) >= LEVEL else -1
+    if second < 0 or chdtrc(freedom, left / specks.variance[one]) < LEVEL:
+        return []
+    return [int(labels[first]), int(labels[second])]
 
 
 @njit(nogil=True, cache=True)
