@@ -85,7 +85,7 @@ def _parts(value: Any) -> list[Any]:
 
 def settings_mark(config: Config) -> str:
     """Return what marks a run: the code, and every setting that changes a result or the tiles."""
-    settings = config.model_dump(mode="json", by_alias=True, exclude={"compute", "plan"})
+    settings = config.model_dump(mode="json", by_alias=True, exclude={"compute", "plan", "watch"})
     return digest(code_version(), settings, config.compute.tile)
 
 

@@ -179,7 +179,7 @@ def _quantity(ingest: Ingest) -> Quantity | None:
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:
     fields, first = _fields(config), source.fields[0]
-    camera = _camera_of_means(config, first.transmitted.frames)
+    camera = _camera_of_means(config, min(field.transmitted.frames for field in source.fields))
     reference = fields.saturation if isinstance(first.reference, Stack) else np.inf
     return Recipe(
         acquisition=source,
