@@ -304,8 +304,8 @@ class _Watch:
         expected = "an unknown number" if number is None or wanted is None else str(number * wanted)
         told = "; ".join([f"{len(whole)} of {expected} scans of fields are whole", *said])
         return (
-            f"watch: nothing new came for {self.config.watch.timeout:g} s; {told}; see to the instrument, or to "
-            "watch.fields and watch.scans, and run the same command again: what was taken in is kept"
+            f"watch: nothing new came for {self.config.watch.timeout:g} s; {told}; see to the instrument, or "
+            "to watch.fields and watch.scans, and run the same command again: what was taken in is kept"
         )
 
 

@@ -1,0 +1,304 @@
+"""Raw fields that another process writes: mapped as they come, and the same bits at the end."""
+
+import contextlib
+import json
+import random
+import shutil
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from faults import FORK, assert_same, killed_after, maps_of
+from gigaxas.config.schema import Config
+from gigaxas.errors import InputError, RunError
+from gigaxas.raw.readers.files import find_files
+from gigaxas.raw.readers.images import open_stack, read_stack
+from gigaxas.simulate import modelled_library
+from gigaxas.workflow.classify import classify, simulate_slowly
+from gigaxas.workflow.measurement_plan import plan_measurement
+from gigaxas.workflow.watch import watch
+from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
+
+PLANE = (48, 56)
+CORNERS = {"f1": (0, 0), "f2": (1, 34), "f3": (27, 2)}
+STAGE = {"f1": (0.0, 0.0), "f2": (0.0, 35.0), "f3": (28.0, 0.0)}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Three whole fields, their positions and references."""
+    folder = tmp_path_factory.mktemp("source")
+    rng, amount = np.random.default_rng(0), texture((90, 100), 3, 2.0)
+    fields = {}
+    for name, (y, x) in CORNERS.items():
+        fields[name] = counts(field_mu(amount[y : y + PLANE[0], x : x + PLANE[1]]), rng)
+    write_fields(folder, fields, STAGE)
+    rows = np.column_stack([ENERGY, spectrum(ENERGY), spectrum(ENERGY - 8)])
+    np.savetxt(folder / "r.csv", rows, delimiter=",", header="energy,one,other", comments="", fmt="%.10g")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source, tmp_path_factory):
+    """The maps of all fields at once."""
+    run = config(source, source, tmp_path_factory.mktemp("expected") / "out")
+    classify(run)
+    return maps_of(run)
+
+
+def config(source, folder, output, **watched):
+    return Config.model_validate(
+        {
+            "title": "watched",
+            "output": output,
+            "ingest": ingest(folder, edge=EDGE, energies=list(ENERGY)),
+            "references": {"path": source / "r.csv", "pre_edge": PRE, "post_edge": POST},
+            "sites": {"mixtures": "none", "method": "net"},
+            "watch": {"every": 0.05, "timeout": 60, **watched},
+            "compute": {"cluster": "threads", "workers": 1},
+        }
+    )
+
+
+def write_slowly(source, folder, pause, until):
+    """Write the fields of a folder into another one, image by image, each in its place; whole ones stay.
+
+    It hangs in the middle of the field `until`.
+    """
+    shutil.copyfile(source / "positions.csv", folder / "positions.csv")
+    for name in CORNERS:
+        mark = folder / f"{name}.whole"
+        if mark.exists():
+            continue
+        with h5py.File(source / f"{name}.h5") as found, h5py.File(folder / f"{name}.h5", "w") as file:
+            for key in ("data/energy", "data/dark"):
+                found.copy(key, file.require_group("data"))
+            arrays = [
+                (file.create_dataset(k, found[k].shape, "uint16"), found[k][...])
+                for k in ("data/sample", "data/open")
+            ]
+            for i in range(len(ENERGY)):
+                for array, values in arrays:
+                    array[i] = values[i]
+                file.flush()
+                time.sleep(3600 if name == until and i == len(ENERGY) // 2 else pause)
+        mark.touch()
+
+
+@contextlib.contextmanager
+def writer(source, folder, pause, until=None):
+    folder.mkdir(exist_ok=True)
+    process = FORK.Process(target=write_slowly, args=(source, folder, pause, until))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def watched(run):
+    """Watch to the end in this process; what was said."""
+    said = []
+    watch(run, announce=said.append)
+    return said
+
+
+def test_both_are_killed_and_the_map_is_that_of_all_files(source, expected, tmp_path):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    with writer(source, folder, 0.0, until="f2"):  # it is killed as f2 is half there
+        assert killed_after(run, "assign", 0.02, work=watch)
+    assert not (folder / "f2.whole").exists()
+    with writer(source, folder, 0.0):
+        said = watched(run)
+    assert_same(maps_of(run), expected)
+    assert any(line.startswith("taken in") and line.endswith("3 fields are there") for line in said)
+    first = maps_of(run)
+    classify(run)
+    assert_same(maps_of(run), first)
+
+
+def simulated(folder, scans=5, **stop):
+    """A configuration of a field of two spectra that are hard to tell apart, and of its watch."""
+    energy = np.linspace(7009.2, 7321.2, 200)
+    names, spectra = modelled_library(energy)
+    one, other = (spectra[names.index(name)] for name in ("hematite", "magnetite"))
+    rows = np.column_stack([energy, one, 0.5 * one + 0.5 * other])
+    folder.mkdir(exist_ok=True)
+    np.savetxt(folder / "r.csv", rows, delimiter=",", header="energy,one,two", comments="", fmt="%.10g")
+    inside = f"{folder}/out/raw/{{field}}_{{scan}}.h5::entry"
+    return Config.model_validate(
+        {
+            "title": "scans",
+            "output": folder / "out",
+            "simulate": {
+                "scene": "inset",
+                "phases": ["one", "two"],
+                "shape": [120, 120],
+                "inset": [80, 80],
+                "energies": 50,
+                "noise": {"c_ref": 1000},
+                "raw": {
+                    "fields": [1, 1],
+                    "overlap": 0,
+                    "stage_error_px": 0,
+                    "energy_shift_ev": 0,
+                    "scans": scans,
+                },
+            },
+            "ingest": {
+                "energies": f"{folder}/out/raw/f1-1_1.h5::entry/data/energy",
+                "chunk": 64,
+                "fields": {
+                    "transmitted": f"{inside}/data/transmitted",
+                    "reference": f"{inside}/data/reference",
+                    "dark": f"{inside}/data/dark",
+                },
+            },
+            "references": {"path": folder / "r.csv", "normalise": "none"},
+            "sites": {"mixtures": "none", "method": "net"},
+            "plan": {"pairs": [["one", "two"]], "error": 0.02, "most_energies": 2},
+            "watch": {
+                "every": 0.05,
+                "timeout": 1,
+                "stop": {"pairs": [["one", "two"]], "error": 0.02, **stop},
+            },
+            "compute": {"cluster": "threads", "workers": 1},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A measurement that stopped itself, watched from its first scan on, and what was said."""
+    run = simulated(tmp_path_factory.mktemp("scans"), scans=8)
+    mark = run.output / "stopped"
+    command = (sys.executable, "-c", f"open({str(mark)!r}, 'w')")
+    stop = run.watch.stop.model_copy(update={"command": command})
+    run = run.model_copy(update={"watch": run.watch.model_copy(update={"timeout": 120.0, "stop": stop})})
+    said = []
+    process = FORK.Process(target=simulate_slowly, args=(run, 0.0))
+    process.start()
+    process.join()
+    names = sorted(run.output.glob("raw/*.h5"))
+    aside = run.output.parent / "aside"
+    aside.mkdir()
+    for path in names[1:]:
+        path.rename(aside / path.name)
+
+    def next_scan(line):
+        said.append(line)
+        if line.startswith("limit") and (left := sorted(aside.iterdir())):
+            left[0].rename(run.output / "raw" / left[0].name)
+
+    watch(run, announce=next_scan)
+    return run, said
+
+
+def test_it_stops_where_the_plan_says(stopped):
+    run, said = stopped
+    told = json.loads((run.output / "stop.json").read_text())
+    assert (run.output / "stopped").exists()
+    assert 1 < told["scans"] < 8
+    assert told["scans"] - 1 < told["scans_needed"] <= told["scans"]
+    made = plan_measurement(run).plan
+    assert abs(told["scans_needed"] * 1000 / made.c_ref - 1) < 0.1
+    limits = [line for line in said if line.startswith("limit")]
+    assert len(limits) == told["scans"]
+    assert "more of each needed" in limits[0]
+    assert limits[-1].endswith("reached")
+
+
+def test_the_error_there_is_the_one_asked_for(stopped):
+    run, _ = stopped
+    told = json.loads((run.output / "stop.json").read_text())
+    site = maps_of(run)["site"]
+    two = np.zeros((120, 120), bool)
+    two[20:100, 20:100] = True
+    wrong = np.mean([np.mean(site[part & (site > 0)] != number) for part, number in ((~two, 1), (two, 2))])
+    assert told["error"] / 2 < wrong < told["error"] * 2
+
+
+def test_scans_add_up_as_the_mean_of_their_counts(stopped):
+    raw = stopped[0].output / "raw"
+    found = find_files(f"{raw}/{{field}}_{{scan}}.h5::entry/data/transmitted", "x")["f1-1"]
+    stack = open_stack("::entry/data/transmitted", found)
+    assert stack.frames == stack.scans == len(found.files) > 1
+    region = slice(0, 9), slice(3, 7)
+    for number, path in enumerate(found.files):
+        with h5py.File(path) as file:
+            wanted = file["entry/data/transmitted"][:, *region]
+        np.testing.assert_array_equal(read_stack(stack, region, frame=number), wanted)
+
+
+def test_the_map_of_scans_is_that_of_classify(stopped, tmp_path):
+    run = stopped[0]
+    classify(run.model_copy(update={"simulate": None, "output": tmp_path / "out"}))
+    assert_same(maps_of(run), maps_of(run.model_copy(update={"output": tmp_path / "out"})))
+
+
+def test_a_folder_that_never_fills_is_given_up(source, tmp_path):
+    run = config(source, tmp_path, tmp_path / "out", timeout=0.5)
+    shutil.copyfile(source / "positions.csv", tmp_path / "positions.csv")
+    (tmp_path / "f1.h5").write_bytes((source / "f1.h5").read_bytes()[:3000])
+    with pytest.raises(RunError) as error:
+        watch(run)
+    assert "nothing new came for 0.5 s; 0 of 3 scans of fields are whole" in str(error.value)
+    assert "f1.h5 is still open, or torn" in str(error.value)
+
+
+def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expected, tmp_path):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    shutil.copytree(source, folder)
+    shutil.copyfile(source / "f2.h5", folder / "f1.h5")
+    said = []
+
+    def put_right(line):
+        said.append(line)
+        if line.startswith("taken in"):
+            shutil.copyfile(source / "f1.h5", folder / "f1.h5")
+
+    with contextlib.suppress(InputError):  # f2 twice cannot be placed
+        watch(run, announce=put_right)
+    shutil.copyfile(source / "f1.h5", folder / "f1.h5")
+    watch(run, announce=put_right)
+    assert_same(maps_of(run), expected)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"stop": {"pairs": [["one", "none"]]}}, "no reference named none"),
+        ({"stop": {"pairs": [["one", "same"]]}}, "no exposure can tell apart one and same"),
+    ],
+)
+def test_pairs_that_cannot_be_told_apart_end_it_at_once(source, tmp_path, changed, said):
+    rows = np.column_stack([ENERGY, spectrum(ENERGY), 2 * spectrum(ENERGY)])
+    np.savetxt(tmp_path / "r.csv", rows, delimiter=",", header="energy,one,same", comments="", fmt="%.17g")
+    run = config(tmp_path, source, tmp_path / "out", **changed)
+    with pytest.raises(InputError, match=said):
+        watch(run)
+    assert not (tmp_path / "out" / "cube.zarr").exists()
+
+
+def test_what_tells_no_end_is_refused(source, tmp_path):
+    run = config(source, source, tmp_path / "out")
+    fields = run.ingest.fields.model_copy(update={"positions": "metadata"})
+    run = run.model_copy(update={"ingest": run.ingest.model_copy(update={"fields": fields})})
+    with pytest.raises(InputError, match=r"watch\.fields: missing"):
+        watch(run)
+
+
+@pytest.mark.slow
+def test_killed_at_random_again_and_again(source, expected, tmp_path):
+    draw, kills = random.Random(3), 0
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    while kills < 8 and not (folder / "f3.whole").exists():
+        with writer(source, folder, 0.02):
+            stage = draw.choice(["edge steps", "ingest", "assign", "report"])
+            kills += killed_after(run, stage, draw.uniform(0, 1), work=watch)
+    with writer(source, folder, 0.0):
+        watched(run)
+    assert_same(maps_of(run), expected)
