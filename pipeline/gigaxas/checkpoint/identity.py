@@ -34,6 +34,11 @@ def stage_key(
     return tokenize(code_version(), task.__module__, task.__qualname__, parts)[:16]
 
 
+def told(*values: Any) -> str:
+    """Return what tells settings, arrays and dataclasses of such from others, in a short text."""
+    return tokenize([_named(value, location_mark) for value in values])[:16]
+
+
 def location_mark(path: Location) -> str:
     """Return what tells the content of a place: a store's own marks, else size and time of every file."""
     if exists(path / "zarr.json"):
