@@ -18,7 +18,8 @@ from gigaxas.raw.readers.files import find_files
 from gigaxas.raw.readers.images import open_stack, read_stack
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra.signal_noise import SignalNoise
-from gigaxas.workflow.classify import classify, simulate_slowly
+from gigaxas.stores.truth import describe_truth
+from gigaxas.workflow.classify import classify, simulate, simulate_slowly
 from gigaxas.workflow.measurement_plan import plan_measurement
 from gigaxas.workflow.watch import watch
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
@@ -302,19 +303,15 @@ def test_a_folder_that_never_fills_is_given_up(source, tmp_path):
 def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expected, tmp_path):
     folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
     shutil.copytree(source, folder)
-    shutil.copyfile(source / "f2.h5", folder / "f1.h5")
-    said = []
-
-    def put_right(line):
-        said.append(line)
-        if line.startswith("taken in"):
-            shutil.copyfile(source / "f1.h5", folder / "f1.h5")
-
-    with contextlib.suppress(InputError):  # f2 twice cannot be placed
-        watch(run, announce=put_right)
+    with h5py.File(folder / "f1.h5", "r+") as file:
+        file["data/sample"][20] += 50
+    watched(run)
+    assert (maps_of(run)["correlation"] != expected["correlation"]).any()
     shutil.copyfile(source / "f1.h5", folder / "f1.h5")
-    watch(run, announce=put_right)
+    again = f"warning    {folder}/f1.h5 was written again after it was taken in; it is taken in anew"
+    assert again in watched(run)
     assert_same(maps_of(run), expected)
+    assert again not in watched(run)
 
 
 def test_a_pair_without_references_ends_it_at_once(source, tmp_path):
@@ -336,6 +333,36 @@ def test_what_tells_no_end_is_refused(source, tmp_path):
     run = run.model_copy(update={"ingest": run.ingest.model_copy(update={"fields": fields})})
     with pytest.raises(InputError, match=r"watch\.fields: missing"):
         watch(run)
+
+
+def test_what_is_written_slowly_is_what_is_simulated(tmp_path):
+    run = simulated(tmp_path / "slowly", scans=2)
+    said = []
+    simulate_slowly(run, 0.0, said.append)
+    raw = run.output / "raw"
+    assert [line.split()[1] for line in said if line.startswith("wrote")] == ["f1-1_1.h5,", "f1-1_2.h5,"]
+    whole = {path.name: counts_of(path) for path in raw.glob("*.h5")}
+    # as it is after a kill within the second file
+    shutil.rmtree(raw / "scene.zarr")
+    (raw / "recorded.txt").write_text("\n".join((raw / "recorded.txt").read_text().splitlines()[:2]) + "\n")
+    (raw / "f1-1_2.h5").write_bytes((raw / "f1-1_2.h5").read_bytes()[:5000])
+    simulate_slowly(run, 0.0, said.append)
+    assert said[-1].startswith("wrote      f1-1_2.h5")
+    at_once = simulated(tmp_path / "at once", scans=2)
+    simulate(at_once)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(counts_of(raw / name), values)
+        np.testing.assert_array_equal(counts_of(at_once.output / "raw" / name), values)
+    assert (whole["f1-1_1.h5"] != whole["f1-1_2.h5"]).any()
+    assert describe_truth(raw / "scene.zarr").names == describe_truth(at_once.output / "raw/scene.zarr").names
+    other = run.model_copy(update={"simulate": run.simulate.model_copy(update={"seed": 1})})
+    with pytest.raises(InputError, match="holds raw fields of other settings"):
+        simulate_slowly(other, 0.0)
+
+
+def counts_of(path):
+    with h5py.File(path, locking=False) as file:
+        return file["entry/data/transmitted"][...]
 
 
 @pytest.mark.slow
