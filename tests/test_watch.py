@@ -14,6 +14,7 @@ from faults import FORK, assert_same, killed_after, maps_of
 from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError, RunError
 from gigaxas.planning import pairs_reached
+from gigaxas.raw.readers.arrivals import images_of, look, why_not_whole
 from gigaxas.raw.readers.files import find_files
 from gigaxas.raw.readers.images import open_stack, read_stack
 from gigaxas.simulate import modelled_library
@@ -312,6 +313,50 @@ def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expecte
     assert again in watched(run)
     assert_same(maps_of(run), expected)
     assert again not in watched(run)
+
+
+def why(folder, images=61, unit=("f1", 0), **fields):
+    """Why a field of a folder is not whole."""
+    section = ingest(folder, **fields)
+    return why_not_whole(section, look(section), unit, images)
+
+
+def test_it_is_told_why_a_field_is_not_whole(source, tmp_path):
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    assert why(tmp_path) is None
+    assert why(tmp_path, 62) == "it has 61 of 62 images"
+    assert why(tmp_path, reference=f"{tmp_path}/{{field}}_open.h5") == "there is no reference yet"
+    with h5py.File(tmp_path / "f1.h5", "r+") as file:
+        file["data/sample"][30:] = 0
+    assert why(tmp_path) == "image 31 of 61 is still empty"
+    with h5py.File(tmp_path / "f1.h5", "r+"):
+        assert why(tmp_path).endswith("f1.h5 is still open, or torn")
+    (tmp_path / "positions.csv").write_text("field,y_um,x_um\nf2,0,35\n")
+    assert why(tmp_path) == "the table of positions does not have it yet"
+    assert why(tmp_path, unit=("f2", 0)) is None
+
+
+def test_a_file_counts_as_still_once_two_looks_agree(source, tmp_path):
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    section = ingest(tmp_path)
+    first = look(section)
+    assert look(section).is_stable(first.files_of(("f1", 0)), first)
+    with h5py.File(tmp_path / "f1.h5", "r+") as file:
+        file["more"] = 1
+    second = look(section)
+    assert not second.is_stable(first.files_of(("f1", 0)), first)
+    assert second.is_stable(first.files_of(("f2", 0)), first)
+    assert not second.is_stable(("nowhere",), first)
+
+
+def test_every_energy_may_have_a_file_of_its_own_if_their_number_is_told(tmp_path):
+    for energy in (7000, 7010):
+        (tmp_path / f"f1_{energy}.tif").touch()
+    section = ingest(tmp_path, energies=None, transmitted=f"{tmp_path}/{{field}}_{{energy}}.tif")
+    assert len(look(section).files_of(("f1", 0))) == 2
+    assert images_of(section, 2) == 2
+    with pytest.raises(InputError, match=r"watch\.energies: missing"):
+        images_of(section, None)
 
 
 def test_a_pair_without_references_ends_it_at_once(source, tmp_path):
