@@ -16,6 +16,7 @@ from gigaxas.errors import InputError, RunError
 from gigaxas.planning import pairs_reached
 from gigaxas.raw.readers.arrivals import images_of, look, why_not_whole
 from gigaxas.raw.readers.files import find_files
+from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.images import open_stack, read_stack
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra.signal_noise import SignalNoise
@@ -326,11 +327,10 @@ def test_it_is_told_why_a_field_is_not_whole(source, tmp_path):
     assert why(tmp_path) is None
     assert why(tmp_path, 62) == "it has 61 of 62 images"
     assert why(tmp_path, reference=f"{tmp_path}/{{field}}_open.h5") == "there is no reference yet"
+    forget_files()
     with h5py.File(tmp_path / "f1.h5", "r+") as file:
         file["data/sample"][30:] = 0
     assert why(tmp_path) == "image 31 of 61 is still empty"
-    with h5py.File(tmp_path / "f1.h5", "r+"):
-        assert why(tmp_path).endswith("f1.h5 is still open, or torn")
     (tmp_path / "positions.csv").write_text("field,y_um,x_um\nf2,0,35\n")
     assert why(tmp_path) == "the table of positions does not have it yet"
     assert why(tmp_path, unit=("f2", 0)) is None
