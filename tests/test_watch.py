@@ -23,7 +23,7 @@ from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.truth import describe_truth
 from gigaxas.workflow.classify import classify, simulate, simulate_slowly
 from gigaxas.workflow.measurement_plan import plan_measurement
-from gigaxas.workflow.watch import watch
+from gigaxas.workflow.watch import Expected, Watch, watch
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 
 PLANE = (48, 56)
@@ -142,7 +142,7 @@ def test_both_are_killed_and_the_map_is_that_of_all_files(source, expected, tmp_
     with writer(source, folder, 0.0):
         said = watched(run)
     assert_same(maps_of(run), expected)
-    assert any(line.startswith("taken in") and line.endswith("3 fields are there") for line in said)
+    assert any(line.startswith("taken in") and line.endswith("fields there: 3") for line in said)
     first = maps_of(run)
     classify(run)
     assert_same(maps_of(run), first)
@@ -408,6 +408,27 @@ def test_what_is_written_slowly_is_what_is_simulated(tmp_path):
 def counts_of(path):
     with h5py.File(path, locking=False) as file:
         return file["entry/data/transmitted"][...]
+
+
+@pytest.mark.parametrize(
+    ("there", "before", "taken"),
+    [
+        ("a1 a2 b1", "", "a1 b1"),
+        ("a1 a2 b1", "a1", "a1 b1"),
+        ("a1 a2 a3 b1 b2", "a1 b1", "a1 a2 b1 b2"),
+        ("a1 a2 b1", "a1 a2", "a1 a2 b1"),
+        ("a1 a2 a3 b1 b2 b3", "a1 b1", "a1 a2 a3 b1 b2 b3"),
+    ],
+)
+def test_scans_are_judged_in_step_unless_a_field_is_ahead(tmp_path, there, before, taken):
+    run = simulated(tmp_path, scans=3)
+    expected = Expected(fields=2, scans=3, images=None)
+    found = Watch(run, run.ingest, expected, None, print, {}, units_of(before))
+    assert found._in_step(units_of(there)) == units_of(taken)
+
+
+def units_of(text):
+    return frozenset((name[0], int(name[1:])) for name in text.split())
 
 
 @pytest.mark.slow

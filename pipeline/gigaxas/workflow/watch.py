@@ -70,7 +70,7 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class _Expected:
+class Expected:
     """What has to be there at the end; None where nothing tells it."""
 
     fields: int | None
@@ -96,10 +96,10 @@ def watch(config: Config, progress: Progress = silent, announce: Announce = lamb
     with open_session(paths_of(config), measured, "watch", progress, announce) as runner:
         (config.output / STOP).unlink(missing_ok=True)
         taken = _read_taken(config.output / TAKEN)
-        return _Watch(measured, config.ingest, expected, runner, announce, taken).run()
+        return Watch(measured, config.ingest, expected, runner, announce, taken).run()
 
 
-def _expected(config: Config, ingest: Ingest) -> _Expected:
+def _expected(config: Config, ingest: Ingest) -> Expected:
     """Return what has to be there at the end. InputError where nothing could ever tell that it is."""
     wanted, fields = config.watch, ingest.fields
     assert fields is not None
@@ -119,16 +119,16 @@ def _expected(config: Config, ingest: Ingest) -> _Expected:
         raise InputError(
             "watch.scans: missing; say how many scans of a field will come, or give `watch.stop`"
         )
-    return _Expected(number, scans, wanted.energies)
+    return Expected(number, scans, wanted.energies)
 
 
 @dataclass
-class _Watch:
+class Watch:
     """A watch while it lasts."""
 
     config: Config
     ingest: Ingest
-    expected: _Expected
+    expected: Expected
     runner: Runner
     announce: Announce
     taken: dict[str, str | None]
@@ -154,11 +154,12 @@ class _Watch:
                 news = time.monotonic()
                 forget_files()
             whole = self._whole(now, before)
-            files = {file: now.stamps[file] for file in _files(now, whole)}
-            if whole and whole >= self.units and files != shown:
-                self._tell(whole, files)
-                summary = self._shown(whole, files) or summary
-                shown, self.units, news = files, whole, time.monotonic()
+            units = self._in_step(whole)
+            files = {file: now.stamps[file] for file in _files(now, units)}
+            if units and units >= self.units and files != shown:
+                self._tell(units, files)
+                summary = self._shown(units, files) or summary
+                shown, self.units, news = files, units, time.monotonic()
             is_last = files == shown and self._is_all(whole)
             if summary is not None and (is_last or (self.reached and self.reached.is_enough)):
                 return summary
@@ -185,6 +186,21 @@ class _Watch:
             self.waiting[", ".join(now.shared[:MOST_NAMED])] = reason
             return frozenset()
         return frozenset(unit for unit in now.units if self._is_whole(unit, now, before, images))
+
+    def _in_step(self, whole: frozenset[Unit]) -> frozenset[Unit]:
+        """Return the scans to be taken in: where the noise is to be judged, as many of each field.
+
+        That is all of them where more of a field have been taken in already, as where an instrument takes all
+        scans of a field before those of the next.
+        """
+        if self.config.watch.stop is None or self._is_all(whole):
+            return whole
+        least = min(Counter(name for name, _ in whole).values(), default=0)
+        by_field: dict[str, list[int]] = {}
+        for name, scan in sorted(whole):
+            by_field.setdefault(name, []).append(scan)
+        equal = frozenset((name, scan) for name, scans in by_field.items() for scan in scans[:least])
+        return equal if equal >= self.units else whole
 
     def _is_whole(self, unit: Unit, now: Look, before: Look, images: int | None) -> bool:
         files = now.files_of(unit)
@@ -217,7 +233,7 @@ class _Watch:
         named = ", ".join(map(_name, new[:MOST_NAMED]))
         more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
         if new:
-            self.announce(f"taken in   {named}{more}; {len({name for name, _ in whole})} fields are there")
+            self.announce(f"taken in   {named}{more}; fields there: {len({name for name, _ in whole})}")
 
     def _shown(self, whole: frozenset[Unit], files: dict[str, str | None]) -> Summary | None:
         """Make maps and report of what is whole; None where they cannot be made yet, which is told."""
@@ -315,7 +331,7 @@ def _files(seen: Look, whole: Iterable[Unit]) -> list[str]:
 
 def _name(unit: Unit) -> str:
     name = unit[0] or "the field"
-    return f"{name}, scan {unit[1]}" if unit[1] else name
+    return f"{name} scan {unit[1]}" if unit[1] else name
 
 
 def _reached(run: Resolved, noise: Noise, stop: StopSection) -> tuple[PairReached, ...]:
@@ -326,7 +342,8 @@ def _told(found: Reached) -> str:
     pairs = ", ".join(f"{' - '.join(pair.names)} {pair.error:.2g}" for pair in found.pairs)
     more = max(0, math.ceil(found.scans_needed - found.scans))
     left = "reached" if found.is_enough else f"{more} more of each needed" if more else "nearly reached"
-    return f"after {found.scans} scans: s_error {pairs}, asked for {found.error:g}: {left}"
+    scans = f"{found.scans} scan{'s' if found.scans > 1 else ''}"
+    return f"after {scans}: s_error {pairs}, asked for {found.error:g}: {left}"
 
 
 def _run(command: Sequence[str], announce: Announce) -> None:
