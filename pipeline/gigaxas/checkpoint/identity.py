@@ -34,6 +34,11 @@ def stage_key(
     return tokenize(code_version(), task.__module__, task.__qualname__, parts)[:16]
 
 
+def told(*values: Any) -> str:
+    """Return what tells settings, arrays and dataclasses of such from others, in a short text."""
+    return tokenize([_named(value, location_mark) for value in values])[:16]
+
+
 def location_mark(path: Location) -> str:
     """Return what tells the content of a place: a store's own marks, else size and time of every file."""
     if exists(path / "zarr.json"):
@@ -85,7 +90,7 @@ def _parts(value: Any) -> list[Any]:
 
 def settings_mark(config: Config) -> str:
     """Return what marks a run: the code, and every setting that changes a result or the tiles."""
-    settings = config.model_dump(mode="json", by_alias=True, exclude={"compute", "plan"})
+    settings = config.model_dump(mode="json", by_alias=True, exclude={"compute", "plan", "watch"})
     return digest(code_version(), settings, config.compute.tile)
 
 

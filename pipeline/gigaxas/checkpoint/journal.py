@@ -58,6 +58,14 @@ class StageJournal:
             self._waiting.clear()
         self._flushed = time.monotonic()
 
+    def keep(self, records: Sequence[Record]) -> None:
+        """Keep these records alone. Raises RunError where they cannot be written."""
+        files = self._files()
+        self._waiting[:] = records
+        self.flush()
+        for path in files:
+            path.unlink(missing_ok=True)
+
     def read(self) -> tuple[list[Record], list[Path]]:
         """Return the records of the files that are whole, oldest first, and the files that are damaged."""
         found: list[Record] = []

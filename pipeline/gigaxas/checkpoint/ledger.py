@@ -1,7 +1,7 @@
 """Which tiles of a stage need not be done again: their records are there and their chunks as written."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from gigaxas.checkpoint.owner import JOURNAL
 from gigaxas.checkpoint.records import Record
 from gigaxas.locations import Location, location
 from gigaxas.stores.io.checksums import ChunkChecksum, collect_checksums, is_intact
-from gigaxas.tiles import Box, Tile
+from gigaxas.tiles import Box, Grid, Tile
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,13 @@ class Ledger:
         task: Callable[..., Any],
         each: Sequence[Sequence[Any]],
         constants: Mapping[str, Any],
+        own: bool = False,
     ) -> tuple[StageJournal, str]:
-        """Return the records of a stage with these settings and the name of its results."""
-        key = stage_key(task, each, constants, self._mark)
+        """Return the records of a stage with these settings and the name of its results.
+
+        Where each tile has a mark of its `own`, those of other settings are among them.
+        """
+        key = stage_key(task, [], {}, self._mark) if own else stage_key(task, each, constants, self._mark)
         used = self.keys.setdefault(stage, [])
         used.append(key)
         journal = open_stage(self.output / JOURNAL, stage, used)
@@ -50,13 +54,15 @@ class Ledger:
         """Return the places among the constants of a stage by the names that records give them."""
         return {logical(path, self.output): path for path in locations_in(constants)}
 
-    def record(self, tile: Tile, value: Any, chunks: Sequence[ChunkChecksum]) -> Record:
+    def record(self, tile: Tile, value: Any, chunks: Sequence[ChunkChecksum], mark: str = "") -> Record:
         """Return the record of a tile that is done."""
         named = [chunk._replace(store=logical(location(chunk.store), self.output)) for chunk in chunks]
-        return Record(tile.box, value, named)
+        return Record(tile.box, value, named, mark)
 
-    def finish(self, key: str, records: Iterable[Record]) -> None:
+    def finish(self, key: str, records: Collection[Record]) -> None:
         """Take note that the stores of these records' chunks now hold the results of that name."""
+        marks = sorted((record.tile, record.mark) for record in records if record.mark)
+        key = tokenize(key, marks) if marks else key
         for store in sorted({chunk.store for record in records for chunk in record.chunks}):
             self.content[store] = key
 
@@ -66,6 +72,23 @@ class Ledger:
         read = [journal.read() for journal in stage_journals(self.output / JOURNAL)]
         chunks = (chunk for records, _ in read for record in records for chunk in record.chunks)
         return {c.key: c for c in chunks if c.store == name}, sum(len(damaged) for _, damaged in read)
+
+    def tile_marks(
+        self, store: Location, grid: Grid, chunk: tuple[int, int], shared: str
+    ) -> list[list[str]] | None:
+        """Return for every tile what tells its chunks of a store, rows and columns of `chunk`, from others.
+
+        `shared` tells what else its results depend on. None where a chunk is not known.
+        """
+        known: dict[tuple[int, int], list[tuple[str, int, int]]] = {}
+        for key, found in sorted(self.chunks_of(store)[0].items()):
+            *_, row, column = key.split("/")
+            if row.isdigit():
+                known.setdefault((int(row), int(column)), []).append((key, found.size, found.crc))
+        rows = [[[known.get(place) for place in _places(tile, chunk)] for tile in tiles] for tiles in grid]
+        if any(None in places for tiles in rows for places in tiles):
+            return None
+        return [[tokenize(shared, places) for places in tiles] for tiles in rows]
 
     def _mark(self, path: Location) -> str:
         return tokenize(location_mark(path), self.content.get(logical(path, self.output)))
@@ -77,11 +100,18 @@ def recorded_tiles(output: Path, stage: str, run: str) -> int:
     return len({record.tile for journal in journals for record in journal.read()[0]})
 
 
-def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Record]:
-    """Return the record of every tile (by its number) that has one.
+def matching(
+    records: Sequence[Record], tiles: Sequence[Tile], marks: Sequence[str] | None = None
+) -> dict[int, Record]:
+    """Return the record of every tile (by its number) that has one, of its own mark where tiles have these.
 
-    Where a task returns nothing, records of smaller tiles that cover a tile together are a record of it.
+    Where they have none and a task returns nothing, records of smaller tiles that cover a tile together are a
+    record of it.
     """
+    if marks is not None:
+        marked = {(record.tile, record.mark): record for record in records}
+        keys = [(tile.box, mark) for tile, mark in zip(tiles, marks, strict=True)]
+        return {number: marked[key] for number, key in enumerate(keys) if key in marked}
     by_tile = {record.tile: record for record in records}
     parts = [record for record in records if record.value is None]
     found = {}
@@ -90,6 +120,12 @@ def matching(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[int, Reco
         if record is not None:
             found[number] = record
     return found
+
+
+def _places(tile: Tile, chunk: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return row and column of the chunks that lie in a tile."""
+    rows = range(tile.y0 // chunk[0], -(-tile.y1 // chunk[0]))
+    return [(y, x) for y in rows for x in range(tile.x0 // chunk[1], -(-tile.x1 // chunk[1]))]
 
 
 def _joined(records: Sequence[Record], tile: Tile) -> Record | None:

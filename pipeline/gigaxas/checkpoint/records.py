@@ -28,6 +28,8 @@ class Record(NamedTuple):
     """What its task returned: numbers, text, arrays, and lists, dicts and records of gigaxas made of such."""
     chunks: Sequence[ChunkChecksum]
     """The chunks that the task wrote."""
+    mark: str = ""
+    """What this tile alone was made of, in a stage whose tiles depend on different things."""
 
 
 class Extension(IntEnum):

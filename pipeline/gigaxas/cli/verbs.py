@@ -140,10 +140,22 @@ def check_verb(config: ConfigPath) -> None:
 
 
 @app.command("simulate")
-def simulate_verb(config: ConfigPath, scheduler: Scheduler = None) -> None:
+def simulate_verb(
+    config: ConfigPath,
+    scheduler: Scheduler = None,
+    paced: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, help="write raw fields as an instrument does, a file in this time"
+        ),
+    ] = None,
+) -> None:
     """Make the cube of a simulated scene, with its truth."""
-    from gigaxas.workflow.classify import simulate
+    from gigaxas.workflow.classify import simulate, simulate_slowly
 
+    if paced is not None:
+        show_paths(out, [simulate_slowly(_settings(config, scheduler), paced, out.print)])
+        return
     show_paths(out, [simulate(_settings(config, scheduler), _bar, out.print)])
 
 
@@ -156,6 +168,14 @@ def ingest_verb(config: ConfigPath) -> None:
     if made.registration:
         show_registration(out, made.registration)
     show_paths(out, [made.cube, *made.paths])
+
+
+@app.command("watch")
+def watch_verb(config: ConfigPath) -> None:
+    """Make the phase map while an instrument writes raw fields, and say when it has measured enough."""
+    from gigaxas.workflow.watch import watch
+
+    show_summary(out, watch(_settings(config), _bar, out.print))
 
 
 @app.command("sites")

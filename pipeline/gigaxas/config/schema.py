@@ -363,6 +363,8 @@ class RawScan(Section):
     """Largest shift of energy, in the corners of a field."""
     drift_px: Annotated[float, Field(ge=0)] = 0.0
     """How far the specimen moves during the scan of a field."""
+    scans: PixelCount = 1
+    """How often every field is taken, each time into a file of its own."""
 
 
 def _location(given: Any) -> Location:
@@ -694,6 +696,34 @@ class PlanSection(Section):
         return self
 
 
+class StopSection(Section):
+    """When a measurement has seen enough: pairs of references told apart with an error by the noise found."""
+
+    pairs: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
+    """Pairs of references to be told apart."""
+    error: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
+    """Error (Eq. 1 of [I]) that a pair may have."""
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """A program and its arguments, run when that is reached; no shell reads them."""
+
+
+class WatchSection(Section):
+    """What `gigaxas watch` waits for while an instrument writes raw fields."""
+
+    fields: PixelCount | None = None
+    """Number of fields; left out, those that a table of positions or `simulate.raw` tells."""
+    scans: PixelCount | None = None
+    """Scans of every field; left out, one, or what `simulate.raw` tells."""
+    energies: PixelCount | None = None
+    """Images of a scan; left out, what `ingest.energies` or the files tell."""
+    every: PositiveFloat = 2.0
+    """Seconds between two looks at the folder."""
+    timeout: PositiveFloat = 600.0
+    """Seconds without anything new after which it ends."""
+    stop: StopSection | None = None
+    """When it is enough; left out, all files are waited for."""
+
+
 class Compute(Section):
     """Where the run happens; nothing here changes a result."""
 
@@ -755,6 +785,8 @@ class Config(Section):
     """From clusters to components."""
     plan: PlanSection = PlanSection()
     """What is planned before a measurement; changes nothing in a run."""
+    watch: WatchSection = WatchSection()
+    """What is waited for during a measurement; changes nothing in a run."""
     compute: Compute = Compute()
     """Where the run happens."""
 
@@ -788,6 +820,12 @@ class Config(Section):
         if raw and (self.ingest is None or self.ingest.fields is None):
             raise ValueError(
                 "`simulate.raw` makes raw fields: say with `ingest.fields` how they become a cube"
+            )
+        fields, scans = (self.ingest and self.ingest.fields), (self.simulate and self.simulate.raw)
+        if scans and scans.scans > 1 and fields and "{scan}" not in fields.transmitted:
+            raise ValueError(
+                "`simulate.raw.scans` makes a file for every scan, {field}_{scan}.h5: name them so in "
+                "`ingest.fields`"
             )
         missing = [self.cube, self.ingest, None if raw else self.simulate].count(None)
         if missing != 2 and not (missing == 3 and self.plan.energies):

@@ -77,13 +77,27 @@ class Runner:
         """
         values = [[value for row in rows for value in row] for rows in each]
         work = TileWork(self._name(task), task, flat(grid), values, constants)
+        return self._over(stage, work, len(grid[0]))
+
+    def over_marked(
+        self, stage: str, task: Callable[..., Any], grid: Grid, marks: list[list[str]], **constants: Any
+    ) -> list[list[Any]]:
+        """Run a task as `over` does where each tile depends on a part of what the task is given.
+
+        `marks` tell that part from others: a tile is not done again that has been done with the same mark.
+        """
+        work = TileWork(self._name(task), task, flat(grid), [], constants)
+        return self._over(stage, work, len(grid[0]), [mark for row in marks for mark in row])
+
+    def _over(
+        self, stage: str, work: TileWork, columns: int, marks: list[str] | None = None
+    ) -> list[list[Any]]:
         found: dict[int, Any] = {}
         with self.step(stage, sum(map(_pixels, work.tiles))) as advance:
             if self.ledger is None:
                 self._run(work, found.__setitem__, advance)
             else:
-                found = self._resume(self.ledger, stage, work, advance)
-        columns = len(grid[0])
+                found = self._resume(self.ledger, stage, work, advance, marks)
         starts = range(0, len(work.tiles), columns)
         return [[found[number] for number in range(start, start + columns)] for start in starts]
 
@@ -126,16 +140,19 @@ class Runner:
             self.suspects.add(error.place)
             return work()
 
-    def _resume(self, ledger: Ledger, stage: str, work: TileWork, advance: Advance) -> dict[int, Any]:
+    def _resume(
+        self, ledger: Ledger, stage: str, work: TileWork, advance: Advance, marks: list[str] | None
+    ) -> dict[int, Any]:
         """Run the tiles that no record tells of; return what the task returned, by number of the tile."""
-        journal, key = ledger.open(stage, work.task, work.each, work.constants)
-        records = self._intact(ledger, stage, work, journal)
+        journal, key = ledger.open(stage, work.task, work.each, work.constants, own=marks is not None)
+        records = self._intact(ledger, stage, work, journal, marks)
         advance(sum(_pixels(work.tiles[number]) for number in records))
         left = [number for number in range(len(work.tiles)) if number not in records]
 
         def done(place: int, result: tuple[Any, list[ChunkChecksum]]) -> None:
             number = left[place]
-            records[number] = ledger.record(work.tiles[number], *result)
+            mark = "" if marks is None else marks[number]
+            records[number] = ledger.record(work.tiles[number], *result, mark)
             journal.add(records[number])
 
         rest = replace(
@@ -149,13 +166,17 @@ class Runner:
             self._run(rest, done, advance)
         finally:
             journal.flush()
+        if marks is not None:
+            journal.keep(list(records.values()))
         ledger.finish(key, records.values())
         return {number: record.value for number, record in records.items()}
 
-    def _intact(self, ledger: Ledger, stage: str, work: TileWork, journal: StageJournal) -> dict[int, Record]:
+    def _intact(
+        self, ledger: Ledger, stage: str, work: TileWork, journal: StageJournal, marks: list[str] | None
+    ) -> dict[int, Record]:
         """Return the records of the tiles whose chunks are as they were written, by number of the tile."""
         read, damaged = journal.read()
-        records = matching(read, work.tiles)
+        records = matching(read, work.tiles, marks)
         numbers = list(records)
         intact: dict[int, bool] = {}
         comparison = TileWork(

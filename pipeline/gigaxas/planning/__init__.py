@@ -3,6 +3,7 @@
 from gigaxas.planning.area import Covered, Scan, cover
 from gigaxas.planning.energies import EnergySet
 from gigaxas.planning.measurement import Choice, MeasurementPlan, PairPlan, plan
+from gigaxas.planning.reached import PairReached, pairs_reached
 from gigaxas.planning.thickness import Thickness
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "EnergySet",
     "MeasurementPlan",
     "PairPlan",
+    "PairReached",
     "Scan",
     "Thickness",
     "cover",
+    "pairs_reached",
     "plan",
 ]

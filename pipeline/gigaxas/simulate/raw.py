@@ -51,6 +51,20 @@ class SimulatedField:
 
 
 @dataclass(frozen=True, eq=False)
+class Shot:
+    """One scan of one field."""
+
+    field: SimulatedField
+    """The field."""
+    number: int
+    """Of the field, from 0."""
+    scan: int
+    """Of its scans, from 0."""
+    file: str
+    """What its file is called."""
+
+
+@dataclass(frozen=True, eq=False)
 class Detector:
     """What belongs to the detector, each (h, w)."""
 
@@ -112,6 +126,15 @@ def lay_out_fields(
             corner = int(moved[0]), int(moved[1])
             found.append(SimulatedField(f"f{row + 1}-{column + 1}", corner, (nominal[0], nominal[1])))
     return (height, width), found
+
+
+def take_shots(fields: list[SimulatedField], scans: int) -> list[Shot]:
+    """Return all scans in the order they are taken: all fields once, then all of them again."""
+    return [
+        Shot(field, number, scan, f"{field.name}.h5" if scans == 1 else f"{field.name}_{scan + 1}.h5")
+        for scan in range(scans)
+        for number, field in enumerate(fields)
+    ]
 
 
 def make_detector(shape: Plane, shift_ev: float, seed: int) -> Detector:

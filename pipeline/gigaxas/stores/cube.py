@@ -117,13 +117,17 @@ def create_cube(
     unit: str = "eV",
     step: int = 1,
     quantity: Quantity | None = None,
+    grows: bool = False,
 ) -> None:
     """Make an empty cube with these of MAPS; what it does not hold yet counts as invalid.
+
+    One that `grows` keeps the chunks of what was made of other files.
 
     Samples are absorbance coded in uint16, rounded to multiples of `step`, or anything, as it is, of the type
     `plain` (uint16 or float32); `quantity` says what they are.
     """
-    create_group(path, {"title": "gigaxas cube", "fingerprint": fingerprint})
+    marks = {"title": "gigaxas cube", "fingerprint": fingerprint}
+    create_group(path, marks, changing=("fingerprint",) if grows else ())
     save_array(path, "energy", energy, ("energy",), units=unit, long_name="photon energy")
     for axis, size in zip("yx", plane, strict=True):
         save_array(path, axis, np.arange(size) * pixel_um, (axis,), units="um")

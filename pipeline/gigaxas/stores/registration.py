@@ -14,8 +14,12 @@ STEP = "step"
 
 
 def create_registration(path: Location, fields: int, plane: Plane, rows: int, fingerprint: str) -> None:
-    """Make the store of `fields` images (h, w), a chunk for every band of so many rows."""
-    create_group(path, {"title": "gigaxas registration", "fingerprint": fingerprint})
+    """Make the store of `fields` images (h, w), a chunk for every band of so many rows.
+
+    Chunks of a store of other fields stay.
+    """
+    marks = {"title": "gigaxas registration", "fingerprint": fingerprint}
+    create_group(path, marks, changing=("fingerprint",))
     create_array(
         path,
         STEP,

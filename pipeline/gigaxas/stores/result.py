@@ -71,12 +71,14 @@ def create_result(
     sites: int,
     basis: str,
     more: Sequence[str] = (),
+    grows: bool = False,
 ) -> None:
     """Make the maps of a result, one chunk a tile; `basis` tells the cube and the sites they come from.
 
-    `more` names the maps of single pixels' certainty that are wanted.
+    `more` names the maps of single pixels' certainty that are wanted. One that `grows` keeps the chunks of
+    another cube.
     """
-    create_group(path, {**GLOBAL, "basis": basis, "sites": sites})
+    create_group(path, {**GLOBAL, "basis": basis, "sites": sites}, changing=("basis",) if grows else ())
     for axis, size in zip("yx", plane, strict=True):
         meaning = f"position of the pixel's middle along {axis}, from that of the first pixel"
         save_array(

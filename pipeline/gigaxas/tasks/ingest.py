@@ -66,17 +66,17 @@ class Recipe:
     """The drift (E, 2) of every field in pixels that is taken out."""
 
 
-def ingest_tile(tile: Tile, *, recipe: Recipe, store: Path) -> IntArray:
+def ingest_tile(tile: Tile, *, recipe: Recipe, store: Path) -> dict[int, IntArray]:
     """Make one tile of the cube from the fields that lie in it.
 
-    Returns (fields, 4): the invalid samples of every field by reason, and its pixels of this tile.
+    Returns (4,) for each of these by its number: its invalid samples by reason, and its pixels of this tile.
     """
-    counts = np.zeros((len(recipe.corners), len(REASONS) + 1), dtype=np.int64)
+    counts: dict[int, IntArray] = {}
     plane = recipe.acquisition.plane
     mosaic = empty_mosaic(len(recipe.acquisition.energy), tile.shape)
     for piece in pieces(tile, recipe.corners, plane):
-        measured, counts[piece.field, :-1] = measure_piece(piece, recipe)
-        counts[piece.field, -1] = measured.valid.size
+        measured, lost = measure_piece(piece, recipe)
+        counts[piece.field] = np.array([*lost, measured.valid.size])
         add_piece(mosaic, piece, measured, weights(piece, plane), recipe.blend)
     normalise_weights(mosaic)
     _write(tile, mosaic, recipe, store)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from gigaxas.checkpoint.owner import start_over
+from gigaxas.checkpoint.owner import claim, start_over
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
 from gigaxas.execution.cluster import Announce
+from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Location
@@ -22,6 +23,7 @@ from gigaxas.stores.specks import with_speck_map
 from gigaxas.workflow.exports import Export
 from gigaxas.workflow.ingest import Ingested
 from gigaxas.workflow.products import Listener, make_products, products_of
+from gigaxas.workflow.raw import record_slowly
 from gigaxas.workflow.report import Summary, report
 from gigaxas.workflow.resolve import Resolved, reopen, resolve
 from gigaxas.workflow.sites import paths_for_people
@@ -87,6 +89,24 @@ def simulate(config: Config, progress: Progress = silent, announce: Announce = l
     with open_session(run.paths, config, "simulate", progress, announce) as runner:
         make_products(first, run, runner, Listener(announce))
     return first[0].path
+
+
+def simulate_slowly(config: Config, seconds: float, announce: Announce = lambda line: None) -> Path:
+    """Make the raw fields of a simulated scene as an instrument does, a file every so many seconds.
+
+    Only the folder of the fields is held meanwhile, so that another process may watch it; it is returned.
+    Raises InputError where there are no raw fields to be simulated.
+    """
+    if config.simulate is None or config.simulate.raw is None:
+        raise InputError(
+            "simulate --paced: the configuration has no section `simulate.raw`; give one, and `ingest.fields`"
+        )
+    run = resolve(config, announce)
+    claim(run.paths, config.title)
+    run.paths.raw.mkdir(parents=True, exist_ok=True)
+    with locked(run.paths.raw, announce):
+        record_slowly(run, seconds, announce)
+    return run.paths.raw
 
 
 def ingest(config: Config, progress: Progress = silent, announce: Announce = lambda line: None) -> Ingested:

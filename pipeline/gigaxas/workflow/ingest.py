@@ -24,7 +24,7 @@ from gigaxas.tasks import ingest as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import regular_grid
 from gigaxas.workflow.edge import ranges_of
-from gigaxas.workflow.fingerprints import cube_fingerprint, quantised_step
+from gigaxas.workflow.fingerprints import cube_fingerprint, field_marks, quantised_step, tile_mark
 from gigaxas.workflow.mosaic import mosaic_paths, write_mosaic
 from gigaxas.workflow.raw import place_truth
 from gigaxas.workflow.references import normaliser_of
@@ -104,10 +104,14 @@ def _ingest_fields(run: Resolved, source: Acquisition, runner: Runner) -> Ingest
             maps=tuple(MAPS),
             step=step,
             quantity="normalised",
+            grows=True,
         )
-        grid = regular_grid(plane, (chunk, chunk))
-        counts = runner.over("ingest", tasks.ingest_tile, grid, recipe=recipe, store=store)
-        lost = np.sum([part for row in counts for part in row], axis=0)
+        grid, marks = regular_grid(plane, (chunk, chunk)), field_marks(recipe)
+        own = [[tile_mark(tile, recipe, marks, step) for tile in row] for row in grid]
+        counts = runner.over_marked("ingest", tasks.ingest_tile, grid, own, recipe=recipe, store=store)
+        lost = np.zeros((len(source.fields), len(REASONS) + 1), dtype=np.int64)
+        for number, part in (item for row in counts for tile in row for item in tile.items()):
+            lost[number] += part
         write_mosaic(run.paths.output, source, found, lost, store)
         publish(store, path)
     return Ingested(path, mosaic_paths(run.paths.output), found.warnings, found)
@@ -179,7 +183,7 @@ def _quantity(ingest: Ingest) -> Quantity | None:
 
 def _recipe(config: Config, source: Acquisition) -> Recipe:
     fields, first = _fields(config), source.fields[0]
-    camera = _camera_of_means(config, first.transmitted.frames)
+    camera = _camera_of_means(config, min(field.transmitted.frames for field in source.fields))
     reference = fields.saturation if isinstance(first.reference, Stack) else np.inf
     return Recipe(
         acquisition=source,

@@ -104,7 +104,7 @@ def simulated_outline(config: Config) -> Outline:
     rows, columns = wanted.raw.fields
     overlap = wanted.raw.overlap
     pixels = (shape[1] + (rows - 1) * overlap) * (shape[2] + (columns - 1) * overlap)
-    counts = pixels * shape[0] * 2 * sample
+    counts = pixels * shape[0] * 2 * sample * wanted.raw.scans
     chunk = (config.ingest.chunk, config.ingest.chunk)
     rate = 1 / (1 / SIMULATE_RATE + 1 / INGEST_RATE)
     return replace(outline, chunk=chunk, rate=rate, raw_bytes=counts, written=counts)

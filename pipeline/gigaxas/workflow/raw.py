@@ -1,6 +1,8 @@
 """Simulated raw fields of view, and their truth on the grid of the cube that is made of them."""
 
+import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,55 +10,106 @@ from numpy.typing import NDArray
 
 from gigaxas.checkpoint.owner import RAW_SCENE
 from gigaxas.config.schema import Simulate
+from gigaxas.errors import InputError
+from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Runner
+from gigaxas.locations import Location
 from gigaxas.raw.placement import Placement
 from gigaxas.raw.readers.acquisition import Acquisition
-from gigaxas.simulate.raw import Scan, SimulatedField, lay_out_fields, make_detector
+from gigaxas.simulate import Scene
+from gigaxas.simulate.raw import Scan, Shot, SimulatedField, lay_out_fields, make_detector, take_shots
 from gigaxas.stores.io.groups import partial_of, publish, put_in_place
 from gigaxas.stores.truth import UNSEEN, describe_truth, read_whole, write_truth
 from gigaxas.tasks.simulate import record_tile
-from gigaxas.tiles import Plane
+from gigaxas.tiles import Plane, Tile
 from gigaxas.workflow.cube import draw_scene
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made, scene_fingerprint
 from gigaxas.workflow.registration import field_grid
 from gigaxas.workflow.resolve import Resolved
 
+RECORDED = "recorded.txt"
+"""The files of a measurement that is written slowly, which are whole, below the mark of its settings."""
+
 
 def record_fields(run: Resolved, runner: Runner) -> None:
     """Simulate the raw fields of a run and their scene, unless these settings have made them before."""
-    config, path, wanted = run.config, run.paths.raw, run.config.simulate
-    assert wanted is not None
-    assert wanted.raw is not None
-    if raw_is_made(config, run.paths, run.references):
+    path = run.paths.raw
+    if raw_is_made(run.config, run.paths, run.references):
         return
-    scene, rows = draw_scene(wanted, run.references)
     store = path.with_name(f"{path.name}.partial")
-    names = tuple(run.references.names[row] for row in rows)
-    shape, fields = field_layout(wanted)
-    maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
     store.mkdir(parents=True, exist_ok=True)
-    fingerprint = scene_fingerprint(config, run.references)
-    minority = names[scene.minority]
-    write_truth(store / RAW_SCENE, maps, wanted.chunk, names, minority, fingerprint, scene.specks)
+    shots, names, settings = _measurement(run)
+    _write_scene(run, settings["scene"], names, store / RAW_SCENE)
     # the journal knows chunks of Zarr stores and not these files: a run that was stopped makes them anew
     replace(runner, ledger=None).over(
         "simulate",
         record_tile,
-        field_grid(len(fields), shape),
-        [[field] for field in fields],
+        field_grid(len(shots), settings["scan"].detector.beam.shape),
+        [[shot] for shot in shots],
         folder=store,
-        scene=scene,
-        scan=Scan(
-            energy=run.energy,
-            spectra=run.references.spectra[rows],
-            detector=make_detector(shape, wanted.raw.energy_shift_ev, wanted.seed),
-            noise=config.acquisition,
-            drift_px=wanted.raw.drift_px,
-        ),
-        pixel_um=wanted.pixel_um,
-        seed=wanted.seed,
+        **settings,
     )
     put_in_place(store, path)
+
+
+def record_slowly(run: Resolved, seconds: float, announce: Announce) -> None:
+    """Simulate the raw fields of a run as an instrument writes them, a file every so many seconds.
+
+    The files grow under their names, the scene comes last. What is whole from before stays. Raises InputError
+    where other settings have made files.
+    """
+    folder, mark = run.paths.raw, scene_fingerprint(run.config, run.references)
+    if raw_is_made(run.config, run.paths, run.references):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = folder / RECORDED
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+    if lines[:1] != [mark] and (lines or any(folder.glob("*.h5"))):
+        raise InputError(
+            f"{folder}: holds raw fields of other settings; remove the folder if you no longer need it, or "
+            "give another output"
+        )
+    notes.write_text("\n".join(lines or [mark]) + "\n", encoding="utf-8")
+    shots, names, settings = _measurement(run)
+    pause = partial(time.sleep, seconds / run.energy.size)
+    height, width = settings["scan"].detector.beam.shape
+    for row, shot in enumerate(shots):
+        if shot.file in lines:
+            continue
+        record_tile(Tile(row, 0, 0, height, 0, width), shot, folder=folder, pause=pause, **settings)
+        with notes.open("a", encoding="utf-8") as file:
+            file.write(f"{shot.file}\n")
+        announce(f"wrote      {shot.file}, {row + 1} of {len(shots)}")
+    scene = partial_of(folder / RAW_SCENE)
+    _write_scene(run, settings["scene"], names, scene)
+    publish(scene, folder / RAW_SCENE)
+
+
+def _measurement(run: Resolved) -> tuple[list[Shot], tuple[str, ...], dict[str, Any]]:
+    """Return every scan of every field, the names of the phases, and what else `record_tile` is told."""
+    wanted = run.config.simulate
+    assert wanted is not None
+    assert wanted.raw is not None
+    scene, rows = draw_scene(wanted, run.references)
+    shape, fields = field_layout(wanted)
+    scan = Scan(
+        energy=run.energy,
+        spectra=run.references.spectra[rows],
+        detector=make_detector(shape, wanted.raw.energy_shift_ev, wanted.seed),
+        noise=run.config.acquisition,
+        drift_px=wanted.raw.drift_px,
+    )
+    settings = {"scene": scene, "scan": scan, "pixel_um": wanted.pixel_um, "seed": wanted.seed}
+    names = tuple(run.references.names[row] for row in rows)
+    return take_shots(fields, wanted.raw.scans), names, settings
+
+
+def _write_scene(run: Resolved, scene: Scene, names: tuple[str, ...], path: Location) -> None:
+    wanted = run.config.simulate
+    assert wanted is not None
+    maps: dict[str, NDArray[Any]] = {"phase": scene.phase, "thickness": scene.thickness}
+    fingerprint = scene_fingerprint(run.config, run.references)
+    write_truth(path, maps, wanted.chunk, names, names[scene.minority], fingerprint, scene.specks)
 
 
 def field_layout(wanted: Simulate) -> tuple[Plane, list[SimulatedField]]:

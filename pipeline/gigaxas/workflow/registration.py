@@ -21,6 +21,7 @@ from gigaxas.stores.registration import create_registration
 from gigaxas.tasks import registration as tasks
 from gigaxas.tasks.ingest import Recipe
 from gigaxas.tiles import Grid, Plane, cut, tile_grid
+from gigaxas.workflow.fingerprints import field_marks
 
 BAND = 256
 """Rows of a field that one task measures the edge step of."""
@@ -95,7 +96,11 @@ def _measure_edge_steps(store: Location, recipe: Recipe, runner: Runner) -> floa
     """Write the edge steps of all fields; return the standard deviation of their noise, 0 if unknown."""
     height, width = recipe.acquisition.plane
     grid = tile_grid(cut(height, BAND) * len(recipe.acquisition.fields), [width])
-    rows = runner.over("edge steps", tasks.measure_edge_step, grid, recipe=recipe, registration=store)
+    bands = len(cut(height, BAND))
+    own = [[mark] for mark in field_marks(recipe) for _ in range(bands)]
+    rows = runner.over_marked(
+        "edge steps", tasks.measure_edge_step, grid, own, recipe=recipe, registration=store
+    )
     variance = np.array([row[0] for row in rows])
     return float(np.sqrt(np.nanmean(variance))) if np.isfinite(variance).any() else 0.0
 
@@ -133,7 +138,9 @@ def _fit_shift(wanted: Fields, recipe: Recipe, edge: EnergyRange, runner: Runner
 
 def _measure_drifts(recipe: Recipe, runner: Runner) -> tuple[FloatArray, ...]:
     grid = field_grid(len(recipe.acquisition.fields), recipe.acquisition.plane)
-    return tuple(row[0] for row in runner.over("drift", tasks.measure_field_drift, grid, recipe=recipe))
+    own = [[mark] for mark in field_marks(recipe)]
+    rows = runner.over_marked("drift", tasks.measure_field_drift, grid, own, recipe=recipe)
+    return tuple(row[0] for row in rows)
 
 
 def _attempt(step: Callable[[], Any], errors: list[str]) -> Any:

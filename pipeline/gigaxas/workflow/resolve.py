@@ -1,7 +1,7 @@
 """A configuration with everything known that it leaves to be measured or found, handed on to every stage."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,10 +126,13 @@ class Resolved:
         return self.stored_sites
 
 
-def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
+def resolve(
+    config: Config, announce: Announce = lambda line: None, among: Collection[str] | None = None
+) -> Resolved:
     """Settle a configuration by the files it names, before anything runs.
 
-    `announce` is told of noise that is measured. Raises InputError with a line for everything that is wrong.
+    `announce` is told of noise that is measured. Of raw fields that are still being written, the files
+    `among` all of them that are whole are taken. Raises InputError with a line for everything that is wrong.
     """
     _check_image(config)
     allow_open_files()  # a stack is described by its files
@@ -145,7 +148,8 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     paths = paths_of(config)
     attempt(lambda: check_owner(paths, config.title))
     cube = attempt(lambda: _given_cube(config, paths)) if config.cube else None
-    source = attempt(lambda: _checked_source(config)) if config.ingest and not config.simulate else None
+    made = config.ingest is not None and not config.simulate
+    source = attempt(lambda: _checked_source(config, among)) if made else None
     energy = simulated_energies(config) if config.simulate else _energies(cube or source)
     if energy is None:
         raise InputError("\n".join(errors))
@@ -155,7 +159,7 @@ def resolve(config: Config, announce: Announce = lambda line: None) -> Resolved:
     if edged is None:
         raise InputError("\n".join(errors))
     if source and _normalises(config) != _normalises(edged):
-        source = attempt(lambda: _checked_source(edged))
+        source = attempt(lambda: _checked_source(edged, among))
     references = attempt(lambda: read_references(edged, energy, unit_of(edged, cube)))
     known = attempt(lambda: resolve_noise(edged, cube, announce))
     if references and known and not needs_image(known):
@@ -292,12 +296,15 @@ def describe(config: Config, paths: Paths) -> CubeInfo:
     return describe_cube(paths.cube, config.cube is not None and config.cube.missing == "void")
 
 
-def describe_source(config: Config) -> Source:
-    """Look at the files to be ingested. Raises InputError with a line for everything that is wrong."""
+def describe_source(config: Config, among: Collection[str] | None = None) -> Source:
+    """Look at the files to be ingested, or at those `among` them that are whole.
+
+    Raises InputError with a line for everything that is wrong.
+    """
     assert config.ingest is not None
     if config.ingest.fields is None:
         return describe_stack(config.ingest)
-    acquisition, fields = describe_acquisition(config.ingest), config.ingest.fields
+    acquisition, fields = describe_acquisition(config.ingest, among), config.ingest.fields
     return acquisition if config.ingest.is_normalised else field_as_stack(acquisition, fields.saturation)
 
 
@@ -314,8 +321,8 @@ def _given_cube(config: Config, paths: Paths) -> CubeInfo:
     return cube
 
 
-def _checked_source(config: Config) -> Source:
-    source = describe_source(config)
+def _checked_source(config: Config, among: Collection[str] | None) -> Source:
+    source = describe_source(config, among)
     check_references(source.measured, source.energy)
     return source
 

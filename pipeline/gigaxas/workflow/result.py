@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gigaxas.arrays import IntArray
+from gigaxas.checkpoint.identity import told
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.errors import InputError
 from gigaxas.execution.runner import Runner
@@ -23,6 +24,7 @@ from gigaxas.stores.result import PixelCounts, clusters_are_whole, create_result
 from gigaxas.tasks import assign as assign_tasks
 from gigaxas.tasks import clean_up as clean_up_tasks
 from gigaxas.tasks import clusters as cluster_tasks
+from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.plan import Plan
 from gigaxas.workflow.resolve import Resolved, result_basis, result_fingerprint
 
@@ -37,7 +39,16 @@ def make_result(run: Resolved, runner: Runner) -> None:
     if is_made(final, fingerprint) and clusters_are_whole(final) and runner.is_intact(final, content=True):
         return
     store, count = partial_of(final), len(spectra)
-    create_result(store, plan.plane, plan.tile, info.pixel_um, count, result_basis(run), run.config.maps)
+    create_result(
+        store,
+        plan.plane,
+        plan.tile,
+        info.pixel_um,
+        count,
+        result_basis(run),
+        run.config.maps,
+        grows=run.config.normalises_fields,
+    )
     shares = _assign(run, store, runner)
     states, pixels, void = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
     check_signal(void, run)
@@ -85,10 +96,30 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
             )
         )
     else:
-        runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
+        own = _own_marks(run, runner, [sites, run.sites.classes, more["certainty"]])
+        if own is None:
+            runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
+        else:
+            runner.over_marked("assign", assign_tasks.assign_tile, grid, own, **settings, **more)
     if info.step > 1:
         shares["changed"] = _added(runner.over("compare", assign_tasks.compare_tile, grid, **settings))
     return shares
+
+
+def _own_marks(run: Resolved, runner: Runner, settings: list[Any]) -> list[list[str]] | None:
+    """Return what tells every tile of a cube of raw fields from others; None where its chunks do not.
+
+    So tiles of a cube that grows are not assigned again where nothing of them has changed.
+    """
+    info = run.info
+    if not run.config.normalises_fields or runner.ledger is None:
+        return None
+    if isinstance(info, ScreenedCube) and info.stored is not None:
+        return None
+    numbers = [info.dtype.str, info.scale, info.offset, info.invalid, info.energy]
+    rules = [info.void, info.mask_identity] if isinstance(info, ScreenedCube) else []
+    shared = told(settings, numbers, rules)
+    return runner.ledger.tile_marks(run.paths.cube, run.plan.grid, info.chunk, shared)
 
 
 def _make_room(run: Resolved, store: Location) -> CleanUp | None:
@@ -97,7 +128,8 @@ def _make_room(run: Resolved, store: Location) -> CleanUp | None:
     if info.dtype != np.uint16:
         return None
     grid = len(plan.grid), len(plan.grid[0])
-    create_deferred(store, grid, plan.tile, info.bytes_per_pixel, clean_up._asdict())
+    settings = {**clean_up._asdict(), "plane": list(plan.plane)}
+    create_deferred(store, grid, plan.tile, info.bytes_per_pixel, settings)
     return clean_up
 
 

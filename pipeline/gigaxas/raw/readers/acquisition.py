@@ -1,6 +1,6 @@
 """An acquisition: what its files say of fields, energies and positions, checked before anything is read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -67,20 +67,23 @@ class Acquisition:
         return self.fields[0].bytes_per_pixel
 
 
-def describe_acquisition(ingest: Ingest) -> Acquisition:
-    """Describe the raw fields by their files. Raises InputError with a line for everything that is wrong."""
+def describe_acquisition(ingest: Ingest, among: Collection[str] | None = None) -> Acquisition:
+    """Describe the raw fields by their files, or by those `among` them that are whole.
+
+    Raises InputError with a line for everything that is wrong.
+    """
     wanted = ingest.fields
     assert wanted is not None
     errors: list[str] = []
     given = {"transmitted": wanted.transmitted, "reference": wanted.reference, "dark": wanted.dark}
     sources = {name: source for name, source in given.items() if isinstance(source, str)}
     found = {
-        name: _attempt(errors, find_files, text, f"ingest.fields.{name}") or {}
+        name: _attempt(errors, find_files, text, f"ingest.fields.{name}", among) or {}
         for name, text in sources.items()
     }
     images = found["transmitted"]
     told = _attempt(errors, _energies, ingest, images) if images else None
-    positions = _attempt(errors, read_positions, wanted.positions, wanted.transmitted, list(images))
+    positions = _attempt(errors, read_positions, wanted.positions, wanted.transmitted, list(images), among)
     errors += [line for name, text in sources.items() for line in _missing(name, text, found[name], images)]
     if errors or told is None or positions is None:
         raise InputError("\n".join(errors))
@@ -262,7 +265,7 @@ def _dark_images(name: str, stack: Stack, energy: FloatArray) -> Iterator[str]:
         zeros = float(np.mean(~(line > 0)))
         if zeros > MOST_ZEROS:
             yield (
-                f"{stack.files[i] if len(stack.files) > 1 else stack.files[0]}: the reference of "
+                f"{stack.files[0] if 'E' in stack.axes else stack.files[i]}: the reference of "
                 f"{name or 'the field'} at {energy[i]:g} has {zeros:.0%} of zeros in its middle row; "
                 "expected counts of the open beam; measure it again, or leave that energy out everywhere"
             )

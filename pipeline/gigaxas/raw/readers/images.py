@@ -33,7 +33,7 @@ class Stack:
     """A stack of images: one array, or a file for every image; one image is a stack too."""
 
     files: tuple[str, ...]
-    """One file, or one for every image."""
+    """One file, or one for every image; those of one scan after those of another."""
     inner: str
     """The array inside the files; empty where they hold one only."""
     format_name: str
@@ -45,7 +45,7 @@ class Stack:
     shape: tuple[int, int, int]
     """Images, rows and columns."""
     frames: int
-    """Frames of every image."""
+    """Frames of every image, those of all scans."""
     dtype: str
     """Type of the samples in the machine's byte order, as NumPy writes it."""
     piece: Plane
@@ -56,6 +56,8 @@ class Stack:
     """What is not there, and is read as NaN."""
     is_backwards: bool = False
     """Whether the files hold the images in the order of falling energy."""
+    scans: int = 1
+    """How often the images were taken, each time into files of its own."""
 
     @property
     def plane(self) -> Plane:
@@ -126,12 +128,13 @@ def open_stack(source: str, found: FileSet, axes: str | None = None, missing: Mi
         format_name=format_of(first_file, told.name).name,
         axes=first.axes,
         order=first.order,
-        shape=(size.get("E", len(found.files)), size["Y"], size["X"]),
-        frames=size.get("F", 1),
+        shape=(size.get("E", len(found.files) // found.scans), size["Y"], size["X"]),
+        frames=size.get("F", 1) * found.scans,
         dtype=first.dtype if is_plain else unpacked_type(np.dtype(first.dtype)).str,
         piece=first.piece,
         packing=first.packing,
         absent=tuple(absent),
+        scans=found.scans,
     )
 
 
@@ -153,9 +156,12 @@ def read_stack(stack: Stack, region: Region, energies: slice = slice(None), fram
     if stack.is_backwards:
         start, stop, _ = energies.indices(stack.shape[0])
         energies = slice(stack.shape[0] - stop, stack.shape[0] - start)
+    scan, frame = divmod(frame, stack.frames // stack.scans)
     cut = dict(zip(AXES, (slice(frame, frame + 1), energies, *region), strict=True))
     wanted = tuple(cut[axis] for axis in stack.axes)
-    files = stack.files if "E" in stack.axes else stack.files[energies]
+    per_scan = len(stack.files) // stack.scans
+    of_scan = stack.files[scan * per_scan : (scan + 1) * per_scan]
+    files = of_scan if "E" in stack.axes else of_scan[energies]
     images = [_read(stack, Path(file), wanted) for file in files]
     whole = images[0] if "E" in stack.axes else np.stack(images, axis=stack.axes.index("Y"))
     samples = whole[0] if "F" in stack.axes else whole

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -44,12 +44,16 @@ def pixel_size(ingest: Ingest, found: FileSet) -> float:
 
 
 def read_positions(
-    given: str | Path | StageAxes | None, transmitted: str, names: Sequence[str]
+    given: str | Path | StageAxes | None,
+    transmitted: str,
+    names: Sequence[str],
+    among: Collection[str] | None = None,
 ) -> dict[str, Position]:
     """Return (y, x) in um of the top left corner of every field: a CSV, stage arrays, or OME metadata.
 
-    One field alone needs none. InputError names fields without a position, positions without a field, and
-    what cannot be read.
+    One field alone needs none. Where the files `among` others are whole alone, further positions are those of
+    fields to come. InputError names fields without a position, positions without a field, and what cannot be
+    read.
     """
     if given is None and len(names) > 1:
         raise InputError(
@@ -59,11 +63,11 @@ def read_positions(
     if given is None:
         return dict.fromkeys(names, (0.0, 0.0))
     if isinstance(given, StageAxes):
-        along = [_stage(source, axis, names) for axis, source in (("y", given.y), ("x", given.x))]
+        along = [_stage(source, axis, names, among) for axis, source in (("y", given.y), ("x", given.x))]
         return {name: (along[0][name], along[1][name]) for name in names}
-    found = _ome_positions(transmitted) if given == "metadata" else _table(Path(given))
+    found = _ome_positions(transmitted, among) if given == "metadata" else listed_positions(Path(given))
     without = [name for name in names if name not in found]
-    extra = [name for name in found if name not in names]
+    extra = [name for name in found if name not in names] if among is None else []
     if without or extra:
         wrong = [f"no position for {_list(without)}"] if without else []
         wrong += [f"no images of {_list(extra)}"] if extra else []
@@ -91,7 +95,8 @@ def check_positions(positions: Mapping[str, Position], extent_um: Position) -> N
         )
 
 
-def _table(path: Path) -> dict[str, Position]:
+def listed_positions(path: Path) -> dict[str, Position]:
+    """Return the positions of a CSV table by the names of their fields. InputError: what is wrong with it."""
     try:
         rows = list(csv.DictReader(read_text(path).splitlines()))
     except InputError as error:
@@ -119,8 +124,8 @@ def _table(path: Path) -> dict[str, Position]:
     return found
 
 
-def _stage(source: str, axis: str, names: Sequence[str]) -> dict[str, float]:
-    files, inner = find_files(source, f"ingest.fields.positions.{axis}"), split_source(source)[1]
+def _stage(source: str, axis: str, names: Sequence[str], among: Collection[str] | None) -> dict[str, float]:
+    files, inner = find_files(source, f"ingest.fields.positions.{axis}", among), split_source(source)[1]
     missing = [name for name in names if name not in files]
     if missing:
         raise InputError(f"ingest.fields.positions.{axis}: {source}: nothing for {_list(missing)}")
@@ -139,8 +144,8 @@ def _stage(source: str, axis: str, names: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _ome_positions(transmitted: str) -> dict[str, Position]:
-    files = find_files(transmitted, "ingest.fields.transmitted")
+def _ome_positions(transmitted: str, among: Collection[str] | None) -> dict[str, Position]:
+    files = find_files(transmitted, "ingest.fields.transmitted", among)
     return {name: _ome_position(found.files[0]) for name, found in files.items()}
 
 

@@ -35,7 +35,7 @@ def create_array(
     """Add an array whose chunks are all written, compressed (LZ4, bits shuffled) and carry a checksum.
 
     The chunks of an array that is there already, and the same but for its values, stay as they are, also
-    where they divide the chunks asked for.
+    where they divide the chunks asked for, and where it only has another shape.
     """
     layout: dict[str, Any] = {
         "name": name,
@@ -49,7 +49,8 @@ def create_array(
         "config": {"write_empty_chunks": True},
         "zarr_format": 3,
     }
-    if not _is_like(group, name, zarr.create_array(store={}, **layout)):
+    wanted = zarr.create_array(store={}, **layout)
+    if not _is_like(group, name, wanted) and not _reshaped(group, name, wanted):
         zarr.create_array(store=open_store(group), overwrite=True, **layout)
 
 
@@ -162,6 +163,19 @@ def _is_like(group: Location, name: str, wanted: "zarr.Array[Any]") -> bool:
         new % max(old, 1) == 0 or new == size
         for new, old, size in zip(wanted.chunks, there.chunks, wanted.shape, strict=True)
     )
+
+
+def _reshaped(group: Location, name: str, wanted: "zarr.Array[Any]") -> bool:
+    """Give an array that is like another but for its shape that shape; return whether it is."""
+    try:
+        there = zarr.open_array(open_store(group), path=name, mode="r+")
+    except (OSError, KeyError, ValueError):
+        return False
+    found, asked = there.metadata.to_dict(), wanted.metadata.to_dict()
+    if {**found, "shape": asked["shape"]} != asked:
+        return False
+    there.resize(wanted.shape)
+    return True
 
 
 def _chunk_keys(array: "zarr.Array[Any]") -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A store from its first file to its last: begun, gone on with, and known to be whole."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ PARTIAL = ".partial"
 UNFINISHED = "unfinished"
 
 
-def create_group(path: Location, attributes: Mapping[str, Any]) -> None:
+def create_group(path: Location, attributes: Mapping[str, Any], changing: Collection[str] = ()) -> None:
     """Make a group at `path`, in place of any that is there.
 
     Under the name of `partial_of`, what an earlier run with the same attributes has left stays, be it the
-    unfinished store or the finished one: what is to be trusted of it, the journal tells.
+    unfinished store or the finished one: what is to be trusted of it, the journal tells. Attributes that are
+    `changing` may have been others.
     """
     if _in_the_making(path):
         attributes = {**attributes, UNFINISHED: True}
-        if _take_over(path, attributes):
+        if _take_over(path, attributes, (*changing, UNFINISHED)):
             return
     remove(path)
     zarr.create_group(open_store(path), zarr_format=3, attributes=dict(attributes))
@@ -91,11 +92,12 @@ def _in_the_making(path: Location) -> bool:
     return isinstance(path, Url) or path.name.endswith(PARTIAL)
 
 
-def _take_over(path: Location, attributes: Mapping[str, Any]) -> bool:
+def _take_over(path: Location, attributes: Mapping[str, Any], changing: Collection[str]) -> bool:
     wanted = json.loads(json.dumps(attributes))
     final = final_of(path)
-    if not _agrees(path, wanted):
-        if final == path or not _agrees(final, wanted):
+    same = {name: value for name, value in wanted.items() if name not in changing}
+    if not _agrees(path, same):
+        if final == path or not _agrees(final, same):
             return False
         assert isinstance(path, Path)
         assert isinstance(final, Path)
@@ -114,4 +116,4 @@ def _agrees(path: Location, wanted: Mapping[str, Any]) -> bool:
         there = attributes_of(path)
     except InputError:
         return False
-    return all(there.get(name) == value for name, value in wanted.items() if name != UNFINISHED)
+    return all(there.get(name) == value for name, value in wanted.items())

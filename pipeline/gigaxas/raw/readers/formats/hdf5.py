@@ -42,6 +42,21 @@ def _dataset(path: Path, inner: str, stamp: int) -> h5py.Dataset:
     return found
 
 
+def forget_files() -> None:
+    """Close every file: one that is written again in its place would be read as it was."""
+    _dataset.cache_clear()
+
+
+def opens(path: Path) -> bool:
+    """Return whether a file can be opened, and nobody is writing it where the disk has locks."""
+    forget_files()  # what this process has open itself cannot be opened with a lock
+    try:
+        with h5py.File(path, "r", locking="best-effort"):
+            return True
+    except OSError:
+        return False
+
+
 def _install_filters(path: Path) -> None:
     try:
         import hdf5plugin  # noqa: F401 - it registers its filters with the HDF5 library

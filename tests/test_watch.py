@@ -1,0 +1,442 @@
+"""Raw fields that another process writes: mapped as they come, and the same bits at the end."""
+
+import contextlib
+import json
+import random
+import shutil
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from faults import FORK, assert_same, killed_after, maps_of
+from gigaxas.config.schema import Config, NoiseSection
+from gigaxas.errors import InputError, RunError
+from gigaxas.planning import pairs_reached
+from gigaxas.raw.readers.arrivals import images_of, look, why_not_whole
+from gigaxas.raw.readers.files import find_files
+from gigaxas.raw.readers.formats.hdf5 import forget_files
+from gigaxas.raw.readers.images import open_stack, read_stack
+from gigaxas.simulate import modelled_library
+from gigaxas.spectra.signal_noise import SignalNoise
+from gigaxas.stores.truth import describe_truth
+from gigaxas.workflow.classify import classify, simulate, simulate_slowly
+from gigaxas.workflow.measurement_plan import plan_measurement
+from gigaxas.workflow.watch import Expected, Watch, watch
+from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
+
+PLANE = (48, 56)
+CORNERS = {"f1": (0, 0), "f2": (1, 34), "f3": (27, 2)}
+STAGE = {"f1": (0.0, 0.0), "f2": (0.0, 35.0), "f3": (28.0, 0.0)}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Three whole fields, their positions and references."""
+    folder = tmp_path_factory.mktemp("source")
+    rng, amount = np.random.default_rng(0), texture((90, 100), 3, 2.0)
+    fields = {}
+    for name, (y, x) in CORNERS.items():
+        fields[name] = counts(field_mu(amount[y : y + PLANE[0], x : x + PLANE[1]]), rng)
+    write_fields(folder, fields, STAGE)
+    rows = np.column_stack([ENERGY, spectrum(ENERGY), spectrum(ENERGY - 8)])
+    np.savetxt(folder / "r.csv", rows, delimiter=",", header="energy,one,other", comments="", fmt="%.10g")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source, tmp_path_factory):
+    """The maps of all fields at once."""
+    run = config(source, source, tmp_path_factory.mktemp("expected") / "out")
+    classify(run)
+    return maps_of(run)
+
+
+def config(source, folder, output, **watched):
+    return Config.model_validate(
+        {
+            "title": "watched",
+            "output": output,
+            "ingest": ingest(folder, edge=EDGE, energies=list(ENERGY)),
+            "references": {"path": source / "r.csv", "pre_edge": PRE, "post_edge": POST},
+            "sites": {"mixtures": "none", "method": "net"},
+            "watch": {"every": 0.05, "timeout": 60, **watched},
+            "compute": {"cluster": "threads", "workers": 1},
+        }
+    )
+
+
+def write_slowly(source, folder, pause, until):
+    """Write the fields of a folder into another one, image by image, each in its place; whole ones stay.
+
+    It hangs in the middle of the field `until`.
+    """
+    shutil.copyfile(source / "positions.csv", folder / "positions.csv")
+    for name in CORNERS:
+        mark = folder / f"{name}.whole"
+        if mark.exists():
+            continue
+        with h5py.File(source / f"{name}.h5") as found, h5py.File(folder / f"{name}.h5", "w") as file:
+            for key in ("data/energy", "data/dark"):
+                found.copy(key, file.require_group("data"))
+            arrays = [
+                (file.create_dataset(k, found[k].shape, "uint16"), found[k][...])
+                for k in ("data/sample", "data/open")
+            ]
+            for i in range(len(ENERGY)):
+                for array, values in arrays:
+                    array[i] = values[i]
+                file.flush()
+                time.sleep(3600 if name == until and i == len(ENERGY) // 2 else pause)
+        mark.touch()
+
+
+def fine(source, folder, output):
+    """A watch by small tiles, whose noise is known."""
+    run = config(source, folder, output)
+    noise = NoiseSection(c_ref=2.7e4, mu_low=0.36, mu_high=1.56)
+    return run.model_copy(
+        update={
+            "ingest": run.ingest.model_copy(update={"chunk": 16}),
+            "compute": run.compute.model_copy(update={"tile": 16}),
+            "noise": noise,
+        }
+    )
+
+
+@contextlib.contextmanager
+def writer(source, folder, pause, until=None):
+    folder.mkdir(exist_ok=True)
+    process = FORK.Process(target=write_slowly, args=(source, folder, pause, until))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def watched(run):
+    """Watch to the end in this process; what was said."""
+    said = []
+    watch(run, announce=said.append)
+    return said
+
+
+def done_and_kept(output, stage):
+    """How many tiles each round of the last watch had in a stage, and how many of them it kept."""
+    lines = [json.loads(line) for line in (output / "events.jsonl").read_text().splitlines()]
+    return [
+        (line["tiles"], line["kept"])
+        for line in lines
+        if line.get("event") == "stage goes on" and line["stage"] == stage
+    ]
+
+
+def test_both_are_killed_and_the_map_is_that_of_all_files(source, expected, tmp_path):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    with writer(source, folder, 0.0, until="f2"):  # it is killed as f2 is half there
+        assert killed_after(run, "assign", 0.02, work=watch)
+    assert not (folder / "f2.whole").exists()
+    with writer(source, folder, 0.0):
+        said = watched(run)
+    assert_same(maps_of(run), expected)
+    assert any(line.startswith("taken in") and line.endswith("fields there: 3") for line in said)
+
+
+def simulated(folder, scans=5, **stop):
+    """A configuration of a field of two spectra that are hard to tell apart, and of its watch."""
+    energy = np.linspace(7009.2, 7321.2, 200)
+    names, spectra = modelled_library(energy)
+    one, other = (spectra[names.index(name)] for name in ("hematite", "magnetite"))
+    rows = np.column_stack([energy, one, 0.5 * one + 0.5 * other])
+    folder.mkdir(exist_ok=True)
+    np.savetxt(folder / "r.csv", rows, delimiter=",", header="energy,one,two", comments="", fmt="%.10g")
+    inside = f"{folder}/out/raw/{{field}}_{{scan}}.h5::entry"
+    return Config.model_validate(
+        {
+            "title": "scans",
+            "output": folder / "out",
+            "simulate": {
+                "scene": "inset",
+                "phases": ["one", "two"],
+                "shape": [120, 120],
+                "inset": [80, 80],
+                "energies": 50,
+                "noise": {"c_ref": 2000},
+                "raw": {
+                    "fields": [1, 1],
+                    "overlap": 0,
+                    "stage_error_px": 0,
+                    "energy_shift_ev": 0,
+                    "scans": scans,
+                },
+            },
+            "ingest": {
+                "energies": f"{folder}/out/raw/f1-1_1.h5::entry/data/energy",
+                "chunk": 64,
+                "fields": {
+                    "transmitted": f"{inside}/data/transmitted",
+                    "reference": f"{inside}/data/reference",
+                    "dark": f"{inside}/data/dark",
+                },
+            },
+            "references": {"path": folder / "r.csv", "normalise": "none"},
+            "sites": {"mixtures": "none", "method": "net", "limit": 0.4},
+            "plan": {"pairs": [["one", "two"]], "error": 0.018, "most_energies": 2},
+            "watch": {
+                "every": 0.05,
+                "timeout": 1,
+                "stop": {"pairs": [["one", "two"]], "error": 0.018, **stop},
+            },
+            "compute": {"cluster": "threads", "workers": 1},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A measurement that stopped itself, watched from its first scan on, and what was said."""
+    run = simulated(tmp_path_factory.mktemp("scans"), scans=8)
+    mark = run.output / "stopped"
+    command = (sys.executable, "-c", f"open({str(mark)!r}, 'w')")
+    stop = run.watch.stop.model_copy(update={"command": command})
+    run = run.model_copy(update={"watch": run.watch.model_copy(update={"timeout": 120.0, "stop": stop})})
+    said = []
+    process = FORK.Process(target=simulate_slowly, args=(run, 0.0))
+    process.start()
+    process.join()
+    names = sorted(run.output.glob("raw/*.h5"))
+    aside = run.output.parent / "aside"
+    aside.mkdir()
+    for path in names[1:]:
+        path.rename(aside / path.name)
+
+    def next_scan(line):
+        said.append(line)
+        if line.endswith("needed") and (left := sorted(aside.iterdir())):
+            left[0].rename(run.output / "raw" / left[0].name)
+
+    watch(run, announce=next_scan)
+    return run, said
+
+
+def test_it_stops_where_the_plan_says(stopped):
+    run, said = stopped
+    told = json.loads((run.output / "stop.json").read_text())
+    assert (run.output / "stopped").exists()
+    assert 1 < told["scans"] < 8
+    assert told["scans"] - 1 < told["scans_needed"] <= told["scans"]
+    made = plan_measurement(run).plan
+    assert abs(told["scans_needed"] * 2000 / made.c_ref - 1) < 0.1
+    limits = [line for line in said if line.startswith("limit")]
+    assert len(limits) == told["scans"]
+    assert "more of each needed" in limits[0]
+    assert limits[-1].endswith("reached")
+
+
+def test_the_error_there_is_the_one_asked_for(stopped):
+    run, _ = stopped
+    told = json.loads((run.output / "stop.json").read_text())
+    site = maps_of(run)["site"]
+    two = np.zeros((120, 120), bool)
+    two[20:100, 20:100] = True
+    wrong = np.mean([np.mean(site[part & (site > 0)] != number) for part, number in ((~two, 1), (two, 2))])
+    assert told["error"] / 2 < wrong < told["error"] * 2
+
+
+def test_scans_add_up_as_the_mean_of_their_counts(stopped):
+    raw = stopped[0].output / "raw"
+    found = find_files(f"{raw}/{{field}}_{{scan}}.h5::entry/data/transmitted", "x")["f1-1"]
+    stack = open_stack("::entry/data/transmitted", found)
+    assert stack.frames == stack.scans == len(found.files) > 1
+    region = slice(0, 9), slice(3, 7)
+    for number, path in enumerate(found.files):
+        with h5py.File(path, locking=False) as file:
+            wanted = file["entry/data/transmitted"][:, *region]
+        np.testing.assert_array_equal(read_stack(stack, region, frame=number), wanted)
+
+
+def test_the_map_of_scans_is_that_of_classify(stopped, tmp_path):
+    run = stopped[0]
+    classify(run.model_copy(update={"simulate": None, "output": tmp_path / "out"}))
+    assert_same(maps_of(run), maps_of(run.model_copy(update={"output": tmp_path / "out"})))
+
+
+def test_tiles_that_a_new_field_does_not_touch_are_not_done_again(source, tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for name in ("positions.csv", "f1.h5", "f2.h5"):
+        shutil.copyfile(source / name, folder / name)
+
+    def add(line):
+        if line.startswith("taken in"):
+            shutil.copyfile(source / "f3.h5", folder / "aside")
+            (folder / "aside").rename(folder / "f3.h5")
+
+    run = fine(source, folder, tmp_path / "out")
+    watch(run, announce=lambda line: None if (folder / "f3.h5").exists() else add(line))
+    for stage in ("ingest", "assign"):
+        ((tiles, kept),) = done_and_kept(run.output, stage)
+        assert 6 <= kept < tiles == 30  # the first row at least
+    ((tiles, kept),) = done_and_kept(run.output, "edge steps")
+    assert (tiles, kept) == (3, 2)
+    at_once = fine(source, folder, tmp_path / "at once")
+    classify(at_once)
+    assert_same(maps_of(run), maps_of(at_once))
+    for name in ("fields.csv", "clusters.csv", "pairs.csv"):
+        assert (run.output / name).read_bytes() == (at_once.output / name).read_bytes()
+
+
+def test_a_folder_that_never_fills_is_given_up(source, tmp_path):
+    run = config(source, tmp_path, tmp_path / "out", timeout=0.5)
+    shutil.copyfile(source / "positions.csv", tmp_path / "positions.csv")
+    (tmp_path / "f1.h5").write_bytes((source / "f1.h5").read_bytes()[:3000])
+    with pytest.raises(RunError) as error:
+        watch(run)
+    assert "nothing new came for 0.5 s; 0 of 3 scans of fields are whole" in str(error.value)
+    assert "f1.h5 is still open, or torn" in str(error.value)
+
+
+def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expected, tmp_path):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    shutil.copytree(source, folder)
+    with h5py.File(folder / "f1.h5", "r+") as file:
+        file["data/sample"][20] += 50
+    watched(run)
+    assert (maps_of(run)["correlation"] != expected["correlation"]).any()
+    shutil.copyfile(source / "f1.h5", folder / "f1.h5")
+    again = f"warning    {folder}/f1.h5 was written again after it was taken in; it is taken in anew"
+    assert again in watched(run)
+    assert_same(maps_of(run), expected)
+    assert again not in watched(run)
+
+
+def why(folder, images=61, unit=("f1", 0), **fields):
+    """Why a field of a folder is not whole."""
+    section = ingest(folder, **fields)
+    return why_not_whole(section, look(section), unit, images)
+
+
+def test_it_is_told_why_a_field_is_not_whole(source, tmp_path):
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    assert why(tmp_path) is None
+    assert why(tmp_path, 62) == "it has 61 of 62 images"
+    assert why(tmp_path, reference=f"{tmp_path}/{{field}}_open.h5") == "there is no reference yet"
+    forget_files()
+    with h5py.File(tmp_path / "f1.h5", "r+") as file:
+        file["data/sample"][30:] = 0
+    assert why(tmp_path) == "image 31 of 61 is still empty"
+    (tmp_path / "positions.csv").write_text("field,y_um,x_um\nf2,0,35\n")
+    assert why(tmp_path) == "the table of positions does not have it yet"
+    assert why(tmp_path, unit=("f2", 0)) is None
+
+
+def test_a_file_counts_as_still_once_two_looks_agree(source, tmp_path):
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
+    section = ingest(tmp_path)
+    first = look(section)
+    assert look(section).is_stable(first.files_of(("f1", 0)), first)
+    with h5py.File(tmp_path / "f1.h5", "r+") as file:
+        file["more"] = 1
+    second = look(section)
+    assert not second.is_stable(first.files_of(("f1", 0)), first)
+    assert second.is_stable(first.files_of(("f2", 0)), first)
+    assert not second.is_stable(("nowhere",), first)
+
+
+def test_every_energy_may_have_a_file_of_its_own_if_their_number_is_told(tmp_path):
+    for energy in (7000, 7010):
+        (tmp_path / f"f1_{energy}.tif").touch()
+    section = ingest(tmp_path, energies=None, transmitted=f"{tmp_path}/{{field}}_{{energy}}.tif")
+    assert len(look(section).files_of(("f1", 0))) == 2
+    assert images_of(section, 2) == 2
+    with pytest.raises(InputError, match=r"watch\.energies: missing"):
+        images_of(section, None)
+
+
+def test_a_pair_without_references_ends_it_at_once(source, tmp_path):
+    run = config(source, source, tmp_path / "out", stop={"pairs": [["one", "none"]]})
+    with pytest.raises(InputError, match="no reference named none; the names are one, other"):
+        watch(run)
+    assert not (tmp_path / "out" / "cube.zarr").exists()
+
+
+def test_no_exposure_tells_spectra_apart_that_are_the_same_but_for_a_gain():
+    spectra = np.stack([spectrum(ENERGY), 2 * spectrum(ENERGY) + 1])
+    with pytest.raises(InputError, match="no exposure can tell apart one and two"):
+        pairs_reached(spectra, SignalNoise(np.array(0.1)), [("one", "two")], ["one", "two"], 0.01)
+
+
+def test_what_tells_no_end_is_refused(source, tmp_path):
+    run = config(source, source, tmp_path / "out")
+    fields = run.ingest.fields.model_copy(update={"positions": "metadata"})
+    run = run.model_copy(update={"ingest": run.ingest.model_copy(update={"fields": fields})})
+    with pytest.raises(InputError, match=r"watch\.fields: missing"):
+        watch(run)
+
+
+def test_what_is_written_slowly_is_what_is_simulated(tmp_path):
+    run = simulated(tmp_path / "slowly", scans=2)
+    said = []
+    simulate_slowly(run, 0.0, said.append)
+    raw = run.output / "raw"
+    assert [line.split()[1] for line in said if line.startswith("wrote")] == ["f1-1_1.h5,", "f1-1_2.h5,"]
+    whole = {path.name: counts_of(path) for path in raw.glob("*.h5")}
+    # as it is after a kill within the second file
+    shutil.rmtree(raw / "scene.zarr")
+    (raw / "recorded.txt").write_text("\n".join((raw / "recorded.txt").read_text().splitlines()[:2]) + "\n")
+    (raw / "f1-1_2.h5").write_bytes((raw / "f1-1_2.h5").read_bytes()[:5000])
+    simulate_slowly(run, 0.0, said.append)
+    assert said[-1].startswith("wrote      f1-1_2.h5")
+    at_once = simulated(tmp_path / "at once", scans=2)
+    simulate(at_once)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(counts_of(raw / name), values)
+        np.testing.assert_array_equal(counts_of(at_once.output / "raw" / name), values)
+    assert (whole["f1-1_1.h5"] != whole["f1-1_2.h5"]).any()
+    assert describe_truth(raw / "scene.zarr").names == describe_truth(at_once.output / "raw/scene.zarr").names
+    other = run.model_copy(update={"simulate": run.simulate.model_copy(update={"seed": 1})})
+    with pytest.raises(InputError, match="holds raw fields of other settings"):
+        simulate_slowly(other, 0.0)
+
+
+def counts_of(path):
+    with h5py.File(path, locking=False) as file:
+        return file["entry/data/transmitted"][...]
+
+
+@pytest.mark.parametrize(
+    ("there", "before", "taken"),
+    [
+        ("a1 a2 b1", "", "a1 b1"),
+        ("a1 a2 b1", "a1", "a1 b1"),
+        ("a1 a2 a3 b1 b2", "a1 b1", "a1 a2 b1 b2"),
+        ("a1 a2 b1", "a1 a2", "a1 a2 b1"),
+        ("a1 a2 a3 b1 b2 b3", "a1 b1", "a1 a2 a3 b1 b2 b3"),
+    ],
+)
+def test_scans_are_judged_in_step_unless_a_field_is_ahead(tmp_path, there, before, taken):
+    run = simulated(tmp_path, scans=3)
+    expected = Expected(fields=2, scans=3, images=None)
+    found = Watch(run, run.ingest, expected, None, print, {}, units_of(before))
+    assert found._in_step(units_of(there)) == units_of(taken)
+
+
+def units_of(text):
+    return frozenset((name[0], int(name[1:])) for name in text.split())
+
+
+@pytest.mark.slow
+def test_killed_at_random_again_and_again(source, expected, tmp_path):
+    draw, kills = random.Random(3), 0
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    while kills < 8 and not (folder / "f3.whole").exists():
+        with writer(source, folder, 0.02):
+            stage = draw.choice(["edge steps", "ingest", "assign", "report"])
+            kills += killed_after(run, stage, draw.uniform(0, 1), work=watch)
+    assert kills
+    with writer(source, folder, 0.0):
+        watched(run)
+    assert_same(maps_of(run), expected)
