@@ -21,9 +21,10 @@ from gigaxas.specks.search import (
     sample_squares,
 )
 from gigaxas.specks.significance import NullLaw
-from gigaxas.specks.surroundings import LabelMaps
+from gigaxas.specks.surroundings import CELL, LabelMaps
 
 __all__ = [
+    "CELL",
     "MARGIN",
     "Found",
     "ImageSpecks",

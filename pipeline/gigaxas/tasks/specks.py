@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.locations import Location
 from gigaxas.specks import (
+    CELL,
     MARGIN,
     Found,
     LabelMaps,
@@ -81,17 +82,25 @@ def _bands(tile: Tile, info: CubeInfo) -> Iterator[tuple[Box, Box, NDArray[Any]]
     """
     step = -(-BAND_ROWS // info.chunk[0]) * info.chunk[0] if info.chunk[0] < BAND_ROWS else BAND_ROWS
     whole = block_of(tile.box, info.plane)
-    held, top, y0 = np.empty((info.shape[0], 0, whole.x1 - whole.x0), info.dtype), whole.y0, tile.y0
+    rows = min(step + 2 * MARGIN + CELL, whole.y1 - whole.y0)
+    held = np.empty((info.shape[0], rows, whole.x1 - whole.x0), info.dtype)
+    top = end = whole.y0
+    y0 = tile.y0
     while y0 < tile.y1:
-        bottom = min((top + held.shape[1]) // step * step + step, whole.y1)
-        rows = Box(top + held.shape[1], bottom, whole.x0, whole.x1)
-        held = np.concatenate([held, read_unmarked(info, _tile(rows))], axis=1)
-        y1 = tile.y1 if bottom == whole.y1 else min(bottom - MARGIN, tile.y1)
-        if y1 > y0:
-            box = Box(y0, y1, tile.x0, tile.x1)
-            block = block_of(box, info.plane)
-            held, top, y0 = held[:, block.y0 - top :], block.y0, y1
-            yield box, block, held[:, : block.y1 - top]
+        bottom = min(end // step * step + step, whole.y1)
+        held[:, end - top : bottom - top] = read_unmarked(info, _tile(Box(end, bottom, whole.x0, whole.x1)))
+        end = bottom
+        y1 = tile.y1 if end == whole.y1 else min(end - MARGIN, tile.y1)
+        if y1 <= y0:
+            continue
+        box = Box(y0, y1, tile.x0, tile.x1)
+        block = block_of(box, info.plane)
+        yield box, block, held[:, block.y0 - top : block.y1 - top]
+        y0 = y1
+        if y0 < tile.y1:
+            first = block_of(Box(y0, y0 + 1, tile.x0, tile.x1), info.plane).y0
+            held[:, : end - first] = held[:, first - top : end - top].copy()
+            top = first
 
 
 def _tile(box: Box) -> Tile:
