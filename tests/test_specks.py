@@ -371,3 +371,44 @@ def test_pixels_whose_label_was_filled_in_tell_nothing_of_their_surroundings():
     assert around.uniform[:30].all()
     own = around.own[38, 38]
     assert around.pixels[own] < around.pixels[around.own[10, 10]]
+
+
+def test_a_block_tells_of_all_windows_that_compete_with_those_of_its_box():
+    """To the last bit: what decides within a box must not depend on where the block ends."""
+    phase = grains(200, 21, count=40)
+    image, label = measured(planted(phase, [], 0.0, 0.5), 21), labels_of(phase)
+    # noise that varies from pixel to pixel, so that every cell has a scale of its own
+    image *= (1.0 + 0.3 * np.random.default_rng(2).random((200, 200))).astype(np.float32)
+    search, maps = search_of(image, label), maps_of(label)
+    law = specks_of_image(image, maps, search, 0.1).law
+    limits = law.limits(0.2)
+    looked, squares = look(image, maps, search)
+    whole = peaks.standing_out(squares, looked.around, looked.scale, limits)
+    for box in (Box(96, 104, 88, 96), Box(93, 101, 99, 107), Box(100, 111, 91, 97)):
+        block = block_of(box, (200, 200))
+        part, some = look(image[:, *block.region], maps.cut(block.region), search)
+        out = peaks.standing_out(some, part.around, part.scale, limits)
+        wide = box.widened(peaks.REACH, (200, 200))
+        inside = wide.seen_from(block.y0, block.x0)
+        assert np.array_equal(out[:, *inside.region], whole[:, *wide.region])
+
+
+def test_shapes_that_no_phase_is_wide_enough_for_are_not_searched():
+    """Stripes of 7 pixels have 3 inside; nothing tells what noise does to windows of 4."""
+    phase = np.broadcast_to((np.arange(140) + 5) // 7 % 3, (140, 140)).copy()
+    found = found_in(measured(planted(phase, [], 0.0), 16), labels_of(phase))
+    assert np.array_equal(np.isinf(found.law.scale), windows.WIDTHS == 4)
+    checks = (np.add.outer(np.arange(90) // 3, np.arange(90) // 3) % 3).astype(np.int64)
+    none = found_in(measured(planted(checks, [], 0.0), 17), labels_of(checks))
+    assert np.isinf(none.law.scale).all()
+    assert none.specks.y.size == 0
+    assert np.isnan(none.tail)
+
+
+@pytest.mark.parametrize("energies", [3, 5, 9])
+def test_few_energies_give_few_axes_and_no_error(energies):
+    keep = np.linspace(10, 50, energies).astype(int)
+    image = measured(planted(uniform(96), [(40, 40, 4)], 1.0), 18)[keep]
+    found = found_in(image, labels_of(uniform(96)), known=library()[:, keep])
+    assert np.isfinite(found.law.scale).all()
+    assert found.specks.y.size <= 1

@@ -114,7 +114,7 @@ def told(kinds, each):
         for n in range(kinds * each)
     ]
     data = test_report.scene()
-    specks = SpeckReport(rows, own, 0.1, 2, 5, float("nan"), (3, 4))
+    specks = SpeckReport(rows, own, 0.1, 2, 5, float("nan"), 6, (3, 4))
     return replace(
         data, energy=spectrum, clusters=[_on(spectrum, row) for row in data.clusters], specks=specks
     )
@@ -130,7 +130,8 @@ def test_many_kinds_and_specks_are_told_and_the_first_are_drawn():
     assert "1 800 specks of 30 kinds that the map does not show" in text
     assert "below 0.001 are – times as many" in text
     assert "5 more windows stood out that a mixture of what is near explains." in text
-    assert "2 held samples hit by cosmic rays or the like. 3 of 4 planted specks were found." in text
+    assert "2 held samples hit by cosmic rays or the like. Windows of 6 of 16 shapes were not" in text
+    assert "to tell what noise does to them. 3 of 4 planted specks were found." in text
     assert re.findall(r'id="kind-(\d+)"', html) == [str(k) for k in range(1, 25)]
     assert "Drawn: the 24 kinds with the most significant specks." in text
     assert html.count("<g style=") == 1000
@@ -139,7 +140,7 @@ def test_many_kinds_and_specks_are_told_and_the_first_are_drawn():
 
 
 def test_a_search_that_found_nothing_says_so():
-    data = replace(told(1, 1), specks=SpeckReport([], [], 0.1, 0, 0, 1.02, None))
+    data = replace(told(1, 1), specks=SpeckReport([], [], 0.1, 0, 0, 1.02, 0, None))
     html = render_report(data, "report/index.html")
     assert "0 specks of 0 kinds that the map does not show" in html
     assert "#speck=" not in html

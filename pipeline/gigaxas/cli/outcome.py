@@ -89,10 +89,20 @@ def _show_specks(out: Console, found: "SpeckReport") -> None:
     if len(new) > SHOWN_CLUSTERS:
         out.print(f"  and {len(new) - SHOWN_CLUSTERS} more kinds: see specks.csv")
     out.print(
-        f"noise alone makes {found.false_alarms:g} specks in the image; windows with a probability below "
-        f"0.001 are {found.tail:.2f} times as many as it makes",
+        f"noise alone makes {found.false_alarms:g} specks in the image"
+        + (
+            f"; windows with a probability below 0.001 are {found.tail:.2f} times as many as it makes"
+            if found.tail == found.tail
+            else ""
+        ),
         soft_wrap=True,
     )
+    if found.unsearched:
+        out.print(
+            f"warning    windows of {found.unsearched} of 16 shapes were not searched: too few lie inside "
+            "phases to tell what noise does to them",
+            soft_wrap=True,
+        )
     if found.hits:
         out.print(f"{found.hits:,} windows held samples hit by cosmic rays or the like, and are no specks")
     if found.planted:

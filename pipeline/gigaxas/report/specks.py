@@ -96,6 +96,8 @@ class SpeckReport:
     """Windows that a mixture of what is near explains."""
     tail: float
     """Windows beyond a small probability, over what noise alone makes of them."""
+    unsearched: int
+    """Shapes of windows, of 16, that were not searched: too few lie inside phases to tell what noise does."""
     planted: tuple[int, int] | None
     """Of a simulated scene: planted specks that were found, and all."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, FloatArray
+from gigaxas.arrays import BoolArray
 from gigaxas.nearest.simd import HALVES, WIDTH, project
 from gigaxas.simd import LANES
 
@@ -15,20 +15,19 @@ TOGETHER = HALVES * WIDTH
 
 def coordinates_of(
     samples: NDArray[Any], present: BoolArray, axes: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], FloatArray]:
-    """Return coordinates (r, h, w) on axes (E, r), and mean samples (h, w); 0 where a pixel is not `present`.
+) -> NDArray[np.float32]:
+    """Return coordinates (r, h, w) on axes (E, r); 0 where a pixel is not `present`.
 
     samples (E, h, w) are as they are stored; a pixel gets the same bits whatever stands beside it.
     """
     height, width = present.shape
     out = np.zeros((axes.shape[1], height, width), np.float32)
-    means = np.zeros((height, width))
-    _project(samples, present, axes, out, means)
-    return out, means
+    _project(samples, present, axes, out)
+    return out
 
 
 @njit(nogil=True, cache=True)
-def _project(samples: Any, present: BoolArray, axes: Any, out: Any, means: FloatArray) -> None:
+def _project(samples: Any, present: BoolArray, axes: Any, out: Any) -> None:
     energies, height, width = samples.shape
     held = np.zeros((energies, TOGETHER), np.float32)
     mean = np.zeros(TOGETHER, np.float32)
@@ -51,5 +50,3 @@ def _project(samples: Any, present: BoolArray, axes: Any, out: Any, means: Float
                 row, into = found[axis, :count], out[axis, y, start : start + count]
                 for p in range(count):
                     into[p] = row[p] if here[p] else np.float32(0.0)
-            for p in range(count):
-                means[y, start + p] = mean[p] if here[p] else 0.0

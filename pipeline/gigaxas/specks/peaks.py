@@ -148,6 +148,8 @@ def count_beyond(
         free[max(y - 2 * SIDE, 0) : y + 2 * SIDE, max(x - 2 * SIDE, 0) : x + 2 * SIDE] = False
     beyond = counted = 0
     for s in range(0, squares.shape[0], SIDE + 1):
+        if limits.scale[s] == np.inf:
+            continue
         high, wide = s // SIDE + 1, s % SIDE + 1
         least = limits.limit[s] * limits.scale[s]
         for y in range(box.y0, min(box.y1, squares.shape[1] - high + 1)):

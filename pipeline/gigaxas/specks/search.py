@@ -14,14 +14,15 @@ from gigaxas.specks.peaks import REACH, Peaks, count_beyond, standing_out, stron
 from gigaxas.specks.residuals import residuals_of
 from gigaxas.specks.significance import NullLaw, local_scale
 from gigaxas.specks.surroundings import CELL, RADIUS, LabelMaps, surroundings_of
-from gigaxas.specks.windows import HEIGHTS, PIXELS, SIDE, WIDTHS, window_squares
+from gigaxas.specks.windows import HEIGHTS, PIXELS, WIDTHS, window_squares
 from gigaxas.tiles import Box, Plane, Region
 
 EDGE = 3
 """Pixels along the edge of the image in which no speck is looked for: the tip of a larger grain that the edge
 cuts looks like one."""
-MARGIN = -(-max(REACH + 2 * CELL + RADIUS, SIDE + 3 * CELL + RADIUS) // CELL) * CELL
-"""Pixels around a block that decide what is found in it."""
+MARGIN = -(-(REACH + 4 * CELL + RADIUS) // CELL) * CELL
+"""Pixels around a block that decide what is found in it: windows that compete with its own, the cells that
+tell their noise, and the surroundings of these."""
 SAMPLED = 4096
 """Windows of each shape that a sample area tells of at most."""
 EXPLAINED = 1e-4
@@ -97,7 +98,7 @@ def look(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> tuple[L
 
     Returns all that is found out of it, and the chi-square (16, h, w) of every window.
     """
-    points, _ = coordinates_of(samples, maps.label > 0, search.axes)
+    points = coordinates_of(samples, maps.label > 0, search.axes)
     around = surroundings_of(points, maps, search.clusters.points)
     residuals = residuals_of(points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
@@ -118,7 +119,7 @@ def sample_squares(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) 
             for j in range(wide):
                 inside &= looked.around.inside[i : i + inside.shape[0], j : j + inside.shape[1]]
         y, x = np.nonzero(inside)
-        step = -(-y.size // SAMPLED)
+        step = max(-(-y.size // SAMPLED), 1)
         y, x = y[::step], x[::step]
         share = looked.scale[cells[y, x]] * (1.0 - PIXELS[shape] / pixels[own[y, x]])
         found.append(np.asarray(squares[shape, y, x] / share, np.float64))

@@ -26,6 +26,8 @@ FEWEST_WINDOWS = 400
 is taken."""
 FAR = -600.0
 """Logarithm of a probability below which it is taken from the leading term."""
+FEWEST_AT_ALL = 50
+"""Windows without which a shape is not searched: nothing tells what noise does to it."""
 STEADY = 4.0
 """Pixels that the usual noise counts for beside those of a cell."""
 UNSURE = 2.5
@@ -69,10 +71,16 @@ class NullLaw(NamedTuple):
 
 
 def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:
-    """Fit the law to chi-squares (n_s,) of windows of each shape on so many axes."""
+    """Fit the law to chi-squares (n_s,) of windows of each shape on so many axes.
+
+    The scale of a shape of which there are too few is infinite, so that none of its windows passes.
+    """
     scale, freedom = np.empty((2, PIXELS.size))
     known = float(axes - 1)
     for shape in np.argsort(PIXELS, kind="stable").tolist():
+        if squares[shape].size < FEWEST_AT_ALL:
+            scale[shape], freedom[shape] = np.inf, known
+            continue
         middle, high = np.quantile(squares[shape], [MIDDLE, HIGH]).tolist()
         if squares[shape].size / PIXELS[shape] >= FEWEST_WINDOWS:
             known = _freedom(high / middle, axes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.config.schema import Config
+from gigaxas.config.schema import Config, SpeckSection
 from gigaxas.errors import InputError
 from gigaxas.evaluation import (
     INJECT_SIZES,
@@ -40,8 +40,6 @@ LEAST_LABELLED = 0.5
 SURE = 0.95
 NOISE_SCENES = 20
 NOISE_SIDE = 256
-FALSE_ALARMS = 0.1
-"""False specks that noise alone makes in the whole image."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def inject_needles(
     source = SiteSource(config.sites.origin in ("observed", "both"), given)
     noise, parts = run.noise, list[Injected]()
     # a patch is looked at as the part of the whole image that it is
-    share = FALSE_ALARMS / (run.info.plane[0] * run.info.plane[1])
+    share = (config.specks or SpeckSection()).false_alarms / (run.info.plane[0] * run.info.plane[1])
     with runner.step("inject", len(places) + NOISE_SCENES) as advance:
         for tile in places:
             image, kept = _absorbance(info, tile), read_map(run.paths.result, "kept", tile.region)

@@ -111,6 +111,7 @@ def _save(run: Resolved, store: Any, found: ImageSpecks) -> None:
         "hits": found.hits,
         "explained": found.explained,
         "tail": found.tail,
+        "unsearched": int(np.count_nonzero(np.isinf(found.law.scale))),
     }
     save_specks(
         store,
@@ -210,6 +211,7 @@ def speck_report(
         told["hits"],
         told["explained"],
         told["tail"],
+        told["unsearched"],
         _planted(run, rows),
     )
 
