@@ -1,6 +1,7 @@
 """Whole runs that search for specks: in the sinter and in cubes, over any tiles, stopped and gone on."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_three_pixels_of_chromite_are_found_in_the_sinter(sinter):
     printed = text.export_text()
     assert "3 of chromite, the clearest at row" in printed
     assert "3 of 3 planted specks were found" in printed
+    assert "warning" not in printed
+
+
+def test_an_image_that_varies_by_more_than_noise_is_warned_of(sinter):
+    _, summary = sinter
+    for changed, said in (
+        (dict(tail=2.5), "varies by more than noise"),
+        (dict(unsearched=4), "4 of 16 shapes"),
+    ):
+        text = Console(record=True, width=200, force_terminal=False)
+        show_summary(text, replace(summary, specks=replace(summary.specks, **changed)))
+        assert said in text.export_text()
 
 
 def test_no_speck_of_the_sinter_is_false(sinter):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gigaxas.workflow.report import Summary
 
 SHOWN_CLUSTERS = 25
+HEAVY_TAIL = 2.0
+"""Times what noise makes of them that windows of a small probability are more than noise."""
 
 
 def show_summary(out: Console, summary: "Summary") -> None:
@@ -74,8 +76,8 @@ def _show_specks(out: Console, found: "SpeckReport") -> None:
     count = sum(kind.specks for kind in new)
     out.print()
     out.print(
-        f"{count:,} specks of {_kinds(len(new))} that the map does not show, and {len(found.rows) - count:,} "
-        "pieces of phases that it shows elsewhere",
+        f"{_some(count, 'speck')} of {_some(len(new), 'kind')} that the map does not show, and "
+        f"{_some(len(found.rows) - count, 'piece')} of phases that it shows elsewhere",
         soft_wrap=True,
     )
     for kind in new[:SHOWN_CLUSTERS]:
@@ -97,6 +99,12 @@ def _show_specks(out: Console, found: "SpeckReport") -> None:
         ),
         soft_wrap=True,
     )
+    if found.tail > HEAVY_TAIL:
+        out.print(
+            "warning    the image varies by more than noise from pixel to pixel: specks of a probability "
+            "near the limit may be that",
+            soft_wrap=True,
+        )
     if found.unsearched:
         out.print(
             f"warning    windows of {found.unsearched} of 16 shapes were not searched: too few lie inside "
@@ -109,8 +117,8 @@ def _show_specks(out: Console, found: "SpeckReport") -> None:
         out.print(f"{found.planted[0]} of {found.planted[1]} planted specks were found")
 
 
-def _kinds(count: int) -> str:
-    return "1 kind" if count == 1 else f"{count} kinds"
+def _some(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _made_of(row: "ClusterRow") -> str:
