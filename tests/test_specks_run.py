@@ -80,8 +80,8 @@ def test_three_pixels_of_chromite_are_found_in_the_sinter(sinter):
 def test_an_image_that_varies_by_more_than_noise_is_warned_of(sinter):
     _, summary = sinter
     for changed, said in (
-        (dict(tail=2.5), "varies by more than noise"),
-        (dict(unsearched=4), "4 of 16 shapes"),
+        ({"tail": 2.5}, "varies by more than noise"),
+        ({"unsearched": 4}, "4 of 16 shapes"),
     ):
         text = Console(record=True, width=200, force_terminal=False)
         show_summary(text, replace(summary, specks=replace(summary.specks, **changed)))
