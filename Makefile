@@ -78,7 +78,7 @@ LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet
 
 lock:  ## renew the lock files (needs uv)
-	$(LOCK) --extra dev --extra formats --output-file requirements-dev.lock
+	$(LOCK) --extra dev --extra docs --extra notebook --extra formats --output-file requirements-dev.lock
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:  ## remove .venv, runs and caches
