@@ -1,5 +1,6 @@
 """Specks: phases smaller than the window of the clean-up, down to one pixel."""
 
+from gigaxas.specks.coordinates import coordinates_of
 from gigaxas.specks.image import (
     ImageSpecks,
     area_grid,
@@ -12,6 +13,7 @@ from gigaxas.specks.image import (
 from gigaxas.specks.kinds import Kinds
 from gigaxas.specks.search import (
     MARGIN,
+    Block,
     Found,
     Specks,
     SpeckSearch,
@@ -26,6 +28,7 @@ from gigaxas.specks.surroundings import CELL, LabelMaps
 __all__ = [
     "CELL",
     "MARGIN",
+    "Block",
     "Found",
     "ImageSpecks",
     "Kinds",
@@ -35,6 +38,7 @@ __all__ = [
     "Specks",
     "area_grid",
     "block_of",
+    "coordinates_of",
     "find_specks",
     "gather_specks",
     "join_found",

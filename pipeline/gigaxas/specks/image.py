@@ -13,6 +13,8 @@ from gigaxas.specks.judgement import Clusters
 from gigaxas.specks.kinds import Kinds, kinds_of
 from gigaxas.specks.search import (
     BEYOND,
+    MARGIN,
+    Block,
     Found,
     Specks,
     SpeckSearch,
@@ -24,10 +26,12 @@ from gigaxas.specks.search import (
 from gigaxas.specks.significance import NullLaw, fit_law
 from gigaxas.specks.surroundings import LabelMaps
 from gigaxas.specks.windows import PIXELS
-from gigaxas.tiles import Box, Grid, Plane, flat, regular_grid, spread_grid
+from gigaxas.tiles import Box, Grid, Plane, Tile, flat, regular_grid, spread_grid
 
 AREA_SIDE, MOST_AREAS = 128, 4
 """Side, in pixels, of the areas that tell of the noise, and most of them along y and along x."""
+MOST_PARTS = 3
+"""Parts of a large image that do so instead, along y and along x."""
 PART_SIDE = 256
 """Side, in pixels, of the parts of an image that are looked at one after the other."""
 
@@ -95,8 +99,22 @@ def _ordered(specks: Specks, order: IntArray) -> Specks:
 
 
 def area_grid(plane: Plane) -> Grid:
-    """Return at most MOST_AREAS x MOST_AREAS areas, evenly spread over an image, that tell of its noise."""
-    return spread_grid(plane, AREA_SIDE, MOST_AREAS)
+    """Return areas, evenly spread over an image, that tell of its noise.
+
+    In a large image they are the middle of parts, so that all that decides in an area is in one part.
+    """
+    rows, columns = (side // PART_SIDE for side in plane)
+    if min(rows, columns) < MOST_AREAS:
+        return spread_grid(plane, AREA_SIDE, MOST_AREAS)
+    return [
+        [_middle(part.row, part.column, part.y0 * PART_SIDE, part.x0 * PART_SIDE) for part in row]
+        for row in spread_grid((rows, columns), 1, MOST_PARTS)
+    ]
+
+
+def _middle(row: int, column: int, y: int, x: int) -> Tile:
+    end = PART_SIDE - MARGIN
+    return Tile(row, column, y + MARGIN, y + end, x + MARGIN, x + end)
 
 
 def specks_of_image(
@@ -108,15 +126,15 @@ def specks_of_image(
     """
     plane = (maps.label.shape[0], maps.label.shape[1])
 
-    def cut_out(box: Box) -> tuple[NDArray[Any], LabelMaps]:
-        return image[:, *box.region], maps.cut(box.region)
+    def cut_out(place: Box) -> Block:
+        return Block.of(image[:, *place.region], maps.cut(place.region), search)
 
     areas = [block_of(tile.box, plane) for tile in flat(area_grid(plane))]
-    law = law_of([sample_squares(*cut_out(area), search) for area in areas], search)
+    law = law_of([sample_squares(cut_out(area), search) for area in areas], search)
     probability = probability_of(false_alarms, int(np.count_nonzero(maps.label)))
     boxes = [tile.box for tile in flat(regular_grid(plane, (PART_SIDE, PART_SIDE)))]
     found = []
     for box in boxes:
-        block = block_of(box, plane)
-        found.append(find_specks(*cut_out(block), block, box, plane, search, law, probability))
+        place = block_of(box, plane)
+        found.append(find_specks(cut_out(place), place, box, plane, search, law, probability))
     return gather_specks(found, law, search)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from gigaxas.arrays import BoolArray, Float32Array, FloatArray
+from gigaxas.arrays import Float32Array, FloatArray, IntArray
 from gigaxas.specks.surroundings import CELL, Surroundings
 from gigaxas.tiles import Region
 
@@ -71,7 +72,7 @@ class Verdict(NamedTuple):
     """Samples left out."""
 
 
-class _Near(NamedTuple):
+class Near(NamedTuple):
     """What is near a window: labels, and stronger windows."""
 
     points: FloatArray
@@ -82,101 +83,152 @@ class _Near(NamedTuple):
     """(k, E) mean spectra: of the whole cluster, which is near enough to tell a hit."""
 
 
-def judge(
-    looked: Looked,
-    region: Region,
-    axes: NDArray[np.float32],
-    clusters: Clusters,
-    stronger: Sequence[Region] = (),
-) -> Verdict:
-    """Judge the pixels of a window by a non-negative mixture of all that is near it, hits left out.
+def what_is_near(looked: Looked, region: Region, clusters: Clusters, stronger: Sequence[Region] = ()) -> Near:
+    """Return the labels within NEAR of a window, as the pixels around it have them, and `stronger` windows.
 
-    That are the labels near, and `stronger` windows, of which it may be the blurred rim or a further part.
-    Hits are looked for in every pixel, and in their mean, where an image has a fault at one energy.
+    Of these it may be the blurred rim or a further part. The pixels of all these windows are left out of
+    those of the labels.
     """
     ys, xs = region
     own, labels = looked.around.own, looked.around.labels
-    near = _what_is_near(looked, ys, xs, clusters, stronger)
-    cells = -(-own.shape[1] // CELL)
-    scale = float(looked.scale[(ys.start + ys.stop) // 2 // CELL * cells + (xs.start + xs.stop) // 2 // CELL])
-    sigma = clusters.sigma[labels[own[ys, xs]].min()] * np.sqrt(scale)
-    pixels = looked.samples[:, ys, xs].reshape(len(looked.samples), -1).astype(np.float64)
+    box = own[max(ys.start - NEAR, 0) : ys.stop + NEAR, max(xs.start - NEAR, 0) : xs.stop + NEAR]
+    there = np.unique(labels[box[box >= 0]])
+    taken = np.array([[y.start, y.stop, x.start, x.stop] for y, x in (region, *stronger)])
+    middle = ((ys.start + ys.stop) // 2 // CELL, (xs.start + xs.stop) // 2 // CELL)
+    points, pixels = clusters.points[there], np.full(there.size, np.inf)
+    for number, label in enumerate(there.tolist()):
+        _mean_around(looked.points, looked.around, taken, middle, label, points[number], pixels[number:])
+    spectra = clusters.spectra[there]
+    for window in stronger:
+        points = np.vstack([points, _mean(looked.points[:, *window])])
+        pixels = np.append(pixels, own[window].size)
+        spectra = np.vstack([spectra, _mean(looked.samples[:, *window])])
+    return Near(points, pixels, spectra)
+
+
+def chi_square_of(looked: Looked, region: Region, near: Near) -> float:
+    """Return what a mixture of all that is near leaves of a window, hits and all, over the noise around."""
+    point = _mean(looked.points[:, *region])
+    return _left(point, near, _scale_at(looked, region), looked.around.own[region].size)[0]
+
+
+def judge(
+    looked: Looked, region: Region, near: Near, axes: NDArray[np.float32], clusters: Clusters
+) -> Verdict:
+    """Judge the pixels of a window by a non-negative mixture of all that is near it, hits left out.
+
+    Hits are looked for in every pixel, and in their mean, where an image has a fault at one energy.
+    """
+    scale = _scale_at(looked, region)
+    sigma = clusters.sigma[looked.around.labels[looked.around.own[region]].min()] * np.sqrt(scale)
+    pixels = looked.samples[:, *region].reshape(len(looked.samples), -1).astype(np.float64)
     count, hits = pixels.shape[1], 0
-    expected = _fit(pixels.mean(axis=1), near, axes) @ near.spectra
+    expected = _fit(_point(pixels.mean(axis=1), axes), near) @ near.spectra
     for number in np.flatnonzero(_worst(pixels, expected, sigma) >= HIT).tolist():
         pixels[:, number], found = _without_hits(pixels[:, number], near, sigma, axes)
         hits += found
     mean, found = _without_hits(pixels.mean(axis=1), near, sigma / np.sqrt(count), axes)
-    point, weights = (mean - mean.mean()) @ axes, _fit(mean, near, axes)
-    host = weights @ near.points
-    share = 1.0 + count * float(np.sum(weights**2 / near.pixels)) / max(float(weights.sum()) ** 2, 1e-300)
-    chi_square = count * float(np.sum((point - host) ** 2)) / (scale * share)
+    point = _point(mean, axes)
+    chi_square, host = _left(point, near, scale, count)
     return Verdict(chi_square, mean, sigma, scale, point, host, hits + found)
 
 
-def _what_is_near(
-    looked: Looked, ys: slice, xs: slice, clusters: Clusters, stronger: Sequence[Region]
-) -> _Near:
-    """Return the labels within NEAR of a window, as the pixels around it have them, and stronger windows.
+def _scale_at(looked: Looked, region: Region) -> float:
+    """Return the noise about a window, as a chi-square over the usual one."""
+    cells = -(-looked.around.own.shape[1] // CELL)
+    y, x = ((part.start + part.stop) // 2 // CELL for part in region)
+    return float(looked.scale[y * cells + x])
 
-    The pixels of all these windows are left out of those of the labels.
+
+def _left(point: FloatArray, near: Near, scale: float, count: int) -> tuple[float, FloatArray]:
+    """Return the chi-square of the mean (r,) of `count` pixels, and the mixture (r,) nearest to it."""
+    weights = _fit(point, near)
+    host = weights @ near.points
+    share = 1.0 + count * float(np.sum(weights**2 / near.pixels)) / max(float(weights.sum()) ** 2, 1e-300)
+    return count * float(np.sum((point - host) ** 2)) / (scale * share), host
+
+
+@njit(nogil=True, cache=True)
+def _mean_around(
+    points: Float32Array,
+    around: Surroundings,
+    taken: IntArray,
+    middle: tuple[int, int],
+    label: int,
+    mean: FloatArray,
+    count: FloatArray,
+) -> None:
+    """Write the mean (r,) of the pixels of a label about a cell, and how many these are, first in few cells.
+
+    The pixels of windows that are `taken` (k, 4) are left out. The map gives a label to slivers of other
+    grains that it lost, too, and to specks: pixels that are not of the phase of its cluster, which `mean`
+    holds, are left out as well. Errors that vary slowly move all pixels alike, but a good share of them
+    stays nearest to the cluster. Where there are too few pixels, both stay as they are.
     """
-    own, labels = looked.around.own, looked.around.labels
-    box = own[max(ys.start - NEAR, 0) : ys.stop + NEAR, max(xs.start - NEAR, 0) : xs.stop + NEAR]
-    there = np.unique(labels[box[box >= 0]])
-    free = looked.around.uniform.copy()
-    for region in ((ys, xs), *stronger):
-        free[region] = False
-    points, pixels = clusters.points[there], np.full(there.size, np.inf)
-    for number, label in enumerate(there):
-        for cells in CELLS_NEAR:
-            wide = _cells_around(ys, xs, cells)
-            mask = free[wide] & (own[wide] >= 0)
-            mask[mask] = labels[own[wide][mask]] == label
-            mask[mask] = _are_alike(looked.points[:, *wide][:, mask], clusters.points[label])
-            if np.count_nonzero(mask) >= FEWEST_NEAR:
-                points[number], pixels[number] = _mean(looked.points[:, *wide], mask), np.count_nonzero(mask)
-                break
-    spectra = clusters.spectra[there]
-    for region in stronger:
-        mask = np.ones(own[region].shape, np.bool_)
-        points = np.vstack([points, _mean(looked.points[:, *region], mask)])
-        pixels = np.append(pixels, mask.size)
-        spectra = np.vstack([spectra, _mean(looked.samples[:, *region], mask)])
-    return _Near(points, pixels, spectra)
+    height, width = around.own.shape
+    side = (2 * CELLS_NEAR[-1] + 1) * CELL
+    ys, xs, squares = np.empty(side * side, np.int64), np.empty(side * side, np.int64), np.empty(side * side)
+    inverse = 1.0 / max(np.sum(mean * mean), 1e-300)
+    for cells in CELLS_NEAR:
+        found = 0
+        for y in range(max(middle[0] - cells, 0) * CELL, min((middle[0] + cells + 1) * CELL, height)):
+            for x in range(max(middle[1] - cells, 0) * CELL, min((middle[1] + cells + 1) * CELL, width)):
+                if (
+                    not around.uniform[y, x]
+                    or around.labels[around.own[y, x]] != label
+                    or _is_in(taken, y, x)
+                ):
+                    continue
+                ys[found], xs[found] = y, x
+                squares[found] = _square_beside(points, y, x, mean, inverse)
+                found += 1
+        if found < FEWEST_NEAR:
+            continue
+        most = OTHER * np.quantile(squares[:found], QUARTER)
+        alike = np.flatnonzero(squares[:found] <= most)
+        if alike.size >= FEWEST_NEAR:
+            mean[:] = 0.0
+            for k in alike:
+                for axis in range(mean.size):
+                    mean[axis] += points[axis, ys[k], xs[k]]
+            mean /= alike.size
+            count[0] = alike.size
+            return
 
 
-def _cells_around(ys: slice, xs: slice, cells: int) -> Region:
-    """Return the slices (y, x) that cut out the cell of a window's middle, with so many on every side."""
-    top, left = ((part.start + part.stop) // 2 // CELL - cells for part in (ys, xs))
-    side = 2 * cells + 1
-    return (
-        slice(max(top, 0) * CELL, (top + side) * CELL),
-        slice(max(left, 0) * CELL, (left + side) * CELL),
-    )
+@njit(nogil=True, cache=True)
+def _is_in(boxes: IntArray, y: int, x: int) -> bool:
+    found = False
+    for y0, y1, x0, x1 in boxes:
+        found |= y0 <= y < y1 and x0 <= x < x1
+    return found
 
 
-def _are_alike(points: Float32Array, cluster: FloatArray) -> BoolArray:
-    """Return which of the pixels of a label (r, n) are of the phase of its cluster (r,).
-
-    The map gives a label to slivers of other grains that it lost, too, and to specks. Errors that vary slowly
-    move all pixels alike, but a good share of them stays nearest to its cluster.
-    """
-    if not points.shape[1]:
-        return np.zeros(0, np.bool_)
-    scale = cluster @ points / max(float(cluster @ cluster), 1e-300)
-    square = np.sum((points - np.outer(cluster, scale)) ** 2, axis=0)
-    return np.asarray(square <= OTHER * np.quantile(square, QUARTER), np.bool_)
-
-
-def _mean(values: NDArray[Any], mask: BoolArray) -> FloatArray:
-    """Return the mean (k,) over the pixels of a mask (h, w), summed in one order wherever the values lie."""
-    return np.asarray(np.ascontiguousarray(values[:, mask], np.float64).mean(axis=1))
+@njit(nogil=True, cache=True)
+def _square_beside(points: Float32Array, y: int, x: int, mean: FloatArray, inverse: float) -> float:
+    """Return the square of what a pixel differs by from `mean` (r,), of whatever scale."""
+    along = square = 0.0
+    for axis in range(mean.size):
+        along += points[axis, y, x] * mean[axis]
+    along *= inverse
+    for axis in range(mean.size):
+        square += (points[axis, y, x] - along * mean[axis]) ** 2
+    return square
 
 
-def _fit(spectrum: FloatArray, near: _Near, axes: NDArray[np.float32]) -> FloatArray:
-    """Return the weights (k,) of the mixture of what is near that a spectrum (E,) comes closest to."""
-    return np.asarray(nnls(near.points.T, (spectrum - spectrum.mean()) @ axes)[0])
+def _mean(values: NDArray[Any]) -> FloatArray:
+    """Return the mean (k,) over pixels (k, h, w), summed in one order wherever these lie."""
+    return np.asarray(np.ascontiguousarray(values, np.float64).reshape(len(values), -1).mean(axis=1))
+
+
+def _point(spectrum: FloatArray, axes: NDArray[np.float32]) -> FloatArray:
+    """Return the coordinates (r,) of a spectrum (E,)."""
+    return np.asarray((spectrum - spectrum.mean()) @ axes)
+
+
+def _fit(point: FloatArray, near: Near) -> FloatArray:
+    """Return the weights (k,) of the mixture of what is near that a point (r,) comes closest to."""
+    return np.asarray(nnls(near.points.T, point)[0])
 
 
 def _worst(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> FloatArray:
@@ -189,13 +241,13 @@ def _worst(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> Float
 
 
 def _without_hits(
-    spectrum: FloatArray, near: _Near, sigma: FloatArray, axes: NDArray[np.float32]
+    spectrum: FloatArray, near: Near, sigma: FloatArray, axes: NDArray[np.float32]
 ) -> tuple[FloatArray, int]:
     """Return a spectrum (E,) whose hits have the value that is expected there, and how many they are."""
     spectrum = spectrum.copy()
     kept = np.ones(spectrum.size, np.bool_)
     for _ in range(MOST_HITS):
-        shape = _fit(spectrum, near, axes) @ near.spectra
+        shape = _fit(_point(spectrum, axes), near) @ near.spectra
         model = shape + np.median((spectrum - shape)[kept])
         left = (spectrum - model) / sigma
         left[~kept] = 0.0

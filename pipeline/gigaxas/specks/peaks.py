@@ -84,10 +84,25 @@ def _share_of_noise(
 
 def strongest(out: NDArray[np.float32]) -> Peaks:
     """Return windows that stand out (16, h, w): those that no stronger one overlaps, then what is left."""
-    shape, y, x = np.nonzero(out)
+    shape, y, x = _list(out)
     taken = _take(out, shape, y, x)
     found = taken > 0
     return Peaks(y[found], x[found], shape[found], taken[found] == 1)
+
+
+@njit(nogil=True, cache=True)
+def _list(out: NDArray[np.float32]) -> tuple[IntArray, IntArray, IntArray]:
+    """List the windows that stand out by shape, row and column, in this order."""
+    shapes, height, width = out.shape
+    found = np.empty((3, np.count_nonzero(out)), np.int64)
+    count = 0
+    for s in range(shapes):
+        for y in range(height):
+            for x in range(width):
+                if out[s, y, x] > 0:
+                    found[0, count], found[1, count], found[2, count] = s, y, x
+                    count += 1
+    return found[0], found[1], found[2]
 
 
 @njit(nogil=True, cache=True)

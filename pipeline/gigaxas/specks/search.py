@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaxas.arrays import Float32Array, FloatArray, IntArray
+from gigaxas.arrays import Float32Array, FloatArray, IntArray, LabelArray
 from gigaxas.specks.coordinates import coordinates_of
-from gigaxas.specks.judgement import NEAR, Clusters, Looked, judge
+from gigaxas.specks.judgement import NEAR, Clusters, Looked, chi_square_of, judge, what_is_near
 from gigaxas.specks.peaks import REACH, Peaks, count_beyond, standing_out, strongest
 from gigaxas.specks.residuals import residuals_of
 from gigaxas.specks.significance import NullLaw, local_scale
@@ -39,6 +39,29 @@ class SpeckSearch:
     """(E, r) for samples as they are stored."""
     clusters: Clusters
     """What the labels stand for."""
+
+
+class Block(NamedTuple):
+    """A block of pixels (h, w), from the corner of a cell on."""
+
+    samples: NDArray[Any]
+    """(E, h, w) as they are stored."""
+    points: Float32Array
+    """(r, h, w) coordinates on the axes of the search."""
+    label: LabelArray
+    """(h, w) final labels; 0 where a pixel has no signal."""
+    kept: LabelArray
+    """(h, w) labels after the clean-up."""
+
+    @classmethod
+    def of(cls, samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> "Block":
+        """Return a block of samples (E, h, w) with its labels (h, w)."""
+        return cls(samples, coordinates_of(samples, maps.label > 0, search.axes), *maps)
+
+    def rows(self, first: int, end: int) -> "Block":
+        """Return the part from one row to another."""
+        here = slice(first, end)
+        return Block(self.samples[:, here], self.points[:, here], self.label[here], self.kept[here])
 
 
 class Specks(NamedTuple):
@@ -93,23 +116,19 @@ def block_of(box: Box, plane: Plane) -> Box:
     return wide._replace(y0=wide.y0 // CELL * CELL, x0=wide.x0 // CELL * CELL)
 
 
-def look(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> tuple[Looked, Float32Array]:
-    """Look at a block of samples (E, h, w) with its labels (h, w), from the corner of a cell on.
-
-    Returns all that is found out of it, and the chi-square (16, h, w) of every window.
-    """
-    points = coordinates_of(samples, maps.label > 0, search.axes)
-    around = surroundings_of(points, maps, search.clusters.points)
-    residuals = residuals_of(points, around)
+def look(block: Block, search: SpeckSearch) -> tuple[Looked, Float32Array]:
+    """Return all that is found out of a block, and the chi-square (16, h, w) of every window."""
+    around = surroundings_of(block.points, LabelMaps(block.label, block.kept), search.clusters.points)
+    residuals = residuals_of(block.points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
     scale = local_scale(residuals.square, around, usual)
-    return Looked(samples, points, around, scale), window_squares(residuals.values)
+    return Looked(block.samples, block.points, around, scale), window_squares(residuals.values)
 
 
-def sample_squares(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) -> list[FloatArray]:
+def sample_squares(block: Block, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, some of each of 16 shapes."""
-    looked, squares = look(samples, maps, search)
-    height, width = maps.label.shape
+    looked, squares = look(block, search)
+    height, width = block.label.shape
     own, pixels = looked.around.own, looked.around.pixels
     cells = np.arange(height)[:, None] // CELL * -(-width // CELL) + np.arange(width) // CELL
     found = []
@@ -127,9 +146,8 @@ def sample_squares(samples: NDArray[Any], maps: LabelMaps, search: SpeckSearch) 
 
 
 def find_specks(
-    samples: NDArray[Any],
-    maps: LabelMaps,
-    block: Box,
+    block: Block,
+    place: Box,
     box: Box,
     plane: Plane,
     search: SpeckSearch,
@@ -138,17 +156,16 @@ def find_specks(
 ) -> Found:
     """Return the specks of a box of an image of shape `plane`, the first pixel of each in the box.
 
-    samples (E, h, w) and maps (h, w) are those of its block (`block_of`). Noise alone makes a window pass
-    with this probability.
+    The block is that of the pixels at `place` (`block_of`). Noise alone makes a window pass with this
+    probability.
     """
-    looked, squares = look(samples, maps, search)
+    looked, squares = look(block, search)
     limits = law.limits(probability)
     out = standing_out(squares, looked.around, looked.scale, limits)
     peaks = strongest(out)
-    wanted = box.seen_from(block.y0, block.x0)
-    allowed = Box(EDGE, plane[0] - EDGE, EDGE, plane[1] - EDGE).seen_from(block.y0, block.x0)
+    wanted = box.seen_from(place.y0, place.x0)
+    allowed = Box(EDGE, plane[0] - EDGE, EDGE, plane[1] - EDGE).seen_from(place.y0, place.x0)
     rows, hits, explained = [], 0, 0
-    first = [_region(peaks, k) for k in np.flatnonzero(peaks.first).tolist()]
     for k in range(peaks.y.size):
         y, x, shape = int(peaks.y[k]), int(peaks.x[k]), int(peaks.shape[k])
         high, wide = int(HEIGHTS[shape]), int(WIDTHS[shape])
@@ -157,9 +174,13 @@ def find_specks(
         if y < allowed.y0 or x < allowed.x0 or y + high > allowed.y1 or x + wide > allowed.x1:
             continue
         region = _region(peaks, k)
-        stronger = [] if peaks.first[k] else [one for one in first if _is_near(one, region)]
-        found = judge(looked, region, search.axes, search.clusters, stronger)
-        log_p = float(law.tail(np.array(found.chi_square), shape))
+        stronger = [] if peaks.first[k] else [_region(peaks, one) for one in _first_near(peaks, k)]
+        near = what_is_near(looked, region, search.clusters, stronger)
+        if law.tail(chi_square_of(looked, region, near), shape) > np.log(EXPLAINED):
+            explained += 1
+            continue
+        found = judge(looked, region, near, search.axes, search.clusters)
+        log_p = law.tail(found.chi_square, shape)
         if log_p > np.log(probability if found.hits else EXPLAINED):
             hits += found.hits > 0
             explained += found.hits == 0
@@ -168,9 +189,9 @@ def find_specks(
         label = int(looked.around.labels[looked.around.own[region]].min())
         distance = 0.5 * np.sqrt(max(found.chi_square - noise, 0.0) / (high * wide))
         share = law.scale[shape] / (high * wide)
-        place = (y + block.y0, x + block.x0, high, wide, label, distance, log_p)
+        where = (y + place.y0, x + place.x0, high, wide, label, distance, log_p)
         spectra = (found.spectrum, found.sigma * np.sqrt(share), found.point, found.host)
-        rows.append((*place, *spectra, share * found.scale, found.hits))
+        rows.append((*where, *spectra, share * found.scale, found.hits))
     beyond, windows = count_beyond(squares, looked.around, looked.scale, law.limits(BEYOND), wanted, peaks)
     return Found(_table(rows, search.axes.shape), hits, explained, windows, beyond)
 
@@ -181,10 +202,13 @@ def _region(peaks: Peaks, k: int) -> Region:
     return slice(y, y + int(HEIGHTS[shape])), slice(x, x + int(WIDTHS[shape]))
 
 
-def _is_near(one: Region, other: Region) -> bool:
-    """Return whether windows are within NEAR pixels of each other."""
-    gaps = (max(a.start, b.start) - min(a.stop, b.stop) for a, b in zip(one, other, strict=True))
-    return max(gaps) < NEAR
+def _first_near(peaks: Peaks, k: int) -> list[int]:
+    """Return which of the strongest windows are within NEAR pixels of one that is not among them."""
+    near = peaks.first.copy()
+    for start, length in ((peaks.y, HEIGHTS[peaks.shape]), (peaks.x, WIDTHS[peaks.shape])):
+        stop = start + length
+        near &= np.maximum(start, start[k]) - np.minimum(stop, stop[k]) < NEAR
+    return np.flatnonzero(near).tolist()
 
 
 def join_found(parts: Sequence[Found]) -> Found:

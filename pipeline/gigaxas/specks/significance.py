@@ -58,16 +58,16 @@ class NullLaw(NamedTuple):
         """Return the limits that noise alone passes with this probability, window by window."""
         return Limits(self.scale, self.freedom, np.asarray(chi2.isf(probability, self.freedom)))
 
-    def tail(self, squares: FloatArray, shape: int) -> FloatArray:
-        """Return the natural logarithm of the probability of chi-squares (...) this large or larger.
+    def tail(self, square: float, shape: int) -> float:
+        """Return the natural logarithm of the probability of a chi-square this large or larger.
 
         Beyond what a float holds, it is that of the leading term of the incomplete gamma function.
         """
-        half, x = self.freedom[shape] / 2.0, np.maximum(squares / self.scale[shape] / 2.0, 1e-300)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            near = np.log(gammaincc(half, x))
-            far = half * np.log(x) - x - gammaln(half) - np.log(x + 1.0 - half)
-        return np.asarray(np.where(near > FAR, near, far))
+        half, x = float(self.freedom[shape]) / 2.0, max(square / float(self.scale[shape]) / 2.0, 1e-300)
+        near = float(gammaincc(half, x))
+        if near > np.exp(FAR):
+            return float(np.log(near))
+        return float(half * np.log(x) - x - gammaln(half) - np.log(x + 1.0 - half))
 
 
 def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:

@@ -1,7 +1,6 @@
 """Specks in one tile: what its windows tell of noise, what stands out of it, and the map that shows it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,12 @@ from gigaxas.locations import Location
 from gigaxas.specks import (
     CELL,
     MARGIN,
+    Block,
     Found,
-    LabelMaps,
     NullLaw,
     SpeckSearch,
     block_of,
+    coordinates_of,
     find_specks,
     join_found,
     sample_squares,
@@ -24,16 +24,28 @@ from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.result import read_map
 from gigaxas.stores.specks import write_speck_map
 from gigaxas.tasks.pixels import read_unmarked
-from gigaxas.tiles import Box, Tile
+from gigaxas.tiles import Box, Grid, Plane, Tile, regular_grid
 
 BAND_ROWS = 256
 """Rows of pixels, about, that are read at a time."""
+TASK_ROWS = (512, 2048)
+"""Fewest and most rows of a task: what lies around it is read for its neighbours too."""
+TASK_COLUMNS = 1024
+"""Columns of a task, about, which tell how much is held at a time."""
+TASKS = 2
+"""Tasks that an image is shared out to at least, unless it is small."""
+
+
+def search_grid(plane: Plane, tile: Plane) -> Grid:
+    """Return the tiles that are searched: whole tiles of the cube, many of them in a large image."""
+    fewest, most = TASK_ROWS
+    rows = min(max(plane[0] * plane[1] // (TASKS * TASK_COLUMNS), fewest), most)
+    return regular_grid(plane, (max(rows // tile[0], 1) * tile[0], max(TASK_COLUMNS // tile[1], 1) * tile[1]))
 
 
 def sample_tile(tile: Tile, *, info: CubeInfo, result: Location, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, for each shape of window."""
-    block = block_of(tile.box, info.plane)
-    return sample_squares(read_unmarked(info, _tile(block)), _maps(result, block), search)
+    return sample_squares(_read(block_of(tile.box, info.plane), info, result, search), search)
 
 
 def search_tile(
@@ -47,8 +59,8 @@ def search_tile(
 ) -> Found:
     """Find the specks whose first pixel lies in one tile; noise makes a window pass with this probability."""
     found = [
-        find_specks(samples, _maps(result, block), block, box, info.plane, search, law, probability)
-        for box, block, samples in _bands(tile, info)
+        find_specks(block, place, box, info.plane, search, law, probability)
+        for box, place, block in _blocks(tile, info, result, search)
     ]
     return join_found(found)
 
@@ -69,39 +81,70 @@ def draw_boxes(place: Box, boxes: IntArray) -> NDArray[np.uint32]:
     return drawn
 
 
-def _maps(result: Location, block: Box) -> LabelMaps:
-    """Read the labels of a block, 0 where a pixel has no signal, whatever the map was filled with."""
-    label, kept, site = (read_map(result, name, block.region) for name in ("label", "kept", "site"))
-    return LabelMaps(np.where(site > 0, label, label.dtype.type(0)), kept)
+def _read(place: Box, info: CubeInfo, result: Location, search: SpeckSearch) -> Block:
+    """Read a block of pixels."""
+    block = _empty(place.shape, info, search)
+    _fill(block, place, info, result, search)
+    return block
 
 
-def _bands(tile: Tile, info: CubeInfo) -> Iterator[tuple[Box, Box, NDArray[Any]]]:
-    """Yield boxes that a tile is made of, from top to bottom, each with its block and the block's samples.
+def _empty(plane: Plane, info: CubeInfo, search: SpeckSearch) -> Block:
+    axes = search.axes.shape[1]
+    samples, points = np.empty((info.shape[0], *plane), info.dtype), np.empty((axes, *plane), np.float32)
+    return Block(samples, points, *np.empty((2, *plane), np.uint32))
 
-    Every chunk is read once: rows that the next band needs too are held.
+
+def _fill(block: Block, place: Box, info: CubeInfo, result: Location, search: SpeckSearch) -> None:
+    """Read the pixels of a place into a block, one column of chunks at a time.
+
+    The label is 0 where a pixel has no signal, whatever the map was filled with.
+    """
+    label, kept, site = (read_map(result, name, place.region) for name in ("label", "kept", "site"))
+    block.label[:], block.kept[:] = np.where(site > 0, label, 0), kept
+    wide = info.chunk[1]
+    for x0 in range(place.x0 // wide * wide, place.x1, wide):
+        part = place._replace(x0=max(x0, place.x0), x1=min(x0 + wide, place.x1))
+        here = part.seen_from(place.y0, place.x0).region
+        samples = read_unmarked(info, Tile(0, 0, *part))
+        block.samples[:, *here] = samples
+        block.points[:, *here] = coordinates_of(samples, block.label[here] > 0, search.axes)
+
+
+def _blocks(
+    tile: Tile, info: CubeInfo, result: Location, search: SpeckSearch
+) -> Iterator[tuple[Box, Box, Block]]:
+    """Yield boxes that a tile is made of, from top to bottom, each with its block and where that lies.
+
+    Every chunk is read once: rows that the next box needs too are held.
     """
     step = -(-BAND_ROWS // info.chunk[0]) * info.chunk[0] if info.chunk[0] < BAND_ROWS else BAND_ROWS
     whole = block_of(tile.box, info.plane)
     rows = min(step + 2 * MARGIN + CELL, whole.y1 - whole.y0)
-    held = np.empty((info.shape[0], rows, whole.x1 - whole.x0), info.dtype)
+    held = _empty((rows, whole.x1 - whole.x0), info, search)
     top = end = whole.y0
     y0 = tile.y0
     while y0 < tile.y1:
         bottom = min(end // step * step + step, whole.y1)
-        held[:, end - top : bottom - top] = read_unmarked(info, _tile(Box(end, bottom, whole.x0, whole.x1)))
+        new = Box(end, bottom, whole.x0, whole.x1)
+        _fill(held.rows(end - top, bottom - top), new, info, result, search)
         end = bottom
         y1 = tile.y1 if end == whole.y1 else min(end - MARGIN, tile.y1)
         if y1 <= y0:
             continue
         box = Box(y0, y1, tile.x0, tile.x1)
-        block = block_of(box, info.plane)
-        yield box, block, held[:, block.y0 - top : block.y1 - top]
+        place = block_of(box, info.plane)
+        block = held.rows(place.y0 - top, place.y1 - top)
+        # kernels are compiled for coordinates without gaps
+        yield box, place, block._replace(points=np.ascontiguousarray(block.points))
         y0 = y1
         if y0 < tile.y1:
             first = block_of(Box(y0, y0 + 1, tile.x0, tile.x1), info.plane).y0
-            held[:, : end - first] = held[:, first - top : end - top].copy()
+            _move_up(held, first - top, end - top)
             top = first
 
 
-def _tile(box: Box) -> Tile:
-    return Tile(0, 0, *box)
+def _move_up(block: Block, first: int, end: int) -> None:
+    """Move some rows of a block to its top."""
+    for part in block:
+        for plane in part.reshape(-1, *part.shape[-2:]):
+            plane[: end - first] = plane[first:end].copy()

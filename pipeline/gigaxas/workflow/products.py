@@ -20,6 +20,7 @@ from gigaxas.stores.io.folders import exists
 from gigaxas.stores.io.groups import partial_of
 from gigaxas.stores.sites import StoredSites
 from gigaxas.tasks.pyramid import BLOCK, CLIMB
+from gigaxas.tasks.specks import search_grid
 from gigaxas.tiles import cut, regular_grid
 from gigaxas.workflow.cube import simulate_cube
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
@@ -238,10 +239,12 @@ def _specks(run: Resolved) -> Product:
         return run
 
     plan = run.plan
-    areas, spatial = (sum(map(len, grid)) for grid in (area_grid(plan.plane), plan.spatial))
+    areas, searched = (
+        sum(map(len, grid)) for grid in (area_grid(plan.plane), search_grid(plan.plane, plan.tile))
+    )
     stages = [
         Stage("speck noise", areas),
-        Stage("specks", spatial, _cube_bytes(run) + 2 * LABEL_BYTES * plan.pixels),
+        Stage("specks", searched, _cube_bytes(run) + 2 * LABEL_BYTES * plan.pixels),
         Stage("speck map", plan.tiles, 0, SPECK_BYTES * plan.pixels),
     ]
     fingerprint = specks_fingerprint(run) if run.stored_sites else None

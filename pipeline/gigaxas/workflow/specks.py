@@ -62,7 +62,7 @@ def make_specks(run: Resolved, runner: Runner) -> None:
     areas = runner.over("speck noise", tasks.sample_tile, area_grid(plan.plane), **given)
     law = law_of([area for row in areas for area in row], search)
     given |= {"law": law, "probability": probability_of(wanted.false_alarms, pixels)}
-    parts = runner.over("specks", tasks.search_tile, plan.spatial, **given)
+    parts = runner.over("specks", tasks.search_tile, tasks.search_grid(plan.plane, plan.tile), **given)
     with threadpool_limits(limits=1):
         found = gather_specks([part for row in parts for part in row], law, search)
     runner.over("speck map", tasks.draw_tile, plan.grid, store=store, boxes=speck_boxes(found))
