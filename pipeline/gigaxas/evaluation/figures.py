@@ -117,11 +117,10 @@ def draw_injection(
         for name, counts, dash in (("observed", by_map, ":"), ("specks", found, "-")):
             share = 100 * counts[there, column] / tried[there, column]
             axes.plot(side, share, color=_COLOURS[name], ls=dash, **style)
-        if there.any():
-            axes.annotate(f"z {z:g}", (side[-1], share[-1]), (4, 0), textcoords="offset points", fontsize=8)
+        axes.plot([], [], color=_COLOURS["specks"], alpha=shade, marker="o", ms=3, label=f"z {z:g}")
     axes.plot([], [], color=_COLOURS["specks"], label="map and specks")
     axes.plot([], [], color=_COLOURS["observed"], ls=":", label="map alone")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.36))
     axes.axhline(95, color="#888888", lw=0.7)
     axes.set(xlabel="side of the needle, pixels", ylabel="found, %", ylim=(-4, 104))
     return _png(figure)
