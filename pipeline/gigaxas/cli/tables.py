@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gigaxas.locations import shown
+
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
     from gigaxas.evaluation.page import StudyResult
@@ -77,6 +79,19 @@ def show_edge(out: Console, config: "Config") -> None:
     from gigaxas.workflow.edge import told_edge
 
     out.print(f"edge       {told_edge(config)}")
+
+
+def show_places(out: Console, config: "Config") -> None:
+    """Print where a run reads and writes, every path as this folder sees it."""
+    from gigaxas.config.paths import paths_of, read_from
+
+    paths = paths_of(config)
+    places = [f"{shown(place)} ({key})" for key, place in read_from(config).items()]
+    for number, place in enumerate(places):
+        out.print(f"{'' if number else 'from':<10} {place}", markup=False, soft_wrap=True)
+    out.print(f"{'to':<10} {shown(paths.output)}", markup=False, soft_wrap=True)
+    if paths.has_result_elsewhere:
+        out.print(f"{'':<10} {shown(paths.result)} (result)", markup=False, soft_wrap=True)
 
 
 def show_plan(out: Console, plan: "Plan") -> None:

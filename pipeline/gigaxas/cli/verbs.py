@@ -28,6 +28,7 @@ from gigaxas.cli.tables import (
     show_info,
     show_injection,
     show_matches,
+    show_places,
     show_plan,
     show_references,
     show_registration,
@@ -206,6 +207,7 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
 
 
 def _show_start(run: "Resolved") -> None:
+    show_places(out, run.config)
     show_edge(out, run.config)
     show_plan(out, run.plan)
 
