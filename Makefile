@@ -33,7 +33,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 install: $(VENV)/.installed  ## make .venv with the locked dependencies
 
 info:  ## say what is in the files of ARGS="FILE", and how they are read
-init:  ## write a configuration for the files of ARGS="--stack FILE --references FOLDER"
+init:  ## write a configuration for the files of ARGS="IMAGES --references FOLDER"
 references:  ## show what the reference spectra of ARGS="FOLDER" cover
 plan:  ## plan the measurement of CONFIG before any beam
 check:  ## say everything that is wrong with CONFIG before anything runs

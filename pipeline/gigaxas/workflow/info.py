@@ -94,6 +94,11 @@ def _cube(path: Path) -> CubeInfo | None:
         return None
 
 
+def is_cube(path: Path) -> bool:
+    """Return whether a folder is a cube of gigaxas."""
+    return _cube(path) is not None
+
+
 def _of_scan(text: str) -> FileInfo:
     """Describe the header of a scan, whose images may lie elsewhere."""
     header = read_scan_header(Path(text))
