@@ -147,6 +147,21 @@ def init_verb(
     out.print(f"next: {shlex.join(['gigaxas', 'check', shown(start.to)])}", soft_wrap=True)
 
 
+@app.command("references")
+def references_verb(
+    library: Annotated[Path, typer.Argument(metavar="PATH", help="a file or folder of spectra, or Zarr")],
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="write a table and a picture")] = None,
+) -> None:
+    """Show what reference spectra cover: edges, ranges, copies, and spectra that do not fit."""
+    from gigaxas.cli.tables import show_coverage
+    from gigaxas.workflow.coverage import cover, write_coverage
+
+    found = cover(library)
+    show_coverage(out, found)
+    if to:
+        show_paths(out, write_coverage(to, found))
+
+
 @app.command("plan")
 def plan_verb(config: ConfigPath) -> None:
     """Plan a measurement before any beam: exposure, thickness, energies and time to tell phases apart."""
