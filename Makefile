@@ -11,7 +11,7 @@ CONFIG_PATH = "$$(case "$$CONFIG" in */*) ;; *) test -e "$$CONFIG" || printf con
 VERBS = plan check simulate ingest watch sites classify phases report verify
 FILE_VERBS = info init references identify
 
-.PHONY: help install $(VERBS) $(FILE_VERBS) test test-all mutate lint format verification bench gigapixel \
+.PHONY: help install $(VERBS) $(FILE_VERBS) measured test test-all mutate lint format verification bench gigapixel \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -53,6 +53,10 @@ $(VERBS): $(VENV)/.installed
 
 $(FILE_VERBS): $(VENV)/.installed
 	@$(BIN)/gigaxas $@ $(value ARGS)
+
+measured: $(VENV)/.installed  ## fetch four measured spectra through pip, and map an image that is made of them
+	@$(BIN)/python scripts/measured_spectra.py
+	@$(BIN)/gigaxas classify configs/measured.yaml $(value ARGS)
 
 # A file goes to one worker, since its tests share finished runs, and the longest start first (tests/conftest.py).
 XDIST = -n 2 --dist loadfile --no-loadscope-reorder

@@ -50,6 +50,18 @@ def stacks_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def measured_spectra_folder() -> Path:
+    """The folder of four measured spectra that pip fetches, or a skip that says how."""
+    import measured_spectra
+
+    standards = Path(os.environ.get("GIGAXAS_STANDARDS", "../shared/data/fe_k_standards"))
+    for folder in (measured_spectra.FOLDER, standards / "araucaria"):
+        if (folder / "Fe_database.h5").is_file():
+            return folder
+    pytest.skip("no measured spectra; python scripts/measured_spectra.py fetches four of them")
+
+
+@pytest.fixture(scope="session")
 def speck_run(tmp_path_factory):
     """A small finished run with specks; tests write its report again, and leave its stores as they were."""
     import speck_runs

@@ -73,7 +73,12 @@ def test_copies_are_told_however_they_are_scaled(library):
         (IRON[250:330], spectrum(IRON, 7118)[250:330], "misfit", "no tabulated edge between 7105 and"),
         (IRON, spectrum(IRON, 7146.0), "misfit", "+34.0 eV from Fe K, and has no edge there"),
         (IRON[::8], spectrum(IRON[::8], 7124.0), "misfit", "steps of 4 eV at the edge"),
-        (IRON, spectrum(IRON, 7118, 30.0, wave=0.3), "misfit", "unlike every other of Fe K"),
+        (
+            IRON,
+            spectrum(IRON, 7118) * (1 + 0.9 * np.sin((IRON - 7118) / 8) * (abs(IRON - 7155) < 37)),
+            "misfit",
+            "unlike every other of Fe K",
+        ),
         (
             IRON,
             spectrum(IRON, 7124.0) + np.random.default_rng(0).normal(0, 0.1, IRON.size),
@@ -90,7 +95,12 @@ def test_what_does_not_fit_says_why(library, energy, mu, status, said):
 
 
 def test_two_spectra_of_an_edge_cannot_say_which_is_odd(library):
-    put(library, "oxide", NICKEL, spectrum(NICKEL, 8338, 12.0, wave=0.4))
+    put(
+        library,
+        "oxide",
+        NICKEL,
+        spectrum(NICKEL, 8338) * (1 + 0.9 * np.sin((NICKEL - 8338) / 8) * (abs(NICKEL - 8375) < 37)),
+    )
     assert rows(library)["oxide"].status == "fits"
 
 
@@ -123,6 +133,14 @@ def test_the_command_prints_a_table_and_writes_it_with_a_picture(library, tmp_pa
         assert f">{text}</text>" in drawn
     CliRunner().invoke(app, ["references", str(library), "--to", str(folder)])
     assert (folder / "references.svg").read_text() == drawn
+
+
+def test_a_background_far_beyond_the_edge_hides_it_not(library):
+    energy = np.arange(6980.0, 8200.0, 0.5)
+    put(library, "dilute", energy, 0.2 * spectrum(energy, 7124.0) - 0.002 * (energy - 6980))
+    row = rows(library)["dilute"]
+    assert (row.status, row.edge) == ("fits", "Fe K")
+    assert row.edge_step == pytest.approx(0.2 * 1.7, rel=0.1)
 
 
 @pytest.mark.real

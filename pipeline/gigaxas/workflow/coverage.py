@@ -23,8 +23,10 @@ from gigaxas.workflow.collection import read_collection
 Status = Literal["fits", "copy", "misfit", "refused"]
 NEAR_EDGE, STEP_EV = (-20.0, 80.0), 0.5
 """Where spectra of one edge are compared, in eV about it, and how finely."""
-LEAST_LIKE = 0.9
-"""Correlation with the nearest other spectrum below which one is told as a misfit."""
+ABOUT_EDGE = (-150.0, 250.0)
+"""eV about the steepest rise in which an edge is looked for."""
+LEAST_LIKE = 0.8
+"""Correlation with the nearest other spectrum below which one is a misfit; metal and oxide have 0.88."""
 COARSEST = 2.5
 """eV between samples at the edge; more is too coarse for the shape of an edge."""
 FEWEST = 3
@@ -145,7 +147,7 @@ def _look(item: Spectrum | InputError, name: str) -> CoverRow | _Known:
     row = CoverRow(name, source, "fits", "", None, float(energy[0]), float(energy[-1]), energy.size)
     if item.unit != EV:
         return replace(row, reason=f"energies in {item.unit}")
-    edge = find_edge(energy, item.mu)
+    edge = _edge_of(item)
     if edge is None:
         return replace(row, status="misfit", reason=_why_no_edge(item))
     row = replace(row, edge=edge.name)
@@ -153,6 +155,17 @@ def _look(item: Spectrum | InputError, name: str) -> CoverRow | _Known:
         return _normalised(row, edge, item)
     except InputError as error:
         return replace(row, status="refused", reason=str(error).partition(": ")[2] or str(error))
+
+
+def _edge_of(spectrum: Spectrum) -> Edge | None:
+    """Return the edge at the steepest rise; a background far beyond it counts as no part of its shape."""
+    energy = spectrum.energy
+    try:
+        rise = find_e0(spectrum, (float(energy[1]), float(energy[-2])))
+    except InputError:
+        return None
+    near = (energy >= rise + ABOUT_EDGE[0]) & (energy <= rise + ABOUT_EDGE[1])
+    return find_edge(energy[near], spectrum.mu[near])
 
 
 def _why_no_edge(spectrum: Spectrum) -> str:
