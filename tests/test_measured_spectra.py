@@ -1,4 +1,4 @@
-"""Four measured spectra that everybody can have: fetched through pip, a library, and an image made of them."""
+"""Four measured spectra that everybody can have: fetched by pip, a library, an image made of them."""
 
 import io
 import tarfile
