@@ -1,8 +1,8 @@
 """Fetch four measured Fe K-edge spectra through pip, for configs/measured.yaml and for tests marked `real`.
 
-The source distribution of araucaria 0.1.11 (M. Alsina, licence BSD as its PKG-INFO says) holds them, measured
-at DESY P65: an iron foil, iron(II) sulfate, ferrihydrite and goethite. Nothing of it is installed, and nothing
-is run but what pip runs to read its metadata; its file must have the hash below.
+The source distribution of araucaria 0.1.11 (M. Alsina, licence BSD as its PKG-INFO says) holds them:
+an iron foil, iron(II) sulfate, ferrihydrite and goethite, measured at DESY P65. Its file must have the hash
+below. Nothing of it is installed, and nothing is run but what pip runs to read its metadata.
 
     python scripts/measured_spectra.py [FOLDER]
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("required",)
+pytest_plugins = ("required", "left_out")
 
 LONG = (
     "test_cluster",
