@@ -12,7 +12,7 @@ VERBS = plan check simulate ingest watch sites classify phases report verify
 FILE_VERBS = info init references identify
 
 .PHONY: help install $(VERBS) $(FILE_VERBS) measured test test-all mutate lint format verification bench gigapixel \
-	lock clean
+	dist lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -99,6 +99,9 @@ bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
 	$(BIN)/python scripts/gigapixel.py runs/gigapixel
 
+dist: $(VENV)/.installed-dev  ## build sdist and wheel into dist/, check them, install and run them in a clean environment
+	$(BIN)/python scripts/release.py
+
 LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
@@ -107,5 +110,5 @@ lock:  ## renew the lock files (needs uv)
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:  ## remove .venv, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	rm -rf $(VENV) runs dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
 	find pipeline tests scripts -name __pycache__ -prune -exec rm -rf {} +

@@ -14,6 +14,7 @@ HOW = {
     "GIGAXAS_SLURM": "GIGAXAS_SLURM=1 make test-all, where a Slurm may be started",
     "slurm-wlm": "install slurm-wlm and munge, then GIGAXAS_SLURM=1 make test-all",
     "openssl": "install openssl, then make test",
+    "no git": "run make test in a clone",
     "no make": "install make, then make test",
     "needs root": "run make test as root",
     "root may": "run make test as another user than root",

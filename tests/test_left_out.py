@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import left_out
-import pytest
 
 pytest_plugins = ("pytester",)
 FOLDER = Path(__file__).parent
@@ -29,12 +28,11 @@ def test_short():
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")])
-def test_skipped_tests_are_told_by_their_reason_at_the_very_end(pytester, workers):
+def test_skipped_tests_are_told_by_their_reason_at_the_very_end(pytester):
     pytester.makeconftest((FOLDER / "left_out.py").read_text(encoding="utf-8"))
     pytester.makeini("[pytest]\nmarkers =\n    slow\naddopts = -ra\n")
     pytester.makepyfile(TESTS)
-    said = pytester.runpytest_subprocess("-m", "not slow", *workers).stdout.str()
+    said = pytester.runpytest_subprocess("-m", "not slow", "-n", "1").stdout.str()
     last = said[said.rindex("left out, and how to run it") :].splitlines()[1:6]
     assert [line.partition(" (docs")[0] for line in last] == [
         "3 tests: no measured spectra at x; set GIGAXAS_STANDARDS to their folder",
