@@ -115,7 +115,7 @@ def _of_header(text: str, answers: Mapping[str, str]) -> Proposal:
     made = Proposal("ingest", f"{Path(text).name} is the header of a scan of {len(images.keys)} energies")
     made.put("stack", text)
     made.energy = np.array(images.keys)
-    _add_counts(made, answers, Path(text).parent, np.dtype(np.float64))
+    _add_counts(made, answers, _beside(Path(text).parent), np.dtype(np.float64))
     return made
 
 
@@ -138,11 +138,11 @@ def _of_file(text: str, path: Path, answers: Mapping[str, str]) -> Proposal:
     beside = lists_of(path)
     _add_energies(made, answers, array, _inside_of(path, energy_list(beside, _images_of(array))))
     _add_axes(made, array)
-    others = {role_of(each.name): each.name for each in arrays if role_of(each.name) != "sample"}
+    others: dict[str, str] = {
+        role_of(each.name): each.name for each in arrays if role_of(each.name) != "sample"
+    }
     others |= {role_of(name): name for name, size in beside.items() if size > 1 and role_of(name) == "open"}
-    answers = {"i0": _inside(path, others["open"]), **answers} if "open" in others else answers
-    answers = {"dark": _inside(path, others["dark"]), **answers} if "dark" in others else answers
-    _add_counts(made, answers, path.parent, array.dtype)
+    _add_counts(made, answers, _beside(path.parent) | _named(path, others), array.dtype)
     return made
 
 
@@ -158,7 +158,7 @@ def _of_numbered(text: str, answers: Mapping[str, str], folder: Path) -> Proposa
         _add_energies(made, answers, None, _energies_beside(folder, len(found.files)))
     if array.pixel_um is None:
         made.hints.append("pixel_um: 0.46  # the size of a pixel, which the files do not tell")
-    _add_counts(made, answers, folder, array.dtype)
+    _add_counts(made, answers, _beside(folder), array.dtype)
     return made
 
 
@@ -267,9 +267,11 @@ def _add_axes(made: Proposal, array: FileArray) -> None:
         made.hints.append("pixel_um: 0.46  # the size of a pixel, which the file does not tell")
 
 
-def _add_counts(made: Proposal, answers: Mapping[str, str], folder: Path, dtype: np.dtype[Any]) -> None:
-    """Add what the samples are, and the open beam and dark images of counts."""
-    i0 = answers.get("i0") or _open_beside(folder)
+def _add_counts(
+    made: Proposal, answers: Mapping[str, str], guessed: Mapping[str, str], dtype: np.dtype[Any]
+) -> None:
+    """Add what the samples are, and the open beam and dark images of counts: as answered, else as guessed."""
+    i0 = answers.get("i0") or guessed.get("i0")
     whole = np.issubdtype(dtype, np.integer)
     quantity = answers.get("quantity")
     if quantity is not None and quantity not in QUANTITIES:
@@ -294,7 +296,7 @@ def _add_counts(made: Proposal, answers: Mapping[str, str], folder: Path, dtype:
         made.questions.append(OPEN_BEAM)
         return
     made.put("i0", _number_or(i0), "" if "i0" in answers else "the open beam, by its name")
-    if dark := answers.get("dark"):
+    if dark := answers.get("dark") or guessed.get("dark"):
         made.put("dark", _number_or(dark), "counts without light")
 
 
@@ -322,6 +324,18 @@ def _count_of(name: str) -> int:
         return len(read_energies(name, None)[0])
     except InputError:
         return 0
+
+
+def _named(path: Path, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the sources in a file that are named after the open beam and after darkness."""
+    return {
+        key: _inside(path, names[role]) for key, role in (("i0", "open"), ("dark", "dark")) if role in names
+    }
+
+
+def _beside(folder: Path) -> dict[str, str]:
+    found = _open_beside(folder)
+    return {} if found is None else {"i0": found}
 
 
 def _open_beside(folder: Path) -> str | None:
