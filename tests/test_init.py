@@ -12,6 +12,8 @@ from gigaxas.config.load import load_config
 from gigaxas.errors import InputError
 from gigaxas.raw.readers.roles import numbered, role_of
 from gigaxas.raw.readers.stack import describe_stack
+from gigaxas.workflow.init import configuration
+from gigaxas.workflow.proposal import Proposal
 from gigaxas.workflow.resolve import resolve
 from image_files import TELLING
 from raw_files import ENERGY as FIELD_ENERGY
@@ -66,6 +68,7 @@ def test_a_file_of_counts_with_its_open_beam_is_read_as_such(folder):
     assert config.output == folder / "runs/scan"
     assert (config.ingest.quantity, config.ingest.i0) == ("counts", f"{folder}/data/scan.h5::i0")
     assert config.references.path == folder / "iron.csv"
+    assert config.compute.cluster == "threads"
     text = Path("scan.yaml").read_text()
     assert "stack: data/scan.h5\n" in text
     assert "# The energies reach over Fe K" in text
@@ -162,6 +165,16 @@ def test_every_format_that_tells_its_energies_needs_no_answer(folder, name):
     write(folder / ending)
     init(ending, "--to", "mine.yaml")
     assert describe_stack(load_config("mine.yaml").ingest).stack.shape == (4, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "cluster"), [(20_000_000, "threads"), (20_000_001, "local"), (0, "local")]
+)
+def test_a_large_image_gets_worker_processes(tmp_path, samples, cluster):
+    found = Proposal("cube", "A cube", {"path": "c.zarr"}, samples=samples)
+    written = tmp_path / "a.yaml"
+    written.write_text(configuration(written, found, None))
+    assert load_config(written).compute.cluster == cluster
 
 
 def test_what_is_asked_on_a_terminal_is_taken(folder, monkeypatch):

@@ -16,13 +16,17 @@ WIDTH = 100
 """Characters of a line of comment."""
 NAMED = 6
 """References that a comment names."""
-CHOICES = """\
+COMPUTE = "# compute: {workers: 2}      # left out, all cores"
+CHOICES = f"""\
 # What else may be decided; remove the # of a line to do so. All keys: docs/reference/configuration.md.
-# noise: {model: measured}   # or a camera's numbers; left out, the noise is measured on the image
-# specks: {}                 # look for phases smaller than 5 x 5 pixels, down to one
+# noise: {{model: measured}}   # or a camera's numbers; left out, the noise is measured on the image
+# specks: {{}}                 # look for phases smaller than 5 x 5 pixels, down to one
 # maps: [chi_square]         # a map of how well each pixel is explained
-# compute: {workers: 2}      # left out, all cores
+{COMPUTE}
 """
+SMALL = 20_000_000
+"""Samples up to which worker processes take longer to start than the work takes."""
+ALONE = "compute: {cluster: threads}  # an image so small is done faster in one process"
 
 
 def configuration(
@@ -50,7 +54,7 @@ def configuration(
         "",
         *_references(references, folder),
         "",
-        CHOICES,
+        CHOICES.replace(COMPUTE, ALONE) if 0 < found.samples <= SMALL else CHOICES,
     ]
     text = "\n".join(parts)
     validated(parse_yaml(text, path), f"{path}: ", folder)

@@ -62,6 +62,8 @@ class Proposal:
     """What a key is taken for, in a few words."""
     hints: list[str] = field(default_factory=list)
     """Keys that may be added, each with what it does."""
+    samples: int = 0
+    """Pixels times energies; 0 where that is not known."""
     energy: FloatArray | None = None
     """The energies (E,) in eV; None where they are not known, or are wavenumbers."""
     questions: list[Question] = field(default_factory=list)
@@ -104,6 +106,7 @@ def _of_cube(path: Path) -> Proposal:
     energies, height, width = cube.shape
     made = Proposal("cube", f"{path.name} is a cube of {energies} energies and {height} x {width} pixels")
     made.put("path", str(path))
+    made.samples = energies * height * width
     if cube.quantity is None:
         made.hints.append("quantity: normalised  # or absorbance, intensity; left out, the samples tell")
     made.energy = cube.energy if cube.unit == "eV" else None
@@ -133,6 +136,7 @@ def _of_file(text: str, path: Path, answers: Mapping[str, str]) -> Proposal:
     array = _sample(stacks)
     made = Proposal("ingest", f"{path.name} holds {_told(array)}")
     made.put("stack", _inside(path, array.name if len(arrays) > 1 or inner else ""))
+    made.samples = int(np.prod(array.shape))
     if len(stacks) > 1:
         made.why["stack"] = f"the largest of {len(stacks)} stacks that are not named as open beam or dark"
     beside = lists_of(path)
@@ -152,6 +156,7 @@ def _of_numbered(text: str, answers: Mapping[str, str], folder: Path) -> Proposa
     pattern = Path(split_source(text)[0]).name
     made = Proposal("ingest", f"{len(found.files)} files {pattern} hold an image each, {_told(array)}")
     made.put("stack", text)
+    made.samples = len(found.files) * int(np.prod(array.shape))
     if "{energy}" in text:
         made.energy = np.array(found.keys)
     else:
@@ -191,6 +196,7 @@ def _of_fields(
     reference = next((name for name in named if role_of(name) == "open"), None)
     dark = next((name for name in named if role_of(name) == "dark"), None)
     made = Proposal("ingest", f"{len(files)} fields of view, each of {_told(array)}")
+    made.samples = len(files) * int(np.prod(array.shape))
     every = folder / f"{{field}}{first.suffix}"
     _add_energies(made, answers, array, _inside_of(first, energy_list(beside, _images_of(array))))
     fields: dict[str, Any] = {"transmitted": _inside(every, array.name)}
