@@ -7,7 +7,12 @@ export CONFIG
 # A bare name that is no file here is looked up in configs/. The shell knows names with spaces, make does not.
 CONFIG_PATH = "$$(case "$$CONFIG" in */*) ;; *) test -e "$$CONFIG" || printf configs/ ;; esac; printf %s "$$CONFIG")"
 
-.PHONY: help install classify check test test-all mutate lint format verify bench gigapixel lock viewer-library clean
+# Verbs of gigaxas: those that take the configuration CONFIG, and those that take what ARGS says.
+VERBS = plan check simulate ingest watch sites classify phases report verify
+FILE_VERBS = info init references identify
+
+.PHONY: help install $(VERBS) $(FILE_VERBS) measured test test-all mutate lint format verification bench gigapixel \
+	dist lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,11 +32,31 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 install: $(VENV)/.installed  ## make .venv with the locked dependencies
 
-classify: $(VENV)/.installed  ## make the phase map of CONFIG (default sinter.yaml)
-	@$(BIN)/gigaxas classify $(CONFIG_PATH)
+info:  ## say what is in the files of ARGS="FILE", and how they are read
+init:  ## write a configuration for the files of ARGS="IMAGES --references FOLDER"
+references:  ## show what the reference spectra of ARGS="FOLDER" cover
+plan:  ## plan the measurement of CONFIG before any beam
+check:  ## say everything that is wrong with CONFIG before anything runs
+simulate:  ## make the simulated cube of CONFIG
+ingest:  ## make the cube of CONFIG from raw counts, or from a stack
+watch:  ## make the map of CONFIG while an instrument writes its files
+sites:  ## make the sites of CONFIG and say how far to trust them
+classify:  ## make the phase map of CONFIG (default sinter.yaml)
+phases:  ## find the components in the finished map of CONFIG
+report:  ## write the report of CONFIG again; ARGS="--tiff" writes its maps too
+identify:  ## name spectra: ARGS="SPECTRA --library PATH"
+verify:  ## prove the method on scenes like CONFIG; ARGS="--inject" in its cube
 
-check: $(VENV)/.installed  ## say everything that is wrong with CONFIG before anything runs
-	@$(BIN)/gigaxas check $(CONFIG_PATH)
+# What ARGS says reaches the shell as it was typed: $(value) leaves its dollar signs alone.
+$(VERBS): $(VENV)/.installed
+	@$(BIN)/gigaxas $@ $(CONFIG_PATH) $(value ARGS)
+
+$(FILE_VERBS): $(VENV)/.installed
+	@$(BIN)/gigaxas $@ $(value ARGS)
+
+measured: $(VENV)/.installed  ## fetch four measured spectra through pip, and map an image that is made of them
+	@$(BIN)/python scripts/measured_spectra.py
+	@$(BIN)/gigaxas classify configs/measured.yaml $(value ARGS)
 
 # A file goes to one worker, since its tests share finished runs, and the longest start first (tests/conftest.py).
 XDIST = -n 2 --dist loadfile --no-loadscope-reorder
@@ -55,7 +80,7 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verification*.md with their figures
+verification: $(VENV)/.installed-dev  ## the verification study of the project; writes docs/verification*.md with their figures
 	$(BIN)/gigaxas verify configs/sinter.yaml --to docs
 	$(BIN)/python scripts/known_noise.py --write docs/verification.md
 	if test -d "$${GIGAXAS_STANDARDS:-../shared/data/fe_k_standards}"; then \
@@ -74,6 +99,9 @@ bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
 	$(BIN)/python scripts/gigapixel.py runs/gigapixel
 
+dist: $(VENV)/.installed-dev  ## build sdist and wheel into dist/, check them, install and run them in a clean environment
+	$(BIN)/python scripts/release.py
+
 LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
@@ -82,5 +110,5 @@ lock:  ## renew the lock files (needs uv)
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:  ## remove .venv, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
+	rm -rf $(VENV) runs dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
 	find pipeline tests scripts -name __pycache__ -prune -exec rm -rf {} +

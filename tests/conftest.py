@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("required",)
+pytest_plugins = ("required", "left_out")
 
 LONG = (
     "test_cluster",
@@ -47,6 +47,18 @@ def stacks_folder() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"no measured stacks at {folder}; set GIGAXAS_STACKS to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def measured_spectra_folder() -> Path:
+    """The folder of four measured spectra that pip fetches, or a skip that says how."""
+    import measured_spectra
+
+    standards = Path(os.environ.get("GIGAXAS_STANDARDS", "../shared/data/fe_k_standards"))
+    for folder in (measured_spectra.FOLDER, standards / "araucaria"):
+        if (folder / "Fe_database.h5").is_file():
+            return folder
+    pytest.skip("no measured spectra; python scripts/measured_spectra.py fetches four of them")
 
 
 @pytest.fixture(scope="session")

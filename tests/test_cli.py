@@ -12,6 +12,7 @@ import gigaxas as gx
 import numpy as np
 import pytest
 import yaml
+from gigaxas.cli.verbs import app
 from small_runs import edges, scene, write_csv, write_cube
 
 GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
@@ -136,6 +137,31 @@ def test_a_pipe_that_is_closed_ends_the_command_without_a_word(run):
     assert process.returncode == 1
 
 
+@pytest.fixture
+def folder_to_make_in(tmp_path):
+    """The Makefile, and an installed command that prints its words, a line each."""
+    shutil.copy(Path(__file__).parents[1] / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.installed"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    command = tmp_path / ".venv" / "bin" / "gigaxas"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def make(folder, *words):
+    return subprocess.run(["make", "-s", *words], cwd=folder, capture_output=True, text=True)
+
+
+WORDS = [
+    ("--tiff --ome-zarr", ["--tiff", "--ome-zarr"]),
+    ("--to 'a b'", ["--to", "a b"]),
+    ("a\\ b.h5::x \"$UNKNOWN_WORD\" '$x'", ["a b.h5::x", "", "$x"]),
+]
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
 @pytest.mark.parametrize(
     ("given", "taken"),
@@ -149,18 +175,26 @@ def test_a_pipe_that_is_closed_ends_the_command_without_a_word(run):
     ],
 )
 @pytest.mark.parametrize("verb", ["classify", "check"])
-def test_make_takes_any_name_of_a_configuration(tmp_path, verb, given, taken):
-    shutil.copy(Path(__file__).parents[1] / "Makefile", tmp_path)
-    for name in ("requirements.lock", "pyproject.toml", "a b.yaml", ".venv/.installed"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    command = tmp_path / ".venv" / "bin" / "gigaxas"
-    command.parent.mkdir()
-    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    command.chmod(0o755)
-    words = ["make", "-s", verb, *([f"CONFIG={given}"] if given else [])]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+def test_make_takes_any_name_of_a_configuration(folder_to_make_in, verb, given, taken):
+    (folder_to_make_in / "a b.yaml").touch()
+    done = make(folder_to_make_in, verb, *([f"CONFIG={given}"] if given else []))
     assert done.stdout == f"{verb}\n{taken}\n", done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+@pytest.mark.parametrize(("given", "taken"), WORDS)
+@pytest.mark.parametrize("verb", ["classify", "info"])
+def test_make_hands_on_what_args_says(folder_to_make_in, verb, given, taken):
+    done = make(folder_to_make_in, verb, f"ARGS={given}")
+    config = ["configs/sinter.yaml"] if verb == "classify" else []
+    assert done.stdout.splitlines() == [verb, *config, *taken], done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_make_knows_every_verb(folder_to_make_in):
+    for command in app.registered_commands:
+        done = make(folder_to_make_in, command.name)
+        assert done.stdout.splitlines()[:1] == [command.name], done.stderr
 
 
 def test_a_damaged_chunk_ends_with_one_sentence(run):

@@ -1,5 +1,6 @@
 """The documentation is true: its Python runs, its commands run, its links lead somewhere, its keys exist."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-GIGAXAS = [sys.executable, "-c", "from gigaxas.cli.verbs import main; main()"]
 COMMANDS = """
 import shlex, sys
 from gigaxas.cli.verbs import main
@@ -28,9 +28,42 @@ for line in sys.stdin.read().splitlines():
 """
 
 
+OWN_DATA = ("how-to/own-data", "how-to/identify", "how-to/measured", "how-to/plan", "reference/python")
+"""Pages that make small files of their own and work with them."""
+TUTORIAL, REPORT = ROOT / "docs/tutorial.md", ROOT / "docs/how-to/report.md"
+SPECKS = "make classify CONFIG=specks.yaml"
+"""A command of the tutorial that takes half a minute."""
+COMMANDS_IN = ("console", "bash")
+"""Languages of blocks of commands."""
+NOT_RUN = {
+    "make install": "the clone is installed",
+    "make lint": ".ci/run does it",
+    "make test": "it is running",
+    "make test-all": "it is the same, and more",
+    "make mutate": "hours",
+    "make bench": "an hour",
+    "make dist": "test_release.py does it, marked slow",
+    "napari": "test_exports.py opens the file with napari's reader",
+    "gigaxas watch": "an instrument is needed; test_watch.py plays one",
+    "gigaxas simulate": "with gigaxas watch beside it; test_watch.py does both",
+}
+"""Commands of the pages that are not run here, by their beginning, and why."""
+
+
 def blocks(page):
     """The fenced blocks of a page, with their language."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def to_run(text):
+    """The lines of a block of commands, without comments and without those that are not run."""
+    lines = [line.partition(" #")[0].rstrip() for line in text.splitlines() if line.strip()]
+    return [line for line in lines if reason_not_to_run(line) is None]
+
+
+def reason_not_to_run(line):
+    told = [why for start, why in NOT_RUN.items() if f"{line} ".startswith(f"{start} ")]
+    return told[0] if told else None
 
 
 def run_python(code, folder, stdin=""):
@@ -38,44 +71,124 @@ def run_python(code, folder, stdin=""):
         [sys.executable, "-c", code], cwd=folder, input=stdin, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        ROOT / f"docs/{page}.md"
-        for page in (
-            "how-to/own-data",
-            "how-to/identify",
-            "how-to/measured",
-            "how-to/plan",
-            "reference/python",
-        )
-    ],
-    ids=str,
-)
-def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path):
+def run_block(lines, folder, is_active=True):
+    """Run the lines of a block as they are written: in a shell or, where all are gigaxas', in one process."""
+    if all(line.startswith("gigaxas ") for line in lines):
+        return run_python(COMMANDS, folder, "\n".join(lines))
+    path = f"{folder}/.venv/bin:{os.environ['PATH']}" if is_active else os.environ["PATH"]
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join(lines)],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def fresh_clone(folder):
+    """A folder as a clone is after `make install`, without anything that a run has made."""
+    for name in ("Makefile", "README.md", "configs", "docs", "pipeline", "pyproject.toml", "scripts"):
+        (folder / name).symlink_to(ROOT / name)
+    for lock in ROOT.glob("*.lock"):
+        (folder / lock.name).symlink_to(lock)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    written = {
+        "python": f'exec {sys.executable} "$@"',
+        "gigaxas": f'exec {sys.executable} -c "from gigaxas.cli import main; main()" "$@"',
+        "activate": f'PATH="{programs}:$PATH"',
+    }
+    for name, line in written.items():
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    for mark in (".installed", ".installed-dev"):
+        (folder / ".venv" / mark).touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sinter_clone(tmp_path_factory):
+    """A fresh clone that the pages on the sinter share, since each goes on from the map of the one before."""
+    return fresh_clone(tmp_path_factory.mktemp("clone"))
+
+
+def lines_of(page):
+    """The commands of a page that are to be run."""
+    return [line for language, text in blocks(page) if language in COMMANDS_IN for line in to_run(text)]
+
+
+def run_page(page, folder, is_active=True, but=None):
+    """Run a page from top to bottom, its code and its commands but one; return all that was printed."""
+    said = []
     for language, text in blocks(page):
         named = re.match(r"# (\S+\.yaml)\n", text) if language == "yaml" else None
         if named:
-            (tmp_path / named[1]).write_text(text, encoding="utf-8")
+            (folder / named[1]).write_text(text, encoding="utf-8")
         if language == "python":
-            run_python(text, tmp_path)
-        elif language == "console":
-            run_python(COMMANDS, tmp_path, text)
+            run_python(text, folder)
+        elif language in COMMANDS_IN and (lines := [line for line in to_run(text) if line != but]):
+            said.append(run_block(lines, folder, is_active))
+    return "".join(said)
 
 
-def test_the_tutorial_runs(tmp_path):
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    done = subprocess.run(
-        [*GIGAXAS, "classify", "configs/sinter.yaml"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    page = ROOT / "docs/tutorial.md"
-    shown = next(text for language, text in blocks(page) if language == "text")
-    for line in shown.splitlines()[:2]:
-        assert line in done.stdout
-    run_python(next(text for language, text in blocks(page) if language == "python"), tmp_path)
+@pytest.mark.parametrize("page", [ROOT / f"docs/{page}.md" for page in OWN_DATA], ids=str)
+def test_a_page_runs_from_top_to_bottom(page, tmp_path):
+    run_page(page, fresh_clone(tmp_path))
+
+
+def shown(page, number):
+    """The lines of one block of text on a page."""
+    return [text for language, text in blocks(page) if language == "text"][number].splitlines()
+
+
+def test_the_tutorial_runs_in_a_fresh_clone(sinter_clone):
+    said = run_page(TUTORIAL, sinter_clone, is_active=False, but=SPECKS)
+    assert (sinter_clone / "runs/sinter/report.html").is_file()
+    for line in shown(TUTORIAL, 0):
+        assert line in said
+    for line in shown(TUTORIAL, 2):
+        assert line in (sinter_clone / "scan.yaml").read_text()
+
+
+def test_the_commands_of_the_front_page_are_those_of_the_tutorial():
+    assert set(lines_of(ROOT / "README.md")) <= set(lines_of(TUTORIAL))
+
+
+@pytest.mark.slow
+def test_the_rest_of_the_tutorial_and_the_page_on_the_report_run_in_a_fresh_clone(sinter_clone):
+    said = run_block([SPECKS], sinter_clone)
+    for line in shown(TUTORIAL, 1):
+        assert line in said
+    if not (sinter_clone / "runs/sinter/result.zarr").exists():
+        run_block(["gigaxas classify configs/sinter.yaml"], sinter_clone)
+    run_page(REPORT, sinter_clone)
+
+
+@pytest.mark.real
+def test_the_commands_on_references_run_in_a_fresh_clone(measured_spectra_folder, tmp_path):
+    page, folder = ROOT / "docs/how-to/references.md", fresh_clone(tmp_path)
+    (folder / "runs").mkdir()
+    (folder / "runs/measured-spectra").symlink_to(measured_spectra_folder.absolute())  # what pip would fetch
+    said = run_page(page, folder)
+    (shown,) = (text for language, text in blocks(page) if language == "text")
+    for line in shown.splitlines():
+        assert line in said
+    assert (folder / "runs/measured-coverage/references.svg").is_file()
+
+
+def test_every_command_of_the_pages_is_run_or_said_why_not():
+    run = {ROOT / "README.md", TUTORIAL, REPORT, ROOT / "docs/how-to/references.md"}
+    run |= {ROOT / f"docs/{page}.md" for page in OWN_DATA}
+    assert [line for page in set(PAGES) - run for line in lines_of(page)] == []
+    texts = [text for page in PAGES for language, text in blocks(page) if language in COMMANDS_IN]
+    every = [f"{line} " for text in texts for line in text.splitlines()]
+    assert [start for start in NOT_RUN if not any(line.startswith(f"{start} ") for line in every)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -83,7 +196,7 @@ def test_commands_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     verbs = {command.name for command in app.registered_commands}
     for language, text in blocks(page):
-        for line in text.splitlines() if language in ("console", "text") else ():
+        for line in text.splitlines() if language in ("console", "bash", "text") else ():
             words = line.split()
             if words[:1] == ["make"]:
                 assert words[1] in targets

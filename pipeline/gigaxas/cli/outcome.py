@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gigaxas.locations import shown
+
 if TYPE_CHECKING:
     from gigaxas.locations import Location
     from gigaxas.report import ClusterRow, SpeckReport
@@ -199,4 +201,4 @@ def show_paths(out: Console, paths: "Sequence[Location]") -> None:
     """Print the paths that were written."""
     out.print()
     for path in paths:
-        out.print(f"wrote {path}", soft_wrap=True)
+        out.print(f"wrote {shown(path)}", soft_wrap=True)

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gigaxas.locations import shown
+
 if TYPE_CHECKING:
     from gigaxas.config.schema import Config
     from gigaxas.evaluation.page import StudyResult
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from gigaxas.spectra.noise import Noise
     from gigaxas.stores.sites import StoredSites
     from gigaxas.workflow.classify import SitesMade
+    from gigaxas.workflow.coverage import Coverage, CoverRow
     from gigaxas.workflow.identify import Identified
     from gigaxas.workflow.info import FileInfo
     from gigaxas.workflow.inject import InjectionResult
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from gigaxas.workflow.registration import Registration
 
 NAMED = 4  # records named of those refused for one reason; references.csv names all
-LONGEST = 32
+LONGEST, SHORT = 32, 24
 MOST_ROWS = 40
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 QUANTILE_NAMES = ("lowest", "5 %", "25 %", "median", "75 %", "95 %", "highest")
@@ -72,11 +75,80 @@ def show_info(out: Console, found: "FileInfo") -> None:
         out.print(found.settings, markup=False, soft_wrap=True)
 
 
+def show_coverage(out: Console, found: "Coverage") -> None:
+    """Print a line for every edge of a library, then its spectra, then those that cannot be used."""
+    known = {
+        panel.edge: [row for row in found.rows if row.edge == panel.edge and row.e0_ev is not None]
+        for panel in found.panels
+    }
+    for edge, rows in known.items():
+        out.print(_edge_line(edge, rows), soft_wrap=True)
+    if known:
+        out.print()
+        out.print(_coverage_table([row for rows in known.values() for row in rows]))
+        out.print()
+    for row in found.rows:
+        if row.reason:
+            _print_line(
+                out, f"{'unused' if row.status == 'fits' else row.status:<8} {row.name}: {row.reason}"
+            )
+    counts = {word: sum(row.status == status for row in found.rows) for status, word in _COVERED.items()}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    out.print(f"{len(found.rows)} records: {told}")
+
+
+_COVERED = {"fits": "fit", "copy": "are copies", "misfit": "do not fit", "refused": "cannot be used"}
+"""What is said of the records of every status."""
+
+
+def _edge_line(edge: str, rows: Sequence["CoverRow"]) -> str:
+    e0 = [row.e0_ev for row in rows if row.e0_ev is not None]
+    first, last = max(row.first for row in rows), min(row.last for row in rows)
+    span = f"all of them from {first:.1f} to {last:.1f} eV" if first < last else "no range that all share"
+    return f"{edge:<6} {len(rows)} spectra, E0 {min(e0):.1f} to {max(e0):.1f} eV, {span}"
+
+
+def _coverage_table(rows: Sequence["CoverRow"]) -> Table:
+    names = ("name", "edge", "E0 eV", "from", "to", "points", "step eV", "nearest", "r", "")
+    table = Table(*names, box=None, pad_edge=False)
+    for column in (2, 3, 4, 5, 6, 8):
+        table.columns[column].justify = "right"
+    for row in rows:
+        state = row.status if row.status != "fits" else "normalised" if row.normalised else ""
+        cells = (
+            _cut(row.name, SHORT),
+            row.edge,
+            f"{row.e0_ev:.1f}",
+            f"{row.first:.1f}",
+            f"{row.last:.1f}",
+            str(row.points),
+            f"{row.spacing_ev:.2g}",
+            _cut(row.nearest, SHORT),
+            "" if row.correlation is None else f"{row.correlation:.5f}",
+            state,
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
 def show_edge(out: Console, config: "Config") -> None:
     """Print the edge of a run with its ranges, and how references are normalised there."""
     from gigaxas.workflow.edge import told_edge
 
     out.print(f"edge       {told_edge(config)}")
+
+
+def show_places(out: Console, config: "Config") -> None:
+    """Print where a run reads and writes, every path as this folder sees it."""
+    from gigaxas.config.paths import paths_of, read_from
+
+    paths = paths_of(config)
+    places = [f"{shown(place)} ({key})" for key, place in read_from(config).items()]
+    for number, place in enumerate(places):
+        out.print(f"{'' if number else 'from':<10} {place}", markup=False, soft_wrap=True)
+    out.print(f"{'to':<10} {shown(paths.output)}", markup=False, soft_wrap=True)
+    if paths.has_result_elsewhere:
+        out.print(f"{'':<10} {shown(paths.result)} (result)", markup=False, soft_wrap=True)
 
 
 def show_plan(out: Console, plan: "Plan") -> None:
@@ -334,5 +406,5 @@ def _print_line(out: Console, line: str) -> None:
     out.print(line, markup=False, no_wrap=True, overflow="ellipsis" if screen else "ignore", crop=screen)
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _cut(name: str, longest: int = LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"

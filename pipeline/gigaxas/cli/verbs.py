@@ -28,6 +28,7 @@ from gigaxas.cli.tables import (
     show_info,
     show_injection,
     show_matches,
+    show_places,
     show_plan,
     show_references,
     show_registration,
@@ -36,6 +37,7 @@ from gigaxas.cli.tables import (
     show_study,
 )
 from gigaxas.errors import InputError, RunError
+from gigaxas.locations import shown
 from gigaxas.machine_code import cache_by_version
 
 if TYPE_CHECKING:
@@ -112,6 +114,52 @@ def info_verb(
     from gigaxas.workflow.info import info
 
     show_info(out, info(file))
+
+
+@app.command("init")
+def init_verb(
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="a stack, a cube, a folder of images, file::array")
+    ] = None,
+    references: Annotated[Path | None, typer.Option(metavar="PATH", help="reference spectra")] = None,
+    energies: Annotated[str | None, typer.Option(help="the energies, in a file or file::array")] = None,
+    i0: Annotated[str | None, typer.Option("--i0", help="counts of the open beam, likewise")] = None,
+    dark: Annotated[str | None, typer.Option(help="images without light")] = None,
+    quantity: Annotated[str | None, typer.Option(help="counts, intensity, absorbance or normalised")] = None,
+    positions: Annotated[str | None, typer.Option(help="stage positions of raw fields, a CSV")] = None,
+    edge: Annotated[str | None, typer.Option(help="the absorption edge, as Fe K")] = None,
+    title: Annotated[str | None, typer.Option(help="title of the report")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="CONFIG", help="the file to write")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace the file that is there")] = False,
+) -> None:
+    """Write a configuration for your images and references, with comments; ask what files do not tell."""
+    from gigaxas.cli.questions import ask_for_start, settled
+    from gigaxas.workflow.init import configuration, write_configuration
+
+    given = {
+        "energies": energies, "i0": i0, "dark": dark, "quantity": quantity, "positions": positions
+    }  # fmt: skip
+    start = ask_for_start(image, references, to)
+    found = settled(start.image, {key: value for key, value in given.items() if value is not None})
+    write_configuration(start.to, configuration(start.to, found, start.references, edge, title), force)
+    out.print(f"{found.about}", soft_wrap=True)
+    show_paths(out, [start.to])
+    out.print(f"next: {shlex.join(['gigaxas', 'check', shown(start.to)])}", soft_wrap=True)
+
+
+@app.command("references")
+def references_verb(
+    library: Annotated[Path, typer.Argument(metavar="PATH", help="a file or folder of spectra, or Zarr")],
+    to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="write a table and a picture")] = None,
+) -> None:
+    """Show what reference spectra cover: edges, ranges, copies, and spectra that do not fit."""
+    from gigaxas.cli.tables import show_coverage
+    from gigaxas.workflow.coverage import cover, write_coverage
+
+    found = cover(library)
+    show_coverage(out, found)
+    if to:
+        show_paths(out, write_coverage(to, found))
 
 
 @app.command("plan")
@@ -206,6 +254,7 @@ def classify_verb(config: ConfigPath, scheduler: Scheduler = None, fresh: Fresh 
 
 
 def _show_start(run: "Resolved") -> None:
+    show_places(out, run.config)
     show_edge(out, run.config)
     show_plan(out, run.plan)
 

@@ -1,29 +1,44 @@
 """A YAML file read into a configuration, every error in it named at once."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from gigaxas.config.schema import WRITTEN, Compute, Config, Section
+from gigaxas.config.schema import Compute, Config, Section, Written
 from gigaxas.config.yaml import read_yaml
 from gigaxas.errors import InputError
+
+CONFIGS = "configs"
+"""A folder of this name lies in the folder of the project whose configurations it holds."""
 
 
 def load_config(path: str | Path) -> Config:
     """Read a YAML configuration.
 
-    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at the
-    folder the command runs in. Raises InputError that lists every error, one line each.
+    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at `folder_of`
+    the file. Raises InputError that lists every error, one line each.
     """
     path = Path(path)
-    return validated({"title": path.stem, **read_yaml(path)}, f"{path}: ")
+    return validated({"title": path.stem, **read_yaml(path)}, f"{path}: ", folder_of(path))
 
 
-def validated(document: dict[str, Any], where: str = "") -> Config:
-    """Return a configuration of sections by name. InputError lists every error in lines after `where`."""
+def folder_of(path: Path) -> Path:
+    """Return where the relative paths of a configuration start: its folder or, of a folder `configs`, the
+    one that holds it.
+    """
+    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - a link stays one, `..` does not
+    return folder.parent if folder.name == CONFIGS else folder
+
+
+def validated(document: dict[str, Any], where: str = "", folder: Path | None = None) -> Config:
+    """Return a configuration of sections by name, whose relative paths start at `folder`, if given.
+
+    InputError lists every error in lines after `where`.
+    """
     try:
-        return Config.model_validate(document, context=WRITTEN)
+        return Config.model_validate(document, context=Written(folder))
     except ValidationError as errors:
         lines = [sentence(error) for error in errors.errors()]
         raise InputError("\n".join(f"{where}{line}" for line in lines)) from None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gigaxas.config.schema import Config
 from gigaxas.locations import Location
@@ -64,6 +65,37 @@ class Paths:
     def has_result_elsewhere(self) -> bool:
         """Whether the maps lie outside the output folder."""
         return self.result != self.output / "result.zarr"
+
+
+READ = (
+    "cube.path",
+    "cube.mask",
+    "ingest.stack",
+    "ingest.i0",
+    "ingest.dark",
+    "ingest.mask",
+    "ingest.energies",
+    "ingest.fields.transmitted",
+    "ingest.fields.reference",
+    "ingest.fields.dark",
+    "ingest.fields.positions",
+    "references.path",
+    "sites.file",
+    "noise.frames",
+)
+"""Keys of a configuration that name what a run reads."""
+
+
+def read_from(config: Config) -> dict[str, str | Location]:
+    """Return the files, folders and addresses that a run reads, by their keys in the configuration."""
+    found: dict[str, str | Location] = {}
+    for key in READ:
+        value: Any = config
+        for name in key.split("."):
+            value = getattr(value, name, None)
+        if isinstance(value, str | Path):
+            found[key] = value
+    return found
 
 
 def paths_of(config: Config) -> Paths:

@@ -1,6 +1,8 @@
 """What a run is asked to do: a YAML file read into frozen models, every error in it named at once."""
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -24,15 +26,13 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from gigaxas.locations import Location, location
+from gigaxas.locations import INSIDE, Location, Url, location
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up
 from gigaxas.spectra.edges import parse_edge
 from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.quantity import Quantity
 from gigaxas.spectra.signal_noise import SignalNoise
 
-WRITTEN = "written"
-"""Context of the validation of what a person has written."""
 AT_HOME = re.compile(r"~[\w.-]*[/\\]")
 Range = tuple[float, float]
 PixelCount = Annotated[int, Field(ge=1)]
@@ -40,6 +40,37 @@ PixelCount = Annotated[int, Field(ge=1)]
 
 MOST_PLANTED = 4
 """Longest side of a speck in pixels: what is larger, the label map may show."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Context of the validation of what a person has written."""
+
+    folder: Path | None = None
+    """Where relative paths start; None leaves them as they are, to start where the command runs."""
+
+
+def _from_folder(value: Any, info: ValidationInfo) -> Any:
+    """Return a path, or a source `files::array`, that starts at the folder of the configuration."""
+    folder = info.context.folder if isinstance(info.context, Written) else None
+    if folder is None or isinstance(value, Url) or "://" in str(value) or Path(value).is_absolute():
+        return value
+    return folder / value if isinstance(value, Path) else f"{folder}{os.sep}{value}"
+
+
+def _mask_from_folder(value: str, info: ValidationInfo) -> str:
+    """Return the source of a mask; what can be no file is the name of a map of the cube, and stays."""
+    found: str = _from_folder(value, info)
+    is_file = INSIDE in value or Path(value).suffix or Path(found).is_file()
+    return found if is_file else value
+
+
+FilePath = Annotated[Path, AfterValidator(_from_folder)]
+"""A file or a folder."""
+Source = Annotated[str, AfterValidator(_from_folder)]
+"""`files` or `files::array`, where files may hold placeholders such as `{energy}`."""
+MapOrSource = Annotated[str, AfterValidator(_mask_from_folder)]
+"""A source, or the name of a map of the cube."""
 
 
 class Section(BaseModel):
@@ -62,7 +93,11 @@ class Section(BaseModel):
     @classmethod
     def _not_empty(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse a section that a person begins and gives nothing in: it may be meant to be there or not."""
-        if value is None and info.context == WRITTEN and _is_section(cls.model_fields[info.field_name or ""]):
+        if (
+            value is None
+            and isinstance(info.context, Written)
+            and _is_section(cls.model_fields[info.field_name or ""])
+        ):
             raise ValueError("empty; remove it, or give its keys below it (or `{}`: each as if left out)")
         return value
 
@@ -78,7 +113,7 @@ class Sites(Section):
     source: Literal["library", "observed", "both"] | None = Field(default=None, alias="from")
     """Where sites come from: the references, the data, or both; left out, the data, or the references
     where a key tells how to build a library."""
-    file: Path | None = None
+    file: FilePath | None = None
     """A CSV table or a sites.zarr to take the sites from."""
     mixtures: Literal["pairs", "none"] = "pairs"
     """Candidates: the references and their half-and-half mixtures, or the references alone."""
@@ -155,9 +190,9 @@ class EnergyShift(Section):
 class FieldShift(EnergyShift):
     """The energy that varies over the field, fitted on a foil, or on the edges of the data themselves."""
 
-    foil: str | None = None
+    foil: Source | None = None
     """Source of counts through a foil; left out, the edges of the specimen are taken."""
-    foil_reference: str | None = None
+    foil_reference: Source | None = None
     """Source of the counts without the foil."""
 
     @model_validator(mode="after")
@@ -170,9 +205,9 @@ class FieldShift(EnergyShift):
 class StageAxes(Section):
     """Where files keep the stage coordinates of a field, the top left corner of its image."""
 
-    y: str
+    y: Source
     """Source of the row coordinate."""
-    x: str
+    x: Source
     """Source of the column coordinate."""
 
 
@@ -181,7 +216,7 @@ class OpenArea(Section):
 
     polygon: Annotated[tuple[tuple[float, float], ...], Field(min_length=3)] | None = None
     """Corners of a polygon, [y, x] in pixels."""
-    mask: str | None = None
+    mask: Source | None = None
     """Source of an image in which these pixels are not 0."""
 
     @model_validator(mode="after")
@@ -191,7 +226,7 @@ class OpenArea(Section):
         return self
 
 
-Seconds = PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | str
+Seconds = PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] | Source
 """One exposure, one for every energy, or the source of such."""
 
 
@@ -222,15 +257,15 @@ class Fields(Section):
     its own file.
     """
 
-    transmitted: str
+    transmitted: Source
     """Source of the images with the specimen."""
-    reference: PositiveFloat | str | OpenArea
+    reference: PositiveFloat | Source | OpenArea
     """Source of images without it, or of a spectrum; a number; or a part of the images without specimen."""
-    dark: NonNegativeFloat | str | None = None
+    dark: NonNegativeFloat | Source | None = None
     """Source of dark images, which are averaged, or what is counted without light."""
     exposures: Exposures | None = None
     """Exposures of sample and open beam, where they differ."""
-    positions: Literal["metadata"] | Path | StageAxes | None = None
+    positions: Literal["metadata"] | FilePath | StageAxes | None = None
     """Where the stage coordinates are: OME metadata, a CSV table, or sources; left out for one field."""
     saturation: Annotated[float, Field(gt=0)] = 65535
     """Counts from which a sample is invalid."""
@@ -273,17 +308,17 @@ STACK_KEYS = frozenset({"quantity", "i0", "dark", "exposures", "mask", "normalis
 class Ingest(Section):
     """What the cube is made of: raw fields of view, or a stack (energy, y, x) taken as it is."""
 
-    stack: str | None = None
+    stack: Source | None = None
     """Source of a stack of images."""
     quantity: Literal["normalised", "absorbance", "intensity", "counts"] | None = None
     """What the samples of the stack are; counts become absorbance."""
-    i0: PositiveFloat | str | OpenArea | None = None
+    i0: PositiveFloat | Source | OpenArea | None = None
     """Counts of the open beam: images, a spectrum, a number, or a part of the images without specimen."""
-    dark: NonNegativeFloat | str | None = None
+    dark: NonNegativeFloat | Source | None = None
     """Source of dark images, which are averaged, or what is counted without light."""
     exposures: Exposures | None = None
     """Exposures of sample and open beam, where they differ."""
-    mask: str | None = None
+    mask: Source | None = None
     """Source of an image in which every pixel that counts is not 0; the others become void."""
     energy_shift: EnergyShift | None = None
     """How the shift of energy over the image of a stack is fitted and taken out; left out, it is not."""
@@ -291,7 +326,7 @@ class Ingest(Section):
     """Divide by the post-edge line, or by the edge step, above the pre-edge line."""
     fields: Fields | None = None
     """Raw counts of fields of view."""
-    energies: str | tuple[float, ...] | None = None
+    energies: Source | tuple[float, ...] | None = None
     """The energies, or where they are; left out, they are in the names of the files, or in the files."""
     unit: EnergyUnit | None = None
     """Unit of the energies; left out, what the files say, or eV."""
@@ -373,7 +408,9 @@ def _location(given: Any) -> Location:
     return location(given)
 
 
-StoreLocation = Annotated[Location, PlainValidator(_location), PlainSerializer(str)]
+StoreLocation = Annotated[
+    Location, PlainValidator(_location), PlainSerializer(str), AfterValidator(_from_folder)
+]
 """A folder, or the address (s3://bucket/name) of one; an address carries no credentials."""
 
 
@@ -384,7 +421,7 @@ class Cube(Section):
     """A Zarr group with the array `mu`."""
     quantity: Quantity | None = None
     """What `mu` holds; left out, what its attribute says, or what the data look like."""
-    mask: str | None = None
+    mask: MapOrSource | None = None
     """Source of an image that is 0 where a pixel is void: a file, `file::array`, or a map of the cube."""
     energy_shift: EnergyShift | None = None
     """How the shift of energy over the image is fitted and taken out; left out, it is not."""
@@ -419,7 +456,7 @@ class NoiseSection(Section):
     """`counts`: standard deviation without signal."""
     working_point: Literal["given", "cube"] = "given"
     """Whether the three numbers are given or are means of the cube's own maps."""
-    frames: str | None = None
+    frames: Source | None = None
     """Source of the repeated frames of one field that `a` and `b` are fitted to."""
     note: str = ""
     """Where the numbers come from."""
@@ -537,7 +574,7 @@ class Simulate(Section):
 class References(Section):
     """Reference spectra: the modelled library that comes with gigaxas, or files."""
 
-    path: Path | None = None
+    path: FilePath | None = None
     """A file or folder of spectra."""
     modelled: bool = False
     """Whether the modelled library is taken."""
@@ -628,7 +665,7 @@ class Phases(Section):
     """Which pixels are fitted: those of mixtures, or all."""
     sum_to_one: bool = False
     """Whether the weights of a pixel sum to one."""
-    decisions: Path | None = None
+    decisions: FilePath | None = None
     """The file of the decisions; left out, it lies in the output."""
     figure_mm: Annotated[float, Field(ge=20, le=2000)] = 180
     """Width of the figure."""
@@ -750,7 +787,7 @@ class Config(Section):
 
     title: str
     """Title of the report; an output folder belongs to one title."""
-    output: Path
+    output: FilePath
     """The folder that the run makes and owns."""
     result: StoreLocation | None = None
     """Another store for the maps."""

@@ -9,8 +9,9 @@ import numpy as np
 from gigaxas.config.schema import Ingest
 from gigaxas.config.yaml import render_yaml
 from gigaxas.errors import InputError
+from gigaxas.locations import INSIDE
 from gigaxas.raw.readers.described import FileArray
-from gigaxas.raw.readers.files import INSIDE, FileSet, find_stack, split_source
+from gigaxas.raw.readers.files import FileSet, find_stack, split_source
 from gigaxas.raw.readers.formats import format_of, recognise
 from gigaxas.raw.readers.formats.stxm import is_scan_header, read_scan_header
 from gigaxas.raw.readers.images import every_array, open_stack
@@ -91,6 +92,11 @@ def _cube(path: Path) -> CubeInfo | None:
         return describe_cube(path)
     except InputError:
         return None
+
+
+def is_cube(path: Path) -> bool:
+    """Return whether a folder is a cube of gigaxas."""
+    return _cube(path) is not None
 
 
 def _of_scan(text: str) -> FileInfo:

@@ -8,7 +8,8 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import EnergyUnit, Ingest
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.files import INSIDE, FileSet, key_of, split_source
+from gigaxas.locations import INSIDE
+from gigaxas.raw.readers.files import FileSet, key_of, split_source
 from gigaxas.raw.readers.formats.stxm import is_scan_header, read_scan_header
 from gigaxas.raw.readers.images import described
 from gigaxas.raw.readers.numbers import first_column, stored_numbers

@@ -7,7 +7,8 @@ import numpy as np
 from gigaxas.arrays import FloatArray
 from gigaxas.config.schema import Exposures, Seconds
 from gigaxas.errors import InputError
-from gigaxas.raw.readers.files import INSIDE, split_source
+from gigaxas.locations import INSIDE
+from gigaxas.raw.readers.files import split_source
 from gigaxas.raw.readers.numbers import first_column, stored_numbers
 from gigaxas.units import seconds_per
 

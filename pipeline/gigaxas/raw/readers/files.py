@@ -11,11 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gigaxas.errors import InputError
+from gigaxas.locations import INSIDE
 from gigaxas.raw.readers.formats.stxm import images_of_scan, is_scan_header, read_scan_header
 from gigaxas.stores.io.folders import stamps
 
-INSIDE = "::"
-"""What stands between the names of files and the array inside them."""
 PLACEHOLDERS = {"field": r"[^/]+?", "energy": r"\d+(?:\.\d+)?", "index": r"\d+", "scan": r"\d+"}
 """What may stand in a pattern of file names in braces, and the text that each fits."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")

@@ -74,6 +74,19 @@ def describe_datasets(path: Path) -> list[FileArray]:
         return [_described(file, name) for name in names]
 
 
+def describe_lists(path: Path) -> dict[str, int]:
+    """Return every list of numbers, and every number, of a file by its name, with how many there are."""
+    sizes: dict[str, int] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim <= 1 and item.dtype.kind in "uif":
+            sizes[name] = int(item.size)
+
+    with h5py.File(path, "r", locking=False) as file:
+        file.visititems(note)
+    return sizes
+
+
 def _is_image(item: Any) -> bool:
     return isinstance(item, h5py.Dataset) and item.ndim >= 2 and item.dtype.kind in "uifb"
 
