@@ -13,8 +13,15 @@ from gigaxas.errors import InputError
 def load_config(path: str | Path) -> Config:
     """Read a YAML configuration.
 
-    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at the
-    folder the command runs in. Raises InputError that lists every error, one line each.
+    Args:
+        path: The file. In it `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths
+            start at the folder the command runs in.
+
+    Returns:
+        The settings, checked; what is not given has its default.
+
+    Raises:
+        InputError: The file cannot be read or says what cannot be; every error has a line.
     """
     path = Path(path)
     return validated({"title": path.stem, **read_yaml(path)}, f"{path}: ")

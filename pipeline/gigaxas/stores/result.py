@@ -151,10 +151,17 @@ def write_clusters(
 
 
 def open_result(path: str | Location) -> xr.Dataset:
-    """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
+    """Open the maps of a finished run.
 
-    Of an output folder, the map of the specks of that result is among them. Raises InputError where there is
-    no finished result.
+    Args:
+        path: Its output folder, or the result store, or the address of either.
+
+    Returns:
+        The maps over (y, x), y and x in um, read lazily, and for each cluster its mean `spectrum` over
+        `energy` in eV; of an output folder with specks also `speck` (y, x).
+
+    Raises:
+        InputError: There is no finished result.
     """
     given = location(path)
     inside = given / "result.zarr"

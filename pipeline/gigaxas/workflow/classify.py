@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from gigaxas.checkpoint.owner import claim, start_over
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
+from gigaxas.execution.bars import bars
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Progress, silent
@@ -45,11 +47,30 @@ class SitesMade:
     """The store, and tables and pictures for people."""
 
 
-def run(config: Config) -> xr.Dataset:
-    """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
-    classify(config)
+def run(config: Config, progress: bool | None = None) -> xr.Dataset:
+    """Run everything that is missing and return the maps of the result.
+
+    A run that was stopped goes on where it was; a finished one has only its report written anew.
+
+    Args:
+        config: What `load_config` read.
+        progress: Whether a bar is shown for each stage; left out, on a terminal and in a notebook alone.
+
+    Returns:
+        The maps over (y, x), y and x in um, read lazily: `site`, `kept`, `label`, `state`, `correlation`,
+        `void_reason`, and `speck` where these were searched; `spectrum` (cluster, energy), in the unit of the
+        cube, with its `standard_error`, `pixels` and `name` for each cluster; `energy` in eV.
+
+    Raises:
+        InputError: The configuration or what it names cannot give a right result; every error is told.
+        RunError: The run could not be finished; the same call goes on where it was.
+    """
+    summary = classify(config, bars(progress))
     paths = paths_of(config)
-    return with_speck_map(open_result(paths.result), paths.specks)
+    result = with_speck_map(open_result(paths.result), paths.specks)
+    names = {row.label: row.title for row in summary.clusters}
+    named = np.array([names[label] for label in result.cluster.values.tolist()], dtype=object)
+    return result.assign_coords(name=("cluster", named))
 
 
 def classify(

@@ -60,9 +60,16 @@ class FileInfo:
 
 
 def info(source: str | Path) -> FileInfo:
-    """Say what is in a file or folder (or `file::array`), and what lines of a configuration read it.
+    """Say what is in a file or folder, and what lines of a configuration read it.
 
-    Raises InputError where there is nothing, or nothing that is known.
+    Args:
+        source: Path of a file or folder, or `file::array` of one array in a file.
+
+    Returns:
+        What was found: arrays with their shapes and units, spectra, and the lines.
+
+    Raises:
+        InputError: There is nothing, or nothing that is known.
     """
     text = str(source)
     path = Path(split_source(text)[0])
