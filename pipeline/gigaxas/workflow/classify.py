@@ -17,6 +17,7 @@ from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Location
+from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.result import open_result
@@ -65,7 +66,10 @@ def run(config: Config, progress: bool | None = None) -> xr.Dataset:
         InputError: The configuration or what it names cannot give a right result; every error is told.
         RunError: The run could not be finished; the same call goes on where it was.
     """
-    summary = classify(config, bars(progress))
+    try:
+        summary = classify(config, bars(progress))
+    finally:
+        forget_files()  # the program that called may want to open them in a way of its own
     paths = paths_of(config)
     result = with_speck_map(open_result(paths.result), paths.specks)
     names = {row.label: row.title for row in summary.clusters}
