@@ -1,9 +1,10 @@
-"""What the website needs beside the pages in docs/: those at the top of the repository, and no address elsewhere.
+"""What the website needs beside the pages in docs/: those at the top of the repository, and notebooks.
 
 README.md, CHANGELOG.md and CONTRIBUTING.md are read where they are, and links between them and docs/ are led
-to the places that they have on the website.
+to the places that they have on the website. So are the links of notebooks.
 """
 
+import logging
 import posixpath
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+LOG = logging.getLogger("mkdocs.hooks")
 ROOT = Path(__file__).parents[2]
 AT_THE_TOP = {
     "README.md": "index.md",
@@ -23,7 +25,8 @@ AT_THE_TOP = {
 """Files at the top of the repository, and where they are on the website."""
 PLACES = {place: source for source, place in AT_THE_TOP.items()}
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
-FOREIGN_SCRIPT = re.compile(r'<script[^>]*\ssrc="https?://[^"]*"[^>]*>\s*</script>')
+PAGE_LINK = re.compile(r'href="((?![a-z]+:)[^"#]+\.(?:md|ipynb))')
+SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -46,6 +49,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(led, markdown)
 
 
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Leave out scripts that nbconvert would load from elsewhere: MathJax, for notebooks without formulas."""
-    return FOREIGN_SCRIPT.sub("", output) if page.file.src_uri.endswith(".ipynb") else output
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead the links of a notebook; leave out its scripts, which load MathJax and Mermaid from elsewhere."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+
+    def led(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link[1]))
+        found = files.get_file_from_path(target)
+        if found is None:
+            LOG.warning("%s: there is no %s, which it links to", page.file.src_uri, target)
+            return link[0]
+        return f'href="{found.url_relative_to(page.file)}'
+
+    return PAGE_LINK.sub(led, SCRIPT.sub("", html))

@@ -20,18 +20,21 @@ def summary(result: xr.Dataset) -> str:
     labels = thinned_labels(result, LONGEST_SIDE)
     picture = label_layer(labels, [phase.label for phase in found], [phase.colour for phase in found])
     rows = "".join(
-        f'<tr><td style="background:{phase.colour}">&emsp;</td><td>{phase.label}</td>'
-        f'<td style="text-align:left">{escape(phase.name)}</td><td>{wording.count(phase.pixels)}</td>'
+        f'<tr><td><span style="display:inline-block;width:1em;height:1em;background:{phase.colour}"></span> '
+        f'{phase.label}</td><td style="text-align:left">{escape(phase.name)}</td>'
+        f"<td>{wording.count(phase.pixels)}</td>"
         f"<td>{wording.share(phase.share)}</td></tr>"
         for phase in found[:MOST_ROWS]
     )
     more = len(found) - MOST_ROWS
     rest = f"<p>and {more} smaller ones</p>" if more > 0 else ""
     height, width = result.label.shape
+    shown = round(LONGEST_SIDE * width / max(height, width))
     return (
         '<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">'
-        f'<img src="{data_uri(picture)}" alt="phase map" style="max-width:320px;image-rendering:pixelated">'
+        f'<img src="{data_uri(picture)}" alt="phase map" '
+        f'style="width:{shown}px;image-rendering:pixelated">'
         f"<div><p>{height} x {width} pixels, {result.sizes['energy']} energies, {len(found)} phases</p>"
-        "<table><thead><tr><th></th><th>label</th><th>name</th><th>pixels</th><th>share</th></tr></thead>"
+        "<table><thead><tr><th>label</th><th>name</th><th>pixels</th><th>share</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{rest}</div></div>"
     )
