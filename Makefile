@@ -7,7 +7,7 @@ export CONFIG
 # A bare name that is no file here is looked up in configs/. The shell knows names with spaces, make does not.
 CONFIG_PATH = "$$(case "$$CONFIG" in */*) ;; *) test -e "$$CONFIG" || printf configs/ ;; esac; printf %s "$$CONFIG")"
 
-.PHONY: help install classify check test test-all mutate lint format verify bench gigapixel lock viewer-library clean
+.PHONY: help install classify check test test-all mutate lint format docs verify bench gigapixel lock viewer-library clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -54,6 +54,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy, and whether every mutation still
 format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-dev  ## the website, to runs/site/index.html; warnings are errors
+	$(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
 
 verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verification*.md with their figures
 	$(BIN)/gigaxas verify configs/sinter.yaml --to docs

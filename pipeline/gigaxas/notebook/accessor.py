@@ -11,14 +11,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-NAME = "gigaxas"
 NEEDED = ("label", "cluster", "pixels", "spectrum", "energy")
-
-
-def register() -> None:
-    """Register the accessor with xarray; once is enough."""
-    if not hasattr(xr.Dataset, NAME):
-        xr.register_dataset_accessor(NAME)(ResultAccessor)
 
 
 class ResultAccessor:

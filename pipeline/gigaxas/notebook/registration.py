@@ -5,6 +5,14 @@ from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from gigaxas.notebook.accessor import ResultAccessor
+
+NAME = "gigaxas"
 
 
 def register_with_xarray() -> None:
@@ -52,6 +60,13 @@ class _Registering(Loader):
 
 
 def _register() -> None:
-    from gigaxas.notebook import accessor
+    from xarray import Dataset, register_dataset_accessor
 
-    accessor.register()
+    if not hasattr(Dataset, NAME):
+        register_dataset_accessor(NAME)(_accessor)
+
+
+def _accessor(result: "Dataset") -> "ResultAccessor":
+    from gigaxas.notebook.accessor import ResultAccessor
+
+    return ResultAccessor(result)
