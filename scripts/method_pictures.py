@@ -17,6 +17,7 @@ from gigaxas.config.schema import Config
 from gigaxas.evaluation.paper_figures import MapStage, draw_stages
 from gigaxas.stores.sites import read_sites
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 SHAPE = (256, 256)
 CROP = 96
@@ -39,6 +40,15 @@ def busiest(removed: BoolArray) -> tuple[slice, slice]:
     starts = [range(8, size - CROP - 8, CROP // 4) for size in removed.shape]
     y, x = max(product(*starts), key=lambda at: removed[at[0] : at[0] + CROP, at[1] : at[1] + CROP].sum())
     return slice(y, y + CROP), slice(x, x + CROP)
+
+
+def innermost(result: xr.Dataset, name: str) -> tuple[int, int]:
+    """Return the pixel of a phase, away from the frame, that is farthest from any other."""
+    label = int(result.cluster.values[list(result.name.values).index(name)])
+    inside = np.zeros(SHAPE, bool)
+    inside[8:-8, 8:-8] = result.label.values[8:-8, 8:-8] == label
+    y, x = np.unravel_index(ndimage.distance_transform_edt(inside).argmax(), SHAPE)
+    return int(y), int(x)
 
 
 def draw_measurement(cube: xr.Dataset, pixels: list[tuple[int, int]]) -> Figure:
@@ -80,7 +90,7 @@ def draw_nearest(energy: FloatArray, sites: FloatArray, pixel: FloatArray) -> Fi
 def fitted(site: FloatArray, pixel: FloatArray) -> FloatArray:
     """Return a site with the scale and offset at which it is nearest to a pixel."""
     slope, offset = np.polyfit(site, pixel, 1)
-    return slope * site + offset
+    return np.asarray(slope * site + offset)
 
 
 def draw_answer(result: xr.Dataset) -> Figure:
@@ -105,12 +115,7 @@ def main() -> None:
         paths = paths_of(config)
         cube = xr.open_zarr(str(paths.cube), consolidated=False).load()
         sites = read_sites(paths.sites).table.spectra
-    hematite, magnetite = (result.name == name for name in ("hematite", "magnetite"))
-    chosen = []
-    for phase in (hematite, magnetite):
-        label = int(result.cluster[phase.values][0])
-        inside = np.argwhere((result.label.values == label) & (result.state.values == 1))
-        chosen.append(tuple(inside[len(inside) // 2].tolist()))
+    chosen = [innermost(result, name) for name in ("hematite", "magnetite")]
     energy = cube.energy.values
     y, x = chosen[1]
     for name, figure in {
