@@ -56,7 +56,7 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.installed-dev  ## the website, to runs/site/index.html; warnings are errors
-	$(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
 
 verify: $(VENV)/.installed-dev  ## the verification study; writes docs/verification*.md with their figures
 	$(BIN)/gigaxas verify configs/sinter.yaml --to docs

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from gigaxas.report.palette import as_rgb
+from gigaxas.stores.result import with_names
 from matplotlib import pyplot
 from PIL import Image
 
@@ -192,11 +193,30 @@ def test_a_run_has_the_names_of_its_table_and_tells_its_stages_only_where_asked(
     listed = {int(row.split(",")[0]): row.split(",")[column] for row in rows[1:]}
     names = dict(zip(result.cluster.values.tolist(), result.name.values.tolist(), strict=True))
     assert names == listed
+    opened = gx.open_result(viewer_run.output)
+    assert list(opened.name.values) == list(names.values())
+    assert listed[label_of(opened, opened.name.values[0])] == opened.name.values[0]
     gx.run(viewer_run, progress=True)
     told = capsys.readouterr()
     assert told.out == ""
     assert "report" in told.err
     assert "1/1" in told.err
+
+
+def test_a_table_of_another_result_names_nothing(result, tmp_path):
+    table = tmp_path / "clusters.csv"
+    unnamed = result.drop_vars("name")
+    assert "name" not in with_names(unnamed, table).coords
+    rows = [f"{label},phase {label},{pixels}" for label, pixels in zip(*counts(result), strict=True)]
+    table.write_text("\n".join(["label,name,pixels", *rows]), encoding="utf-8")
+    assert list(with_names(unnamed, table).name.values) == ["phase 1", "phase 2", "phase 3"]
+    rows[0] += "0"
+    table.write_text("\n".join(["label,name,pixels", *rows]), encoding="utf-8")
+    assert "name" not in with_names(unnamed, table).coords
+
+
+def counts(result):
+    return result.cluster.values.tolist(), result.pixels.values.tolist()
 
 
 def test_a_notebook_shows_bars_in_place(monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from browser import Page
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +87,18 @@ def test_every_public_name_has_a_heading_of_its_own(pages, site):
 
     names = pages[site / "reference/api.html"].names
     assert {f"gigaxas.{gx._ROOMS[name]}.{name}" for name in gx._ROOMS} <= names
+
+
+def test_the_citation_is_of_this_version():
+    import gigaxas as gx
+
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (told["version"], told["license"], told["type"]) == (gx.__version__, "BSD-3-Clause", "software")
+    page = (ROOT / "docs/cite.md").read_text(encoding="utf-8")
+    paper = told["references"][0]
+    assert f"version {gx.__version__}" in page
+    assert paper["title"] in page
+    assert all(author["family-names"] in page for author in paper["authors"])
 
 
 @pytest.mark.browser

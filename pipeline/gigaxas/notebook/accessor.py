@@ -68,8 +68,9 @@ class ResultAccessor:
         """Return the maps as layers of napari: `for layer in ...: viewer.add_layer(Layer.create(*layer))`.
 
         Returns:
-            `LayerDataTuple`s (data, settings, kind): measured maps (y, x) as images, maps of labels as
-            labels; pixels have their size in um, clusters the colours of `plot.phases` and their names.
+            A `LayerDataTuple` (data, settings, kind) for every map (y, x), measured ones as images, those of
+            labels as labels; pixels have their size in um, clusters the colours of `plot.phases` and their
+            names.
         """
         from gigaxas.notebook.other_programs import layers
 

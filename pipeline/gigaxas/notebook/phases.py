@@ -1,4 +1,4 @@
-"""The phases of a result as rows: label, name, size and colour, as the report has them."""
+"""The phases of a result as rows: label, name, size and colour."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

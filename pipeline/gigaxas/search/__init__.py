@@ -38,7 +38,7 @@ def fit_search(library: ArrayLike, method: str = "segments", **settings: Any) ->
         settings: Those of the method's own `fit_` function.
 
     Returns:
-        The search: `.query(spectra, k)` of spectra (q, E) gives indices and distances (q, k), and the
+        The search, whose `.query(spectra, k)` of spectra (q, E) gives indices and distances (q, k), and the
         multiplications and additions of each query.
 
     Raises:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from gigaxas.checkpoint.owner import claim, start_over
@@ -20,7 +19,7 @@ from gigaxas.locations import Location
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import Noise
-from gigaxas.stores.result import open_result
+from gigaxas.stores.result import CLUSTER_TABLE, open_result, with_names
 from gigaxas.stores.sites import StoredSites
 from gigaxas.stores.specks import with_speck_map
 from gigaxas.workflow.exports import Export
@@ -58,7 +57,7 @@ def run(config: Config, progress: bool | None = None) -> xr.Dataset:
         progress: Whether a bar is shown for each stage; left out, on a terminal and in a notebook alone.
 
     Returns:
-        The maps over (y, x), y and x in um, read lazily: `site`, `kept`, `label`, `state`, `correlation`,
+        The maps over (y, x), y and x in um, read lazily; they are `site`, `kept`, `label`, `state`, `correlation`,
         `void_reason`, and `speck` where these were searched; `spectrum` (cluster, energy), in the unit of the
         cube, with its `standard_error`, `pixels` and `name` for each cluster; `energy` in eV.
 
@@ -67,14 +66,11 @@ def run(config: Config, progress: bool | None = None) -> xr.Dataset:
         RunError: The run could not be finished; the same call goes on where it was.
     """
     try:
-        summary = classify(config, bars(progress))
+        classify(config, bars(progress))
     finally:
         forget_files()  # the program that called may want to open them in a way of its own
     paths = paths_of(config)
-    result = with_speck_map(open_result(paths.result), paths.specks)
-    names = {row.label: row.title for row in summary.clusters}
-    named = np.array([names[label] for label in result.cluster.values.tolist()], dtype=object)
-    return result.assign_coords(name=("cluster", named))
+    return with_names(with_speck_map(open_result(paths.result), paths.specks), paths.output / CLUSTER_TABLE)
 
 
 def classify(

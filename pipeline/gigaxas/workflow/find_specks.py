@@ -40,7 +40,7 @@ def find_specks(
         false_alarms: Specks that noise alone makes in the whole image, on average.
 
     Returns:
-        `speck` (y, x), the number of the speck or 0; their table, `speck_*` over `number`: those of kinds
+        `speck` (y, x), the number of the speck or 0; their table, `speck_*` over `number`, those of kinds
         that the map does not show first, the most significant first; and `kind_name`, `kind_cluster` (label
         of the cluster that a kind is a piece of, or 0), `kind_spectrum` and `kind_standard_error` over
         `kind`. Attributes tell what else stood out.

@@ -67,7 +67,7 @@ def info(source: str | Path) -> FileInfo:
         source: Path of a file or folder, or `file::array` of one array in a file.
 
     Returns:
-        What was found: arrays with their shapes and units, spectra, and the lines.
+        Arrays with their shapes and units, or spectra, and the lines.
 
     Raises:
         InputError: There is nothing, or nothing that is known.
