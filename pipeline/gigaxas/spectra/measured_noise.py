@@ -90,8 +90,8 @@ def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> Meas
             that an added constant changes nothing.
 
     Returns:
-        `sigma` of a sample, its relative standard `error`, and `model`, which is the variance by level and the
-        correlations with neighbouring pixels and energies.
+        `sigma` of a sample, its relative standard `error`, and `model`, which is the variance by level and
+        the correlations with neighbouring pixels and energies.
 
     Raises:
         InputError: Fewer than 10 energies (20 where they were smoothed), fewer than 20 uniform windows, noise

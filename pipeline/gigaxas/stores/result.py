@@ -162,7 +162,7 @@ def open_result(path: str | Location) -> xr.Dataset:
 
     Returns:
         The maps over (y, x), y and x in um, read lazily, and for each cluster its mean `spectrum` over
-        `energy` in eV; of an output folder also the `name` of each, and `speck` (y, x) where there are specks.
+        `energy` in eV; of an output folder also the `name` of each, and with specks `speck` (y, x).
 
     Raises:
         InputError: There is no finished result.

@@ -57,9 +57,9 @@ def run(config: Config, progress: bool | None = None) -> xr.Dataset:
         progress: Whether a bar is shown for each stage; left out, on a terminal and in a notebook alone.
 
     Returns:
-        The maps over (y, x), y and x in um, read lazily; they are `site`, `kept`, `label`, `state`, `correlation`,
-        `void_reason`, and `speck` where these were searched; `spectrum` (cluster, energy), in the unit of the
-        cube, with its `standard_error`, `pixels` and `name` for each cluster; `energy` in eV.
+        The maps over (y, x), y and x in um, read lazily; they are `site`, `kept`, `label`, `state`,
+        `correlation`, `void_reason`, and `speck` where these were searched; `spectrum` (cluster, energy), in
+        the unit of the cube, with its `standard_error`, `pixels` and `name` for each cluster; `energy` in eV.
 
     Raises:
         InputError: The configuration or what it names cannot give a right result; every error is told.
