@@ -127,7 +127,7 @@ def test_napari_makes_its_layers_of_them(result):
     layers = pytest.importorskip("napari.layers", reason="install napari to make its layers")
     made = {each[1]["name"]: layers.Layer.create(*each) for each in result.gigaxas.to_napari()}
     label = made["label"]
-    assert set(made) == {"label", "kept", "site", "state", "void_reason", "correlation"}
+    assert list(made) == ["correlation", "kept", "site", "state", "void_reason", "label"]
     assert np.array_equal(label.data, result.label)
     assert tuple(label.scale) == (0.5, 0.5)
     assert [name for name, layer in made.items() if layer.visible] == ["label"]

@@ -33,12 +33,14 @@ def signals(result: xr.Dataset) -> dict[str, Any]:
 
 
 def layers(result: xr.Dataset) -> list[tuple[Any, dict[str, Any], str]]:
-    """Return napari's layers of the maps, those of labels last, so that they lie on top."""
+    """Return napari's layers of the maps, those of labels last, the final one on top."""
     found = phases(result)
     names = {phase.label: phase.name for phase in found}
     colours = {phase.label: phase.colour for phase in found}
     shown: list[tuple[Any, dict[str, Any], str]] = []
-    for name in sorted(_maps(result), key=lambda name: result[name].dtype.kind == "u"):
+    for name in sorted(
+        _maps(result), key=lambda name: (result[name].dtype.kind == "u", name == "label", name)
+    ):
         values = result[name]
         settings: dict[str, Any] = {
             "name": name,

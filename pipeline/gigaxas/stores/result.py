@@ -191,7 +191,9 @@ def with_names(result: xr.Dataset, table: Location) -> xr.Dataset:
     pixels = dict(zip(result.cluster.values.tolist(), result.pixels.values.tolist(), strict=True))
     if pixels != {label: int(row["pixels"]) for label, row in rows.items()}:
         return result
-    return result.assign_coords(name=("cluster", np.array([rows[n]["name"] for n in pixels], dtype=object)))
+    names = np.array([rows[label]["name"] for label in pixels], dtype=object)
+    meaning = {"long_name": "what the cluster is called", "units": "1"}
+    return result.assign_coords(name=("cluster", names, meaning))
 
 
 def clusters_are_whole(path: Location) -> bool:
