@@ -11,7 +11,7 @@ CONFIG_PATH = "$$(case "$$CONFIG" in */*) ;; *) test -e "$$CONFIG" || printf con
 VERBS = plan check simulate ingest watch sites classify phases report verify
 FILE_VERBS = info init references identify
 
-.PHONY: help install $(VERBS) $(FILE_VERBS) measured test test-all mutate lint format verification bench gigapixel \
+.PHONY: help install $(VERBS) $(FILE_VERBS) measured docs test test-all mutate lint format verification bench gigapixel \
 	dist lock clean
 .DEFAULT_GOAL := help
 
@@ -79,6 +79,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy, and whether every mutation still
 format: $(VENV)/.installed-dev  ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-dev  ## the website, to runs/site/index.html; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
 
 verification: $(VENV)/.installed-dev  ## the verification study of the project; writes docs/verification*.md with their figures
 	$(BIN)/gigaxas verify configs/sinter.yaml --to docs

@@ -1,6 +1,7 @@
 """What `gigaxas info` says of a file, and whether the lines that it prints read the file."""
 
 import gigaxas as gx
+import h5py
 import numpy as np
 import pytest
 from gigaxas.cli.verbs import app
@@ -68,3 +69,11 @@ def test_names_in_brackets_are_printed_whole(tmp_path):
     np.savetxt(tmp_path / "Fe[III] oxide.txt", SPECTRUM)
     said = CliRunner().invoke(app, ["info", str(tmp_path / "Fe[III] oxide.txt")]).stdout
     assert said.count("Fe[III] oxide") == 3
+
+
+def test_what_it_has_read_can_be_opened_again_in_another_way(tmp_path):
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["counts"] = np.ones((6, 4, 5), np.uint16)
+    gx.info(tmp_path / "scan.h5")
+    with h5py.File(tmp_path / "scan.h5", "a", locking=True) as file:
+        assert "counts" in file

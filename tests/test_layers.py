@@ -20,7 +20,7 @@ FLOORS = [
     {"tasks", "report"},
     {"execution", "evaluation"},
     {"workflow"},
-    {"cli"},
+    {"cli", "notebook"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 KNOWS = {
@@ -29,10 +29,12 @@ KNOWS = {
     "distributed": {"execution"},
     "zarr": {"stores", "raw"},
     "fsspec": {"stores"},
-    "xarray": {"stores", "workflow"},
+    "xarray": {"stores", "workflow", "notebook"},
     "typer": {"cli"},
-    "rich": {"cli"},
-    "matplotlib": {"report", "evaluation"},
+    "rich": {"cli", "execution"},
+    "matplotlib": {"report", "evaluation", "notebook"},
+    "hyperspy": {"notebook"},
+    "IPython": {"execution"},
     "pydantic": {"config", "components", "stores"},
     "yaml": {"config", "components"},
     "tifffile": {"stores", "raw"},

@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import Any
 
 from gigaxas.machine_code import cache_by_version
+from gigaxas.notebook.registration import register_with_xarray
 
 __version__ = "0.1.0"
 
 cache_by_version()  # before any kernel is decorated
+register_with_xarray()
 
 # Loaded when first asked for, so that `gigaxas --help` answers at once.
 _ROOMS = {

@@ -2,7 +2,10 @@
 
 
 class InputError(ValueError):
-    """Input that cannot give a right result; the message says what was found, expected and to be done."""
+    """Input that cannot give a right result; the message says what was found, expected and to be done.
+
+    Where several things are wrong, each has a line.
+    """
 
 
 class RunError(RuntimeError):

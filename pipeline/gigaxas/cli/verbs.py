@@ -4,20 +4,10 @@ import logging
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from gigaxas import __version__
 from gigaxas.cli.error_log import ErrorLog
@@ -41,6 +31,8 @@ from gigaxas.locations import shown
 from gigaxas.machine_code import cache_by_version
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from gigaxas.config.schema import Config
     from gigaxas.execution.tile_tasks import Advance
     from gigaxas.workflow.exports import Export
@@ -344,18 +336,10 @@ def verify_verb(
     show_paths(out, list(verified.paths))
 
 
-@contextmanager
-def _bar(stage: str, total: int) -> "Iterator[Advance]":
-    columns = (
-        TextColumn("{task.description:<10}", markup=False),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn() if total < 1000 else TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=False),
-    )
-    with Progress(*columns, console=out) as progress:
-        task = progress.add_task(stage, total=total)
-        yield lambda done: progress.advance(task, done)
+def _bar(stage: str, total: int) -> "AbstractContextManager[Advance]":
+    from gigaxas.execution.bars import terminal_bar
+
+    return terminal_bar(out, stage, total)
 
 
 def _fail(error: object, code: int) -> NoReturn:

@@ -17,8 +17,15 @@ CONFIGS = "configs"
 def load_config(path: str | Path) -> Config:
     """Read a YAML configuration.
 
-    `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths start at `folder_of`
-    the file. Raises InputError that lists every error, one line each.
+    Args:
+        path: The file. In it `${NAME}` and `${NAME:-default}` stand for environment variables; relative paths
+            start at its folder or, where that is called `configs`, at the one above.
+
+    Returns:
+        The settings, checked; what is not given has its default.
+
+    Raises:
+        InputError: The file cannot be read or says what cannot be; every error has a line.
     """
     path = Path(path)
     return validated({"title": path.stem, **read_yaml(path)}, f"{path}: ", folder_of(path))

@@ -14,10 +14,20 @@ from gigaxas.tiles import Grid, Tile, tile_grid
 
 
 def clean_up(labels: Any, k_size: int = 5, p_num: int = 23, fill_void: bool = False) -> Any:
-    """Return the kept map (y, x) of a label map (y, x): METHOD 5, the published clean-up, order-free.
+    """Return the kept map of a label map: METHOD 5, the published clean-up, order-free.
 
-    `labels` is a NumPy or a Dask array of uint16 or uint32, 0 meaning no label; a Dask array gives a lazy
-    one with the same chunks and, for any chunks, the same bits. Raises InputError outside METHOD 5's gate.
+    Args:
+        labels: (y, x) NumPy or Dask array of uint16 or uint32, 0 meaning no label.
+        k_size: Side of the window, in pixels; odd.
+        p_num: Equal labels in a window that make a core.
+        fill_void: Whether a pixel without a label may be a core.
+
+    Returns:
+        (y, x), 0 where a label was removed; of a Dask array a lazy one with the same chunks and, for any
+        chunks, the same bits.
+
+    Raises:
+        InputError: k_size and p_num outside METHOD 5's gate, or labels of another shape or type.
     """
     settings = CleanUp(k_size, p_num, fill_void)
     if not isinstance(labels, da.Array):
@@ -43,10 +53,18 @@ def clean_up(labels: Any, k_size: int = 5, p_num: int = 23, fill_void: bool = Fa
 
 
 def fill(kept: Any, void: Any = None) -> Any:
-    """Return the filled map (y, x) of a kept map (y, x): METHOD 6, unbounded, the lowest label on a tie.
+    """Return the filled map of a kept map: METHOD 6, the nearest label in chessboard distance.
 
-    `kept` is a NumPy or a Dask array of uint16 or uint32, 0 where nothing was kept; `void` (y, x) marks the
-    pixels that stay 0. A Dask array gives a lazy one with the same chunks and, for any chunks, the same bits.
+    Args:
+        kept: (y, x) NumPy or Dask array of uint16 or uint32, 0 where nothing was kept.
+        void: (y, x), true where a pixel stays 0; left out, nowhere.
+
+    Returns:
+        (y, x), the lowest label where several are equally near; of a Dask array a lazy one with the same
+        chunks and, for any chunks, the same bits.
+
+    Raises:
+        InputError: Maps of another shape or type.
     """
     if not isinstance(kept, da.Array):
         return fill_map(kept, void)

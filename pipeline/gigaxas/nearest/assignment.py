@@ -60,10 +60,17 @@ def assign_block(
 
 
 def assign(spectra: ArrayLike, sites: ArrayLike) -> LabelArray:
-    """Return the label (...) of each spectrum (..., E) among the site spectra (m, E): 1..m, or 0 where void.
+    """Return the nearest site of each spectrum: the one of the largest Pearson correlation ([I], METHOD 4).
 
-    The nearest site is the one of the largest Pearson correlation ([I]), the lowest site number on a tie; a
-    spectrum that is constant or not finite is void. Raises InputError as `prepare` and `assign_block` do.
+    Args:
+        spectra: (..., E) in any unit, as gain and offset drop out.
+        sites: (m, E) spectra of the sites, on the same energies.
+
+    Returns:
+        Labels (...), 1..m, the lowest site number on a tie; 0 where a spectrum is constant or not finite.
+
+    Raises:
+        InputError: Shapes that do not fit, no sites, or a site that is constant or not finite.
     """
     prepared = prepare(sites)
     matrix = np.asarray(spectra)

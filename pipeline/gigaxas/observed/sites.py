@@ -56,10 +56,23 @@ def observe_sites(
     error: float = 1e-4,
     invalid: int | None = None,
 ) -> ObservedSites:
-    """Return the sites of an image (E, y, x) of normalised absorbance held in memory.
+    """Return the sites that an image in memory holds; a run finds the same, tile by tile.
 
-    A run finds the same sites, tile by tile. Raises InputError outside the gate of the clean-up, for an image
-    below one window, and where no window is uniform.
+    Args:
+        image: (E, y, x) of normalised absorbance, or in the unit of `noise`.
+        noise: Of a sample.
+        k_size: Side of the clean-up's window, in pixels; odd.
+        p_num: Equal labels in a window that make a core.
+        error: Error at which two spectra count as one site, between 0 and 0.5.
+        invalid: Number that stands for an absent sample in an image of whole numbers.
+
+    Returns:
+        `spectra` (m, E) in the unit of the image, `windows` (m,) uniform windows of each, `first` (m, 2) row
+        and column of one of them, in pixels, and `loss` (m,).
+
+    Raises:
+        InputError: k_size and p_num outside the gate of the clean-up, an image below one window, or one in
+            which no window is uniform.
     """
     check_clean_up(CleanUp(k_size, p_num), image.shape[1:])
     plane = (image.shape[1], image.shape[2])

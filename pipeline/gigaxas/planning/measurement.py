@@ -153,9 +153,21 @@ def plan(
 ) -> MeasurementPlan:
     """Plan a measurement that tells pairs of normalised spectra (n, E) apart with an error of one's choice.
 
-    `pairs` are names or rows of two spectra, or left out for every two. Sets of up to `most_energies` of the
-    E energies are looked for. InputError: spectra of another shape, flat or not finite, or too dark for the
-    camera; names that are not there; an error outside (0, 0.5); pairs that no exposure tells apart.
+    Args:
+        references: (n, E), 0 before and 1 after the edge.
+        noise: The camera and the working point: mean counts of the open beam, absorbance before and after.
+        names: Of the spectra; left out, they are numbered.
+        pairs: Names or rows of two spectra each; left out, every two.
+        error: s_error ([I] Eq. 1) that every pair is to have, between 0 and 0.5.
+        most_energies: Energies in the largest set of few that is looked for.
+
+    Returns:
+        `pairs` with z, s_error and the counts that each needs, `c_ref` for all of them, `thickness`, `sets`
+        of few energies, and `choices` with exposures; doses are shares of that of the whole grid.
+
+    Raises:
+        InputError: Spectra of another shape, flat or not finite, or too dark for the camera; names that are
+            not there; an error outside (0, 0.5); pairs that no exposure tells apart.
     """
     spectra = as_matrix(references)
     known = _names_of(names, len(spectra))

@@ -30,9 +30,19 @@ METHODS: Mapping[str, Callable[..., Search]] = {
 
 
 def fit_search(library: ArrayLike, method: str = "segments", **settings: Any) -> Search:
-    """Make a library (n, E) ready for one of METHODS; `settings` are those of its own `fit_` function.
+    """Make a library ready for a search of nearest spectra ([P]); every method finds the same entries.
 
-    Every method finds the same entries. InputError for an unknown method and for what its function refuses.
+    Args:
+        library: Spectra (n, E) in any one unit.
+        method: One of METHODS; they differ in speed alone.
+        settings: Those of the method's own `fit_` function.
+
+    Returns:
+        The search, whose `.query(spectra, k)` of spectra (q, E) gives indices and distances (q, k), and the
+        multiplications and additions of each query.
+
+    Raises:
+        InputError: An unknown method, or a library or settings that its function refuses.
     """
     if method not in METHODS:
         raise InputError(f"method {method!r}; expected one of {', '.join(METHODS)}")

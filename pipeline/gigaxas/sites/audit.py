@@ -95,10 +95,19 @@ def random_mixtures(
 def intrinsic_dimension(spectra: FloatArray, neighbours: int = NEIGHBOURS, share: float = SHARE) -> int:
     """Return the intrinsic dimension of spectra (n, E) after Fukunaga & Olsen (1971).
 
-    Around each standardised spectrum, the eigenvalues of the covariance of it and its `neighbours` nearest
-    that are above `share` of the largest are counted; the answer is the (lower) median count. Fewer spectra
-    than neighbours: all of them are the neighbourhood; copies of a spectrum count as one.
-    Raises InputError for fewer than three different spectra, no neighbours, or a share outside (0, 1).
+    Around each standardised spectrum, the eigenvalues of the covariance of it and its nearest that are above
+    a share of the largest are counted. Copies of a spectrum count as one.
+
+    Args:
+        spectra: (n, E) in any one unit.
+        neighbours: Nearest spectra that make a neighbourhood; all where there are fewer.
+        share: Part of the largest eigenvalue that another must have to be counted, between 0 and 1.
+
+    Returns:
+        The (lower) median count.
+
+    Raises:
+        InputError: Fewer than three different spectra, no neighbours, or a share outside (0, 1).
     """
     if neighbours < 2 or not 0.0 < share < 1.0:
         raise InputError(

@@ -31,9 +31,17 @@ class Growth:
 
 
 def mix_pairs(standards: FloatArray) -> FloatArray:
-    """Return all one-to-one mixtures (n(n+1)/2, E) of standards (n, E).
+    """Return all one-to-one mixtures of standards ([I], METHOD 3).
 
-    In the order (0,0), (0,1), ... (0,n-1), (1,1), ...; a standard with itself is the standard.
+    Args:
+        standards: Normalised spectra (n, E).
+
+    Returns:
+        (n (n + 1) / 2, E) in the order (0,0), (0,1), ... (0,n-1), (1,1), ...; a standard with itself is the
+        standard.
+
+    Raises:
+        InputError: Spectra of another shape, or not finite.
     """
     standards = as_matrix(standards)
     first, second = np.triu_indices(standards.shape[0])
@@ -51,13 +59,25 @@ def grow_candidates(
     components: int = 3,
     criterion: Criterion = "z",
 ) -> FloatArray:
-    """Return candidates (n, E) with accepted random mixtures behind them, (n + g, E).
+    """Add random mixtures that are far enough from every candidate so far ([I], METHOD 3).
 
-    Each trial mixes `components` spectra with weights U(0,1)/sum: different `standards` (as the paper says)
-    or, with replacement, spectra of the growing array of `candidates` (as its program does). It is accepted
-    when farther than `accept` from every candidate so far: mean z above the z of `accept` (criterion "z"), or
-    Eq. 1 below `accept` ("error"). The same seed gives the same candidates.
-    Raises InputError for `accept` outside (0, 0.5), fewer standards than components, or bad spectra.
+    Args:
+        candidates: Normalised spectra (n, E).
+        standards: Normalised spectra (s, E) of the references.
+        noise: Of a sample.
+        trials: Mixtures that are drawn, with weights U(0,1)/sum.
+        accept: Error below which a mixture counts as another spectrum, between 0 and 0.5.
+        draw: Whether a mixture is one of different `standards` (as the paper says) or, with replacement, of
+            the growing array of candidates (as its program does).
+        seed: The same gives the same candidates.
+        components: Spectra in a mixture.
+        criterion: Whether mean z has to be above the z of `accept`, or Eq. 1 below `accept` ("error").
+
+    Returns:
+        The candidates with the accepted mixtures behind them, (n + g, E).
+
+    Raises:
+        InputError: `accept` outside (0, 0.5), fewer standards than components, or bad spectra.
     """
     candidates = as_matrix(candidates)
     grown = grow(candidates, standards, noise, trials, accept, draw, seed, components, criterion)

@@ -39,16 +39,36 @@ def scale(spectra: FloatArray, noise: Noise) -> Scaled:
 
 
 def site_distance(spectra: FloatArray, noise: Noise) -> FloatArray:
-    """Return mean z (n, n) of normalised spectra (n, E): (z12 + z21) / 2 of [I] Eq. 5.
+    """Return how far spectra are apart in units of noise: (z12 + z21) / 2 of [I] Eq. 5.
 
-    Symmetric, zero on the diagonal and between identical spectra. Raises InputError for spectra that `scale`
-    refuses and for more than the matrix's memory allows.
+    Args:
+        spectra: Normalised spectra (n, E).
+        noise: Of a sample.
+
+    Returns:
+        Mean z (n, n), symmetric, zero on the diagonal and between identical spectra.
+
+    Raises:
+        InputError: A spectrum that is flat, not finite or too dark for the camera, or more of them than the
+            matrix has memory for.
     """
     return _square(spectra, noise, use_error=False)
 
 
 def site_error(spectra: FloatArray, noise: Noise) -> FloatArray:
-    """Return the discrimination error (n, n), [I] Eq. 1, of spectra (n, E); 0.5 on the diagonal."""
+    """Return the probability that noise makes a spectrum nearer another, s_error of [I] Eq. 1.
+
+    Args:
+        spectra: Normalised spectra (n, E).
+        noise: Of a sample.
+
+    Returns:
+        s_error (n, n), symmetric, 0.5 on the diagonal.
+
+    Raises:
+        InputError: A spectrum that is flat, not finite or too dark for the camera, or more of them than the
+            matrix has memory for.
+    """
     return _square(spectra, noise, use_error=True)
 
 

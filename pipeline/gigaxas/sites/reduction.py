@@ -17,13 +17,22 @@ Method = Literal["average", "net"]
 def reduce_sites(
     candidates: FloatArray, noise: Noise, limit: float = 1e-4, method: Method = "average"
 ) -> FloatArray:
-    """Return the sites (m, E) of normalised candidates (n, E), numbered by their lowest candidate.
+    """Reduce candidates to sites ([I], METHOD 3).
 
-    `average`: average linkage on mean z, cut at the z of `limit`; a site is the mean of its group.
-    `net`: a candidate is kept, in the order given, when no kept one is within the limit: every two sites are
-    at least the limit apart in mean z, every candidate lies within it of a site.
-    Raises InputError for a limit outside (0, 0.5), an unknown method, spectra that `scale` refuses, or more
-    candidates than the distance matrix of `average` has memory for.
+    Args:
+        candidates: Normalised spectra (n, E).
+        noise: Of a sample.
+        limit: Error at which two spectra count as one site, between 0 and 0.5; distances are mean z.
+        method: `average`: average linkage cut at the limit; a site is the mean of its group. `net`: a
+            candidate is kept, in the order given, when no kept one is within the limit: every two sites are
+            at least the limit apart, every candidate lies within it of a site.
+
+    Returns:
+        Sites (m, E), numbered by their lowest candidate.
+
+    Raises:
+        InputError: A limit outside (0, 0.5), an unknown method, spectra that are flat, not finite or too dark
+            for the camera, or more candidates than the distance matrix of `average` has memory for.
     """
     candidates = as_matrix(candidates)
     return group_means(candidates, group_candidates(candidates, noise, limit, method))

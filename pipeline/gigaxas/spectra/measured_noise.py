@@ -79,13 +79,23 @@ class _Split:
 
 
 def measure_noise(blocks: Sequence[FloatArray], counted_from_zero: bool) -> MeasuredNoise:
-    """Measure the noise of an image from sample areas (E, h, w), NaN where absent, on one energy axis.
+    """Measure the noise of an image from sample areas of it, in its own unit.
 
-    An intensity is counted from zero; other levels count from the lowest of the image, so that an added
-    constant changes nothing. A pixel that has the same value at all energies is absent, and an energy at
-    which all pixels have the same value is left out.
-    Raises InputError for fewer than 10 energies (20 where they were smoothed), fewer than 20 uniform windows,
-    noise correlated over more than a few energies, or an image without noise.
+    A pixel that has the same value at all energies is absent, and an energy at which all pixels have the same
+    value is left out.
+
+    Args:
+        blocks: Areas (E, h, w) on one energy axis, NaN where a sample is absent.
+        counted_from_zero: True for an intensity; the levels of others count from the lowest of the image, so
+            that an added constant changes nothing.
+
+    Returns:
+        `sigma` of a sample, its relative standard `error`, and `model`, which is the variance by level and
+        the correlations with neighbouring pixels and energies.
+
+    Raises:
+        InputError: Fewer than 10 energies (20 where they were smoothed), fewer than 20 uniform windows, noise
+            correlated over more than a few energies, or an image without noise.
     """
     split = _split(blocks)
     rest = projector(split.basis)

@@ -120,9 +120,10 @@ def lowest_count(a: float, b: float) -> float:
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """Noise of a normalised spectrum at one working point.
+    """Noise of a normalised spectrum at one working point: that of a camera, sigma(N) = sqrt(A N - B) counts.
 
-    Raises InputError when no positive edge step is left, or a count below the camera's lowest.
+    Raises:
+        InputError: No positive edge step is left, or a count lies below the camera's lowest, B / A.
     """
 
     c_ref: float

@@ -31,9 +31,7 @@ def write_signal(path: Path, data: Any, axes: Sequence[SignalAxis], title: str) 
     except ImportError:
         raise InputError("HyperSpy signals need rosettasciio; pip install 'gigaxas[formats]'") from None
     signal = {
-        "data": data,
-        "axes": [_described(axis) for axis in axes],
-        "metadata": {"General": {"title": title}, "Signal": {"signal_type": ""}},
+        **signal_record(data, axes, title),
         "attributes": {"_lazy": False, "ragged": False},
         "original_metadata": {},
         "tmp_parameters": {},
@@ -49,6 +47,15 @@ def write_signal(path: Path, data: Any, axes: Sequence[SignalAxis], title: str) 
         raise unwritable(path, error) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def signal_record(data: Any, axes: Sequence[SignalAxis], title: str) -> dict[str, Any]:
+    """Return what HyperSpy makes a signal of: array, axes and title."""
+    return {
+        "data": data,
+        "axes": [_described(axis) for axis in axes],
+        "metadata": {"General": {"title": title}, "Signal": {"signal_type": ""}},
+    }
 
 
 def _described(axis: SignalAxis) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The result: maps over (y, x) and clusters over energy that xarray opens with names, units and meanings."""
 
+import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, 
 from gigaxas.stores.specks import with_speck_map
 from gigaxas.tiles import Tile
 
+CLUSTER_TABLE = "clusters.csv"
+"""The table of the clusters in an output folder."""
 STATES = ("void", "kept", "core_of_another_label", "filled", "filled_border")
 CLUSTERS = ("y", "x", "energy", "cluster", "pixels", "kept_pixels", "spectrum", "standard_error")
 MAPS = {
@@ -151,10 +155,17 @@ def write_clusters(
 
 
 def open_result(path: str | Location) -> xr.Dataset:
-    """Open the maps of a finished run: `path` is its output folder, or the result store or its address.
+    """Open the maps of a finished run.
 
-    Of an output folder, the map of the specks of that result is among them. Raises InputError where there is
-    no finished result.
+    Args:
+        path: Its output folder, or the result store, or the address of either.
+
+    Returns:
+        The maps over (y, x), y and x in um, read lazily, and for each cluster its mean `spectrum` over
+        `energy` in eV; of an output folder also the `name` of each, and with specks `speck` (y, x).
+
+    Raises:
+        InputError: There is no finished result.
     """
     given = location(path)
     inside = given / "result.zarr"
@@ -166,7 +177,23 @@ def open_result(path: str | Location) -> xr.Dataset:
         for name in {"flag_values", "valid_range"} & set(values.attrs):
             # JSON forgets the type, which must be the variable's own.
             values.attrs[name] = np.asarray(values.attrs[name], values.dtype)
-    return with_speck_map(dataset, given / "specks.zarr") if store == inside else dataset
+    if store != inside:
+        return dataset
+    return with_names(with_speck_map(dataset, given / "specks.zarr"), given / CLUSTER_TABLE)
+
+
+def with_names(result: xr.Dataset, table: Location) -> xr.Dataset:
+    """Return a result with the coordinate `name` of its clusters, where `table` is the one of this result."""
+    if not isinstance(table, Path) or not table.is_file():
+        return result
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = {int(row["label"]): row for row in csv.DictReader(file)}
+    pixels = dict(zip(result.cluster.values.tolist(), result.pixels.values.tolist(), strict=True))
+    if pixels != {label: int(row["pixels"]) for label, row in rows.items()}:
+        return result
+    names = np.array([rows[label]["name"] for label in pixels], dtype=object)
+    meaning = {"long_name": "what the cluster is called", "units": "1"}
+    return result.assign_coords(name=("cluster", names, meaning))
 
 
 def clusters_are_whole(path: Location) -> bool:

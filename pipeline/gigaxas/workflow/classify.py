@@ -10,14 +10,16 @@ from gigaxas.checkpoint.owner import claim, start_over
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
+from gigaxas.execution.bars import bars
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Progress, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.locations import Location
+from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.spectra import ReadRow
 from gigaxas.spectra.noise import Noise
-from gigaxas.stores.result import open_result
+from gigaxas.stores.result import CLUSTER_TABLE, open_result, with_names
 from gigaxas.stores.sites import StoredSites
 from gigaxas.stores.specks import with_speck_map
 from gigaxas.workflow.exports import Export
@@ -45,11 +47,30 @@ class SitesMade:
     """The store, and tables and pictures for people."""
 
 
-def run(config: Config) -> xr.Dataset:
-    """Run everything that is missing and return the maps of the result. Raises InputError and RunError."""
-    classify(config)
+def run(config: Config, progress: bool | None = None) -> xr.Dataset:
+    """Run everything that is missing and return the maps of the result.
+
+    A run that was stopped goes on where it was; a finished one has only its report written anew.
+
+    Args:
+        config: What `load_config` read.
+        progress: Whether a bar is shown for each stage; left out, on a terminal and in a notebook alone.
+
+    Returns:
+        The maps over (y, x), y and x in um, read lazily; they are `site`, `kept`, `label`, `state`,
+        `correlation`, `void_reason`, and `speck` where these were searched; `spectrum` (cluster, energy), in
+        the unit of the cube, with its `standard_error`, `pixels` and `name` for each cluster; `energy` in eV.
+
+    Raises:
+        InputError: The configuration or what it names cannot give a right result; every error is told.
+        RunError: The run could not be finished; the same call goes on where it was.
+    """
+    try:
+        classify(config, bars(progress))
+    finally:
+        forget_files()  # the program that called may want to open them in a way of its own
     paths = paths_of(config)
-    return with_speck_map(open_result(paths.result), paths.specks)
+    return with_names(with_speck_map(open_result(paths.result), paths.specks), paths.output / CLUSTER_TABLE)
 
 
 def classify(

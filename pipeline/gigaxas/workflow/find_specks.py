@@ -32,15 +32,21 @@ def find_specks(
 ) -> xr.Dataset:
     """Find the phases of an image (E, y, x) smaller than the clean-up's window, down to one pixel.
 
-    image, energy: as `classify` takes them; a lazy image is read as a whole. result: what `classify` made of
-    it, whose maps, spectra and noise are taken. known: spectra (n, E), in the unit of the image, of phases
-    that may be there beside the clusters. false_alarms: specks that noise alone makes in the whole image, on
-    average.
+    Args:
+        image: (E, y, x) as `classify` takes it; a lazy image is read as a whole.
+        result: What `classify` made of it, whose maps, spectra and noise are taken.
+        energy: (E,) as `classify` takes it, in eV or 1/cm.
+        known: Spectra (n, E), in the unit of the image, of phases that may be there beside the clusters.
+        false_alarms: Specks that noise alone makes in the whole image, on average.
 
-    Returns `speck` (y, x), the number of the speck or 0; their table, `speck_*` over `number`: those of kinds
-    that the map does not show first, the most significant first; and `kind_name`, `kind_cluster` (label of
-    the cluster that a kind is a piece of, or 0), `kind_spectrum` and `kind_standard_error` over `kind`.
-    Attributes tell what else stood out. Raises InputError where the result is not one of this image.
+    Returns:
+        `speck` (y, x), the number of the speck or 0; their table, `speck_*` over `number`, those of kinds
+        that the map does not show first, the most significant first; and `kind_name`, `kind_cluster` (label
+        of the cluster that a kind is a piece of, or 0), `kind_spectrum` and `kind_standard_error` over
+        `kind`. Attributes tell what else stood out.
+
+    Raises:
+        InputError: The result is not one of this image, or a number or shape is not one that can be.
     """
     found = describe_image(image, energy)
     noise = _checked(found, result, false_alarms)

@@ -187,8 +187,18 @@ def identify(
 ) -> Identified:
     """Name the spectra of a file, folder or run by the nearest entries of a library.
 
-    Entries are resampled to the energies of each spectrum. InputError: spectra or a library that cannot be
-    read, that do not overlap, or that the noise says nothing about; every unusable spectrum is named.
+    Args:
+        spectra: Path of what is to be named.
+        library: Path of the named spectra; they are resampled to the energies of each spectrum.
+        comparison: How spectra are compared, and their noise; left out, by shape, with the noise
+            at the working point of [I].
+
+    Returns:
+        The nearest entry and the runner-up for each spectrum, with their correlation and s_error ([I] Eq. 1).
+
+    Raises:
+        InputError: Spectra or a library that cannot be read, that do not overlap, or that the noise says
+            nothing about; every unusable spectrum is named.
     """
     how = comparison or Comparison()
     asked, known = (read_collection(Path(path), how.ranges) for path in (spectra, library))

@@ -16,6 +16,8 @@ from gigaxas.config.load import validated
 from gigaxas.config.paths import paths_of
 from gigaxas.config.schema import Config
 from gigaxas.errors import InputError
+from gigaxas.execution.bars import bars
+from gigaxas.execution.runner import Progress
 from gigaxas.execution.session import open_session
 from gigaxas.sites import write_columns
 from gigaxas.spectra.noise import NoiseModel
@@ -57,25 +59,41 @@ def classify(
     mask: ArrayLike | None = None,
     align: Literal["report", "apply", "off"] = "report",
     specks: bool | Mapping[str, Any] = False,
+    progress: bool | None = None,
     **settings: Any,
 ) -> xr.Dataset:
-    """Classify an image (E, y, x): a NumPy or Dask array with its energies, or an xarray with coordinates.
+    """Classify an image in memory, or a lazy one, without a configuration file.
 
-    quantity: what the samples are; left out, it is guessed. references: a file or folder of spectra, or
-    spectra (E,) on the image's energies by name; left out, phases are numbered. noise: a standard deviation,
-    one for each energy, a camera's working point, or the keys of the section `noise`; left out, it is
-    measured in the image. sites: site spectra (m, E), "library", "observed" or "both", a file, or the keys
-    of the section. mask: (y, x), zero where a pixel is void. align: whether the references are moved by the
-    shift of energy at which they agree best with the image. specks: whether phases smaller than the window
-    of the clean-up are searched, or the keys of the section `specks`. settings: further sections of a
-    configuration, such as clean_up={"k_size": 7} or edge="Fe K".
+    What a run would have warned of is warned of. A lazy image is read chunk by chunk, through a cube in the
+    folder for temporary files.
 
-    Returns the maps over (y, x), `spectrum` with its error and `name` for each cluster, in memory; attributes
-    tell the quantity, the noise and the shift, and whatever else a run would have told. Where specks are
-    searched, `speck` (y, x) holds their numbers, `speck_*` over `number` their table, `kind_name`,
-    `kind_cluster`, `kind_spectrum` and `kind_standard_error` over `kind` what they are. What it would have
-    warned of is warned of. A lazy image is read chunk by chunk, through a cube in the folder for
-    temporary files. Raises InputError for everything that a configuration would be refused for.
+    Args:
+        image: NumPy or Dask array (E, y, x), or an xarray with the dimensions energy, y and x.
+        energy: (E,) in eV, or 1/cm for Raman, rising; left out, the coordinate of an xarray.
+        quantity: What the samples are; left out, it is guessed.
+        references: A file or folder of spectra, or spectra (E,) on the image's energies by name; left out,
+            phases are numbered.
+        noise: A standard deviation in the unit of the image, one for each energy, a camera's working point,
+            or the keys of the section `noise`; left out, it is measured in the image.
+        sites: Site spectra (m, E), "library", "observed" or "both", a file, or the keys of the section.
+        mask: (y, x), zero where a pixel is void.
+        align: Whether the references are moved by the shift of energy at which they agree best with the
+            image.
+        specks: Whether phases smaller than the window of the clean-up are searched, or the keys of the
+            section `specks`.
+        progress: Whether a bar is shown for each stage; left out, on a terminal and in a notebook alone.
+        settings: Further sections of a configuration, such as clean_up={"k_size": 7} or edge="Fe K".
+
+    Returns:
+        The maps over (y, x), in um, and for each cluster `spectrum` (cluster, energy) in the unit of the
+        image, with its error and `name`, all in memory; attributes tell the quantity, the noise and the
+        shift, and whatever else a run would have told. Where specks are searched, `speck` (y, x) holds their
+        numbers, `speck_*` over `number` their table, `kind_name`, `kind_cluster`, `kind_spectrum` and
+        `kind_standard_error` over `kind` what they are.
+
+    Raises:
+        InputError: Everything that a configuration would be refused for.
+        RunError: The folder for temporary files is full.
     """
     found = describe_image(image, energy)
     with TemporaryDirectory(prefix="gigaxas-") as folder:
@@ -94,13 +112,13 @@ def classify(
             asked["references"] = {"path": str(path), "align": align}
         if specks is not False:
             asked["specks"] = {} if specks is True else specks
-        return _run(validated({**asked, **settings}))
+        return _run(validated({**asked, **settings}), bars(progress))
 
 
-def _run(config: Config) -> xr.Dataset:
+def _run(config: Config, progress: Progress) -> xr.Dataset:
     told: list[str] = []
     run = resolve(config, told.append)
-    with open_session(run.paths, config, "classify") as runner:
+    with open_session(run.paths, config, "classify", progress) as runner:
         run = make_products(products_of(run), run, runner, Listener(told.append))
     for line in told:
         if line.startswith("warning"):

@@ -13,6 +13,7 @@ from gigaxas.locations import INSIDE
 from gigaxas.raw.readers.described import FileArray
 from gigaxas.raw.readers.files import FileSet, find_stack, split_source
 from gigaxas.raw.readers.formats import format_of, recognise
+from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.formats.stxm import is_scan_header, read_scan_header
 from gigaxas.raw.readers.images import every_array, open_stack
 from gigaxas.raw.readers.stack import describe_stack
@@ -61,11 +62,24 @@ class FileInfo:
 
 
 def info(source: str | Path) -> FileInfo:
-    """Say what is in a file or folder (or `file::array`), and what lines of a configuration read it.
+    """Say what is in a file or folder, and what lines of a configuration read it.
 
-    Raises InputError where there is nothing, or nothing that is known.
+    Args:
+        source: Path of a file or folder, or `file::array` of one array in a file.
+
+    Returns:
+        Arrays with their shapes and units, or spectra, and the lines.
+
+    Raises:
+        InputError: There is nothing, or nothing that is known.
     """
-    text = str(source)
+    try:
+        return _found(str(source))
+    finally:
+        forget_files()  # the program that called may want to open them in a way of its own
+
+
+def _found(text: str) -> FileInfo:
     path = Path(split_source(text)[0])
     if not path.exists():
         raise InputError(f"{path}: there is nothing; give a file or folder of images or spectra")

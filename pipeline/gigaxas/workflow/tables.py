@@ -12,6 +12,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.execution.runner import Runner
 from gigaxas.report import ClusterRow, Finding, ReportData
 from gigaxas.stores.io.files import Columns, publish_file, publish_table
+from gigaxas.stores.result import CLUSTER_TABLE
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.resolve import Resolved
 
@@ -20,7 +21,7 @@ PACKAGES = ("gigaxas", "dask", "distributed", "numba", "numcodecs", "numpy", "sc
 
 def write_tables(folder: Path, data: ReportData, sites: StoredSites) -> list[Path]:
     """Write clusters.csv (a row a cluster) and spectra.csv (a row an energy); return their paths."""
-    clusters, spectra = folder / "clusters.csv", folder / "spectra.csv"
+    clusters, spectra = folder / CLUSTER_TABLE, folder / "spectra.csv"
     publish_table(clusters, _cluster_columns(sites.table.names), data.clusters)
     publish_table(spectra, _spectrum_columns(data), range(len(data.energy)))
     return [clusters, spectra]

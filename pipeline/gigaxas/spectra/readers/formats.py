@@ -189,11 +189,19 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def read_spectra(path: Path | str) -> list[Spectrum]:
     """Return every spectrum of a file, or of a folder and those below it, files in order of their paths.
 
-    Energies (n,) are in eV, or in 1/cm where the file says so, and increase strictly; mu (n,) is the
-    absorbance as measured, not normalised. Files of a folder that hold no spectrum are passed over. Formats:
-    XDI, Athena projects, EPICS step scans, SOLEIL LUCIA, KEK 9809, EMSA/MAS, HDF5 (araucaria, Larch, NeXus),
-    tables in text, and files of instruments by rosettasciio. InputError: a path or file without spectra, or
-    a spectrum that cannot be used (which `read_library` reports instead).
+    Formats: XDI, Athena projects, EPICS step scans, SOLEIL LUCIA, KEK 9809, EMSA/MAS, HDF5 (araucaria, Larch,
+    NeXus), tables in text, and files of instruments by rosettasciio.
+
+    Args:
+        path: The file or folder; files of a folder that hold no spectrum are passed over.
+
+    Returns:
+        Spectra with their `name`, `energy` (n,) in eV, or in 1/cm where the file says so, strictly
+        increasing, and `mu` (n,), the absorbance as measured, not normalised.
+
+    Raises:
+        InputError: A path or file without spectra, or a spectrum that cannot be used (which `read_library`
+            reports instead).
     """
     spectra: list[Spectrum] = []
     alone = not Path(path).is_dir()

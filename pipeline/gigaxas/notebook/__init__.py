@@ -1,0 +1,1 @@
+"""Results in a notebook: `result.gigaxas` on every `xarray.Dataset` of maps."""
