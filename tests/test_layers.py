@@ -42,6 +42,7 @@ KNOWS = {
     "pint": {"units"},
     "rsciio": {"raw", "spectra", "stores"},
     "olefile": {"raw"},
+    "watchfiles": {"raw"},
 }
 
 

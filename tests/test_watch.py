@@ -4,8 +4,11 @@ import contextlib
 import json
 import random
 import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,7 +17,8 @@ from faults import FORK, assert_same, killed_after, maps_of
 from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError, RunError
 from gigaxas.planning import pairs_reached
-from gigaxas.raw.readers.arrivals import images_of, look, why_not_whole
+from gigaxas.raw.readers.arrivals import folders_of, images_of, look, why_not_whole
+from gigaxas.raw.readers.changes import changes, network_disk
 from gigaxas.raw.readers.files import find_files
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.images import open_stack, read_stack
@@ -333,17 +337,112 @@ def test_it_is_told_why_a_field_is_not_whole(source, tmp_path):
     assert why(tmp_path, unit=("f2", 0)) is None
 
 
-def test_a_file_counts_as_still_once_two_looks_agree(source, tmp_path):
+def test_a_file_counts_as_still_once_it_has_been_as_it_is_for_the_time_asked(source, tmp_path):
     shutil.copytree(source, tmp_path, dirs_exist_ok=True)
     section = ingest(tmp_path)
     first = look(section)
-    assert look(section).is_stable(first.files_of(("f1", 0)), first)
+    one, other = first.files_of(("f1", 0)), first.files_of(("f2", 0))
+    assert not first.is_stable(one, 0.05)
+    assert not look(section, first).is_stable(one, 60)  # two looks that agree are not enough
+    time.sleep(0.05)
+    second = look(section, first)
+    assert second.is_stable(one, 0.05)
     with h5py.File(tmp_path / "f1.h5", "r+") as file:
         file["more"] = 1
-    second = look(section)
-    assert not second.is_stable(first.files_of(("f1", 0)), first)
-    assert second.is_stable(first.files_of(("f2", 0)), first)
-    assert not second.is_stable(("nowhere",), first)
+    third = look(section, second)
+    assert not third.is_stable(one, 0.05)
+    assert third.is_stable(other, 0.05)
+    assert not third.is_stable(("nowhere",), 0.05)
+
+
+def written_elsewhere(path):
+    """Another process that writes a file after half a second."""
+    code = f"import pathlib, time; time.sleep(0.5); pathlib.Path({str(path)!r}).write_text('new')"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def seconds_until(moments):
+    start = time.monotonic()
+    next(moments)
+    return time.monotonic() - start
+
+
+def test_the_system_tells_of_a_file_that_another_process_writes(tmp_path):
+    said = []
+    with contextlib.closing(changes([tmp_path], False, 6, said.append)) as moments:
+        assert seconds_until(moments) < 1
+        with written_elsewhere(tmp_path / "f1.h5") as process:
+            assert 0.4 < seconds_until(moments) < 5
+    assert process.returncode == 0
+    assert said == [f"watching   {tmp_path}: the system tells of changes"]
+
+
+def test_a_folder_in_a_folder_is_watched_where_fields_come_into_such(tmp_path):
+    (tmp_path / "f1").mkdir()
+    with contextlib.closing(changes([tmp_path], True, 6, print)) as moments:
+        next(moments)
+        with written_elsewhere(tmp_path / "f1" / "scan.h5"):
+            assert seconds_until(moments) < 5
+
+
+def on_network_disk(monkeypatch, folder, kind="nfs4", options="rw"):
+    """Let the system say that a folder lies on a disk of the network."""
+    disks = [("/dev/sda", "/", "ext4", "rw"), ("server:/data", str(folder), kind, options)]
+    found = [SimpleNamespace(device=d, mountpoint=m, fstype=f, opts=o) for d, m, f, o in disks]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all=False: found)
+
+
+def test_a_network_disk_and_a_folder_that_is_not_there_are_looked_at_in_turn(monkeypatch, tmp_path):
+    on_network_disk(monkeypatch, tmp_path)
+    said, folder = [], tmp_path / "raw"
+    with contextlib.closing(changes([folder], False, 0.2, said.append)) as moments:
+        next(moments)
+        assert 0.15 < seconds_until(moments) < 2
+        assert said == []
+        folder.mkdir()
+        assert 0.15 < seconds_until(moments) < 2
+        next(moments)
+    assert said == [f"watching   {folder}: looked at every 0.2 s, since {folder} is on a network disk (nfs4)"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "found"),
+    [
+        ("fuse.sshfs", "rw", "fuse.sshfs"),
+        ("CIFS", "rw", "CIFS"),
+        ("NTFS", "rw,remote", "NTFS"),
+        ("xfs", "rw", None),
+    ],
+)
+def test_it_is_known_which_disks_are_those_of_the_network(monkeypatch, tmp_path, kind, options, found):
+    on_network_disk(monkeypatch, tmp_path, kind, options)
+    assert network_disk(tmp_path / "raw") == found
+    assert network_disk(tmp_path.parent) is None
+
+
+def test_a_watch_that_the_system_refuses_looks_in_turn_and_says_so(monkeypatch, tmp_path):
+    def refused(*folders, **settings):
+        raise OSError("too many watches")
+
+    monkeypatch.setattr("watchfiles.watch", refused)
+    said = []
+    with contextlib.closing(changes([tmp_path], False, 0.1, said.append)) as moments:
+        next(moments)
+        assert seconds_until(moments) > 0.09
+    assert said[-1].endswith("every 0.1 s, since the system tells of no changes there (too many watches)")
+
+
+@pytest.mark.parametrize(
+    ("transmitted", "folder", "deep"),
+    [
+        ("raw/{field}_{scan}.h5::a", "raw", False),
+        ("raw/{field}/a/{scan}.h5::a", "raw", True),
+        ("{field}.h5::a", ".", False),
+    ],
+)
+def test_the_folder_that_fields_come_into_is_watched(transmitted, folder, deep):
+    section = ingest("x", transmitted=transmitted, reference="elsewhere/open.h5", dark=None)
+    assert folders_of(section) == ([Path(folder)], deep)
 
 
 def test_every_energy_may_have_a_file_of_its_own_if_their_number_is_told(tmp_path):

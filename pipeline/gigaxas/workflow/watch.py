@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -25,11 +26,13 @@ from gigaxas.planning import PairReached, pairs_reached
 from gigaxas.raw.readers.arrivals import (
     Look,
     Unit,
+    folders_of,
     images_of,
     look,
     why_not_whole,
     why_shared_not_whole,
 )
+from gigaxas.raw.readers.changes import changes
 from gigaxas.raw.readers.files import has_scan
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.positions import listed_positions
@@ -146,34 +149,33 @@ class Watch:
 
     def run(self) -> Summary:
         """Take in what is whole, again and again, until all is there or it is enough."""
-        wanted, before, shown = self.config.watch, Look(), dict[str, str | None]()
+        wanted, now, shown = self.config.watch, Look(), dict[str, str | None]()
         news, summary = time.monotonic(), None
-        while True:
-            now = look(self.ingest)
-            if now.stamps != before.stamps:
-                news = time.monotonic()
-                forget_files()
-            whole = self._whole(now, before)
-            units = self._in_step(whole)
-            files = {file: now.stamps[file] for file in _files(now, units)}
-            if units and units >= self.units and files != shown:
-                self._tell(units, files)
-                summary = self._shown(units, files) or summary
-                shown, self.units, news = files, units, time.monotonic()
-            is_last = files == shown and self._is_all(whole)
-            if summary is not None and (is_last or (self.reached and self.reached.is_enough)):
-                return summary
-            if time.monotonic() - news > wanted.timeout:
-                raise RunError(self._given_up(whole))
-            before = now
-            time.sleep(wanted.every)
+        with closing(changes(*folders_of(self.ingest), wanted.every, self.announce)) as moments:
+            while True:
+                next(moments)
+                before, now = now, look(self.ingest, now)
+                if now.stamps != before.stamps:
+                    news = time.monotonic()
+                    forget_files()
+                whole = self._whole(now)
+                units = self._in_step(whole)
+                files = {file: now.stamps[file] for file in _files(now, units)}
+                if units and units >= self.units and files != shown:
+                    self._tell(units, files)
+                    summary = self._shown(units, files) or summary
+                    shown, self.units, news = files, units, time.monotonic()
+                is_last = files == shown and self._is_all(whole)
+                if summary is not None and (is_last or (self.reached and self.reached.is_enough)):
+                    return summary
+                if time.monotonic() - news > wanted.timeout:
+                    raise RunError(self._given_up(whole))
 
-    def _whole(self, now: Look, before: Look) -> frozenset[Unit]:
+    def _whole(self, now: Look) -> frozenset[Unit]:
         """Return the scans of fields that are whole, and note why others are not."""
         self.waiting.clear()
-        reason = (
-            why_shared_not_whole(now) if now.is_stable(now.shared, before) else "not there, or being written"
-        )
+        is_stable = now.is_stable(now.shared, self.config.watch.every)
+        reason = why_shared_not_whole(now) if is_stable else "not there, or being written"
         images = None
         if reason is None:
             try:
@@ -185,7 +187,7 @@ class Watch:
         if reason is not None:
             self.waiting[", ".join(now.shared[:MOST_NAMED])] = reason
             return frozenset()
-        return frozenset(unit for unit in now.units if self._is_whole(unit, now, before, images))
+        return frozenset(unit for unit in now.units if self._is_whole(unit, now, images))
 
     def _in_step(self, whole: frozenset[Unit]) -> frozenset[Unit]:
         """Return the scans to be taken in: where the noise is to be judged, as many of each field.
@@ -202,13 +204,13 @@ class Watch:
         equal = frozenset((name, scan) for name, scans in by_field.items() for scan in scans[:least])
         return equal if equal >= self.units else whole
 
-    def _is_whole(self, unit: Unit, now: Look, before: Look, images: int | None) -> bool:
+    def _is_whole(self, unit: Unit, now: Look, images: int | None) -> bool:
         files = now.files_of(unit)
         stamps = [now.stamps[file] for file in (*files, *now.shared)]
         if self.checked.get(unit) == stamps:
             return True
         reason: str | None = "it is being written"
-        if now.is_stable(files, before):
+        if now.is_stable(files, self.config.watch.every):
             reason = why_not_whole(self.ingest, now, unit, images)
         if reason is None:
             self.checked[unit] = stamps
