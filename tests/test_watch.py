@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-from faults import FORK, assert_same, killed_after, maps_of
+from browser import Page
+from faults import FORK, assert_same, killed_after, maps_of, running
 from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError, RunError
 from gigaxas.planning import pairs_reached
@@ -266,6 +268,73 @@ def test_the_map_of_scans_is_that_of_classify(stopped, tmp_path):
     run = stopped[0]
     classify(run.model_copy(update={"simulate": None, "output": tmp_path / "out"}))
     assert_same(maps_of(run), maps_of(run.model_copy(update={"output": tmp_path / "out"})))
+
+
+@pytest.fixture
+def browser(tmp_path):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium here; install chromium to test the report of a watch in a browser")
+    page = Page(chromium, tmp_path / "profile")
+    yield page
+    page.close()
+
+
+def put(source, folder, *names):
+    """Put files into a folder at once, in this order, each whole."""
+    for name in names:
+        shutil.copyfile(source / name, folder / "aside")
+        (folder / "aside").rename(folder / name)
+
+
+MIDDLE = "gx.viewer.viewport.viewportToImageCoordinates(gx.viewer.viewport.getCenter(true))"
+ZOOM = "gx.viewer.viewport.viewportToImageZoom(gx.viewer.viewport.getZoom(true))"
+SHOWN = "gx.viewer.world.getItemAt(0).getFullyLoaded()"
+
+
+@pytest.mark.browser
+def test_an_open_page_follows_fields_that_come_last_first_and_keeps_its_place(
+    source, expected, browser, tmp_path
+):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    folder.mkdir()
+    put(source, folder, "positions.csv", "f2.h5")
+    page = run.output / "report" / "index.html"
+    with running(run, work=watch) as (process, _):
+        until = time.monotonic() + 60
+        while not (run.output / "report" / "underway.js").exists():
+            assert process.is_alive()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        browser.open(page.as_uri())
+        browser.wait(SHOWN)
+        assert browser.run("gx.scene.width") == PLANE[1]
+        told = browser.run("document.querySelector('#underway').innerText")
+        assert re.fullmatch(r"measuring: field 1 of 3, last update \d\d:\d\d:\d\d", told)
+        browser.run("document.querySelector('input[value=state]').click()")
+        browser.run("document.querySelector('#clusters .pick').click()")
+        browser.run("gx.viewer.viewport.zoomTo(2 * gx.viewer.viewport.getHomeZoom(), null, true); 0")
+        browser.run(
+            "gx.viewer.viewport.panTo(gx.viewer.viewport.imageToViewportCoordinates(30, 20), true); 0"
+        )
+        browser.run("gx.pin({ x: 31, y: 21 }); 0")
+        before, zoom, selected = browser.run(MIDDLE), browser.run(ZOOM), browser.run("gx.view.selected")
+        put(source, folder, "f3.h5", "f1.h5")  # f1 lies left of f2: the corner of the map moves
+        process.join(60)
+        assert process.exitcode == 0
+        browser.wait(f"document.querySelector('#underway').hidden && {SHOWN}")
+    after = browser.run(MIDDLE)
+    assert abs(after["x"] - before["x"] - STAGE["f2"][1]) < 1e-6
+    assert abs(after["y"] - before["y"]) < 1e-6
+    assert browser.run(ZOOM) == pytest.approx(zoom, rel=1e-3)
+    assert browser.run("gx.pinned") == {"x": 31 + STAGE["f2"][1], "y": 21}
+    assert browser.run("[gx.view.layer, gx.view.selected]") == ["state", selected]
+    browser.asked.clear()
+    time.sleep(2.5)
+    browser.run("0")
+    assert not [address for address in browser.asked if "underway" in address]
+    assert browser.errors == []
+    assert_same(maps_of(run), expected)
 
 
 def test_tiles_that_a_new_field_does_not_touch_are_not_done_again(source, tmp_path):
