@@ -8,27 +8,33 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+import tifffile
 from browser import Page
 from faults import FORK, assert_same, killed_after, maps_of, running
 from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError, RunError
+from gigaxas.execution.runner import Runner
 from gigaxas.planning import pairs_reached
 from gigaxas.raw.readers.arrivals import folders_of, images_of, look, why_not_whole
 from gigaxas.raw.readers.changes import changes, network_disk
 from gigaxas.raw.readers.files import find_files
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.images import open_stack, read_stack
+from gigaxas.report import Underway, tell_pages
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.truth import describe_truth
 from gigaxas.workflow.classify import classify, simulate, simulate_slowly
 from gigaxas.workflow.measurement_plan import plan_measurement
+from gigaxas.workflow.report import report
+from gigaxas.workflow.resolve import reopen
 from gigaxas.workflow.watch import Expected, Watch, watch
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 
@@ -337,6 +343,34 @@ def test_an_open_page_follows_fields_that_come_last_first_and_keeps_its_place(
     assert_same(maps_of(run), expected)
 
 
+@pytest.mark.browser
+def test_the_summary_follows_too_and_says_when_the_watch_was_stopped(browser, viewer_run):
+    def written(version, told):
+        there = Underway(version, told, (0.0, 0.0), is_over=False)
+        report(reopen(viewer_run), Runner(), underway=there)
+        tell_pages(viewer_run.output / "report", there)
+        return there
+
+    written(1, "field 1 of 2")
+    browser.open((viewer_run.output / "report.html").as_uri())
+    browser.wait("document.querySelector('#underway').innerText === 'field 1 of 2'")
+    button = "document.querySelector('#clusters [data-cluster]')"
+    browser.run(f"{button}.click()")
+    browser.run("window.old = document.documentElement.style.scrollBehavior = 'auto'; scrollTo(0, 200)")
+    there = written(2, "field 2 of 2")
+    browser.wait("!window.old && document.querySelector('#underway').innerText === 'field 2 of 2'")
+    browser.wait("scrollY === 200")
+    assert browser.run(f"{button}.getAttribute('aria-pressed')") == "true"
+    tell_pages(viewer_run.output / "report", replace(there, told="stopped", is_over=True))
+    browser.wait("document.querySelector('#underway').innerText === 'stopped'")
+    browser.asked.clear()
+    time.sleep(2.5)
+    browser.run("0")
+    assert browser.asked == browser.errors == []
+    report(reopen(viewer_run), Runner())
+    assert "underway" not in (viewer_run.output / "report.html").read_text()
+
+
 def test_tiles_that_a_new_field_does_not_touch_are_not_done_again(source, tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()
@@ -384,6 +418,82 @@ def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expecte
     assert again in watched(run)
     assert_same(maps_of(run), expected)
     assert again not in watched(run)
+
+
+def test_the_last_field_may_come_first_and_be_written_again_on_a_network_disk(
+    source, expected, monkeypatch, tmp_path
+):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    on_network_disk(monkeypatch, folder)
+    folder.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copyfile(source / "f1.h5", other / "f1.h5")
+    with h5py.File(other / "f1.h5", "r+") as file:
+        file["data/sample"][20] += 50
+    put(source, folder, "positions.csv", "f3.h5")
+    said = []
+
+    def go_on(line):
+        said.append(line)
+        if line.endswith("fields there: 1"):
+            put(other, folder, "f1.h5")
+        elif line.endswith("fields there: 2"):
+            put(source, folder, "f1.h5", "f2.h5")
+
+    watch(run, announce=go_on)
+    named = f"{folder}: looked at every 0.05 s, since {folder} is on a network disk (nfs4)"
+    assert [line for line in said if "taken in" in line or line.startswith("watching")] == [
+        f"watching   {named}",
+        "taken in   f3; fields there: 1",
+        "taken in   f1; fields there: 2",
+        f"warning    {folder}/f1.h5 was written again after it was taken in; it is taken in anew",
+        "taken in   f2; fields there: 3",
+    ]
+    assert_same(maps_of(run), expected)
+
+
+def write_images(folder, mu, taken):
+    """Write two scans of one field, an image a file, in any order: all of the second, then the first.
+
+    The first one waits until the second has been taken in.
+    """
+    rng, draw = np.random.default_rng(5), random.Random(5)
+    for scan in (2, 1):
+        images, _ = counts(mu, rng)
+        for i in draw.sample(range(len(ENERGY)), len(ENERGY)):
+            tifffile.imwrite(folder / f"{scan}_{ENERGY[i]:g}.tif", images[i])
+        while scan == 2 and not taken.exists():
+            time.sleep(0.05)
+
+
+def test_energies_come_in_any_order_and_the_second_scan_first(source, tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    mu = field_mu(texture((40, 32), 3, 2.0))
+    np.save(tmp_path / "open.npy", counts(mu, np.random.default_rng(6))[1])
+    whole = config(source, folder, tmp_path / "out", scans=2, energies=len(ENERGY)).model_dump()
+    fields = {
+        "transmitted": f"{folder}/{{scan}}_{{energy}}.tif",
+        "reference": f"{tmp_path}/open.npy",
+        "dark": 100,
+        "positions": None,
+    }
+    whole["ingest"] |= {"energies": None, "unit": "eV", "fields": fields}
+    run = Config.model_validate(whole)
+    process = FORK.Process(target=write_images, args=(folder, mu, run.output / "watch.json"))
+    process.start()
+    said = watched(run)
+    process.join()
+    assert process.exitcode == 0
+    assert [line for line in said if not line.startswith("watching")] == [
+        "taken in   the field scan 2; fields there: 1",
+        "warning    the field scan 1 came after scan 2; it counts all the same",
+        "taken in   the field scan 1; fields there: 1",
+    ]
+    at_once = run.model_copy(update={"output": tmp_path / "at once"})
+    classify(at_once)
+    assert_same(maps_of(run), maps_of(at_once))
 
 
 def why(folder, images=61, unit=("f1", 0), **fields):
