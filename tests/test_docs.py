@@ -1,6 +1,9 @@
 """The documentation is true: its Python runs, its commands run, its links lead somewhere, its keys exist."""
 
+import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +79,41 @@ def test_the_tutorial_runs(tmp_path):
     for line in shown.splitlines()[:2]:
         assert line in done.stdout
     run_python(next(text for language, text in blocks(page) if language == "python"), tmp_path)
+
+
+def test_a_measurement_is_planned_and_watched_as_the_tutorial_says(tmp_path):
+    """Its commands, with a small field and an instrument that loses no time."""
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    step = text[text.index("## 5. ") :]
+    commands = "".join(re.findall(r"^```console\n(.*?)^```$", step, re.MULTILINE | re.DOTALL))
+    assert "--paced 2 " in commands
+    assert commands.count("gigaxas") == 3
+    settings = (ROOT / "configs/watched.yaml").read_text(encoding="utf-8")
+    assert "shape: [360, 360]" in settings
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/watched.yaml").write_text(settings.replace("[360, 360]", "[160, 160]"))
+    called = tmp_path / "gigaxas"
+    called.write_text(f'#!/bin/sh\nexec {shlex.join(GIGAXAS)} "$@"\n')
+    called.chmod(0o755)
+    script = f"set -e\n{commands.replace('--paced 2 ', '--paced 0 ')}wait\n"
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=os.environ | path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned, enough = re.findall(r"^```text\n(.*?)\n```$", step, re.MULTILINE | re.DOTALL)
+    assert f"\n{planned}\n" in done.stdout
+    assert f"\n{enough}\n" in done.stdout
+    assert (tmp_path / "runs/watched/plan/plan.html").is_file()
+    assert "31 of 32" in (tmp_path / "instrument.log").read_text()
+    told = json.loads((tmp_path / "runs/watched/stop.json").read_text())
+    assert told["scans_needed"] <= told["scans"]
+    assert abs(told["scans_needed"] * 1500 / float(planned.split()[-4]) - 1) < 0.1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
