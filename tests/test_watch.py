@@ -406,6 +406,21 @@ def test_a_folder_that_never_fills_is_given_up(source, tmp_path):
     assert "f1.h5 is still open, or torn" in str(error.value)
 
 
+def test_a_measurement_that_breaks_off_is_given_up_and_its_page_says_so(source, tmp_path):
+    run = config(source, tmp_path, tmp_path / "out", timeout=0.5)
+    put(source, tmp_path, "positions.csv", "f2.h5")
+    (tmp_path / "f1.h5").write_bytes((source / "f1.h5").read_bytes()[:3000])
+    with pytest.raises(
+        RunError, match=r"1 of 3 scans of fields are whole; f1: .*f1\.h5 is still open, or torn"
+    ):
+        watch(run)
+    state = (run.output / "report" / "underway.js").read_text()
+    told = json.loads(state.removeprefix("gxUnderway(").rstrip().removesuffix(")"))
+    assert told["told"].startswith("the watch was stopped at ")
+    assert told["over"]
+    assert f'data-version="{told["version"]}"' in (run.output / "report.html").read_text()
+
+
 def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expected, tmp_path):
     folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
     shutil.copytree(source, folder)
