@@ -21,12 +21,12 @@
     return {
       ...found, layer: gx.view.layer, shade: gx.view.shade,
       middle: zoom > 1.001 * port.getHomeZoom() ? [middle.x + corner[0], middle.y + corner[1]] : null,
-      zoom: port.viewportToImageZoom(zoom),
+      across: gx.scene.width / zoom,
       pinned: gx.pinned ? [gx.pinned.x + corner[0], gx.pinned.y + corner[1]] : null,
     };
   }
 
-  function show({ selected, layer, shade, middle, zoom, pinned }) {
+  function show({ selected, layer, shade, middle, across, pinned }) {
     const button = selected && $(`[data-cluster="${CSS.escape(selected)}"]`);
     if (button) button.click();
     if (!layer) return;
@@ -35,7 +35,7 @@
     if ($("#shading").checked !== shade) $("#shading").click();
     if (middle) {
       const port = map.viewport, [x, y] = middle.map((place, i) => place - corner[i]);
-      port.zoomTo(port.imageToViewportZoom(zoom), null, true);
+      port.zoomTo(gx.scene.width / across, null, true);
       port.panTo(port.imageToViewportCoordinates(x, y), true);
     }
     if (pinned) {
