@@ -362,7 +362,7 @@ def test_the_summary_follows_too_and_says_when_the_watch_was_stopped(browser, vi
     there = written(2, "field 2 of 2")
     browser.wait("!window.old && document.querySelector('#underway').innerText === 'field 2 of 2'")
     browser.wait("scrollY === 200")
-    assert browser.run(f"{button}.getAttribute('aria-pressed')") == "true"
+    browser.wait(f"{button}.getAttribute('aria-pressed') === 'true'")
     tell_pages(viewer_run.output / "report", replace(there, told="stopped", is_over=True))
     browser.wait("document.querySelector('#underway').innerText === 'stopped'")
     browser.asked.clear()
