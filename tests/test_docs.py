@@ -1,7 +1,9 @@
 """The documentation is true: its Python runs, its commands run, its links lead somewhere, its keys exist."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +46,8 @@ NOT_RUN = {
     "make bench": "an hour",
     "make dist": "test_release.py does it, marked slow",
     "napari": "test_exports.py opens the file with napari's reader",
-    "gigaxas watch": "an instrument is needed; test_watch.py plays one",
-    "gigaxas simulate": "with gigaxas watch beside it; test_watch.py does both",
+    "gigaxas watch": "with an instrument beside it, in a test of its own and in test_watch.py",
+    "gigaxas simulate": "with gigaxas watch beside it, in the same tests",
 }
 """Commands of the pages that are not run here, by their beginning, and why."""
 
@@ -189,6 +191,40 @@ def test_every_command_of_the_pages_is_run_or_said_why_not():
     texts = [text for page in PAGES for language, text in blocks(page) if language in COMMANDS_IN]
     every = [f"{line} " for text in texts for line in text.splitlines()]
     assert [start for start in NOT_RUN if not any(line.startswith(f"{start} ") for line in every)] == []
+
+
+def test_a_measurement_is_planned_and_watched_as_the_tutorial_says(tmp_path):
+    """Its commands, with small fields and an instrument that is done when the watch begins: one report."""
+    text = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    step = text[text.index("## 6. ") :]
+    commands = "".join(re.findall(r"^```console\n(.*?)^```$", step, re.MULTILINE | re.DOTALL))
+    assert "--paced 2 " in commands
+    assert commands.count("gigaxas") == 3
+    settings = (ROOT / "configs/watched.yaml").read_text(encoding="utf-8")
+    assert "shape: [360, 360]" in settings
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/watched.yaml").write_text(settings.replace("[360, 360]", "[160, 160]"))
+    called = tmp_path / "gigaxas"
+    called.write_text(f'#!/bin/sh\nexec {shlex.join(GIGAXAS)} "$@"\n')
+    called.chmod(0o755)
+    done_first = commands.replace("--paced 2 ", "--paced 0 ").replace("gigaxas watch", "wait\ngigaxas watch")
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", done_first],
+        cwd=tmp_path,
+        env=os.environ | path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned, enough = re.findall(r"^```text\n(.*?)\n```$", step, re.MULTILINE | re.DOTALL)
+    assert f"\n{planned}\n" in done.stdout
+    assert f"\n{enough}\n" in done.stdout
+    assert (tmp_path / "runs/watched/plan/plan.html").is_file()
+    assert "31 of 32" in (tmp_path / "instrument.log").read_text()
+    told = json.loads((tmp_path / "runs/watched/stop.json").read_text())
+    assert told["scans_needed"] <= told["scans"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -44,6 +44,7 @@ KNOWS = {
     "pint": {"units"},
     "rsciio": {"raw", "spectra", "stores"},
     "olefile": {"raw"},
+    "watchfiles": {"raw"},
 }
 
 

@@ -125,6 +125,12 @@ def test_a_field_alone_or_without_texture_stays_where_the_stage_says():
     assert placed.shape((100, 100))[1] == 601
 
 
+def test_the_only_field_is_placed_without_a_warning():
+    placed = place_fields(["f1"], np.array([[20.0, 30.0]]), [], shift_limit=20)
+    assert placed.warnings == ()
+    assert placed.whole == ((0, 0),)
+
+
 def test_overlaps_that_disagree_are_refused_by_name():
     stage = np.array([[0.0, 0], [0, 80], [0, 160]])
     pairs = [Pair(0, 1, (0, 80), (0, 81), 0.9), Pair(1, 2, (0, 80), (0, 80), 0.1, "not alike")]

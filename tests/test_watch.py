@@ -3,26 +3,38 @@
 import contextlib
 import json
 import random
+import re
 import shutil
+import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
-from faults import FORK, assert_same, killed_after, maps_of
+import tifffile
+from browser import Page
+from faults import FORK, assert_same, killed_after, maps_of, running
 from gigaxas.config.schema import Config, NoiseSection
 from gigaxas.errors import InputError, RunError
+from gigaxas.execution.runner import Runner
 from gigaxas.planning import pairs_reached
-from gigaxas.raw.readers.arrivals import images_of, look, why_not_whole
+from gigaxas.raw.readers.arrivals import folders_of, images_of, look, why_not_whole
+from gigaxas.raw.readers.changes import changes, network_disk
 from gigaxas.raw.readers.files import find_files
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.images import open_stack, read_stack
+from gigaxas.report import Underway, tell_pages
 from gigaxas.simulate import modelled_library
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.truth import describe_truth
 from gigaxas.workflow.classify import classify, simulate, simulate_slowly
 from gigaxas.workflow.measurement_plan import plan_measurement
+from gigaxas.workflow.report import report
+from gigaxas.workflow.resolve import reopen
 from gigaxas.workflow.watch import Expected, Watch, watch
 from raw_files import EDGE, ENERGY, POST, PRE, counts, field_mu, ingest, spectrum, texture, write_fields
 
@@ -264,6 +276,103 @@ def test_the_map_of_scans_is_that_of_classify(stopped, tmp_path):
     assert_same(maps_of(run), maps_of(run.model_copy(update={"output": tmp_path / "out"})))
 
 
+@pytest.fixture
+def browser(tmp_path):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium here; install chromium to test the report of a watch in a browser")
+    page = Page(chromium, tmp_path / "profile")
+    yield page
+    page.close()
+
+
+def put(source, folder, *names):
+    """Put files into a folder at once, in this order, each whole."""
+    for name in names:
+        shutil.copyfile(source / name, folder / "aside")
+        (folder / "aside").rename(folder / name)
+
+
+MIDDLE = "gx.viewer.viewport.viewportToImageCoordinates(gx.viewer.viewport.getCenter(true))"
+ACROSS = "gx.scene.width / gx.viewer.viewport.getZoom(true)"
+SHOWN = "gx.viewer.world.getItemAt(0).getFullyLoaded()"
+
+
+@pytest.mark.browser
+def test_an_open_page_follows_fields_that_come_last_first_and_keeps_its_place(
+    source, expected, browser, tmp_path
+):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    folder.mkdir()
+    put(source, folder, "positions.csv", "f2.h5")
+    page = run.output / "report" / "index.html"
+    with running(run, work=watch) as (process, _):
+        until = time.monotonic() + 240
+        while not (run.output / "report" / "underway.js").exists():
+            assert process.is_alive()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        browser.open(page.as_uri())
+        browser.wait(SHOWN)
+        assert browser.run("gx.scene.width") == PLANE[1]
+        told = browser.run("document.querySelector('#underway').innerText")
+        assert re.fullmatch(r"measuring: field 1 of 3, last update \d\d:\d\d:\d\d", told)
+        browser.run("document.querySelector('input[value=state]').click()")
+        browser.run("document.querySelector('#clusters .pick').click()")
+        browser.wait("document.querySelector('#card').children.length")  # it makes the map narrower
+        browser.run("gx.viewer.viewport.zoomTo(2 * gx.viewer.viewport.getHomeZoom(), null, true); 0")
+        browser.run(
+            "gx.viewer.viewport.panTo(gx.viewer.viewport.imageToViewportCoordinates(30, 20), true); 0"
+        )
+        browser.run("gx.pin({ x: 31, y: 21 })")
+        browser.run("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+        before, across, selected = map(browser.run, (MIDDLE, ACROSS, "gx.view.selected"))
+        put(source, folder, "f3.h5", "f1.h5")  # f1 lies left of f2: the corner of the map moves
+        process.join(240)
+        assert process.exitcode == 0
+        browser.wait(f"document.querySelector('#underway').hidden && {SHOWN}")
+    after = browser.run(MIDDLE)
+    assert abs(after["x"] - before["x"] - STAGE["f2"][1]) < 1e-6
+    assert abs(after["y"] - before["y"]) < 1e-6
+    assert browser.run(ACROSS) == pytest.approx(across, rel=0.02)  # cards of other widths
+    assert browser.run("gx.pinned") == {"x": 31 + STAGE["f2"][1], "y": 21}
+    assert browser.run("[gx.view.layer, gx.view.selected]") == ["state", selected]
+    browser.asked.clear()
+    time.sleep(2.5)
+    browser.run("0")
+    assert not [address for address in browser.asked if "underway" in address]
+    assert browser.errors == []
+    assert_same(maps_of(run), expected)
+
+
+@pytest.mark.browser
+def test_the_summary_follows_too_and_says_when_the_watch_was_stopped(browser, viewer_run):
+    def written(version, told):
+        there = Underway(version, told, (0.0, 0.0), is_over=False)
+        report(reopen(viewer_run), Runner(), underway=there)
+        tell_pages(viewer_run.output / "report", there)
+        return there
+
+    written(1, "field 1 of 2")
+    browser.open((viewer_run.output / "report.html").as_uri())
+    browser.wait("document.querySelector('#underway').innerText === 'field 1 of 2'")
+    button = "document.querySelector('#clusters [data-cluster]')"
+    browser.run(f"{button}.click()")
+    browser.run("window.old = document.documentElement.style.scrollBehavior = 'auto'; scrollTo(0, 200)")
+    there = written(2, "field 2 of 2")
+    browser.wait("!window.old && document.querySelector('#underway').innerText === 'field 2 of 2'")
+    browser.wait("scrollY === 200")
+    browser.wait(f"{button}.getAttribute('aria-pressed') === 'true'")
+    tell_pages(viewer_run.output / "report", replace(there, told="stopped", is_over=True))
+    browser.wait("document.querySelector('#underway').innerText === 'stopped'")
+    browser.asked.clear()
+    time.sleep(2.5)
+    browser.run("0")
+    assert browser.asked == browser.errors == []
+    report(reopen(viewer_run), Runner())
+    assert "underway" not in (viewer_run.output / "report.html").read_text()
+
+
 def test_tiles_that_a_new_field_does_not_touch_are_not_done_again(source, tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()
@@ -299,6 +408,21 @@ def test_a_folder_that_never_fills_is_given_up(source, tmp_path):
     assert "f1.h5 is still open, or torn" in str(error.value)
 
 
+def test_a_measurement_that_breaks_off_is_given_up_and_its_page_says_so(source, tmp_path):
+    run = config(source, tmp_path, tmp_path / "out", timeout=0.5)
+    put(source, tmp_path, "positions.csv", "f2.h5")
+    (tmp_path / "f1.h5").write_bytes((source / "f1.h5").read_bytes()[:3000])
+    with pytest.raises(
+        RunError, match=r"1 of 3 scans of fields are whole; f1: .*f1\.h5 is still open, or torn"
+    ):
+        watch(run)
+    state = (run.output / "report" / "underway.js").read_text()
+    told = json.loads(state.removeprefix("gxUnderway(").rstrip().removesuffix(")"))
+    assert told["told"].startswith("the watch was stopped at ")
+    assert told["over"]
+    assert f'data-version="{told["version"]}"' in (run.output / "report.html").read_text()
+
+
 def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expected, tmp_path):
     folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
     shutil.copytree(source, folder)
@@ -311,6 +435,82 @@ def test_a_field_that_is_written_again_is_told_and_taken_in_anew(source, expecte
     assert again in watched(run)
     assert_same(maps_of(run), expected)
     assert again not in watched(run)
+
+
+def test_the_last_field_may_come_first_and_be_written_again_on_a_network_disk(
+    source, expected, monkeypatch, tmp_path
+):
+    folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
+    on_network_disk(monkeypatch, folder)
+    folder.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copyfile(source / "f1.h5", other / "f1.h5")
+    with h5py.File(other / "f1.h5", "r+") as file:
+        file["data/sample"][20] += 50
+    put(source, folder, "positions.csv", "f3.h5")
+    said = []
+
+    def go_on(line):
+        said.append(line)
+        if line.endswith("fields there: 1"):
+            put(other, folder, "f1.h5")
+        elif line.endswith("fields there: 2"):
+            put(source, folder, "f1.h5", "f2.h5")
+
+    watch(run, announce=go_on)
+    named = f"{folder}: looked at every 0.05 s, since {folder} is on a network disk (nfs4)"
+    assert [line for line in said if "taken in" in line or line.startswith("watching")] == [
+        f"watching   {named}",
+        "taken in   f3; fields there: 1",
+        "taken in   f1; fields there: 2",
+        f"warning    {folder}/f1.h5 was written again after it was taken in; it is taken in anew",
+        "taken in   f2; fields there: 3",
+    ]
+    assert_same(maps_of(run), expected)
+
+
+def write_images(folder, mu, taken):
+    """Write two scans of one field, an image a file, in any order: all of the second, then the first.
+
+    The first one waits until the second has been taken in.
+    """
+    rng, draw = np.random.default_rng(5), random.Random(5)
+    for scan in (2, 1):
+        images, _ = counts(mu, rng)
+        for i in draw.sample(range(len(ENERGY)), len(ENERGY)):
+            tifffile.imwrite(folder / f"{scan}_{ENERGY[i]:g}.tif", images[i])
+        while scan == 2 and not taken.exists():
+            time.sleep(0.05)
+
+
+def test_energies_come_in_any_order_and_the_second_scan_first(source, tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    mu = field_mu(texture((40, 32), 3, 2.0))
+    np.save(tmp_path / "open.npy", counts(mu, np.random.default_rng(6))[1])
+    whole = config(source, folder, tmp_path / "out", scans=2, energies=len(ENERGY)).model_dump()
+    fields = {
+        "transmitted": f"{folder}/{{scan}}_{{energy}}.tif",
+        "reference": f"{tmp_path}/open.npy",
+        "dark": 100,
+        "positions": None,
+    }
+    whole["ingest"] |= {"energies": None, "unit": "eV", "fields": fields}
+    run = Config.model_validate(whole)
+    process = FORK.Process(target=write_images, args=(folder, mu, run.output / "watch.json"))
+    process.start()
+    said = watched(run)
+    process.join()
+    assert process.exitcode == 0
+    assert [line for line in said if not line.startswith("watching")] == [
+        "taken in   the field scan 2; fields there: 1",
+        "warning    the field scan 1 came after scan 2; it counts all the same",
+        "taken in   the field scan 1; fields there: 1",
+    ]
+    at_once = run.model_copy(update={"output": tmp_path / "at once"})
+    classify(at_once)
+    assert_same(maps_of(run), maps_of(at_once))
 
 
 def why(folder, images=61, unit=("f1", 0), **fields):
@@ -333,17 +533,112 @@ def test_it_is_told_why_a_field_is_not_whole(source, tmp_path):
     assert why(tmp_path, unit=("f2", 0)) is None
 
 
-def test_a_file_counts_as_still_once_two_looks_agree(source, tmp_path):
+def test_a_file_counts_as_still_once_it_has_been_as_it_is_for_the_time_asked(source, tmp_path):
     shutil.copytree(source, tmp_path, dirs_exist_ok=True)
     section = ingest(tmp_path)
     first = look(section)
-    assert look(section).is_stable(first.files_of(("f1", 0)), first)
+    one, other = first.files_of(("f1", 0)), first.files_of(("f2", 0))
+    assert not first.is_stable(one, 0.05)
+    assert not look(section, first).is_stable(one, 60)  # two looks that agree are not enough
+    time.sleep(0.05)
+    second = look(section, first)
+    assert second.is_stable(one, 0.05)
     with h5py.File(tmp_path / "f1.h5", "r+") as file:
         file["more"] = 1
-    second = look(section)
-    assert not second.is_stable(first.files_of(("f1", 0)), first)
-    assert second.is_stable(first.files_of(("f2", 0)), first)
-    assert not second.is_stable(("nowhere",), first)
+    third = look(section, second)
+    assert not third.is_stable(one, 0.05)
+    assert third.is_stable(other, 0.05)
+    assert not third.is_stable(("nowhere",), 0.05)
+
+
+def written_elsewhere(path):
+    """Another process that writes a file after half a second."""
+    code = f"import pathlib, time; time.sleep(0.5); pathlib.Path({str(path)!r}).write_text('new')"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
+def seconds_until(moments):
+    start = time.monotonic()
+    next(moments)
+    return time.monotonic() - start
+
+
+def test_the_system_tells_of_a_file_that_another_process_writes(tmp_path):
+    said = []
+    with contextlib.closing(changes([tmp_path], False, 6, said.append)) as moments:
+        assert seconds_until(moments) < 1
+        with written_elsewhere(tmp_path / "f1.h5") as process:
+            assert 0.4 < seconds_until(moments) < 5
+    assert process.returncode == 0
+    assert said == [f"watching   {tmp_path}: the system tells of changes"]
+
+
+def test_a_folder_in_a_folder_is_watched_where_fields_come_into_such(tmp_path):
+    (tmp_path / "f1").mkdir()
+    with contextlib.closing(changes([tmp_path], True, 6, print)) as moments:
+        next(moments)
+        with written_elsewhere(tmp_path / "f1" / "scan.h5"):
+            assert seconds_until(moments) < 5
+
+
+def on_network_disk(monkeypatch, folder, kind="nfs4", options="rw"):
+    """Let the system say that a folder lies on a disk of the network."""
+    disks = [("/dev/sda", "/", "ext4", "rw"), ("server:/data", str(folder), kind, options)]
+    found = [SimpleNamespace(device=d, mountpoint=m, fstype=f, opts=o) for d, m, f, o in disks]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all=False: found)
+
+
+def test_a_network_disk_and_a_folder_that_is_not_there_are_looked_at_in_turn(monkeypatch, tmp_path):
+    on_network_disk(monkeypatch, tmp_path)
+    said, folder = [], tmp_path / "raw"
+    with contextlib.closing(changes([folder], False, 0.2, said.append)) as moments:
+        next(moments)
+        assert 0.15 < seconds_until(moments) < 2
+        assert said == []
+        folder.mkdir()
+        assert 0.15 < seconds_until(moments) < 2
+        next(moments)
+    assert said == [f"watching   {folder}: looked at every 0.2 s, since {folder} is on a network disk (nfs4)"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "found"),
+    [
+        ("fuse.sshfs", "rw", "fuse.sshfs"),
+        ("CIFS", "rw", "CIFS"),
+        ("NTFS", "rw,remote", "NTFS"),
+        ("xfs", "rw", None),
+    ],
+)
+def test_it_is_known_which_disks_are_those_of_the_network(monkeypatch, tmp_path, kind, options, found):
+    on_network_disk(monkeypatch, tmp_path, kind, options)
+    assert network_disk(tmp_path / "raw") == found
+    assert network_disk(tmp_path.parent) is None
+
+
+def test_a_watch_that_the_system_refuses_looks_in_turn_and_says_so(monkeypatch, tmp_path):
+    def refused(*folders, **settings):
+        raise OSError("too many watches")
+
+    monkeypatch.setattr("watchfiles.watch", refused)
+    said = []
+    with contextlib.closing(changes([tmp_path], False, 0.1, said.append)) as moments:
+        next(moments)
+        assert seconds_until(moments) > 0.09
+    assert said[-1].endswith("every 0.1 s, since the system tells of no changes there (too many watches)")
+
+
+@pytest.mark.parametrize(
+    ("transmitted", "folder", "deep"),
+    [
+        ("raw/{field}_{scan}.h5::a", "raw", False),
+        ("raw/{field}/a/{scan}.h5::a", "raw", True),
+        ("{field}.h5::a", ".", False),
+    ],
+)
+def test_the_folder_that_fields_come_into_is_watched(transmitted, folder, deep):
+    section = ingest("x", transmitted=transmitted, reference="elsewhere/open.h5", dark=None)
+    assert folders_of(section) == ([Path(folder)], deep)
 
 
 def test_every_energy_may_have_a_file_of_its_own_if_their_number_is_told(tmp_path):
@@ -432,11 +727,16 @@ def units_of(text):
 def test_killed_at_random_again_and_again(source, expected, tmp_path):
     draw, kills = random.Random(3), 0
     folder, run = tmp_path / "raw", config(source, tmp_path / "raw", tmp_path / "out")
-    while kills < 8 and not (folder / "f3.whole").exists():
+    for _ in range(24):  # the writer too is killed each time, until all is there
         with writer(source, folder, 0.02):
             stage = draw.choice(["edge steps", "ingest", "assign", "report"])
-            kills += killed_after(run, stage, draw.uniform(0, 1), work=watch)
-    assert kills
+            was_killed = killed_after(run, stage, draw.uniform(0, 0.5), work=watch)
+        kills += was_killed
+        if kills == 6:
+            break
+        if not was_killed:  # it was done before: so that there is something to do again
+            shutil.rmtree(run.output)
+    assert kills == 6
     with writer(source, folder, 0.0):
         watched(run)
     assert_same(maps_of(run), expected)

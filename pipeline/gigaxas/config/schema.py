@@ -754,7 +754,7 @@ class WatchSection(Section):
     energies: PixelCount | None = None
     """Images of a scan; left out, what `ingest.energies` or the files tell."""
     every: PositiveFloat = 2.0
-    """Seconds between two looks at the folder."""
+    """Seconds that a file must have been as it is, and at most between two looks at the folder."""
     timeout: PositiveFloat = 600.0
     """Seconds without anything new after which it ends."""
     stop: StopSection | None = None

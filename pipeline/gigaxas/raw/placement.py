@@ -107,7 +107,7 @@ def _warnings(names: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
         mine = [pair for pair in pairs if number in (pair.first, pair.second)]
         if not mine and len(names) > 1:
             lines.append(f"field {name!r} overlaps no other; it is placed by its stage position")
-        elif all(pair.rejected for pair in mine):
+        elif mine and all(pair.rejected for pair in mine):
             lines.append(f"field {name!r} has no texture in its overlaps; it is placed by its stage position")
     out = sum(pair.rejected in ("outlier", "not alike") for pair in pairs)
     if out:

@@ -18,6 +18,7 @@ from gigaxas.report.page import render_report, write_report
 from gigaxas.report.seams import write_seams_png
 from gigaxas.report.sites import site_pictures, write_proof_png, write_sites_png
 from gigaxas.report.specks import SpeckKind, SpeckReport, SpeckRow
+from gigaxas.report.underway import Underway, tell_pages
 from gigaxas.report.views import VoidView, void_views
 
 __all__ = [
@@ -35,10 +36,12 @@ __all__ = [
     "SpeckRow",
     "Truth",
     "TruthRow",
+    "Underway",
     "VoidView",
     "render_measurement",
     "render_report",
     "site_pictures",
+    "tell_pages",
     "void_views",
     "write_label_png",
     "write_proof_png",

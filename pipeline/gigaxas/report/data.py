@@ -11,6 +11,7 @@ from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.report import wording
 from gigaxas.report.specks import SpeckReport
+from gigaxas.report.underway import Underway
 
 DIFFERS_BELOW = 1e-4
 """s_error of the site spacing: below it, noise does not explain the difference."""
@@ -226,6 +227,8 @@ class ReportData:
     """Version of gigaxas."""
     step: int = 1
     """Pixels of the whole map from one pixel of these maps to the next."""
+    underway: Underway | None = None
+    """How far the measurement is, while it is watched."""
 
     def __post_init__(self) -> None:
         _check_maps(self)

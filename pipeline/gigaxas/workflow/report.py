@@ -19,6 +19,7 @@ from gigaxas.report import (
     ReportData,
     SpeckReport,
     Truth,
+    Underway,
     VoidView,
     site_pictures,
     void_views,
@@ -66,11 +67,13 @@ class Summary:
     """Rows (name, share, meaning) on labels that are not exact."""
 
 
-def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> Summary:
+def report(
+    run: Resolved, runner: Runner, exports: Collection[Export] = (), underway: Underway | None = None
+) -> Summary:
     """Write the tables, the manifest, label.png, report.html and the report folder of a finished result.
 
-    `exports` names the formats of other programs that the maps are written in too. Raises InputError where
-    there is no finished result.
+    `exports` names the formats of other programs that the maps are written in too; pages of a measurement
+    that is `underway` show themselves anew. Raises InputError where there is no finished result.
     """
     paths, folder, sites = run.paths, run.paths.output, run.sites
     with open_result(paths.result) as result:
@@ -84,6 +87,7 @@ def report(run: Resolved, runner: Runner, exports: Collection[Export] = ()) -> S
             _report_data(run, result, decided, truth),
             components=phases.components if phases else (),
             specks=speck_report(run, decided, phases),
+            underway=underway,
         )
         page = write_report_folder(run, result, data, runner)
         with runner.step("report", 1) as advance:

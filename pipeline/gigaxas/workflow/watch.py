@@ -6,7 +6,9 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,17 +24,21 @@ from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.execution.session import on_threads, open_session
 from gigaxas.planning import PairReached, pairs_reached
+from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.arrivals import (
     Look,
     Unit,
+    folders_of,
     images_of,
     look,
     why_not_whole,
     why_shared_not_whole,
 )
+from gigaxas.raw.readers.changes import changes
 from gigaxas.raw.readers.files import has_scan
 from gigaxas.raw.readers.formats.hdf5 import forget_files
 from gigaxas.raw.readers.positions import listed_positions
+from gigaxas.report import Underway, tell_pages
 from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.io.files import publish_file
@@ -143,37 +149,49 @@ class Watch:
     """Warnings that were told."""
     reached: Reached | None = None
     """What the pairs have reached, where that can be told."""
+    underway: Underway | None = None
+    """What the last pages say, where this watch has written any."""
 
     def run(self) -> Summary:
         """Take in what is whole, again and again, until all is there or it is enough."""
-        wanted, before, shown = self.config.watch, Look(), dict[str, str | None]()
-        news, summary = time.monotonic(), None
-        while True:
-            now = look(self.ingest)
-            if now.stamps != before.stamps:
-                news = time.monotonic()
-                forget_files()
-            whole = self._whole(now, before)
-            units = self._in_step(whole)
-            files = {file: now.stamps[file] for file in _files(now, units)}
-            if units and units >= self.units and files != shown:
-                self._tell(units, files)
-                summary = self._shown(units, files) or summary
-                shown, self.units, news = files, units, time.monotonic()
-            is_last = files == shown and self._is_all(whole)
-            if summary is not None and (is_last or (self.reached and self.reached.is_enough)):
-                return summary
-            if time.monotonic() - news > wanted.timeout:
-                raise RunError(self._given_up(whole))
-            before = now
-            time.sleep(wanted.every)
+        try:
+            return self._to_the_end()
+        except BaseException:
+            if self.underway:
+                told = f"the watch was stopped at {_now()}; this is what had come by then"
+                tell_pages(
+                    paths_of(self.config).report_folder, replace(self.underway, told=told, is_over=True)
+                )
+            raise
 
-    def _whole(self, now: Look, before: Look) -> frozenset[Unit]:
+    def _to_the_end(self) -> Summary:
+        wanted, now, shown = self.config.watch, Look(), dict[str, str | None]()
+        news, summary = time.monotonic(), None
+        with closing(changes(*folders_of(self.ingest), wanted.every, self.announce)) as moments:
+            while True:
+                next(moments)
+                before, now = now, look(self.ingest, now)
+                if now.stamps != before.stamps:
+                    news = time.monotonic()
+                    forget_files()
+                whole = self._whole(now)
+                units = self._in_step(whole)
+                files = {file: now.stamps[file] for file in _files(now, units)}
+                if units and units >= self.units and files != shown:
+                    self._tell(units, files)
+                    summary = self._shown(units, files) or summary
+                    shown, self.units, news = files, units, time.monotonic()
+                is_last = files == shown and self._is_all(whole)
+                if summary is not None and (is_last or (self.reached and self.reached.is_enough)):
+                    return summary
+                if time.monotonic() - news > wanted.timeout:
+                    raise RunError(self._given_up(whole))
+
+    def _whole(self, now: Look) -> frozenset[Unit]:
         """Return the scans of fields that are whole, and note why others are not."""
         self.waiting.clear()
-        reason = (
-            why_shared_not_whole(now) if now.is_stable(now.shared, before) else "not there, or being written"
-        )
+        is_stable = now.is_stable(now.shared, self.config.watch.every)
+        reason = why_shared_not_whole(now) if is_stable else "not there, or being written"
         images = None
         if reason is None:
             try:
@@ -185,7 +203,7 @@ class Watch:
         if reason is not None:
             self.waiting[", ".join(now.shared[:MOST_NAMED])] = reason
             return frozenset()
-        return frozenset(unit for unit in now.units if self._is_whole(unit, now, before, images))
+        return frozenset(unit for unit in now.units if self._is_whole(unit, now, images))
 
     def _in_step(self, whole: frozenset[Unit]) -> frozenset[Unit]:
         """Return the scans to be taken in: where the noise is to be judged, as many of each field.
@@ -202,13 +220,13 @@ class Watch:
         equal = frozenset((name, scan) for name, scans in by_field.items() for scan in scans[:least])
         return equal if equal >= self.units else whole
 
-    def _is_whole(self, unit: Unit, now: Look, before: Look, images: int | None) -> bool:
+    def _is_whole(self, unit: Unit, now: Look, images: int | None) -> bool:
         files = now.files_of(unit)
         stamps = [now.stamps[file] for file in (*files, *now.shared)]
         if self.checked.get(unit) == stamps:
             return True
         reason: str | None = "it is being written"
-        if now.is_stable(files, before):
+        if now.is_stable(files, self.config.watch.every):
             reason = why_not_whole(self.ingest, now, unit, images)
         if reason is None:
             self.checked[unit] = stamps
@@ -233,7 +251,7 @@ class Watch:
         named = ", ".join(map(_name, new[:MOST_NAMED]))
         more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
         if new:
-            self.announce(f"taken in   {named}{more}; fields there: {len({name for name, _ in whole})}")
+            self.announce(f"taken in   {named}{more}; fields there: {len(_names(whole))}")
 
     def _shown(self, whole: frozenset[Unit], files: dict[str, str | None]) -> Summary | None:
         """Make maps and report of what is whole; None where they cannot be made yet, which is told."""
@@ -250,37 +268,60 @@ class Watch:
         )
         listener = Listener(self._warn)
 
-        def work() -> tuple[Resolved, Summary]:
+        def work() -> tuple[Summary, Reached | None, Underway]:
             made = make_products(products_of(run), run, fresh, listener)
-            return made, report(made, fresh)
+            reached = self._judged(made, whole)
+            underway = self._underway(made, whole, reached)
+            return report(made, fresh, underway=underway), reached, underway
 
         found = self._attempt(lambda: fresh.mended(work), whole)
         if found is None:
             return None
+        summary, self.reached, self.underway = found
         self.taken |= files
         publish_file(run.paths.output / TAKEN, json.dumps(self.taken, indent=1).encode())
-        self._judge(found[0], whole)
-        return found[1]
+        tell_pages(run.paths.report_folder, self.underway)
+        self._say_whether_enough(whole)
+        return summary
 
-    def _judge(self, run: Resolved, whole: frozenset[Unit]) -> None:
-        """Say what the pairs have reached; where that is enough, say so in a file and run the command."""
+    def _judged(self, run: Resolved, whole: frozenset[Unit]) -> Reached | None:
+        """Return what the pairs have reached; None where that is not asked or cannot be told."""
         stop, scans = self.config.watch.stop, set(Counter(name for name, _ in whole).values())
-        number, there = self._fields(), len({name for name, _ in whole})
-        if stop is None or len(scans) > 1 or (number is not None and there < number):
-            return
+        number = self._fields()
+        if stop is None or len(scans) > 1 or (number is not None and len(_names(whole)) < number):
+            return None
         if run.image is None or run.image.measured is None:
             self.announce("limit      the noise cannot be measured in this image yet")
+            return None
+        return Reached(scans.pop(), stop.error, _reached(run, run.image.measured.model, stop))
+
+    def _say_whether_enough(self, whole: frozenset[Unit]) -> None:
+        """Say what the pairs have reached; where that is enough, say so in a file and run the command."""
+        found, stop = self.reached, self.config.watch.stop
+        if found is None or stop is None:
             return
-        found = Reached(scans.pop(), stop.error, _reached(run, run.image.measured.model, stop))
-        self.reached = found
         self.announce(f"limit      {_told(found)}")
         if not found.is_enough:
             return
-        content = {**asdict(found), "scans_needed": found.scans_needed, "fields": there}
-        publish_file(run.paths.output / STOP, json.dumps(content, indent=1).encode())
-        self.announce(f"enough     wrote {run.paths.output / STOP}")
+        content = {**asdict(found), "scans_needed": found.scans_needed, "fields": len(_names(whole))}
+        publish_file(self.config.output / STOP, json.dumps(content, indent=1).encode())
+        self.announce(f"enough     wrote {self.config.output / STOP}")
         if stop.command:
             _run(stop.command, self.announce)
+
+    def _underway(self, run: Resolved, whole: frozenset[Unit], reached: Reached | None) -> Underway:
+        """Return what the pages say of how far the measurement is."""
+        scans = Counter(name for name, _ in whole)
+        told = f"measuring: field {_of(len(scans), self._fields())}"
+        if self.expected.scans != 1:
+            told += f", scan {_of(max(scans.values()), self.expected.scans)}"
+        told += f", last update {_now()}"
+        if reached:
+            told += f"; {_told(reached)}"
+        assert isinstance(run.source, Acquisition)
+        y, x = run.source.stage_px.min(axis=0).tolist()
+        is_over = self._is_all(whole) or (reached is not None and reached.is_enough)
+        return Underway(time.time_ns() // 10**6, told, (x, y), is_over)
 
     def _attempt(self, step: Callable[[], T], whole: frozenset[Unit]) -> T | None:
         """Return what a step gives; an error that further files may mend is told."""
@@ -327,6 +368,18 @@ class Watch:
 
 def _files(seen: Look, whole: Iterable[Unit]) -> list[str]:
     return [*(file for unit in sorted(whole) for file in seen.files_of(unit)), *seen.shared]
+
+
+def _names(units: Iterable[Unit]) -> set[str]:
+    return {name for name, _ in units}
+
+
+def _of(number: int, whole: int | None) -> str:
+    return f"{number} of {whole}" if whole else str(number)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
 
 
 def _name(unit: Unit) -> str:

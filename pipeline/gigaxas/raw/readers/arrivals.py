@@ -1,7 +1,9 @@
 """Raw fields that an instrument is still writing: which files are there, and which of them are whole."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -40,20 +42,26 @@ class Look:
     """Files that all fields share."""
     stamps: Stamps = field(default_factory=dict)
     """Of every file."""
+    moment: float = 0.0
+    """When it was, in seconds of a clock that never goes back."""
+    since: Mapping[str, float] = field(default_factory=dict)
+    """From when on each file that is there has been seen with the stamp it has."""
 
     def files_of(self, unit: Unit) -> tuple[str, ...]:
         """Return the files of a scan of a field."""
         return tuple(str(file) for found in self.units[unit].values() for file in found.files)
 
-    def is_stable(self, files: tuple[str, ...], before: "Look") -> bool:
-        """Return whether files are there and as they were at the look before."""
-        now = [self.stamps.get(file) for file in files]
-        return None not in now and now == [before.stamps.get(file) for file in files]
+    def is_stable(self, files: tuple[str, ...], seconds: float) -> bool:
+        """Return whether files are there and have been as they are for so many seconds."""
+        return all(file in self.since and self.moment - self.since[file] >= seconds for file in files)
 
 
-def look(ingest: Ingest) -> Look:
-    """Look at the files that the sources of raw fields name. Raises InputError: an unknown placeholder."""
-    own, shared = {}, []
+def look(ingest: Ingest, before: Look | None = None) -> Look:
+    """Look at the files that the sources of raw fields name, after the look `before`.
+
+    Raises InputError: an unknown placeholder.
+    """
+    own, shared, moment = {}, [], time.monotonic()
     for key, source in _sources(ingest).items():
         found = find_scans(source, f"ingest.fields.{key}")
         if key == "transmitted" or has_field(source) or has_scan(source):
@@ -75,7 +83,22 @@ def look(ingest: Ingest) -> Look:
     }
     files = [str(file) for parts in units.values() for each in parts.values() for file in each.files]
     told = {file: _stamp(Path(file)) for file in dict.fromkeys([*files, *shared])}
-    return Look(units, tuple(dict.fromkeys(shared)), told)
+    old = before or Look()
+    since = {
+        file: old.since[file] if file in old.since and old.stamps[file] == stamp else moment
+        for file, stamp in told.items()
+        if stamp is not None
+    }
+    return Look(units, tuple(dict.fromkeys(shared)), told, moment, since)
+
+
+def folders_of(ingest: Ingest) -> tuple[list[Path], bool]:
+    """Return the folders that fields come into, and whether they come into folders in these."""
+    named = [
+        Path(split_source(text)[0]).parent for key, text in _sources(ingest).items() if _is_own(key, text)
+    ]
+    fixed = [Path(*takewhile(lambda part: "{" not in part, folder.parts)) for folder in named]
+    return list(dict.fromkeys(fixed)), fixed != named
 
 
 def why_not_whole(ingest: Ingest, seen: Look, unit: Unit, images: int | None) -> str | None:

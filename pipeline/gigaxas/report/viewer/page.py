@@ -42,6 +42,7 @@ def write_viewer(folder: Path, content: ViewerData) -> Path:
     clusters = views.cluster_views(content.data, most_charts=None)
     outside, minor = views.needles(clusters)
     templates = environment()
+    scripts = (*_SCRIPTS, "live.js") if content.data.underway else _SCRIPTS
     context = {
         "data": content.data,
         "outside": outside,
@@ -50,12 +51,12 @@ def write_viewer(folder: Path, content: ViewerData) -> Path:
         "components": content.data.components,
         "layers": _layer_choices(content),
         "states": views.state_views(content.data),
-        "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/boxes.js", *_SCRIPTS[1:]),
+        "scripts": ("openseadragon.min.js", "tiles.js", "scene.js", "tiles/boxes.js", *scripts[1:]),
     }
     _write_cards(folder / "cards", content.data, clusters)
     publish_file(folder / "scene.js", f"gx.scene={_json(_scene(content, clusters))}\n".encode())
     publish_file(folder / "viewer.css", templates.get_template("viewer/viewer.css").render().encode())
-    for name in _SCRIPTS:
+    for name in scripts:
         publish_file(folder / name, (files("gigaxas.report") / "template" / "viewer" / name).read_bytes())
     for name in _LIBRARY:
         body = (files("gigaxas.report") / "vendor" / "openseadragon" / name).read_bytes()
