@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import viewer_runs
+from accessible import findings
 from browser import Page
 from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
@@ -255,3 +256,18 @@ def test_nothing_runs_over_the_edge(page, width):
     )
     assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.send("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_map_and_the_summary(page, maps, run, theme):
+    page.theme(theme)
+    x, y = places(maps)[-1]
+    look_at(page, x, y)
+    page.click(*middle(page))
+    label = int(maps.label[y, x])
+    page.run(f"document.querySelector('.pick[data-cluster=\"{label}\"]').click()")
+    page.wait(f"document.querySelector('#card .card')?.id === 'cluster-{label}'")
+    assert findings(page) == []
+    page.open((run.output / "report.html").as_uri())
+    page.wait("document.documentElement.dataset.map")
+    assert findings(page) == []
