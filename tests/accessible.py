@@ -8,7 +8,8 @@ AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 def findings(page):
     """What axe-core finds on the page as it is shown, as 'rule (impact): part of the page'.
 
-    All its rules count, best practices too. Parts that it cannot judge are no findings. It reads no style sheet anew, which a page opened from a folder forbids.
+    All its rules count, best practices too. Parts that it cannot judge are no findings. Style sheets are not
+    read anew, which a page opened from a folder forbids.
     """
     if page.run("typeof axe === 'undefined'"):
         page.run(AXE.read_text(encoding="utf-8") + "; 0")

@@ -271,3 +271,79 @@ def test_axe_finds_nothing_on_the_map_and_the_summary(page, maps, run, theme):
     page.open((run.output / "report.html").as_uri())
     page.wait("document.documentElement.dataset.map")
     assert findings(page) == []
+
+
+def opened_at(page, run, anchor):
+    page.open("about:blank")
+    page.open(f"{(run.output / 'report' / 'index.html').as_uri()}{anchor}")
+    page.wait(READY)
+
+
+def anchor_of(page):
+    """The parts of the address after # once it has followed."""
+    page.run("gx.tell(); 0")
+    return dict(part.split("=") for part in page.run("location.hash").removeprefix("#").split("&") if part)
+
+
+def screen_pixels(page):
+    return page.run("gx.viewer.viewport.viewportToImageZoom(gx.viewer.viewport.getZoom())")
+
+
+def test_a_link_opens_the_place_the_label_and_the_zoom(page, maps, run):
+    x, y = places(maps)[-1]
+    label = int(maps.label[y, x])
+    other = next(int(k) for k in maps.cluster.values if k != label)
+    opened_at(page, run, f"#x={x}&y={y}&label={other}&zoom=6&layer=state")
+    page.wait(f"document.documentElement.dataset.pixel === '{x} {y}'")
+    settle(page, "state", other)
+    assert page.run("document.querySelector('#pinned').hidden") is False
+    assert page.run("document.querySelector('.pick[aria-pressed=true]').dataset.cluster") == str(other)
+    assert screen_pixels(page) == pytest.approx(6, rel=1e-2)
+    centre = page.run("gx.viewer.viewport.viewportToImageCoordinates(gx.viewer.viewport.getCenter())")
+    assert (centre["x"], centre["y"]) == (pytest.approx(x + 0.5, abs=0.1), pytest.approx(y + 0.5, abs=0.1))
+    assert page.run("document.querySelector('#trouble').hidden") is True
+    assert anchor_of(page) == {"x": str(x), "y": str(y), "label": str(other), "zoom": "6", "layer": "state"}
+
+
+def test_the_address_follows_what_is_looked_at(page, maps):
+    assert anchor_of(page) == {}
+    x, y = next((x, y) for x, y in places(maps) if maps.label[y, x])
+    look_at(page, x, y)
+    page.click(*middle(page))
+    page.wait(f"location.hash.startsWith('#x={x}&y={y}&zoom=')")
+    label = int(maps.label[y, x])
+    page.run(f"document.querySelector('.pick[data-cluster=\"{label}\"]').click()")
+    page.wait(f"location.hash.includes('label={label}')")
+    page.run("window.taken = null; navigator.clipboard.writeText = async (text) => { taken = text; }")
+    page.run("document.querySelector('#copy-link').click()")
+    page.wait("taken === location.href && document.querySelector('#copied').textContent === 'Link copied'")
+    far = 900 if x < 500 else 100
+    look_at(page, far, 30)
+    seen = anchor_of(page)
+    assert (int(seen["x"]), int(seen["y"])) == (far, 30), "what is held is out of sight"
+    page.run("document.querySelector('#free').click(); document.querySelector('#unpin').click()")
+    page.run("document.querySelector('#home').click()")
+    page.wait("location.hash === ''")
+
+
+@pytest.mark.parametrize(
+    ("anchor", "said"),
+    [
+        ("#x=99999&y=3", "x=99999: expected a whole number from 0 to 1099"),
+        ("#x=5&y=-1", "y=-1: expected a whole number from 0 to 69"),
+        ("#x=5", "y=: expected a whole number from 0 to 69"),
+        ("#label=777", "label=777: this map has none"),
+        ("#speck=1", "speck=1: this map has none"),
+        ("#layer=gold", "layer=gold: this map has none"),
+        ("#x=5&y=5&zoom=fast", "zoom=fast: expected pixels of the screen for one of the map"),
+    ],
+)
+def test_an_address_of_what_is_not_there_is_told(page, run, anchor, said):
+    opened_at(page, run, anchor)
+    page.wait("!document.querySelector('#trouble').hidden")
+    assert text(page, "#trouble") == f"The address asks for what is not here: {said}."
+    if "zoom" not in anchor:
+        assert page.run("gx.pinned") is None
+        assert page.run("gx.view.selected") == 0
+    page.run("location.hash = '#x=5&y=6'")
+    page.wait("document.querySelector('#trouble').hidden && gx.pinned?.y === 6")
