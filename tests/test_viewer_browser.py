@@ -13,6 +13,7 @@ from accessible import findings
 from browser import Page
 from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
+from gigaxas.report.palette import shaded
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
@@ -347,3 +348,18 @@ def test_an_address_of_what_is_not_there_is_told(page, run, anchor, said):
         assert page.run("gx.view.selected") == 0
     page.run("location.hash = '#x=5&y=6'")
     page.wait("document.querySelector('#trouble').hidden && gx.pinned?.y === 6")
+
+
+def test_the_map_is_shaded_by_the_rule_of_the_palette(page, maps, run):
+    low, high = page.run("gx.scene.shade")
+    full = (slice(None), slice(None))
+    thin, thick = (chunks.read(paths_of(run).cube, name, full) for name in ("mu_low", "mu_high"))
+    density = (thick - thin)[: SHAPE[0], : SHAPE[1]]
+    light = np.clip((density - low) / (high - low), 0, 1)
+    colours = {row["label"]: rgb(row["colour"]) for row in page.run("gx.scene.clusters")}
+    labelled = np.where(maps.label.values > 0, light, np.nan)
+    for y, x in (np.unravel_index(find(labelled), SHAPE) for find in (np.nanargmin, np.nanargmax)):
+        colour = np.array(colours[int(maps.label[y, x])], float)
+        expected = shaded(colour, light[y, x])
+        np.testing.assert_allclose(colour_at(page, int(x), int(y)), expected, atol=2)
+    assert np.nanmin(labelled) == 0

@@ -14,7 +14,7 @@ from gigaxas.arrays import label_dtype
 from gigaxas.report import layers, views, wording
 from gigaxas.report.data import STATE_NAMES, ReportData
 from gigaxas.report.page import environment
-from gigaxas.report.palette import state_colours
+from gigaxas.report.palette import DARKEST, state_colours
 from gigaxas.report.viewer.tiles import LEVELS, TILE, ValueLayer
 from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.files import publish_file
@@ -119,7 +119,7 @@ def _scene(content: ViewerData, clusters: Sequence[views.ClusterView]) -> dict[s
         "values": _values(content.values),
         "ramp": ["#" + bytes(colour).hex() for colour in ramp],
         "shade": _shade(content.data),
-        "darkest": layers.DARKEST,
+        "darkest": DARKEST,
         "specks": _specks(content.data),
     }
 
