@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 import time
 
@@ -19,6 +20,7 @@ from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import reopen
 from PIL import Image
+from skimage.draw import polygon2mask
 
 pytestmark = pytest.mark.browser
 
@@ -363,3 +365,102 @@ def test_the_map_is_shaded_by_the_rule_of_the_palette(page, maps, run):
         expected = shaded(colour, light[y, x])
         np.testing.assert_allclose(colour_at(page, int(x), int(y)), expected, atol=2)
     assert np.nanmin(labelled) == 0
+
+
+def drag(page, corners):
+    """Draw with the lasso round corners on the screen."""
+    page.run("document.querySelector('#lasso').click()")
+    page.mouse("mousePressed", *corners[0], button="left", buttons=1, clickCount=1)
+    for x, y in corners[1:]:
+        page.mouse("mouseMoved", x, y, button="left", buttons=1)
+    page.mouse("mouseReleased", *corners[-1], button="left", clickCount=1)
+
+
+def told_shares(page):
+    rows = page.run(
+        "[...document.querySelectorAll('#region-shares tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    return {name: (share, int(pixels.replace("\u202f", ""))) for name, share, pixels in rows}
+
+
+def expected_shares(page, maps, inside):
+    names = {0: "void"} | {row["label"]: row["name"] for row in page.run("gx.scene.clusters")}
+    labels, counts = np.unique(maps.label.values[inside], return_counts=True)
+    return {names[int(label)]: int(count) for label, count in zip(labels, counts, strict=True)}
+
+
+def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps):
+    box = "gx.viewer.viewport.imageToViewportRectangle(440, -5, 160, 80)"
+    page.run(f"gx.viewer.viewport.fitBounds({box}, true); 0")
+    page.wait(READY)
+    place = "gx.viewer.viewport.imageToWindowCoordinates(new OpenSeadragon.Point({}, {}))"
+    corners = [(460.2, 4.1), (590.7, 11.3), (555.2, 66.8), (530.1, 20.4), (470.9, 60.2)]
+    screen = [page.run(place.format(x, y)) for x, y in corners]
+    drag(page, [(round(p["x"]), round(p["y"])) for p in screen])
+    page.wait("document.documentElement.dataset.region")
+    left, top = page.run("(({ x, y }) => [x, y])(document.querySelector('#map').getBoundingClientRect())")
+    back = "gx.viewer.viewport.viewerElementToImageCoordinates(new OpenSeadragon.Point({}, {}))"
+    drawn = [page.run(back.format(round(p["x"]) - left, round(p["y"]) - top)) for p in screen]
+    inside = polygon2mask(SHAPE, [(p["y"] - 0.5, p["x"] - 0.5) for p in drawn])
+    found = told_shares(page)
+    expected = expected_shares(page, maps, inside)
+    assert {name: pixels for name, (_, pixels) in found.items()} == expected
+    labelled = inside.sum() - expected.get("void", 0)
+    for name, (share, pixels) in found.items():
+        assert share == ("–" if name == "void" else f"{100 * pixels / labelled:.2f}\u202f%")
+    assert f"{inside.sum():,}".replace(",", " ") in text(page, "#region-told")
+    assert page.run("gx.pinned") is None, "the lasso holds no pixel"
+    assert page.run("document.querySelector('#lasso').getAttribute('aria-pressed')") == "false"
+    assert findings(page) == []
+    page.run("document.querySelector('#drop-region').click()")
+    assert page.run("document.querySelector('#region').hidden") is True
+
+
+def test_the_region_in_view_takes_whole_tiles_from_their_counts(page, maps):
+    page.run("document.querySelector('#home').focus()")
+    page.run("document.querySelector('#home').click()")
+    page.wait("document.documentElement.dataset.map")
+    page.run("gx.viewer.viewport.goHome(true); 0")
+    page.asked.clear()
+    page.run("document.querySelector('#in-view').click()")
+    page.wait(f"document.documentElement.dataset.region === '{maps.label.size}'")
+    found = {name: pixels for name, (_, pixels) in told_shares(page).items()}
+    assert found == expected_shares(page, maps, np.ones(SHAPE, bool))
+    assert sum("/tiles/counts/" in address for address in page.asked) == 3
+
+
+@pytest.mark.parametrize("name", ["report/index.html", "report.html"])
+def test_on_paper_stands_all_but_the_controls(browser, run, name, tmp_path):
+    browser.open("about:blank")
+    browser.open((run.output / name).as_uri())
+    browser.wait("document.documentElement.dataset.map")
+    if name != "report.html":
+        browser.wait(READY)
+        browser.run("document.querySelector('#in-view').click()")
+        browser.wait("document.documentElement.dataset.region")
+    paper = {"width": 703, "height": 1032, "deviceScaleFactor": 1, "mobile": False}
+    browser.send("Emulation.setDeviceMetricsOverride", **paper)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    try:
+        shown = "[...document.querySelectorAll('{}')].filter((part) => part.checkVisibility()).length"
+        for control in ("input", "nav:not(.top nav)", ".zoom", ".tools", ".hop", ".script", ".navigator"):
+            assert browser.run(shown.format(control)) == 0, control
+        rows = browser.run(shown.format("#clusters tr[data-label]"))
+        assert rows == browser.run("document.querySelectorAll('#clusters tr[data-label]').length") > 2
+        assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        cut = (
+            "[...document.querySelectorAll('body *')].filter((part) => part.checkVisibility() "
+            "&& !part.closest('svg, .quiet, #map') && getComputedStyle(part).overflowX !== 'visible' "
+            "&& (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1))"
+            ".map((part) => part.className || part.id)"
+        )
+        assert browser.run(cut) == []
+        pdf = base64.b64decode(browser.send("Page.printToPDF", printBackground=True)["data"])
+    finally:
+        browser.send("Emulation.setEmulatedMedia", media="")
+        wide = {**paper, "width": 1400, "height": 900}
+        browser.send("Emulation.setDeviceMetricsOverride", **wide)
+    assert pdf.startswith(b"%PDF")
+    (tmp_path / "page.pdf").write_bytes(pdf)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8

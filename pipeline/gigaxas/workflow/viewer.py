@@ -32,7 +32,7 @@ from gigaxas.tiles import Plane, regular_grid
 from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 
-FORMAT = 2
+FORMAT = 3
 """Raised when tiles of an earlier version can no longer be shown."""
 TITLES = {"density": "Iron density"}
 """Titles of layers whose names do not say enough."""

@@ -2,13 +2,21 @@
 
 from gigaxas.report.viewer.boxes import boxes_script, label_boxes
 from gigaxas.report.viewer.page import ViewerData, write_viewer
-from gigaxas.report.viewer.tiles import TILE, ValueLayer, encode_values, tile_script, value_layer
+from gigaxas.report.viewer.tiles import (
+    TILE,
+    ValueLayer,
+    counts_script,
+    encode_values,
+    tile_script,
+    value_layer,
+)
 
 __all__ = [
     "TILE",
     "ValueLayer",
     "ViewerData",
     "boxes_script",
+    "counts_script",
     "encode_values",
     "label_boxes",
     "tile_script",

@@ -20,7 +20,17 @@ from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.files import publish_file
 from gigaxas.tiles import Plane
 
-_SCRIPTS = ("tiles.js", "colours.js", "map.js", "specks.js", "marks.js", "panel.js", "address.js", "start.js")
+_SCRIPTS = (
+    "tiles.js",
+    "colours.js",
+    "map.js",
+    "specks.js",
+    "marks.js",
+    "panel.js",
+    "lasso.js",
+    "address.js",
+    "start.js",
+)
 _LIBRARY = ("openseadragon.min.js", "LICENSE.txt")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaxas.arrays import IntArray
+
 TILE = 512
 """Side of a tile, in pixels."""
 
@@ -65,6 +67,12 @@ def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
     data = b"".join(_bytes(plane) for plane in planes)
     text = base64.b64encode(zlib.compress(data, _FAST)).decode("ascii")
     return f'gx.put({json.dumps(key)},"{text}")\n'.encode()
+
+
+def counts_script(key: str, pixels: IntArray) -> bytes:
+    """Return the script that hands the pixels (n,) of each label of one tile to the page."""
+    found = [[int(label), int(pixels[label])] for label in np.flatnonzero(pixels)]
+    return f"gx.put({json.dumps(key)},{json.dumps(found, separators=(',', ':'))})\n".encode()
 
 
 def _bytes(plane: NDArray[Any]) -> bytes:

@@ -43,5 +43,6 @@
   $("#closer").addEventListener("click", () => gx.viewer.viewport.zoomBy(2));
   $("#farther").addEventListener("click", () => gx.viewer.viewport.zoomBy(0.5));
   $("#home").addEventListener("click", () => gx.viewer.viewport.goHome());
+  gx.listenRegion();
   gx.listenAddress();
 })();
