@@ -15,6 +15,7 @@ from browser import Page
 from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
 from gigaxas.report.palette import shaded
+from gigaxas.stores.cells import read_cells
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
@@ -390,7 +391,24 @@ def expected_shares(page, maps, inside):
     return {names[int(label)]: int(count) for label, count in zip(labels, counts, strict=True)}
 
 
-def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps):
+def check_mean(page, run, inside):
+    """The spectrum shown is the mean of the cells that lie inside by more than half."""
+    side = page.run("gx.scene.cells.side")
+    means, pixels = read_cells(run.output / "result.zarr")
+    starts = [np.arange(0, size, side) for size in SHAPE]
+    share = np.add.reduceat(np.add.reduceat(inside.astype(float), starts[0], 0), starts[1], 1)
+    size = np.add.reduceat(np.add.reduceat(np.ones(SHAPE), starts[0], 0), starts[1], 1)
+    weight = np.where(2 * share > size, pixels, 0)
+    page.wait("document.documentElement.dataset.mean")
+    shown = page.run("gx.regionMean")
+    assert (shown["cells"], shown["pixels"], shown["step"]) == ((weight > 0).sum(), weight.sum(), side)
+    expected = (np.nan_to_num(means) * weight).sum(axis=(1, 2)) / weight.sum()
+    np.testing.assert_allclose(shown["mean"], expected, atol=1e-4)
+    assert f"of {side} × {side} pixels that lie inside by more than half" in text(page, "#region-mean")
+    assert page.run("document.querySelector('#region-spectrum svg .curve').getAttribute('d').length > 100")
+
+
+def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps, run):
     box = "gx.viewer.viewport.imageToViewportRectangle(440, -5, 160, 80)"
     page.run(f"gx.viewer.viewport.fitBounds({box}, true); 0")
     page.wait(READY)
@@ -410,6 +428,7 @@ def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps):
     for name, (share, pixels) in found.items():
         assert share == ("–" if name == "void" else f"{100 * pixels / labelled:.2f}\u202f%")
     assert f"{inside.sum():,}".replace(",", " ") in text(page, "#region-told")
+    check_mean(page, run, inside)
     assert page.run("gx.pinned") is None, "the lasso holds no pixel"
     assert page.run("document.querySelector('#lasso').getAttribute('aria-pressed')") == "false"
     assert findings(page) == []
@@ -417,7 +436,7 @@ def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps):
     assert page.run("document.querySelector('#region').hidden") is True
 
 
-def test_the_region_in_view_takes_whole_tiles_from_their_counts(page, maps):
+def test_the_region_in_view_takes_whole_tiles_from_their_counts(page, maps, run):
     page.run("document.querySelector('#home').focus()")
     page.run("document.querySelector('#home').click()")
     page.wait("document.documentElement.dataset.map")
@@ -428,6 +447,15 @@ def test_the_region_in_view_takes_whole_tiles_from_their_counts(page, maps):
     found = {name: pixels for name, (_, pixels) in told_shares(page).items()}
     assert found == expected_shares(page, maps, np.ones(SHAPE, bool))
     assert sum("/tiles/counts/" in address for address in page.asked) == 3
+    check_mean(page, run, np.ones(SHAPE, bool))
+
+
+def test_a_region_smaller_than_a_cell_has_shares_and_no_spectrum(page, maps):
+    look_at(page, 700, 20)
+    page.run("document.querySelector('#in-view').click()")
+    page.wait("document.documentElement.dataset.mean === '0'")
+    assert "no cell of 32 × 32 pixels" in text(page, "#region-mean")
+    assert sum(pixels for _, pixels in told_shares(page).values()) > 40
 
 
 @pytest.mark.parametrize("name", ["report/index.html", "report.html"])

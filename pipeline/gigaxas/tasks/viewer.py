@@ -7,8 +7,19 @@ import numpy as np
 
 from gigaxas.arrays import IntArray, LabelArray
 from gigaxas.errors import unwritable
-from gigaxas.report.viewer import TILE, ValueLayer, counts_script, encode_values, tile_script
+from gigaxas.locations import Location
+from gigaxas.report.viewer import (
+    TILE,
+    ValueLayer,
+    cell_levels,
+    cell_scripts,
+    counts_script,
+    encode_values,
+    tile_script,
+)
+from gigaxas.spatial.cell_sums import merge_cells
 from gigaxas.spatial.pyramid import find_boxes
+from gigaxas.stores.cells import read_cells
 from gigaxas.stores.io import chunks
 from gigaxas.tasks.pyramid import CLIMB, LABELS, LayerMaps, Layers, climb, part_of, read_layers
 from gigaxas.tiles import Region, Tile, flat, regular_grid
@@ -67,6 +78,21 @@ def _write_scripts(
             key = f"tiles/{name}/{level}/{column}_{row}"
             script = tile_script(key, [plane[small.region] for plane in layers])
             _publish(target / f"{column}_{row}.js", script)
+
+
+def write_cells(result: Location, folder: Path) -> None:
+    """Write the spectra of a result's cells, level by level: each of cells twice as wide and high."""
+    found = read_cells(result)
+    if found is None:
+        return
+    means, pixels = found
+    for level in range(cell_levels(pixels.shape)):
+        if level:
+            means, pixels = merge_cells(means, pixels)
+        target = folder / str(level)
+        target.mkdir(parents=True)
+        for name, script in cell_scripts(level, means, pixels):
+            _publish(target / f"{name}.js", script)
 
 
 def _write_counts(target: Path, tile: Tile, label: LabelArray) -> None:

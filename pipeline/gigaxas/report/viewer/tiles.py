@@ -64,7 +64,7 @@ def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
 
     Every plane is unsigned; its bytes lie plane by plane, the lowest of all samples first, deflated.
     """
-    data = b"".join(_bytes(plane) for plane in planes)
+    data = b"".join(plane_bytes(plane) for plane in planes)
     text = base64.b64encode(zlib.compress(data, _FAST)).decode("ascii")
     return f'gx.put({json.dumps(key)},"{text}")\n'.encode()
 
@@ -75,6 +75,7 @@ def counts_script(key: str, pixels: IntArray) -> bytes:
     return f"gx.put({json.dumps(key)},{json.dumps(found, separators=(',', ':'))})\n".encode()
 
 
-def _bytes(plane: NDArray[Any]) -> bytes:
+def plane_bytes(plane: NDArray[Any]) -> bytes:
+    """Return the bytes of unsigned samples: the lowest of all samples first."""
     little = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("<"))
     return little.view(np.uint8).reshape(plane.size, plane.dtype.itemsize).T.tobytes()

@@ -101,7 +101,7 @@
     const all = counts.reduce((sum, pixels) => sum + pixels), labelled = all - counts[0];
     const own = gx.scene.clusters.filter(({ label }) => counts[label]).sort((a, b) => counts[b.label] - counts[a.label]);
     $("#region-told").textContent = `${grouped(all)} ${all === 1 ? "pixel" : "pixels"}, `
-      + `${Number((all * gx.scene.um ** 2).toPrecision(4))}\u202fµm². Shares are of the pixels with a label.`;
+      + `${grouped(Number((all * gx.scene.um ** 2).toPrecision(4)))}\u202fµm². Shares are of the pixels with a label.`;
     $("#region-shares").replaceChildren(
       ...own.map((cluster) => row(cluster, counts[cluster.label], percent(counts[cluster.label] / labelled))),
       ...(counts[0] ? [row(null, counts[0], "–")] : []));
@@ -112,13 +112,34 @@
     const wanted = ++turn, spans = spansOf(corners);
     region = spans.size ? corners : null;
     delete document.documentElement.dataset.region;
+    delete document.documentElement.dataset.mean;
     $("#region").hidden = !region;
     gx.drawMarks();
     if (!region) return;
     $("#region-told").textContent = "Counting …";
     $("#region-shares").replaceChildren();
+    $("#region-spectrum").replaceChildren();
+    $("#region-mean").textContent = "";
     const counts = await compose(spans, wanted).catch(gx.fail);
     if (counts) tell(counts);
+    if (counts) await tellMean(spans, wanted).catch(gx.fail);
+  }
+
+  async function tellMean(spans, wanted) {
+    if (!gx.scene.cells) {
+      $("#region-mean").textContent = "There is no mean spectrum: this result holds no sums of spectra.";
+      return;
+    }
+    const { cells, pixels, step, mean } = await gx.meanSpectrum(boxOf(spans), (box) => covered(spans, box));
+    if (wanted !== turn) return;
+    const size = `${step} × ${step} pixels`;
+    $("#region-mean").textContent = cells
+      ? `Mean of the ${grouped(pixels)} pixels with a signal of ${cells === 1 ? "the one cell" : `the ${grouped(cells)} cells`} of ${size} `
+        + `that ${cells === 1 ? "lies" : "lie"} inside by more than half. Absorbance against energy in eV.`
+      : `There is no mean spectrum: no cell of ${size} with a signal lies inside by more than half.`;
+    $("#region-spectrum").replaceChildren(...(cells ? [gx.drawSpectrum(mean)] : []));
+    gx.regionMean = { cells, pixels, step, mean: [...mean] };
+    document.documentElement.dataset.mean = String(cells);
   }
 
   // Drawing -----------------------------------------------------------------------------------------------
