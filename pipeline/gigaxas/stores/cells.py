@@ -24,7 +24,6 @@ def create_cells(result: Location, energies: int, plane: Plane, tile: Plane, sid
         dtype=np.float32,
         dims=("energy", "cell_y", "cell_x"),
         attributes={"long_name": meaning, "units": "1", **told},
-        fill_value=np.nan,
     )
     create_array(
         result,
