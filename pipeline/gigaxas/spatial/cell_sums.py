@@ -33,12 +33,14 @@ def cell_side(plane: Plane, chunk: Plane, tile: Plane) -> int:
 def cell_sums(block: NDArray[Any], counted: BoolArray, side: int) -> tuple[FloatArray, IntArray]:
     """Sum the spectra of a block (E, h, w), which starts at a cell, over the pixels counted (h, w) of each.
 
-    Returns sums (E, m, n) of samples and pixels (m, n). Samples of a cell are added in reading order, so that
-    no bit depends on the block that it lies in.
+    Returns sums (E, m, n) of samples and pixels (m, n). Samples of a cell are added in an order of its own, so
+    that no bit depends on the block that it lies in.
     """
-    shape = (-(-block.shape[1] // side), -(-block.shape[2] // side))
-    sums, pixels = np.zeros((len(block), *shape)), np.zeros(shape, np.int64)
-    _sum_cells(block, counted, side, sums, pixels)
+    ys, xs = (np.arange(0, size, side) for size in counted.shape)
+    pixels = np.add.reduceat(np.add.reduceat(counted.astype(np.int64), ys, axis=0), xs, axis=1)
+    sums = np.empty((len(block), *pixels.shape))
+    columns = np.empty(counted.shape[1], np.uint32 if block.dtype == np.uint16 else np.float64)
+    _sum_cells(block, counted, side, columns, sums)
     return sums, pixels
 
 
@@ -60,26 +62,26 @@ def merge_cells(means: Float32Array, pixels: IntArray) -> tuple[Float32Array, In
 
 
 @njit(nogil=True, cache=True)
-def _sum_cells(block: Any, counted: BoolArray, side: int, sums: FloatArray, pixels: IntArray) -> None:
-    energies, height = block.shape[:2]
-    across = pixels.shape[1]
-    whole = np.zeros((height, across), np.bool_)
+def _sum_cells(block: Any, counted: BoolArray, side: int, columns: Any, sums: FloatArray) -> None:
+    """Sum samples (E, h, w) down the `columns` (w,) of each row of cells, then over the columns of each cell."""
+    energies, height, width = block.shape
+    zero = block.dtype.type(0)
+    whole = np.zeros(height, np.bool_)
     for y in range(height):
-        for n in range(across):
-            mask = counted[y, n * side : (n + 1) * side]
-            inside = mask.sum()
-            whole[y, n] = inside == mask.size
-            pixels[y // side, n] += inside
+        whole[y] = counted[y].all()
     for e in range(energies):
-        for y in range(height):
-            for n in range(across):
-                row, mask = block[e, y, n * side : (n + 1) * side], counted[y, n * side : (n + 1) * side]
-                total = 0  # whole numbers stay so, and are exact
-                if whole[y, n]:
-                    for x in range(row.size):
-                        total += row[x]
+        for top in range(0, height, side):
+            columns[:] = 0
+            for y in range(top, min(top + side, height)):
+                line, mask = block[e, y], counted[y]
+                if whole[y]:
+                    for x in range(width):
+                        columns[x] += line[x]
                 else:
-                    for x in range(row.size):
-                        if mask[x]:
-                            total += row[x]
-                sums[e, y // side, n] += total
+                    for x in range(width):
+                        columns[x] += line[x] if mask[x] else zero
+            for n in range(sums.shape[2]):
+                total = 0.0
+                for x in range(n * side, min((n + 1) * side, width)):
+                    total += columns[x]
+                sums[e, top // side, n] = total

@@ -127,7 +127,7 @@
 
   async function tellMean(spans, wanted) {
     if (!gx.scene.cells) {
-      $("#region-mean").textContent = "There is no mean spectrum: this result holds no sums of spectra.";
+      $("#region-mean").textContent = "There is no mean spectrum: this result holds no spectra of cells. It has some once gigaxas classify --fresh has made it, unless the chunks of its cube are under 32 pixels.";
       return;
     }
     const { cells, pixels, step, mean } = await gx.meanSpectrum(boxOf(spans), (box) => covered(spans, box));
