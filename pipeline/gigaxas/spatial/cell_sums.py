@@ -33,8 +33,8 @@ def cell_side(plane: Plane, chunk: Plane, tile: Plane) -> int:
 def cell_sums(block: NDArray[Any], counted: BoolArray, side: int) -> tuple[FloatArray, IntArray]:
     """Sum the spectra of a block (E, h, w), which starts at a cell, over the pixels counted (h, w) of each.
 
-    Returns sums (E, m, n) of samples and pixels (m, n). Samples of a cell are added in an order of its own, so
-    that no bit depends on the block that it lies in.
+    Returns sums (E, m, n) of samples and pixels (m, n). Samples of a cell are added in an order of its own,
+    so that no bit depends on the block that it lies in.
     """
     ys, xs = (np.arange(0, size, side) for size in counted.shape)
     pixels = np.add.reduceat(np.add.reduceat(counted.astype(np.int64), ys, axis=0), xs, axis=1)
@@ -63,7 +63,7 @@ def merge_cells(means: Float32Array, pixels: IntArray) -> tuple[Float32Array, In
 
 @njit(nogil=True, cache=True)
 def _sum_cells(block: Any, counted: BoolArray, side: int, columns: Any, sums: FloatArray) -> None:
-    """Sum samples (E, h, w) down the `columns` (w,) of each row of cells, then over the columns of each cell."""
+    """Sum samples (E, h, w) down the `columns` (w,) of a row of cells, then over those of each cell."""
     energies, height, width = block.shape
     zero = block.dtype.type(0)
     whole = np.zeros(height, np.bool_)
