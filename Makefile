@@ -112,6 +112,9 @@ lock:  ## renew the lock files (needs uv)
 	$(LOCK) --extra dev --extra docs --extra notebook --extra formats --output-file requirements-dev.lock
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
+viewer-library:  ## take the page's library and axe-core out of their npm packages (needs npm)
+	$(PYTHON) scripts/vendor_viewer.py
+
 clean:  ## remove .venv, runs and caches
 	rm -rf $(VENV) runs dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks *.egg-info
 	find pipeline tests scripts -name __pycache__ -prune -exec rm -rf {} +

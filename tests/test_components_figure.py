@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from gigaxas.errors import InputError
 from gigaxas.report.components import ComponentMap, composite, write_component_figure
-from gigaxas.report.palette import as_rgb, colour_distance, hue_colours
+from gigaxas.report.palette import as_rgb
 
 
 def component_map(main, ratio, density=None, **other):
@@ -56,20 +55,3 @@ def test_any_shape_is_drawn_as_png_and_pdf(tmp_path, shape):
     assert pdf.read_bytes().startswith(b"%PDF")
     again = write_component_figure(tmp_path / "again", component_map(main, np.ones((2, *shape))))
     assert [file.read_bytes() for file in again] == [png.read_bytes(), pdf.read_bytes()]
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 5, 10, 12, 13, 36, 61])
-def test_hues_are_distinct_and_the_same_on_every_call(count):
-    colours = hue_colours(count)
-    assert colours == hue_colours(count)
-    assert len(set(colours)) == count
-
-
-def test_the_hues_of_a_few_components_are_told_apart_by_all_eyes():
-    for count in range(2, 8):
-        assert (colour_distance(hue_colours(count)) + np.eye(count)).min() > 0.03
-
-
-def test_fewer_than_no_hues_are_refused():
-    with pytest.raises(InputError, match="ask for 0 or more"):
-        hue_colours(-1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import gigaxas as gx
 import numpy as np
 import pytest
+from accessible import findings
 from browser import Page
 from gigaxas.checkpoint.identity import settings_mark
 from gigaxas.config.load import load_config
@@ -153,6 +154,7 @@ def test_the_page_fits_a_narrow_window_and_asks_for_nothing(tmp_path, references
     assert not page.run("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     outside = "[...document.querySelectorAll('svg.plot')].some((plot) => plot.getBBox().width > 560)"
     assert not page.run(outside)
+    assert findings(page) == []
     page.close()
     assert page.errors == []
     assert all(address.startswith(("file:", "about:", "data:")) for address in page.asked)

@@ -20,6 +20,7 @@ def test_colours_are_distinct_for_all_eyes_and_stable():
         np.fill_diagonal(distance, np.inf)
         assert distance.min() > least
     assert cluster_colours(5) == cluster_colours(61)[:5]
+    assert [len(set(cluster_colours(count))) for count in (1, 2, 13, 36)] == [1, 2, 13, 36]
     assert len(set(cluster_colours(5000))) == 5000
     assert cluster_colours(0) == []
     with pytest.raises(InputError, match="ask for 0 or more"):

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from accessible import findings
 from browser import Page
 from gigaxas.execution.runner import Runner
 from gigaxas.workflow.report import report
@@ -87,6 +88,7 @@ def test_buttons_and_keys_fly_from_one_to_the_next(page, found):
     key(page, "n")
     lies_at(page, found.rows[0])
     page.wait("document.querySelector('#card .card')?.id === 'kind-1'")
+    assert findings(page) == []
 
 
 def test_keys_sleep_where_specks_are_not_shown(page):
@@ -122,6 +124,7 @@ def test_the_address_opens_a_speck(browser, speck_run, found):
 def test_the_report_leads_there(browser, speck_run, found):
     browser.open((speck_run.output / "report.html").as_uri())
     browser.wait("document.documentElement.dataset.map")
+    assert findings(browser) == []
     box, frame = (
         browser.run(f"document.querySelector('{name}').getBoundingClientRect().toJSON()")
         for name in ("#specks-seen circle", "#labels")

@@ -3,20 +3,25 @@
 import base64
 import io
 import json
+import re
 import shutil
 import time
 
 import numpy as np
 import pytest
 import viewer_runs
+from accessible import findings
 from browser import Page
 from gigaxas.config.paths import paths_of
 from gigaxas.execution.runner import Runner
+from gigaxas.report.palette import shaded
+from gigaxas.stores.cells import read_cells
 from gigaxas.stores.io import chunks
 from gigaxas.stores.result import open_result
 from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import reopen
 from PIL import Image
+from skimage.draw import polygon2mask
 
 pytestmark = pytest.mark.browser
 
@@ -255,3 +260,235 @@ def test_nothing_runs_over_the_edge(page, width):
     )
     assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.send("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_map_and_the_summary(page, maps, run, theme):
+    page.theme(theme)
+    x, y = places(maps)[-1]
+    look_at(page, x, y)
+    page.click(*middle(page))
+    label = int(maps.label[y, x])
+    page.run(f"document.querySelector('.pick[data-cluster=\"{label}\"]').click()")
+    page.wait(f"document.querySelector('#card .card')?.id === 'cluster-{label}'")
+    assert findings(page) == []
+    page.open((run.output / "report.html").as_uri())
+    page.wait("document.documentElement.dataset.map")
+    assert findings(page) == []
+
+
+def opened_at(page, run, anchor):
+    page.open("about:blank")
+    page.open(f"{(run.output / 'report' / 'index.html').as_uri()}{anchor}")
+    page.wait(READY)
+
+
+def anchor_of(page):
+    """The parts of the address after # once it has followed."""
+    page.run("gx.tell(); 0")
+    return dict(part.split("=") for part in page.run("location.hash").removeprefix("#").split("&") if part)
+
+
+def screen_pixels(page):
+    return page.run("gx.viewer.viewport.viewportToImageZoom(gx.viewer.viewport.getZoom())")
+
+
+def test_a_link_opens_the_place_the_label_and_the_zoom(page, maps, run):
+    x, y = places(maps)[-1]
+    label = int(maps.label[y, x])
+    other = next(int(k) for k in maps.cluster.values if k != label)
+    opened_at(page, run, f"#x={x}&y={y}&label={other}&zoom=6&layer=state")
+    page.wait(f"document.documentElement.dataset.pixel === '{x} {y}'")
+    settle(page, "state", other)
+    assert page.run("document.querySelector('#pinned').hidden") is False
+    assert page.run("document.querySelector('.pick[aria-pressed=true]').dataset.cluster") == str(other)
+    assert screen_pixels(page) == pytest.approx(6, rel=1e-2)
+    centre = page.run("gx.viewer.viewport.viewportToImageCoordinates(gx.viewer.viewport.getCenter())")
+    assert (centre["x"], centre["y"]) == (pytest.approx(x + 0.5, abs=0.1), pytest.approx(y + 0.5, abs=0.1))
+    assert page.run("document.querySelector('#trouble').hidden") is True
+    assert anchor_of(page) == {"x": str(x), "y": str(y), "label": str(other), "zoom": "6", "layer": "state"}
+
+
+def test_the_address_follows_what_is_looked_at(page, maps):
+    assert anchor_of(page) == {}
+    x, y = next((x, y) for x, y in places(maps) if maps.label[y, x])
+    look_at(page, x, y)
+    page.click(*middle(page))
+    page.wait(f"location.hash.startsWith('#x={x}&y={y}&zoom=')")
+    label = int(maps.label[y, x])
+    page.run(f"document.querySelector('.pick[data-cluster=\"{label}\"]').click()")
+    page.wait(f"location.hash.includes('label={label}')")
+    page.run("window.taken = null; navigator.clipboard.writeText = async (text) => { taken = text; }")
+    page.run("document.querySelector('#copy-link').click()")
+    page.wait("taken === location.href && document.querySelector('#copied').textContent === 'Link copied'")
+    far = 900 if x < 500 else 100
+    look_at(page, far, 30)
+    seen = anchor_of(page)
+    assert (int(seen["x"]), int(seen["y"])) == (far, 30), "what is held is out of sight"
+    page.run("document.querySelector('#free').click(); document.querySelector('#unpin').click()")
+    page.run("document.querySelector('#home').click()")
+    page.wait("location.hash === ''")
+
+
+@pytest.mark.parametrize(
+    ("anchor", "said"),
+    [
+        ("#x=99999&y=3", "x=99999: expected a whole number from 0 to 1099"),
+        ("#x=5&y=-1", "y=-1: expected a whole number from 0 to 69"),
+        ("#x=5", "y=: expected a whole number from 0 to 69"),
+        ("#label=777", "label=777: this map has none"),
+        ("#speck=1", "speck=1: this map has none"),
+        ("#layer=gold", "layer=gold: this map has none"),
+        ("#x=5&y=5&zoom=fast", "zoom=fast: expected pixels of the screen for one of the map"),
+    ],
+)
+def test_an_address_of_what_is_not_there_is_told(page, run, anchor, said):
+    opened_at(page, run, anchor)
+    page.wait("!document.querySelector('#trouble').hidden")
+    assert text(page, "#trouble") == f"The address asks for what is not here: {said}."
+    if "zoom" not in anchor:
+        assert page.run("gx.pinned") is None
+        assert page.run("gx.view.selected") == 0
+    page.run("location.hash = '#x=5&y=6'")
+    page.wait("document.querySelector('#trouble').hidden && gx.pinned?.y === 6")
+
+
+def test_the_map_is_shaded_by_the_rule_of_the_palette(page, maps, run):
+    low, high = page.run("gx.scene.shade")
+    full = (slice(None), slice(None))
+    thin, thick = (chunks.read(paths_of(run).cube, name, full) for name in ("mu_low", "mu_high"))
+    density = (thick - thin)[: SHAPE[0], : SHAPE[1]]
+    light = np.clip((density - low) / (high - low), 0, 1)
+    colours = {row["label"]: rgb(row["colour"]) for row in page.run("gx.scene.clusters")}
+    labelled = np.where(maps.label.values > 0, light, np.nan)
+    for y, x in (np.unravel_index(find(labelled), SHAPE) for find in (np.nanargmin, np.nanargmax)):
+        colour = np.array(colours[int(maps.label[y, x])], float)
+        expected = shaded(colour, light[y, x])
+        np.testing.assert_allclose(colour_at(page, int(x), int(y)), expected, atol=2)
+    assert np.nanmin(labelled) == 0
+
+
+def drag(page, corners):
+    """Draw with the lasso round corners on the screen."""
+    page.run("document.querySelector('#lasso').click()")
+    page.mouse("mousePressed", *corners[0], button="left", buttons=1, clickCount=1)
+    for x, y in corners[1:]:
+        page.mouse("mouseMoved", x, y, button="left", buttons=1)
+    page.mouse("mouseReleased", *corners[-1], button="left", clickCount=1)
+
+
+def told_shares(page):
+    rows = page.run(
+        "[...document.querySelectorAll('#region-shares tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    return {name: (share, int(pixels.replace("\u202f", ""))) for name, share, pixels in rows}
+
+
+def expected_shares(page, maps, inside):
+    names = {0: "void"} | {row["label"]: row["name"] for row in page.run("gx.scene.clusters")}
+    labels, counts = np.unique(maps.label.values[inside], return_counts=True)
+    return {names[int(label)]: int(count) for label, count in zip(labels, counts, strict=True)}
+
+
+def check_mean(page, run, inside):
+    """The spectrum shown is the mean of the cells that lie inside by more than half."""
+    side = page.run("gx.scene.cells.side")
+    means, pixels = read_cells(run.output / "result.zarr")
+    starts = [np.arange(0, size, side) for size in SHAPE]
+    share = np.add.reduceat(np.add.reduceat(inside.astype(float), starts[0], 0), starts[1], 1)
+    size = np.add.reduceat(np.add.reduceat(np.ones(SHAPE), starts[0], 0), starts[1], 1)
+    weight = np.where(2 * share > size, pixels, 0)
+    page.wait("document.documentElement.dataset.mean")
+    shown = page.run("gx.regionMean")
+    assert (shown["cells"], shown["pixels"], shown["step"]) == ((weight > 0).sum(), weight.sum(), side)
+    expected = (np.nan_to_num(means) * weight).sum(axis=(1, 2)) / weight.sum()
+    np.testing.assert_allclose(shown["mean"], expected, atol=1e-4)
+    assert f"of {side} × {side} pixels that lie inside by more than half" in text(page, "#region-mean")
+    assert page.run("document.querySelector('#region-spectrum svg .curve').getAttribute('d').length > 100")
+
+
+def test_a_lasso_tells_what_it_holds_to_the_pixel(page, maps, run):
+    box = "gx.viewer.viewport.imageToViewportRectangle(440, -5, 160, 80)"
+    page.run(f"gx.viewer.viewport.fitBounds({box}, true); 0")
+    page.wait(READY)
+    place = "gx.viewer.viewport.imageToWindowCoordinates(new OpenSeadragon.Point({}, {}))"
+    corners = [(460.2, 4.1), (590.7, 11.3), (555.2, 66.8), (530.1, 20.4), (470.9, 60.2)]
+    screen = [page.run(place.format(x, y)) for x, y in corners]
+    drag(page, [(round(p["x"]), round(p["y"])) for p in screen])
+    page.wait("document.documentElement.dataset.region")
+    left, top = page.run("(({ x, y }) => [x, y])(document.querySelector('#map').getBoundingClientRect())")
+    back = "gx.viewer.viewport.viewerElementToImageCoordinates(new OpenSeadragon.Point({}, {}))"
+    drawn = [page.run(back.format(round(p["x"]) - left, round(p["y"]) - top)) for p in screen]
+    inside = polygon2mask(SHAPE, [(p["y"] - 0.5, p["x"] - 0.5) for p in drawn])
+    found = told_shares(page)
+    expected = expected_shares(page, maps, inside)
+    assert {name: pixels for name, (_, pixels) in found.items()} == expected
+    labelled = inside.sum() - expected.get("void", 0)
+    for name, (share, pixels) in found.items():
+        assert share == ("–" if name == "void" else f"{100 * pixels / labelled:.2f}\u202f%")
+    assert f"{inside.sum():,}".replace(",", " ") in text(page, "#region-told")
+    check_mean(page, run, inside)
+    assert page.run("gx.pinned") is None, "the lasso holds no pixel"
+    assert page.run("document.querySelector('#lasso').getAttribute('aria-pressed')") == "false"
+    assert findings(page) == []
+    page.run("document.querySelector('#drop-region').click()")
+    assert page.run("document.querySelector('#region').hidden") is True
+
+
+def test_the_region_in_view_takes_whole_tiles_from_their_counts(page, maps, run):
+    page.run("document.querySelector('#home').focus()")
+    page.run("document.querySelector('#home').click()")
+    page.wait("document.documentElement.dataset.map")
+    page.run("gx.viewer.viewport.goHome(true); 0")
+    page.asked.clear()
+    page.run("document.querySelector('#in-view').click()")
+    page.wait(f"document.documentElement.dataset.region === '{maps.label.size}'")
+    found = {name: pixels for name, (_, pixels) in told_shares(page).items()}
+    assert found == expected_shares(page, maps, np.ones(SHAPE, bool))
+    assert sum("/tiles/counts/" in address for address in page.asked) == 3
+    check_mean(page, run, np.ones(SHAPE, bool))
+
+
+def test_a_region_smaller_than_a_cell_has_shares_and_no_spectrum(page, maps):
+    look_at(page, 700, 20)
+    page.run("document.querySelector('#in-view').click()")
+    page.wait("document.documentElement.dataset.mean === '0'")
+    assert "no cell of 32 × 32 pixels" in text(page, "#region-mean")
+    assert sum(pixels for _, pixels in told_shares(page).values()) > 40
+
+
+@pytest.mark.parametrize("name", ["report/index.html", "report.html"])
+def test_on_paper_stands_all_but_the_controls(browser, run, name, tmp_path):
+    browser.open("about:blank")
+    browser.open((run.output / name).as_uri())
+    browser.wait("document.documentElement.dataset.map")
+    if name != "report.html":
+        browser.wait(READY)
+        browser.run("document.querySelector('#in-view').click()")
+        browser.wait("document.documentElement.dataset.region")
+    paper = {"width": 703, "height": 1032, "deviceScaleFactor": 1, "mobile": False}
+    browser.send("Emulation.setDeviceMetricsOverride", **paper)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    try:
+        shown = "[...document.querySelectorAll('{}')].filter((part) => part.checkVisibility()).length"
+        for control in ("input", "nav:not(.top nav)", ".zoom", ".tools", ".hop", ".script", ".navigator"):
+            assert browser.run(shown.format(control)) == 0, control
+        rows = browser.run(shown.format("#clusters tr[data-label]"))
+        assert rows == browser.run("document.querySelectorAll('#clusters tr[data-label]').length") > 2
+        assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        cut = (
+            "[...document.querySelectorAll('body *')].filter((part) => part.checkVisibility() "
+            "&& !part.closest('svg, .quiet, #map') && getComputedStyle(part).overflowX !== 'visible' "
+            "&& (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1))"
+            ".map((part) => part.className || part.id)"
+        )
+        assert browser.run(cut) == []
+        pdf = base64.b64decode(browser.send("Page.printToPDF", printBackground=True)["data"])
+    finally:
+        browser.send("Emulation.setEmulatedMedia", media="")
+        wide = {**paper, "width": 1400, "height": 900}
+        browser.send("Emulation.setDeviceMetricsOverride", **wide)
+    assert pdf.startswith(b"%PDF")
+    (tmp_path / "page.pdf").write_bytes(pdf)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.report import layers, wording
-from gigaxas.report.palette import as_rgb
+from gigaxas.report.palette import as_rgb, shaded
 from gigaxas.stores.io.files import publish_file
 
 MM_PER_INCH = 25.4
@@ -84,8 +84,7 @@ def composite(data: ComponentMap) -> NDArray[np.uint8]:
     strength = PALEST + (1 - PALEST) * _above_least(largest, len(data.labels))
     colour = 255.0 - (255.0 - colour) * strength[..., None]
     if data.density is not None:
-        light = layers.brightness(data.density, void)
-        colour *= (1 - layers.DARKEST * (1 - light))[..., None]
+        colour = shaded(colour, layers.brightness(data.density, void))
     return np.rint(np.where(void[..., None], palette[0], colour)).astype(np.uint8)
 
 
@@ -143,10 +142,10 @@ def _draw_legend(paper: Axes, data: ComponentMap, left: float, top: float) -> No
         _text(paper, left + 8, y + 1.6, _line(name, share))
         y -= LINE_MM
     base = 255.0 - as_rgb(list(data.colours[:1]))[0] if data.colours else np.zeros(3)
-    ramp = np.linspace(0.0, 1.0, SWATCHES)[None, :, None]
-    shades = [("ratio, low to high", 255.0 - base * (PALEST + (1 - PALEST) * ramp))]
+    ramp = np.linspace(0.0, 1.0, SWATCHES)[None]
+    shades = [("ratio, low to high", 255.0 - base * (PALEST + (1 - PALEST) * ramp)[..., None])]
     if data.density is not None:
-        shades.append(("iron density, low to high", (255.0 - base) * (1 - layers.DARKEST * (1 - ramp))))
+        shades.append(("iron density, low to high", shaded(255.0 - base, ramp)))
     for name, strip in shades:
         y -= 0.2 * LINE_MM
         image = np.rint(strip).astype(np.uint8)

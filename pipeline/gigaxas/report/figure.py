@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gigaxas.report import layers, wording
 from gigaxas.report.data import ClusterRow, ReportData
-from gigaxas.report.palette import as_rgb
+from gigaxas.report.palette import as_rgb, shaded
 from gigaxas.report.views import by_size, colours_by_label
 from gigaxas.stores.io.files import publish_file
 
@@ -65,7 +65,7 @@ def composite(data: ReportData) -> NDArray[np.uint8]:
     if data.density is None:
         return colour
     light = layers.brightness(data.density[::step, ::step], label == 0)
-    return np.rint(colour * (1 - layers.DARKEST * (1 - light))[..., None]).astype(np.uint8)
+    return np.rint(shaded(colour, light)).astype(np.uint8)
 
 
 def _map_inches(rows: int, columns: int) -> tuple[float, float]:

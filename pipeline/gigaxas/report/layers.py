@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gigaxas.arrays import FloatArray, LabelArray
-from gigaxas.report.palette import as_rgb, state_colours
+from gigaxas.report.palette import DARKEST, as_rgb, state_colours
 
 LONGEST_LABEL = 2048
 """Longest side of the embedded label picture, in pixels."""
@@ -17,8 +17,6 @@ LONGEST_SHADE = 1024
 """Longest side of noisy layers, which compress badly."""
 SHADES = 16
 """Steps of iron density."""
-DARKEST = 0.5
-"""Share of the colour that is taken away where the iron is thinnest."""
 
 Bytes = NDArray[np.uint8]
 

@@ -1,7 +1,8 @@
-"""Colours that tell clusters apart, for normal and colour-blind eyes alike."""
+"""Colours that tell clusters apart in every shade, for normal and colour-blind eyes alike."""
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +10,32 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
 
-# Chosen by hand for calm; every further colour is the one farthest from all before it.
-_FIRST = ("#6f9fc8", "#e3b95f", "#8a4a5e", "#3d8b7d")
+DARKEST = 0.3
+"""Share of a colour that is taken away where the iron is thinnest."""
+
+# Found by search: in whatever shades, any two are 7.4 apart or more (CIEDE2000) for dichromats and 11 for
+# normal eyes, any two of the first five 14 for all. Every further colour is the one farthest from all before
+# it, unshaded.
+_FIRST = (
+    "#5d4ebe",
+    "#46d7a6",
+    "#a54409",
+    "#bfc5f8",
+    "#fcb913",
+    "#4f6c55",
+    "#9d7b8d",
+    "#d1f089",
+    "#99548f",
+    "#bf96ff",
+    "#858149",
+    "#baebf4",
+)
 _STATE = ("#000000", "#b4bcc4", "#3f78ad", "#d9a927", "#a63a78")
 
 _GRID_STEPS = 18
-_LIGHTNESS = (0.46, 0.88)
-_CHROMA = (0.04, 0.12)
-_RING = 12
-_HUE_LIGHTNESS = (0.68, 0.8)
-_HUE_CHROMA = (0.13, 0.06, 0.09)
-_FIRST_HUE = np.deg2rad(250.0)
+_LIGHTNESS = (0.46, 0.9)
+_CHROMA = (0.04, 0.16)
+_APART = 0.05
 
 _LINEAR_TO_LMS = np.array(
     [
@@ -44,41 +60,24 @@ _DEUTERANOPE = np.array(
 )
 
 
+def shaded(colour: NDArray[Any], light: FloatArray) -> FloatArray:
+    """Return colours (..., 3) as they are shown under a light (...) from 0, where iron is thinnest, to 1.
+
+    This is the only shade there is: the page lays black over the map, so dense that it gives the same.
+    """
+    seen: FloatArray = colour * (1.0 - DARKEST * (1.0 - light))[..., None]
+    return seen
+
+
 def cluster_colours(count: int, beside: Sequence[str] = ()) -> list[str]:
     """Return `count` distinct colours as '#rrggbb', the most distinct ones first; the same on every call.
 
-    They are distinct from the colours `beside` them too.
+    They are distinct from the colours `beside` them too; the first twelve are so in any shade.
     """
     if count < 0:
         raise InputError(f"{count} colours asked for; ask for 0 or more")
     base = _farthest_first(min(count, 256), tuple(beside))
     return [base[i] if i < len(base) else _nudged(base[i % len(base)], i // len(base)) for i in range(count)]
-
-
-def hue_colours(count: int) -> list[str]:
-    """Return `count` colours as '#rrggbb' that differ in hue; lightness is left for shades.
-
-    Hues lie evenly on rings of up to twelve; those that follow each other in the list lie far apart, those
-    beside each other on a ring differ a little in lightness. Further rings have another chroma; up to 62
-    colours are all different.
-    """
-    if count < 0:
-        raise InputError(f"{count} colours asked for; ask for 0 or more")
-    colours: list[FloatArray] = []
-    for ring in range(-(-count // _RING)):
-        size = min(_RING, count - ring * _RING)
-        stride = next(
-            step for step in range(max(1, round(0.382 * size)), size + 1) if np.gcd(step, size) == 1
-        )
-        hue = np.arange(size) * stride % size
-        angle = _FIRST_HUE + 2 * np.pi * (hue + 0.382 * ring % 1) / size
-        chroma = _HUE_CHROMA[ring % len(_HUE_CHROMA)]
-        lightness = np.array(_HUE_LIGHTNESS)[hue % 2]
-        colours.extend(np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1))
-    lms = (np.array(colours).reshape(-1, 3) @ np.linalg.inv(_LMS_TO_LAB).T) ** 3
-    linear = np.clip(lms @ np.linalg.inv(_LINEAR_TO_LMS).T, 0.0, 1.0)
-    rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.rint(255 * rgb).astype(int)]
 
 
 def state_colours() -> list[str]:
@@ -92,6 +91,11 @@ def as_rgb(colours: list[str]) -> NDArray[np.uint8]:
     return np.array(values, dtype=np.uint8).reshape(-1, 3)
 
 
+def as_hex(rgb: FloatArray) -> list[str]:
+    """Return colours (n, 3) from 0 to 255 as '#rrggbb'."""
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in np.rint(rgb).astype(int)]
+
+
 def colour_distance(colours: list[str]) -> FloatArray:
     """Return the smallest OKLab distance over three kinds of eyes for each pair of colours, (n, n)."""
     views = _views(as_rgb(colours) / 255.0)
@@ -100,37 +104,46 @@ def colour_distance(colours: list[str]) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def _farthest_first(count: int, beside: tuple[str, ...]) -> tuple[str, ...]:
-    """Take colours one by one, each as far as can be from those taken, in the worst of the three views."""
-    if count == 0:
-        return ()
-    grid = _candidates()
-    views = _views(grid)
-    taken = list(beside or _FIRST[:count])
-    nearest = np.full(len(grid), np.inf)
-    for view in np.moveaxis(_views(as_rgb(taken) / 255.0), 1, 0):
-        nearest = np.minimum(nearest, np.linalg.norm(views - view[:, None], axis=-1).min(axis=0))
-    while len(taken) < len(beside) + count:
-        best = int(nearest.argmax())
-        red, green, blue = np.rint(grid[best] * 255).astype(int)
-        taken.append(f"#{red:02x}{green:02x}{blue:02x}")
-        nearest = np.minimum(nearest, np.linalg.norm(views - views[:, best, None], axis=-1).min(axis=0))
+    """Take colours one by one, each as far as can be from those taken: those of _FIRST before all others.
+
+    Without colours beside them, those of _FIRST keep their order.
+    """
+    taken, own = list(beside), list(_FIRST)
+    if beside:
+        own = [colour for colour in own if _nearest([colour], taken).min() > _APART]
+    else:
+        taken, own = own[:count], []
+    for pool in (own, _candidates()):
+        nearest = _nearest(pool, taken)
+        for _ in range(min(len(pool), len(beside) + count - len(taken))):
+            taken.append(pool[int(nearest.argmax())])
+            nearest = np.minimum(nearest, _nearest(pool, taken[-1:]))
     return tuple(taken[len(beside) :])
 
 
-def _candidates() -> FloatArray:
-    """Return sRGB colours (n, 3) of middle lightness and moderate chroma."""
+def _nearest(colours: list[str], taken: list[str]) -> FloatArray:
+    """Return how near each of n colours comes to any of those taken, over all kinds of eyes (n,)."""
+    nearest = np.full(len(colours), np.inf)
+    views = _views(as_rgb(colours) / 255.0)
+    for other in np.moveaxis(_views(as_rgb(taken) / 255.0), 1, 0):
+        nearest = np.minimum(nearest, np.linalg.norm(views - other[:, None], axis=-1).min(axis=0))
+    return nearest
+
+
+def _candidates() -> list[str]:
+    """Return colours as '#rrggbb' of middle lightness and moderate chroma."""
     axis = np.linspace(0.0, 1.0, _GRID_STEPS)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = _oklab(_linear(grid))
     chroma = np.hypot(lab[:, 1], lab[:, 2])
     calm = (lab[:, 0] > _LIGHTNESS[0]) & (lab[:, 0] < _LIGHTNESS[1])
-    return grid[calm & (chroma > _CHROMA[0]) & (chroma < _CHROMA[1])]
+    return as_hex(255.0 * grid[calm & (chroma > _CHROMA[0]) & (chroma < _CHROMA[1])])
 
 
 def _views(rgb: FloatArray) -> FloatArray:
-    """Return OKLab (3, n, 3) of colours (n, 3) as normal, protan and deutan eyes see them."""
+    """Return OKLab (3, ..., 3) of colours (..., 3) as normal, protan and deutan eyes see them."""
     linear = _linear(rgb)
-    seen = [linear, linear @ _PROTANOPE.T, linear @ _DEUTERANOPE.T]
+    seen = [linear, *(linear @ cones.T for cones in (_PROTANOPE, _DEUTERANOPE))]
     return np.stack([_oklab(np.clip(view, 0.0, 1.0)) for view in seen])
 
 
@@ -140,7 +153,7 @@ def _linear(rgb: FloatArray) -> FloatArray:
 
 
 def _oklab(linear: FloatArray) -> FloatArray:
-    """Return OKLab (n, 3) of linear RGB (n, 3) (Ottosson 2020)."""
+    """Return OKLab (..., 3) of linear RGB (..., 3) (Ottosson 2020)."""
     lab: FloatArray = np.cbrt(linear @ _LINEAR_TO_LMS.T) @ _LMS_TO_LAB.T
     return lab
 

@@ -10,7 +10,7 @@ from gigaxas.arrays import FloatArray
 from gigaxas.report import layers
 from gigaxas.report.chart import Chart, spectrum_chart
 from gigaxas.report.data import STATE_NAMES, ClusterRow, ReportData
-from gigaxas.report.palette import cluster_colours, state_colours
+from gigaxas.report.palette import as_hex, as_rgb, cluster_colours, shaded, state_colours
 from gigaxas.report.specks import SpeckKind, SpeckReport, SpeckRow
 from gigaxas.spectra.void import VOID_MEANINGS
 
@@ -24,6 +24,7 @@ MINOR_SHARE = 0.01
 """Share of the labelled pixels below which a cluster is named among the minor ones."""
 MOST_CHARTS = (100, 50)
 """Spectra that are drawn: of the largest and of the smallest clusters."""
+_SHADED = "#bcd0e0"
 _LEVELS = 32
 """Bins of the correlation's histogram."""
 
@@ -102,6 +103,8 @@ class MapView:
     """Address that holds the picture of the labels."""
     shade_uri: str | None
     """Address that holds the shade of iron density; None without a density."""
+    shade_ends: Sequence[str]
+    """A colour as '#rrggbb' where there is little iron, and where there is much."""
     width: int
     """Columns of the picture."""
     height: int
@@ -269,6 +272,7 @@ def map_view(data: ReportData, clusters: Sequence[ClusterView]) -> MapView:
     return MapView(
         label_uri=layers.data_uri(png),
         shade_uri=shade_uri,
+        shade_ends=as_hex(shaded(as_rgb([_SHADED]), np.array([0.0, 1.0]))),
         width=label.shape[1],
         height=label.shape[0],
         um_per_pixel=data.pixel_um * data.step * step,

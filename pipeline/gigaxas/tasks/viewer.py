@@ -5,10 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from gigaxas.arrays import IntArray
+from gigaxas.arrays import IntArray, LabelArray
 from gigaxas.errors import unwritable
-from gigaxas.report.viewer import TILE, ValueLayer, encode_values, tile_script
+from gigaxas.locations import Location
+from gigaxas.report.viewer import (
+    TILE,
+    ValueLayer,
+    cell_levels,
+    cell_scripts,
+    counts_script,
+    encode_values,
+    tile_script,
+)
+from gigaxas.spatial.cell_sums import merge_cells
 from gigaxas.spatial.pyramid import find_boxes
+from gigaxas.stores.cells import read_cells
 from gigaxas.stores.io import chunks
 from gigaxas.tasks.pyramid import CLIMB, LABELS, LayerMaps, Layers, climb, part_of, read_layers
 from gigaxas.tiles import Region, Tile, flat, regular_grid
@@ -39,6 +50,7 @@ def draw_block(
     if level == 0:
         boxes = find_boxes(maps["label"], len(layers.ranks["label"]) - 1, cell)
         boxes += np.array([0, tile.y0, tile.y0, tile.x0, tile.x0, 0])
+        _write_counts(folder / "counts", tile, maps["label"])
     for above, part in climb(layers, maps, level, levels):
         region = part_of(tile, level, above)
         if above > level or level == 0:
@@ -65,10 +77,38 @@ def _write_scripts(
             column, row = region[1].start // TILE + small.column, region[0].start // TILE + small.row
             key = f"tiles/{name}/{level}/{column}_{row}"
             script = tile_script(key, [plane[small.region] for plane in layers])
-            try:
-                (target / f"{column}_{row}.js").write_bytes(script)
-            except OSError as error:
-                raise unwritable(target, error) from None
+            _publish(target / f"{column}_{row}.js", script)
+
+
+def write_cells(result: Location, folder: Path) -> None:
+    """Write the spectra of a result's cells, level by level: each of cells twice as wide and high."""
+    found = read_cells(result)
+    if found is None:
+        return
+    means, pixels = found
+    for level in range(cell_levels(pixels.shape)):
+        if level:
+            means, pixels = merge_cells(means, pixels)
+        target = folder / str(level)
+        target.mkdir(parents=True)
+        for name, script in cell_scripts(level, means, pixels):
+            _publish(target / f"{name}.js", script)
+
+
+def _write_counts(target: Path, tile: Tile, label: LabelArray) -> None:
+    """Write the pixels of each label, 0 for void, of all tiles in a block: the page need not count."""
+    target.mkdir(parents=True, exist_ok=True)
+    for small in flat(regular_grid(label.shape, (TILE, TILE))):
+        pixels = np.bincount(label[small.region].ravel())
+        name = f"{tile.x0 // TILE + small.column}_{tile.y0 // TILE + small.row}"
+        _publish(target / f"{name}.js", counts_script(f"tiles/counts/{name}", pixels))
+
+
+def _publish(path: Path, script: bytes) -> None:
+    try:
+        path.write_bytes(script)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
 
 
 def level_store(scratch: Path, level: int) -> Path:

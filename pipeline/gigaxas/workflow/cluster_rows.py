@@ -12,7 +12,7 @@ from gigaxas.components.decide import Decision, explained_spectrum
 from gigaxas.components.decision_file import Decisions
 from gigaxas.components.evidence import ClusterEvidence
 from gigaxas.report import ClusterRow
-from gigaxas.report.palette import hue_colours
+from gigaxas.report.palette import cluster_colours
 from gigaxas.sites.distance import cross_distance
 from gigaxas.sites.table import distinct_names
 from gigaxas.spatial.extents import Extents
@@ -189,7 +189,7 @@ def make_components(
     """Return the components among the rows, in their order, with the sums of their ratios (K,)."""
     own = [row for row in rows if row.decision.kind == "component"]
     components = []
-    for i, (row, colour) in enumerate(zip(own, hue_colours(len(own)), strict=True)):
+    for i, (row, colour) in enumerate(zip(own, cluster_colours(len(own)), strict=True)):
         wish = decisions.overrule.get(row.label)
         components.append(
             Component(

@@ -13,11 +13,13 @@ from gigaxas.locations import Location
 from gigaxas.nearest import prepare
 from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import prepare_certainty
+from gigaxas.spatial.cell_sums import cell_side
 from gigaxas.spatial.clean_up import CleanUp
 from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
 from gigaxas.spatial.fill import merge_fill
 from gigaxas.spatial.regions import merge_regions
 from gigaxas.spectra.void import VOID_MEANINGS, VOID_REASONS
+from gigaxas.stores.cells import create_cells
 from gigaxas.stores.deferred import create_deferred, remove_deferred
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import PixelCounts, clusters_are_whole, create_result, write_clusters
@@ -87,6 +89,7 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
     more: dict[str, Any] = {
         "certainty": prepare_certainty(spectra, run.noise, config.maps),
         "expected": _make_room(run, store),
+        "cells": _make_cells(run, store),
     }
     if config.engine == "approximate":
         index = build_index(sites)
@@ -96,7 +99,7 @@ def _assign(run: Resolved, store: Location, runner: Runner) -> dict[str, tuple[i
             )
         )
     else:
-        own = _own_marks(run, runner, [sites, run.sites.classes, more["certainty"]])
+        own = _own_marks(run, runner, [sites, run.sites.classes, more["certainty"], more["cells"]])
         if own is None:
             runner.over("assign", assign_tasks.assign_tile, grid, **settings, **more)
         else:
@@ -131,6 +134,15 @@ def _make_room(run: Resolved, store: Location) -> CleanUp | None:
     settings = {**clean_up._asdict(), "plane": list(plan.plane)}
     create_deferred(store, grid, plan.tile, info.bytes_per_pixel, settings)
     return clean_up
+
+
+def _make_cells(run: Resolved, store: Location) -> int:
+    """Make room for the mean spectra of cells; return their side in pixels, 0 where none fit the tiles."""
+    info, plan = run.info, run.plan
+    side = cell_side(plan.plane, info.chunk, plan.tile)
+    if side:
+        create_cells(store, info.shape[0], plan.plane, plan.tile, side)
+    return side
 
 
 def _added(counts: list[list[tuple[int, int]]]) -> tuple[int, int]:

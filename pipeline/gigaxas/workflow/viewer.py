@@ -22,6 +22,7 @@ from gigaxas.report.viewer import (
     write_viewer,
 )
 from gigaxas.spatial.pyramid import level_shapes
+from gigaxas.stores.cells import read_side
 from gigaxas.stores.io import chunks
 from gigaxas.stores.io.files import publish_file
 from gigaxas.stores.io.groups import create_group, put_in_place
@@ -32,7 +33,7 @@ from gigaxas.tiles import Plane, regular_grid
 from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 
-FORMAT = 2
+FORMAT = 3
 """Raised when tiles of an earlier version can no longer be shown."""
 TITLES = {"density": "Iron density"}
 """Titles of layers whose names do not say enough."""
@@ -51,7 +52,7 @@ def write_report_folder(run: Resolved, result: xr.Dataset, data: ReportData, run
     fingerprint = digest(FORMAT, TILE, result.attrs["fingerprint"], layers.composed, shown)
     if not _are_made(folder / "tiles", fingerprint):
         _write_tiles(folder, layers, values, run.info.plane, fingerprint, runner)
-    return write_viewer(folder, ViewerData(data, run.info.plane, values))
+    return write_viewer(folder, ViewerData(data, run.info.plane, values, read_side(run.paths.result)))
 
 
 def value_layers(layers: Layers, data: ReportData) -> list[ValueLayer]:
@@ -113,6 +114,7 @@ def _write_tiles(
             cell=cell,
         )
         boxes += [rows for line in found for rows in line]
+    tasks.write_cells(layers.result, tiles / "cells")
     publish_file(tiles / "boxes.js", boxes_script(label_boxes(np.concatenate(boxes), cell)))
     publish_file(tiles / "made.json", json.dumps({"fingerprint": fingerprint}).encode())
     shutil.rmtree(scratch, ignore_errors=True)

@@ -14,13 +14,25 @@ from gigaxas.arrays import label_dtype
 from gigaxas.report import layers, views, wording
 from gigaxas.report.data import STATE_NAMES, ReportData
 from gigaxas.report.page import environment
-from gigaxas.report.palette import state_colours
+from gigaxas.report.palette import DARKEST, state_colours
+from gigaxas.report.viewer.cells import GROUP, cell_levels
 from gigaxas.report.viewer.tiles import LEVELS, TILE, ValueLayer
 from gigaxas.spatial.pyramid import level_shapes
 from gigaxas.stores.io.files import publish_file
 from gigaxas.tiles import Plane
 
-_SCRIPTS = ("tiles.js", "colours.js", "map.js", "specks.js", "marks.js", "panel.js", "start.js")
+_SCRIPTS = (
+    "tiles.js",
+    "colours.js",
+    "map.js",
+    "specks.js",
+    "marks.js",
+    "panel.js",
+    "spectrum.js",
+    "lasso.js",
+    "address.js",
+    "start.js",
+)
 _LIBRARY = ("openseadragon.min.js", "LICENSE.txt")
 
 
@@ -34,6 +46,8 @@ class ViewerData:
     """Rows and columns of the whole map, in pixels."""
     values: Sequence[ValueLayer]
     """The measured maps."""
+    cell: int = 0
+    """Side of the cells whose spectra are there, in pixels; 0 where none are."""
 
 
 def write_viewer(folder: Path, content: ViewerData) -> Path:
@@ -120,9 +134,19 @@ def _scene(content: ViewerData, clusters: Sequence[views.ClusterView]) -> dict[s
         "values": _values(content.values),
         "ramp": ["#" + bytes(colour).hex() for colour in ramp],
         "shade": _shade(content.data),
-        "darkest": layers.DARKEST,
+        "darkest": DARKEST,
         "specks": _specks(content.data),
+        "cells": _cells(content),
+        "energy": [round(float(energy), 3) for energy in content.data.energy] if content.cell else [],
     }
+
+
+def _cells(content: ViewerData) -> dict[str, int] | None:
+    """Return side, levels and the side of a script's group of cells; None where there are none."""
+    if not content.cell:
+        return None
+    shape = [-(-size // content.cell) for size in content.shape]
+    return {"side": content.cell, "levels": cell_levels((shape[0], shape[1])), "group": GROUP}
 
 
 def _specks(data: ReportData) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaxas.arrays import IntArray
+
 TILE = 512
 """Side of a tile, in pixels."""
 
@@ -62,11 +64,18 @@ def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
 
     Every plane is unsigned; its bytes lie plane by plane, the lowest of all samples first, deflated.
     """
-    data = b"".join(_bytes(plane) for plane in planes)
+    data = b"".join(plane_bytes(plane) for plane in planes)
     text = base64.b64encode(zlib.compress(data, _FAST)).decode("ascii")
     return f'gx.put({json.dumps(key)},"{text}")\n'.encode()
 
 
-def _bytes(plane: NDArray[Any]) -> bytes:
+def counts_script(key: str, pixels: IntArray) -> bytes:
+    """Return the script that hands the pixels (n,) of each label of one tile to the page."""
+    found = [[int(label), int(pixels[label])] for label in np.flatnonzero(pixels)]
+    return f"gx.put({json.dumps(key)},{json.dumps(found, separators=(',', ':'))})\n".encode()
+
+
+def plane_bytes(plane: NDArray[Any]) -> bytes:
+    """Return the bytes of unsigned samples: the lowest of all samples first."""
     little = np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("<"))
     return little.view(np.uint8).reshape(plane.size, plane.dtype.itemsize).T.tobytes()

@@ -8,6 +8,7 @@
     const { viewer } = gx;
     if (!viewer || !viewer.world.getItemCount()) return;
     const box = canvas.parentElement.getBoundingClientRect();
+    canvas.parentElement.style.setProperty("--glass", box.width / box.height);
     canvas.width = Math.round(box.width * devicePixelRatio);
     canvas.height = Math.round(box.height * devicePixelRatio);
     const pen = canvas.getContext("2d");
@@ -19,6 +20,7 @@
       pen.lineWidth = width;
       for (const box of (gx.boxes[gx.view.selected] || []).slice(1)) ring(pen, box);
       if (gx.pinned) cross(pen, gx.pinned);
+      gx.drawRegion(pen);
     }
     // The marks lie over the navigator too, which shows another part of the map.
     const over = viewer.navigator.element.getBoundingClientRect();

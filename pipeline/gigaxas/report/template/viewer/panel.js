@@ -84,16 +84,18 @@
     if (place) hovered = setTimeout(() => readPixel(place.x, place.y).then(showPixel, gx.fail), 40);
   }
 
-  async function pin(place) {
+  // Hold a pixel; the chosen cluster becomes that of the pixel unless it was chosen with it.
+  async function pin(place, chosen = false) {
     clearTimeout(hovered);
     gx.pinned = place;
+    gx.tellSoon();
     gx.drawMarks();
     $("#pinned").hidden = !place;
     if (!place) return;
     const pixel = await readPixel(place.x, place.y).catch(gx.fail);
     if (!pixel) return;
     showPixel(pixel);
-    if (gx.view.selected && pixel.label !== gx.view.selected) select(pixel.label);
+    if (!chosen && gx.view.selected && pixel.label !== gx.view.selected) select(pixel.label);
   }
 
   // A cluster -------------------------------------------------------------------------------------------
@@ -114,6 +116,7 @@
     if (row) { row.classList.add("on"); row.scrollIntoView({ block: "nearest" }); }
     placeShown = 0;
     tellPlaces();
+    gx.tellSoon();
     if (label) showCard(cardOf(label));
   }
 

@@ -91,8 +91,8 @@
     }
     if (gx.view.selected) gx.select(0);
     gx.fly([speck.x, speck.y, speck.x + speck.width, speck.y + speck.height]);
-    gx.pin({ x: speck.x + (speck.width >> 1), y: speck.y + (speck.height >> 1) });
-    history.replaceState(null, "", `#speck=${number}`);
+    gx.pin({ x: speck.x + (speck.width >> 1), y: speck.y + (speck.height >> 1), speck: number });
+    gx.tell();
     $("#speck-told").textContent = `${number} of ${list.length}: ${speck.kind.name}`;
     showPage(Math.floor((number - 1) / PAGE) * PAGE);
     document.documentElement.dataset.speck = String(number);
@@ -157,5 +157,5 @@
     }, true);
   }
 
-  Object.assign(gx, { drawSpecks, listenSpecks, showSpeck, speckAt });
+  Object.assign(gx, { drawSpecks, listenSpecks, showSpeck, speckAt, speckCount: list.length });
 })();

@@ -1,13 +1,15 @@
 "use strict";
-// Buttons of the map, the address after #, and the start.
+// Buttons of the map, and the start.
 (() => {
   const $ = (selector) => document.querySelector(selector);
   const all = (selector) => [...document.querySelectorAll(selector)];
 
-  gx.fail = (error) => {
-    $("#trouble").textContent = `Part of the map cannot be shown: ${error.message}. Keep the folder together, or write the report again.`;
-    $("#trouble").hidden = false;
+  gx.complain = (sentence) => {
+    $("#trouble").textContent = sentence;
+    $("#trouble").hidden = !sentence;
   };
+  gx.fail = (error) =>
+    gx.complain(`Part of the map cannot be shown: ${error.message}. Keep the folder together, or write the report again.`);
 
   function legend() {
     const layer = gx.scene.values.find(({ name }) => name === gx.view.layer);
@@ -25,25 +27,13 @@
   }
 
   function choose(layer) {
-    const button = $(`input[name=layer][value="${CSS.escape(layer)}"]`);
-    if (!button) return;
-    button.checked = true;
+    $(`input[name=layer][value="${CSS.escape(layer)}"]`).checked = true;
     gx.look({ layer });
     legend();
+    gx.tellSoon();
   }
 
-  // #label=41&layer=state&pixel=120,80 opens the map there, #speck=3 at a speck.
-  function follow() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
-    if (wanted.has("layer")) choose(wanted.get("layer"));
-    if (wanted.has("label")) gx.select(Number(wanted.get("label")));
-    if (wanted.has("speck")) gx.showSpeck(Number(wanted.get("speck")));
-    const place = (wanted.get("pixel") || "").split(",").map(Number);
-    if (place.length !== 2 || !(place[0] < gx.scene.width && place[1] < gx.scene.height)) return;
-    gx.fly([place[0], place[1], place[0] + 1, place[1] + 1]);
-    gx.pin({ x: place[0], y: place[1] });
-  }
-
+  Object.assign(gx, { choose });
   gx.open();
   gx.listen();
   gx.listenSpecks();
@@ -53,6 +43,6 @@
   $("#closer").addEventListener("click", () => gx.viewer.viewport.zoomBy(2));
   $("#farther").addEventListener("click", () => gx.viewer.viewport.zoomBy(0.5));
   $("#home").addEventListener("click", () => gx.viewer.viewport.goHome());
-  gx.viewer.addOnceHandler("open", follow);
-  addEventListener("hashchange", follow);
+  gx.listenRegion();
+  gx.listenAddress();
 })();

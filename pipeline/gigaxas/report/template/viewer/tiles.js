@@ -80,5 +80,5 @@ window.gx = (() => {
     return tile;
   }
 
-  return { put, fetchText, get };
+  return { put, fetchText, inflate, integers, get };
 })();
