@@ -66,9 +66,9 @@ def test_no_phase_looks_like_void_or_paper(eye):
 
 def test_colours_beside_others_keep_apart_from_them_in_any_shade():
     own = cluster_colours(12)[:9:2]
-    beside = cluster_colours(5, tuple(own))
-    assert not set(own) & set(beside)
-    assert set(beside) < set(cluster_colours(12))
+    beside = cluster_colours(12, tuple(own))
+    assert len({*own, *beside}) == 5 + 12
+    assert set(own) | set(beside[:7]) == set(cluster_colours(12))
 
 
 def test_the_shade_that_lies_over_the_summarys_map_is_the_same_rule():
