@@ -23,6 +23,7 @@ from gigaxas.errors import InputError, RunError
 from gigaxas.execution.cluster import Announce
 from gigaxas.execution.runner import Progress, Runner, silent
 from gigaxas.execution.session import on_threads, open_session
+from gigaxas.locations import shown
 from gigaxas.planning import PairReached, pairs_reached
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.arrivals import (
@@ -305,7 +306,7 @@ class Watch:
             return
         content = {**asdict(found), "scans_needed": found.scans_needed, "fields": len(_names(whole))}
         publish_file(self.config.output / STOP, json.dumps(content, indent=1).encode())
-        self.announce(f"enough     wrote {self.config.output / STOP}")
+        self.announce(f"enough     wrote {shown(self.config.output / STOP)}")
         if stop.command:
             _run(stop.command, self.announce)
 

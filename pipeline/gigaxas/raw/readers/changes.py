@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 import watchfiles
 
+from gigaxas.locations import shown
+
 REMOTE = frozenset(
     {
         *("nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afpfs", "afs", "ncpfs", "9p", "ceph"),
@@ -31,9 +33,9 @@ def changes(
         time.sleep(seconds)
         yield
     remote = next(((folder, kind) for folder in folders if (kind := network_disk(folder))), None)
-    named = ", ".join(map(str, folders))
+    named = ", ".join(map(shown, folders))
     if remote:
-        why = f"{remote[0]} is on a network disk ({remote[1]})"
+        why = f"{shown(remote[0])} is on a network disk ({remote[1]})"
     else:
         announce(f"watching   {named}: the system tells of changes")
         moment = max(1, round(1000 * seconds))

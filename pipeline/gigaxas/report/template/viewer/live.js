@@ -56,7 +56,8 @@
   window.gxUnderway = (now) => {
     if (now.version > version && !(before && before.version === now.version)) {
       clearInterval(looking);
-      history.replaceState({ underway: { ...seen(), version: now.version } }, "");
+      // the address tells the place too, but on the map as it was
+      history.replaceState({ underway: { ...seen(), version: now.version } }, "", location.href.split("#")[0]);
       location.reload();
       return;
     }
