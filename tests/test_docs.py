@@ -48,6 +48,7 @@ NOT_RUN = {
     "make verification": "half an hour",
     "python scripts/measured_stack.py": "a measured stack is needed",
     "python scripts/paper_figures.py": "minutes",
+    "gigaxas phases configs/sinter.yaml": "test_components_run.py does it, on a smaller image",
     "napari": "test_exports.py opens the file with napari's reader",
     "gigaxas watch": "with an instrument beside it, in a test of its own and in test_watch.py",
     "gigaxas simulate": "with gigaxas watch beside it, in the same tests",
