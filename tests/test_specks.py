@@ -42,7 +42,10 @@ def labels_of(phase):
 def test_the_chi_square_of_every_window_is_that_of_a_loop():
     values = np.random.default_rng(0).normal(size=(5, 9 + 3, 11 + 3)).astype(np.float32)
     values[:, 9:], values[:, :, 11:] = 0, 0
-    squares = windows.window_squares(values)
+    squares = windows.window_squares(values, whole(values))
+    part = windows.window_squares(values, Box(2, 5, 1, 7))
+    assert np.array_equal(part[:, 2:5, 1:7], squares[:, 2:5, 1:7])
+    assert part.any(axis=(0, 2)).nonzero()[0].tolist() == [2, 3, 4]
     for shape in range(16):
         high, wide = windows.HEIGHTS[shape], windows.WIDTHS[shape]
         assert windows.PIXELS[shape] == high * wide
@@ -92,8 +95,13 @@ def test_the_weights_of_a_mixture_are_those_of_non_negative_least_squares(seed, 
     assert np.allclose(weights[:count], nnls(spectra.T, pixel)[0], atol=1e-6)
 
 
+def whole(residuals):
+    return Box(0, residuals.shape[1] - 3, 0, residuals.shape[2] - 3)
+
+
 def look_at(image, maps, search):
-    return look(Block.of(image.astype(np.float32), maps, search), search)
+    looked, residuals = look(Block.of(image.astype(np.float32), maps, search), search)
+    return looked, windows.window_squares(residuals, whole(residuals))
 
 
 def test_a_border_leaves_no_residual_and_a_pixel_of_another_phase_does():

@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from gigaxas.arrays import Float32Array, FloatArray, IntArray
+from gigaxas.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from gigaxas.specks.surroundings import CELL, Surroundings
 from gigaxas.tiles import Region
 
@@ -124,7 +124,7 @@ def judge(
     pixels = looked.samples[:, *region].reshape(len(looked.samples), -1).astype(np.float64)
     count, hits = pixels.shape[1], 0
     expected = _fit(_point(pixels.mean(axis=1), axes), near) @ near.spectra
-    for number in np.flatnonzero(_worst(pixels, expected, sigma) >= HIT).tolist():
+    for number in np.flatnonzero(_may_be_hit(pixels, expected, sigma)).tolist():
         pixels[:, number], found = _without_hits(pixels[:, number], near, sigma, axes)
         hits += found
     mean, found = _without_hits(pixels.mean(axis=1), near, sigma / np.sqrt(count), axes)
@@ -231,13 +231,20 @@ def _fit(point: FloatArray, near: Near) -> FloatArray:
     return np.asarray(nnls(near.points.T, point)[0])
 
 
-def _worst(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> FloatArray:
-    """Return how many times its noise the worst sample of each pixel (E, n) is off, scale and offset free."""
+def _may_be_hit(pixels: FloatArray, expected: FloatArray, sigma: FloatArray) -> BoolArray:
+    """Return which pixels (E, n) have a sample that is off by HIT, and half as much at most beside it.
+
+    The scale and the offset of what is `expected` (E,) are free.
+    """
     shape = expected - expected.mean()
     left = pixels - pixels.mean(axis=0)
     left -= shape[:, None] * (shape @ left / max(float(shape @ shape), 1e-300))
     left /= sigma[:, None]
-    return np.asarray(np.abs(left, out=left).max(axis=0))
+    np.abs(left, out=left)
+    beside = np.zeros_like(left)
+    beside[1:] = left[:-1]
+    np.maximum(beside[:-1], left[1:], out=beside[:-1])
+    return np.asarray(((left >= HIT) & (2.0 * beside <= left)).any(axis=0))
 
 
 def _without_hits(

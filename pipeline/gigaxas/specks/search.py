@@ -117,18 +117,19 @@ def block_of(box: Box, plane: Plane) -> Box:
 
 
 def look(block: Block, search: SpeckSearch) -> tuple[Looked, Float32Array]:
-    """Return all that is found out of a block, and the chi-square (16, h, w) of every window."""
+    """Return all that is found out of a block, and the residuals (r, h + 3, w + 3) of its pixels."""
     around = surroundings_of(block.points, LabelMaps(block.label, block.kept), search.clusters.points)
     residuals = residuals_of(block.points, around)
     usual = float(search.axes.any(axis=0).sum() - 1)
     scale = local_scale(residuals.square, around, usual)
-    return Looked(block.samples, block.points, around, scale), window_squares(residuals.values)
+    return Looked(block.samples, block.points, around, scale), residuals.values
 
 
 def sample_squares(block: Block, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, some of each of 16 shapes."""
-    looked, squares = look(block, search)
+    looked, residuals = look(block, search)
     height, width = block.label.shape
+    squares = window_squares(residuals, Box(0, height, 0, width))
     own, pixels = looked.around.own, looked.around.pixels
     cells = np.arange(height)[:, None] // CELL * -(-width // CELL) + np.arange(width) // CELL
     found = []
@@ -159,11 +160,12 @@ def find_specks(
     The block is that of the pixels at `place` (`block_of`). Noise alone makes a window pass with this
     probability.
     """
-    looked, squares = look(block, search)
-    limits = law.limits(probability)
-    out = standing_out(squares, looked.around, looked.scale, limits)
-    peaks = strongest(out)
+    looked, residuals = look(block, search)
     wanted = box.seen_from(place.y0, place.x0)
+    height, width = block.label.shape
+    squares = window_squares(residuals, wanted.widened(REACH, (height, width)))
+    peaks = strongest(standing_out(squares, looked.around, looked.scale, law.limits(probability)))
+    beyond, windows = count_beyond(squares, looked.around, looked.scale, law.limits(BEYOND), wanted, peaks)
     allowed = Box(EDGE, plane[0] - EDGE, EDGE, plane[1] - EDGE).seen_from(place.y0, place.x0)
     rows, hits, explained = [], 0, 0
     for k in range(peaks.y.size):
@@ -192,7 +194,6 @@ def find_specks(
         where = (y + place.y0, x + place.x0, high, wide, label, distance, log_p)
         spectra = (found.spectrum, found.sigma * np.sqrt(share), found.point, found.host)
         rows.append((*where, *spectra, share * found.scale, found.hits))
-    beyond, windows = count_beyond(squares, looked.around, looked.scale, law.limits(BEYOND), wanted, peaks)
     return Found(_table(rows, search.axes.shape), hits, explained, windows, beyond)
 
 

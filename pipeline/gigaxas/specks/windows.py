@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
+from gigaxas.tiles import Box
 
 SIDE = 4
 """Longest side of a window in pixels."""
@@ -19,22 +20,23 @@ PIXELS: IntArray = HEIGHTS * WIDTHS
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def window_squares(values: Any) -> NDArray[np.float32]:
-    """Return the chi-square (16, h, w) of every window, named by its first pixel.
+def window_squares(values: Any, box: Box) -> NDArray[np.float32]:
+    """Return the chi-square (16, h, w) of every window whose first pixel, by which it is named, is in a box.
 
-    It is the sum over axes of the square of the sum of its residuals, over its pixels. values (r, h + 3,
-    w + 3) are the residuals of h x w pixels, and 0 beyond these.
+    It is the sum over axes of the square of the sum of its residuals, over its pixels; elsewhere 0. values
+    (r, h + 3, w + 3) are the residuals of h x w pixels, and 0 beyond these.
     """
-    axes, height, width = values.shape[0], values.shape[1] - SIDE + 1, values.shape[2] - SIDE + 1
-    squares = np.zeros((SIDE * SIDE, height, width), np.float32)
+    axes, width = values.shape[0], box.x1 - box.x0
+    shape = (SIDE * SIDE, values.shape[1] - SIDE + 1, values.shape[2] - SIDE + 1)
+    squares = np.zeros(shape, np.float32)
     column = np.zeros(width + SIDE - 1, np.float32)
     sums = np.zeros((SIDE * SIDE, width), np.float32)
-    for y in range(height):
+    for y in range(box.y0, box.y1):
         sums[:] = np.float32(0.0)
         for axis in range(axes):
             column[:] = np.float32(0.0)
             for h in range(SIDE):
-                _add(values[axis, y + h], column)
+                _add(values[axis, y + h, box.x0 :], column)
                 one = 4 * h
                 _add_squares(
                     column[:width],
@@ -48,7 +50,7 @@ def window_squares(values: Any) -> NDArray[np.float32]:
                 )
         for s in range(SIDE * SIDE):
             share = np.float32(1.0 / ((s // SIDE + 1) * (s % SIDE + 1)))
-            row, out = sums[s], squares[s, y]
+            row, out = sums[s], squares[s, y, box.x0 : box.x1]
             for x in range(width):
                 out[x] = row[x] * share
     return squares
