@@ -7,6 +7,7 @@ import numpy as np
 from gigaxas.config.schema import Config
 from gigaxas.raw.readers.acquisition import Acquisition
 from gigaxas.raw.readers.stack import StackSource
+from gigaxas.spatial.cell_sums import LEAST_SIDE
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.io.codes import INVALID
 from gigaxas.tiles import Grid, regular_grid, tile_shape
@@ -172,10 +173,15 @@ def make_plan(
         spatial=regular_grid(shape[1:], spatial_tile(cut, pixels)),
         spectrum_bytes=spectrum,
         bytes_read=reads * pixels * spectrum + (making.raw_bytes if making else 0),
-        bytes_written=pixels * MAP_BYTES + written,
+        bytes_written=pixels * MAP_BYTES + cell_bytes(shape[0], pixels) + written,
         memory=(workers + 1) * PROCESS_BYTES + workers * max(block, making.block_bytes if making else 0),
         seconds=OVERHEAD_SECONDS + _seconds(pixels * shape[0], making.rate if making else None) / workers,
     )
+
+
+def cell_bytes(energies: int, pixels: int) -> int:
+    """Return the bytes, at the most, of the mean spectra of the cells of an image."""
+    return energies * np.dtype(np.float32).itemsize * pixels // LEAST_SIDE**2
 
 
 def spatial_tile(tile: tuple[int, int], pixels: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from gigaxas.tiles import cut, regular_grid
 from gigaxas.workflow.cube import simulate_cube
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.ingest import Ingested, ingest_cube
-from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE
+from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE, cell_bytes
 from gigaxas.workflow.raw import field_layout, record_fields
 from gigaxas.workflow.registration import BAND
 from gigaxas.workflow.resolve import (
@@ -220,8 +220,9 @@ def _result(run: Resolved) -> Product:
     plan, pixels = run.plan, run.plan.pixels
     spatial, labels = sum(map(len, plan.spatial)), LABEL_BYTES * pixels
     again = 0 if run.cube is None or run.cube.dtype.itemsize == CODE_BYTES else _cube_bytes(run)
+    assigned = (LABEL_BYTES + 4) * pixels + cell_bytes(plan.shape[0], pixels)
     stages = [
-        Stage("assign", plan.tiles, _cube_bytes(run), (LABEL_BYTES + 4) * pixels),
+        Stage("assign", plan.tiles, _cube_bytes(run), assigned),
         *([Stage("compare", plan.tiles, _cube_bytes(run))] if run.config.quantise else []),
         Stage("regions", spatial, labels),
         Stage("clean-up", spatial, labels, labels),
