@@ -34,7 +34,7 @@ settings.load_profile("gigaxas")
 @pytest.fixture(scope="session")
 def standards_folder() -> Path:
     """The folder of measured Fe K-edge spectra, or a skip that says how to give one."""
-    folder = Path(os.environ.get("GIGAXAS_STANDARDS", "../shared/data/fe_k_standards"))
+    folder = Path(os.environ.get("GIGAXAS_STANDARDS", "../shared/data/fe_k_standards")).absolute()
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no measured spectra at {folder}; set GIGAXAS_STANDARDS to their folder")
     return folder
@@ -43,7 +43,7 @@ def standards_folder() -> Path:
 @pytest.fixture(scope="session")
 def stacks_folder() -> Path:
     """The folder of measured stacks, or a skip that says how to give one."""
-    folder = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks"))
+    folder = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks")).absolute()
     if not (folder / "README.md").is_file():
         pytest.skip(f"no measured stacks at {folder}; set GIGAXAS_STACKS to their folder")
     return folder

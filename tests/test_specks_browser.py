@@ -152,7 +152,7 @@ def coloured(page, colour, row):
     x, y = round(place["x"]), round(place["y"])
     wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
     near = pixels(page)[y - 16 : y + 17, x - 16 : x + 17]
-    return int(np.count_nonzero(np.abs(near - wanted).max(axis=-1) < 12))
+    return int(np.count_nonzero(np.abs(near - wanted).max(axis=-1) < 30))
 
 
 def test_rings_keep_their_size_and_pixels_show_near(page, found):
