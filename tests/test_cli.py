@@ -206,6 +206,7 @@ def test_a_damaged_chunk_ends_with_one_sentence(run):
     assert not (run.parent / "out" / "result.zarr").exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_ends_with_one_sentence(tmp_path):
     run = configure(
         tmp_path,

@@ -189,7 +189,7 @@ print(dict(gx.run(run).sizes))
 """
 
 
-@pytest.mark.parametrize("how", ["file", "stdin"])
+@pytest.mark.parametrize("how", ["file", pytest.param("stdin", marks=pytest.mark.slow)])
 def test_a_script_that_guards_nothing_is_run_once_with_256_files_open_at_most(measured, tmp_path, how):
     folder, _ = measured
     run = small(folder, tmp_path / "out", {"cluster": "local"})

@@ -45,7 +45,14 @@ def test_planted_leaks_and_mixtures_are_found_and_nothing_else(seed):
         np.testing.assert_allclose(decision.weights, [weight, 1 - weight], atol=0.02)
 
 
-@pytest.mark.parametrize(("pixels", "members"), [(60, 2), (2_000, 2), (2_000, 3), (50_000, 3)])
+@pytest.mark.parametrize(
+    ("pixels", "members"),
+    [
+        (60, 2),
+        (2_000, 3),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [(2_000, 2), (50_000, 3)]),
+    ],
+)
 def test_phases_that_are_neither_stay(pixels, members):
     clusters = make_clusters(LIBRARY, np.full(len(NAMES), pixels))
     removed = [d for d in decide(clusters, Rules(members=members)) if d.kind != "component"]

@@ -167,7 +167,9 @@ def test_a_second_run_says_the_same_and_makes_no_map_again(run):
     assert (config.output / "phases.zarr").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("settings", [{}, {"composition": "all", "sum_to_one": True}])
+@pytest.mark.parametrize(
+    "settings", [{}, pytest.param({"composition": "all", "sum_to_one": True}, marks=pytest.mark.slow)]
+)
 def test_maps_are_the_same_for_any_tiles_and_workers(run, settings, tmp_path):
     config, _, _ = run
     shutil.copytree(config.output, tmp_path / "run")

@@ -1,5 +1,6 @@
 """Zarr arrays read and written in whole chunks, with errors that name the chunk."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, cast
@@ -19,6 +20,9 @@ from gigaxas.stores.io.groups import open_store
 from gigaxas.stores.io.size_guard import SizeGuardStore
 
 MOST_CHUNKS = 1_000_000
+
+# Zarr drops the reads that it had begun beside a damaged chunk, which Python would tell on the screen.
+warnings.filterwarnings("ignore", "coroutine 'concurrent_map", RuntimeWarning)
 
 
 def create_array(
