@@ -370,7 +370,7 @@ def test_a_stack_is_normalised_on_request(files):
 @pytest.fixture
 def als_stack():
     """The folder of a measured STXM stack, or a skip that says how to give one."""
-    folder = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks")) / "als_stxm_fe_l"
+    folder = Path(os.environ.get("GIGAXAS_STACKS", "../shared/data/stacks")).absolute() / "als_stxm_fe_l"
     if not (folder / "i0.xsp").is_file():
         pytest.skip(f"no measured stack at {folder}; set GIGAXAS_STACKS to the folder of stacks")
     return folder
