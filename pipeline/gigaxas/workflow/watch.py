@@ -155,6 +155,9 @@ class Watch:
 
     def run(self) -> Summary:
         """Take in what is whole, again and again, until all is there or it is enough."""
+        assert self.ingest.fields is not None
+        if not look(self.ingest).units:
+            self.announce(f"waiting    no file fits {shown(self.ingest.fields.transmitted)} yet")
         try:
             return self._to_the_end()
         except BaseException:
