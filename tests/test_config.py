@@ -5,7 +5,8 @@ import gigaxas as gx
 import pytest
 from gigaxas.checkpoint.identity import digest
 from gigaxas.config.load import load_config
-from gigaxas.config.schema import Ingest, NoiseSection
+from gigaxas.config.schema import LEAST_SINTER, Ingest, NoiseSection
+from gigaxas.simulate.scene import sinter_scene
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -328,3 +329,12 @@ def test_a_fingerprint_follows_the_settings(tmp_path):
     other = config.model_copy(update={"sites": config.sites.model_copy(update={"limit": 1e-3})})
     assert digest(config.sites) == digest(load_config(write(tmp_path, WHOLE)).sites)
     assert digest(config.sites) != digest(other.sites)
+
+
+def test_a_sinter_without_room_for_its_rims_is_refused_before_it_is_drawn(tmp_path):
+    small = WHOLE.replace("shape: [128, 128]", f"shape: [512, {LEAST_SINTER - 1}]")
+    with pytest.raises(gx.InputError, match="simulate: a sinter of 512 x 127 pixels has no room"):
+        load_config(write(tmp_path, small))
+    with pytest.raises(gx.InputError, match="too small"):
+        sinter_scene((512, LEAST_SINTER - 1))
+    assert sinter_scene((LEAST_SINTER, LEAST_SINTER)).phase.shape == (LEAST_SINTER, LEAST_SINTER)

@@ -38,6 +38,8 @@ Range = tuple[float, float]
 PixelCount = Annotated[int, Field(ge=1)]
 
 
+LEAST_SINTER = 128
+"""Shortest side of a simulated sinter in pixels."""
 MOST_PLANTED = 4
 """Longest side of a speck in pixels: what is larger, the label map may show."""
 
@@ -563,6 +565,11 @@ class Simulate(Section):
             raise ValueError(
                 "the scene 'inset' takes two reference names in `phases` (background, inset); "
                 "the scene 'sinter' takes none"
+            )
+        if self.scene == "sinter" and min(self.shape) < LEAST_SINTER:
+            raise ValueError(
+                f"a sinter of {self.shape[0]} x {self.shape[1]} pixels has no room for its rims; give a "
+                f"`shape` of {LEAST_SINTER} x {LEAST_SINTER} or more"
             )
         if self.noise and not (self.noise.is_given and self.noise.kind in (None, "camera")):
             raise ValueError("`noise` of a simulated acquisition takes a camera's numbers, nothing measured")
