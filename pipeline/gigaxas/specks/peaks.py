@@ -83,7 +83,10 @@ def _share_of_noise(
 
 
 def strongest(out: NDArray[np.float32]) -> Peaks:
-    """Return windows that stand out (16, h, w): those that no stronger one overlaps, then what is left."""
+    """Return windows that stand out: those that no stronger one overlaps, then what is left.
+
+    `out` (16, h, w) is changed: it tells in the end what was taken in no round.
+    """
     shape, y, x = _list(out)
     taken = _take(out, shape, y, x)
     found = taken > 0
@@ -106,9 +109,8 @@ def _list(out: NDArray[np.float32]) -> tuple[IntArray, IntArray, IntArray]:
 
 
 @njit(nogil=True, cache=True)
-def _take(out: NDArray[np.float32], shape: IntArray, y: IntArray, x: IntArray) -> IntArray:
+def _take(left: NDArray[np.float32], shape: IntArray, y: IntArray, x: IntArray) -> IntArray:
     """Return the round, from 1, in which each window (n,) is taken; 0 where it is not."""
-    left = out.copy()
     taken = np.zeros(shape.size, np.int64)
     for number in range(1, ROUNDS + 1):
         strong = np.zeros(shape.size, np.bool_)
