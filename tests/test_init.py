@@ -107,6 +107,15 @@ def test_a_folder_of_images_is_read_by_the_energies_in_their_names(folder, name)
     np.testing.assert_allclose(found.energy, ENERGY, atol=0.51)
 
 
+def test_images_with_other_endings_are_left_out_with_a_word(folder):
+    for number, (energy, image) in enumerate(zip(ENERGY, transmitted(), strict=True)):
+        tifffile.imwrite(f"data/map_{energy:.1f}.{'tiff' if number < 2 else 'tif'}", image)
+    init("data", "--to", "mine.yaml")
+    left_out = f"; 2 files of images with other endings left out, as map_{ENERGY[0]:.1f}.tiff"
+    told = (folder / "mine.yaml").read_text().replace("\n# ", " ")
+    assert left_out in told
+
+
 def test_images_that_are_counted_take_their_energies_from_the_file_beside_them(folder):
     for number, image in enumerate(transmitted()):
         tifffile.imwrite(f"data/a_{number:03}.tif", image)

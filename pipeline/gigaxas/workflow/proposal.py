@@ -127,7 +127,7 @@ def _of_file(text: str, path: Path, answers: Mapping[str, str]) -> Proposal:
     arrays = [each for each in every_array(path, inner) if not inner or each.name == inner]
     stacks = [each for each in arrays if sum(size > 1 for size in each.shape) > 2]
     if not stacks:
-        pattern = numbered(each.name for each in kind_of_folder(path.parent.iterdir()))
+        pattern = numbered(each.name for each in kind_of_folder(path.parent.iterdir())[0])
         if len(arrays) == 1 and pattern:
             return _of_numbered(str(path.with_name(pattern)), answers, path.parent)
         raise InputError(
@@ -168,7 +168,16 @@ def _of_numbered(text: str, answers: Mapping[str, str], folder: Path) -> Proposa
 
 
 def _of_folder(folder: Path, answers: Mapping[str, str]) -> Proposal:
-    files = kind_of_folder(folder.iterdir())
+    files, others = kind_of_folder(folder.iterdir())
+    found = _of_files(folder, files, answers)
+    if others:
+        some = f"{len(others)} files" if len(others) > 1 else "one file"
+        found.about += f"; {some} of images with other endings left out, as {others[0].name}"
+    return found
+
+
+def _of_files(folder: Path, files: list[Path], answers: Mapping[str, str]) -> Proposal:
+    """Propose how the files of one ending in a folder are read."""
     if not files:
         raise InputError(
             f"{folder}: holds no images that are known; if it holds spectra, they go with --references"

@@ -70,12 +70,13 @@ def numbered(names: Iterable[str]) -> str | None:
     )
 
 
-def kind_of_folder(files: Iterable[Path]) -> list[Path]:
-    """Return the files of the ending that most files of images have, by name."""
+def kind_of_folder(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files of the ending that most files of images have, by name, and those of other endings."""
     images = [path for path in files if path.is_file() and recognise(path) is not None]
     endings = Counter(path.suffix.lower() for path in images)
     most = max(endings, key=lambda ending: endings[ending], default="")
-    return sorted(path for path in images if path.suffix.lower() == most)
+    others = sorted(path for path in images if path.suffix.lower() != most)
+    return sorted(path for path in images if path.suffix.lower() == most), others
 
 
 def _is_energy(name: str) -> bool:
