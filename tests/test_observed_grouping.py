@@ -12,7 +12,7 @@ from gigaxas.observed import (
     window_groups,
 )
 from gigaxas.observed.noise_level import contrast_unit
-from gigaxas.observed.windows import standardise_pixels
+from gigaxas.observed.pixels import standardise_pixels
 from gigaxas.tiles import flat
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from gigaxas.observed.windows import move_to, standardise_pixels, strip_of, whole_unit
+from gigaxas.observed.pixels import standardise_pixels, whole_unit
+from gigaxas.observed.windows import add_row, panels_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observed_scenes import window_sums
@@ -49,13 +50,13 @@ def test_pixels_are_standardised_and_bad_ones_void(dtype):
 )
 def test_window_sums_are_the_oracle_s(k, energies, more_rows, more_columns, void, seed):
     rng = np.random.default_rng(seed)
-    mu = image(rng, energies, (k + more_rows, k + more_columns), void)
+    mu = np.ascontiguousarray(image(rng, energies, (k + more_rows, k + more_columns), void))
     pixels = standardise_pixels(mu, k)
-    strip = strip_of(pixels, k, 2)
-    for y in range(strip.rows):
-        move_to(strip, y)
-        for x in range(more_columns + 1):
-            here = strip.row
+    [panel] = panels_of(energies, k + more_columns, mu.dtype, k, 2)
+    for y in range(1 - k, more_rows + 1):
+        assert add_row(panel, mu, y + k - 1, y + k - 1, np.nan) == (y >= 0)
+        for x in range(more_columns + 1) if y >= 0 else ():
+            here = panel.row
             assert here.pixels[x] == pixels.valid[y : y + k, x : x + k].sum()
             total = pixels.samples[:, y : y + k, x : x + k].astype(float).sum(axis=(1, 2))
             assert np.array_equal(here.total[:, x], total)

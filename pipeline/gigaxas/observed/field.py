@@ -20,7 +20,8 @@ from scipy.sparse.csgraph import connected_components
 from gigaxas.arrays import BoolArray, FloatArray, IntArray, LabelArray
 from gigaxas.observed.grouping import uniform_windows, window_limits
 from gigaxas.observed.noise_level import NoiseLevel
-from gigaxas.observed.windows import move_to, standardise_pixels, strip_of
+from gigaxas.observed.pixels import mark_of
+from gigaxas.observed.windows import add_row, panels_of
 from gigaxas.tiles import Plane
 
 MOST_DEGREE = 6
@@ -235,17 +236,19 @@ class _Fit:
 
 def _lattice(image: NDArray[Any], level: NoiseLevel, invalid: int | None) -> tuple[FloatArray, BoolArray]:
     """Return the mean standardised spectra (r, c, E) of windows side by side, and which are uniform."""
-    k_size = level.k_size
-    pixels = standardise_pixels(image, k_size, invalid)
-    strip, limits = strip_of(pixels, k_size, level.p_num), window_limits(level, pixels.unit)
-    spectra, uniform = [], []
-    for y in range(strip.rows):
-        move_to(strip, y)
-        if y % k_size == 0:
-            whole = strip.row.pixels == limits.whole
-            uniform.append((whole & uniform_windows(strip.row, limits))[::k_size])
-            spectra.append(strip.row.total[:, ::k_size].T / (limits.whole * pixels.unit))
-    return np.array(spectra, np.float64), np.array(uniform)
+    k_size, limits, whole = level.k_size, window_limits(level), np.ascontiguousarray(image)
+    energies, height, width = image.shape
+    ys, xs = (np.arange(0, side - k_size + 1, k_size) for side in (height, width))
+    spectra, uniform = np.zeros((len(ys), len(xs), energies)), np.zeros((len(ys), len(xs)), np.bool_)
+    for panel in panels_of(energies, width, image.dtype, k_size, level.p_num):
+        to = np.flatnonzero((panel.left <= xs) & (xs < panel.left + panel.count))
+        here = xs[to] - panel.left
+        for y in range(height):
+            if add_row(panel, whole, y, y, mark_of(invalid)) and (y + 1) % k_size == 0:
+                row, place = panel.row, y // k_size
+                uniform[place, to] = ((row.pixels == limits.whole) & uniform_windows(row, limits))[here]
+                spectra[place, to] = row.total[:, here].T / (limits.whole * limits.unit)
+    return spectra, uniform
 
 
 def _grains(spectra: FloatArray, uniform: BoolArray, level: NoiseLevel) -> IntArray:

@@ -1,4 +1,4 @@
-"""Uniform windows of one block of the image join groups of one composition, row by row.
+"""Uniform windows of one block of the image join groups of one composition, row by row of a panel.
 
 A row is worked off from its first window that waits: its nearest group is looked for, or started, and every
 other waiting window of the row within the radius of that group joins in the same pass. Where another group is
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from gigaxas.nearest.definition import padded_length
 from gigaxas.observed.noise_level import NoiseLevel, contrast_unit
+from gigaxas.observed.pixels import mark_of, whole_unit
+from gigaxas.observed.simd import WIDTH, square_distances, sum_marked
 from gigaxas.observed.window_groups import WindowGroups
-from gigaxas.observed.windows import Strip, WindowSums, move_to, standardise_pixels, strip_of
+from gigaxas.observed.windows import Panel, WindowSums, add_row, panels_of
 from gigaxas.simd import lane_dot
 
 MOST_NOISE = 6.0
@@ -30,7 +32,7 @@ SURE = 0.5
 NEAR = 2.25
 """Times the squared radius within which another centre is such a neighbour."""
 STRIP_ROWS = 64
-"""Rows of windows that are worked off together."""
+"""Rows of pixels that all panels take in before the next ones."""
 CAPACITY = 64
 """Groups that there is memory for at first."""
 
@@ -88,11 +90,15 @@ class GroupingScratch(NamedTuple):
 
     spectra: FloatArray
     """(2, E) a window's mean spectrum, and its difference from a centre."""
+    centre: Float32Array
+    """(E,) the centre of a group."""
+    sums: FloatArray
+    """(E,) sums over windows that join a group."""
     distance: Float32Array
     """(n,) squared distance from a group's centre."""
     noise: FloatArray
     """(n,) variance of a single pixel of each window."""
-    joins: FloatArray
+    joins: Float32Array
     """(n,) 1 for a window that joins the group at hand."""
     waits: BoolArray
     """(n,) True for a uniform window that is in no group yet."""
@@ -101,28 +107,29 @@ class GroupingScratch(NamedTuple):
 def observe_block(
     parts: Iterable[NDArray[Any]], origin: tuple[int, int], level: NoiseLevel, invalid: int | None = None
 ) -> WindowGroups:
-    """Gather the uniform windows of a block of the image into groups, row by row.
+    """Gather the uniform windows of a block of the image into groups, strip by strip and panel by panel.
 
     `parts` (E, h, w) are its pixels from top to bottom, in as many parts as it pleases, with the k_size - 1
     rows and columns that follow it; `origin` is its first pixel (y, x). A window is uniform that passes the
     limits of `level`.
     """
-    energies, count, top = level.profile.size, 0, origin[0]
-    groups = _accumulators(CAPACITY, energies)
-    for samples in _strips(parts, level.k_size):
-        pixels = standardise_pixels(samples, level.k_size, invalid)
-        strip, y = strip_of(pixels, level.k_size, level.p_num), 0
-        limits = window_limits(level, pixels.unit)
-        while y < strip.rows:
-            groups = _with_capacity(groups, count + strip.row.pixels.size)
-            y, count = _gather_rows(strip, y, limits, (top, origin[1]), groups, count)
-        top += strip.rows
+    energies, count, done = level.profile.size, 0, 0
+    groups, limits, mark = _accumulators(CAPACITY, energies), window_limits(level), mark_of(invalid)
+    panels: list[Panel] = []
+    for strip in _strips(parts):
+        panels = panels or panels_of(*strip.shape[::2], strip.dtype, level.k_size, level.p_num)
+        for panel in panels:
+            y = 0
+            while y < strip.shape[1]:
+                groups = _with_capacity(groups, count + panel.row.pixels.size)
+                y, count = _gather_rows(panel, strip, y, done, mark, limits, origin, groups, count)
+        done += strip.shape[1]
     return _grown(groups, count, energies)
 
 
-def window_limits(level: NoiseLevel, unit: float) -> Limits:
-    """Return what uniform windows, whose samples have this unit, must not exceed."""
-    pixels = level.k_size**2
+def window_limits(level: NoiseLevel) -> Limits:
+    """Return what uniform windows must not exceed."""
+    pixels, unit = level.k_size**2, whole_unit(level.k_size)
     return Limits(
         contrast=level.contrast_limit * contrast_unit(level.k_size) / (pixels - 1),
         coherence=level.coherence_limit,
@@ -137,14 +144,20 @@ def window_limits(level: NoiseLevel, unit: float) -> Limits:
     )
 
 
-def _strips(parts: Iterable[NDArray[Any]], k_size: int) -> Iterator[NDArray[Any]]:
-    """Yield strips that overlap by k_size - 1 rows, so that every window lies in just one."""
-    held: NDArray[Any] | None = None
+def _strips(parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Yield contiguous strips of STRIP_ROWS rows, the last of what is left, whatever the parts' heights."""
+    held: list[NDArray[Any]] = []
     for part in parts:
-        rows = part if held is None else np.concatenate([held, part], axis=1)
-        for start in range(0, rows.shape[1] - k_size + 1, STRIP_ROWS):
-            yield np.ascontiguousarray(rows[:, start : start + STRIP_ROWS + k_size - 1])
-        held = rows[:, max(rows.shape[1] - k_size + 1, 0) :]
+        start = 0
+        while start < part.shape[1]:
+            missing = STRIP_ROWS - sum(rows.shape[1] for rows in held)
+            held.append(part[:, start : start + missing])
+            start += missing
+            if held[-1].shape[1] == missing:
+                yield np.concatenate(held, axis=1) if len(held) > 1 else np.ascontiguousarray(held[0])
+                held = []
+    if held:
+        yield np.concatenate(held, axis=1)
 
 
 def _accumulators(capacity: int, energies: int) -> Accumulators:
@@ -188,23 +201,36 @@ def _grown(groups: Accumulators, count: int, energies: int) -> WindowGroups:
 
 @njit(nogil=True, cache=True)
 def _gather_rows(
-    strip: Strip, y: int, limits: Limits, origin: tuple[int, int], groups: Accumulators, count: int
+    panel: Panel,
+    strip: NDArray[Any],
+    y: int,
+    above: int,
+    invalid: float,
+    limits: Limits,
+    origin: tuple[int, int],
+    groups: Accumulators,
+    count: int,
 ) -> tuple[int, int]:
-    """Let the uniform windows of a strip, from row y on, join groups while there is memory for a row.
+    """Let uniform windows that end in a strip (E, h, w), from row y on, join groups while there is memory.
 
-    The strip starts at `origin` (y, x). Returns the first row left and how many groups there are.
+    So many rows of the block, which starts at `origin` (y, x), are `above` the strip. Returns the first row
+    left and how many groups there are.
     """
-    n = strip.row.pixels.size
+    n = panel.row.pixels.size
+    energies = groups.total.shape[1]
     scratch = GroupingScratch(
-        np.empty((2, groups.total.shape[1])),
+        np.empty((2, energies)),
+        np.empty(energies, np.float32),
+        np.empty(energies),
         np.empty(n, np.float32),
         np.empty(n),
-        np.empty(n),
+        np.empty(n, np.float32),
         np.empty(n, np.bool_),
     )
-    while y < strip.rows and count + n <= groups.windows.size:
-        move_to(strip, y)
-        count = _gather_row(strip.row, limits, (origin[0] + y, origin[1]), groups, count, scratch)
+    while y < strip.shape[1] and count + n <= groups.windows.size:
+        if add_row(panel, strip, y, above + y, invalid):
+            place = (origin[0] + above + y - panel.k_size + 1, origin[1] + panel.left)
+            count = _gather_row(panel.row, limits, place, groups, count, scratch)
         y += 1
     return y, count
 
@@ -219,56 +245,63 @@ def _gather_row(
     scratch: GroupingScratch,
 ) -> int:
     """Let the uniform windows of a row that starts at `origin` join groups; return how many there are."""
-    waits, joins, noise = scratch.waits, scratch.joins, scratch.noise
-    n = waits.size
-    for x in range(n):
-        waits[x] = _is_uniform(row, x, limits)
-        noise[x] = row.scatter[x] / (max(row.pixels[x] - 1.0, 1.0) * limits.scatter * limits.unit**2)
-    for x in range(n):
+    waits, joins, noise, pixels = scratch.waits, scratch.joins, scratch.noise, row.pixels
+    _find_uniform(row, limits, waits)
+    _pixel_noise(row.scatter, pixels, limits.scatter * limits.unit**2, noise)
+    for x in range(waits.size):
         if not waits[x]:
             continue
         _mean_spectrum(row, x, limits.unit, scratch.spectra)
-        group = _nearest_group(scratch.spectra, noise[x], row.pixels[x], limits, groups, count)
-        joins[:] = 0.0
-        joins[x] = 1.0
+        group = _nearest_group(scratch.spectra, noise[x], pixels[x], limits, groups, count)
+        joins[:] = np.float32(0.0)
+        joins[x] = np.float32(1.0)
         if group == count:
             count += 1
             groups.first[group, 0], groups.first[group, 1] = origin[0], origin[1] + x
-        elif row.pixels[x] == limits.whole:
+        elif pixels[x] == limits.whole:
             _find_alike(row, x, groups, group, limits, scratch)
         _join(row, x, limits.unit, scratch, groups, group)
-        for i in range(x, n):
+        for i in range(x, waits.size):
             waits[i] = waits[i] and joins[i] == 0.0
         _update_centre(groups, group, count, limits, scratch.spectra)
     return count
 
 
-@njit(nogil=True, cache=True)
 def uniform_windows(row: WindowSums, limits: Limits) -> BoolArray:
     """Return which windows (n,) of a row pass the limits."""
     passed = np.empty(row.pixels.size, np.bool_)
-    for x in range(passed.size):
-        passed[x] = _is_uniform(row, x, limits)
+    _find_uniform(row, limits, passed)
     return passed
 
 
 @njit(nogil=True, cache=True)
-def _is_uniform(row: WindowSums, x: int, limits: Limits) -> bool:
-    pixels, scatter = row.pixels[x], row.scatter[x]
-    return (
-        pixels >= limits.fewest
-        and 0.0 < scatter <= limits.variance * (pixels - 1.0)
-        and row.contrast[x] <= limits.contrast * row.smooth[x]
-        and row.coherence[x] <= limits.coherence * scatter
-    )
+def _find_uniform(row: WindowSums, limits: Limits, uniform: BoolArray) -> None:
+    """Tell which windows (n,) of a row pass the limits."""
+    pixels, scatter, smooth = row.pixels, row.scatter, row.smooth
+    contrast, coherence = row.contrast, row.coherence
+    for x in range(uniform.size):
+        uniform[x] = (
+            pixels[x] >= limits.fewest
+            and 0.0 < scatter[x] <= limits.variance * (pixels[x] - 1.0)
+            and contrast[x] <= limits.contrast * smooth[x]
+            and coherence[x] <= limits.coherence * scatter[x]
+        )
+
+
+@njit(nogil=True, cache=True)
+def _pixel_noise(scatter: FloatArray, pixels: FloatArray, unit: float, noise: FloatArray) -> None:
+    """Set the variance of a single pixel of each window (n,), over the square of a unit of the scatter."""
+    for x in range(noise.size):
+        noise[x] = scatter[x] / (max(pixels[x] - 1.0, 1.0) * unit)
 
 
 @njit(nogil=True, cache=True)
 def _mean_spectrum(row: WindowSums, x: int, unit: float, spectra: FloatArray) -> None:
     """Write the mean standardised spectrum of window x into spectra[0]; what pads it is zero."""
+    total, scale = row.total, 1.0 / (row.pixels[x] * unit)
     spectra[:] = 0.0
-    for e in range(row.total.shape[0]):
-        spectra[0, e] = row.total[e, x] / (row.pixels[x] * unit)
+    for e in range(total.shape[0]):
+        spectra[0, e] = total[e, x] * scale
 
 
 @njit(nogil=True, cache=True)
@@ -279,11 +312,11 @@ def _nearest_group(
 
     Distances are squared and freed of what the noise of both means adds.
     """
-    best, nearest = np.inf, count
+    best, nearest, centre, centred = np.inf, count, groups.centre, groups.centred
     for group in range(count):
         for e in range(spectra.shape[1]):
-            spectra[1, e] = spectra[0, e] - groups.centre[group, e]
-        shared = _shared_noise(limits, pixels, groups.centred[group])
+            spectra[1, e] = spectra[0, e] - centre[group, e]
+        shared = _shared_noise(limits, pixels, centred[group])
         square = lane_dot(spectra, 1, spectra, 1) - shared * noise
         if square < best and square < _reach(limits, shared) * noise:
             best, nearest = square, group
@@ -310,20 +343,22 @@ def _find_alike(
     row: WindowSums, start: int, groups: Accumulators, group: int, limits: Limits, scratch: GroupingScratch
 ) -> None:
     """Mark with 1 the waiting whole windows of the row, from `start` on, that belong to a group for sure."""
-    distance, waits, pixels = scratch.distance[start:], scratch.waits[start:], row.pixels[start:]
-    noise, joins = scratch.noise[start:], scratch.joins[start:]
-    distance[:] = 0.0
-    factor = np.float32(1.0 / (limits.whole * limits.unit))
-    for e in range(row.total.shape[0]):
-        line, centre = row.total[e, start:], np.float32(groups.centre[group, e])
-        for x in range(distance.size):
-            away = line[x] * factor - centre
-            distance[x] += away * away
+    distance, waits, pixels, centre = scratch.distance, scratch.waits, row.pixels, scratch.centre
+    noise, joins, total, centres = scratch.noise, scratch.joins, row.total, groups.centre
+    for e in range(centre.size):
+        centre[e] = centres[group, e]
+    factor = 1.0 / (limits.whole * limits.unit)
+    for x in range(start - start % WIDTH, waits.size, WIDTH):
+        waiting = False
+        for i in range(x, x + WIDTH):
+            waiting |= waits[i]
+        if waiting:
+            square_distances(total, x, centre, factor, distance)
     shared = _shared_noise(limits, limits.whole, groups.centred[group])
     radius = shared + (1.0 if groups.isolated[group] else SURE) * _reach(limits, shared)
-    for x in range(distance.size):
+    for x in range(start, waits.size):
         if waits[x] and pixels[x] == limits.whole and distance[x] <= radius * noise[x]:
-            joins[x] = 1.0
+            joins[x] = np.float32(1.0)
 
 
 @njit(nogil=True, cache=True)
@@ -331,26 +366,23 @@ def _join(
     row: WindowSums, start: int, unit: float, scratch: GroupingScratch, groups: Accumulators, group: int
 ) -> None:
     """Add the windows marked, from `start` on, to a group; all have as many valid pixels as the first."""
-    pixels, end = row.pixels[start], start
-    for x in range(start, scratch.joins.size):
-        if scratch.joins[x] > 0.0:
+    pixels, end, joins, noise = row.pixels[start], start, scratch.joins, scratch.noise
+    mean, length, sums, total = row.mean, row.length, scratch.sums, groups.total
+    windows, noise_sum, mean_sum, length_sum = 0, 0.0, 0.0, 0.0
+    for x in range(start, joins.size):
+        if joins[x] > 0.0:
             end = x + 1
-            groups.windows[group] += 1
-            groups.noise[group] += scratch.noise[x]
-            groups.mean[group] += row.mean[x] / pixels
-            groups.length[group] += row.length[x] / pixels
-    joins = scratch.joins[start:end]
+            windows += 1
+            noise_sum += noise[x]
+            mean_sum += mean[x] / pixels
+            length_sum += length[x] / pixels
+    groups.windows[group] += windows
+    groups.noise[group] += noise_sum
+    groups.mean[group] += mean_sum
+    groups.length[group] += length_sum
+    sum_marked(row.total, start - start % WIDTH, -(-end // WIDTH) * WIDTH, joins, sums)
     for e in range(row.total.shape[0]):
-        groups.total[group, e] += _marked_sum(row.total[e, start:end], joins) / (pixels * unit)
-
-
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
-def _marked_sum(line: Float32Array, joins: FloatArray) -> float:
-    """Sum marked values; they are whole numbers, so that their order cannot matter."""
-    total = 0.0
-    for x in range(line.size):
-        total += joins[x] * line[x]
-    return total
+        total[group, e] += sums[e] / (pixels * unit)
 
 
 @njit(nogil=True, cache=True)
@@ -359,17 +391,18 @@ def _update_centre(groups: Accumulators, group: int, count: int, limits: Limits,
     windows = groups.windows[group]
     if windows < 2 * groups.centred[group]:
         return
-    groups.centred[group] = windows
-    for e in range(groups.total.shape[1]):
-        groups.centre[group, e] = groups.total[group, e] / windows
+    total, centre, centred = groups.total, groups.centre, groups.centred
+    centred[group] = windows
+    for e in range(total.shape[1]):
+        centre[group, e] = total[group, e] / windows
     noise = groups.noise[group] / windows
     near = NEAR * _reach(limits, limits.spread / limits.whole) * noise
     for other in range(count):
         if other == group:
             continue
         for e in range(spectra.shape[1]):
-            spectra[1, e] = groups.centre[group, e] - groups.centre[other, e]
-        shared = 1.0 / groups.centred[group] + 1.0 / groups.centred[other]
+            spectra[1, e] = centre[group, e] - centre[other, e]
+        shared = 1.0 / centred[group] + 1.0 / centred[other]
         added = limits.spread * noise / limits.whole * shared
         if lane_dot(spectra, 1, spectra, 1) - added < near:
             groups.isolated[group] = False

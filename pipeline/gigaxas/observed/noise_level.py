@@ -10,7 +10,8 @@ from scipy.special import chdtri, ndtri
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
-from gigaxas.observed.windows import move_to, standardise_pixels, strip_of
+from gigaxas.observed.pixels import mark_of, standardise_pixels
+from gigaxas.observed.windows import Panel, add_row, panels_of
 from gigaxas.spectra.noise import Noise, mean_share, smooth_share
 from gigaxas.spectra.noise_correlation import (
     correlation_matrix,
@@ -114,30 +115,33 @@ class NoiseLevel:
 
 def sample_windows(image: NDArray[Any], k_size: int, invalid: int | None = None) -> WindowSample:
     """Return what the whole windows of a small image (E, h, w) show of the noise."""
-    pixels = standardise_pixels(image, k_size, invalid)
-    found, spectrum, count = [np.empty((0, 3))], np.zeros(image.shape[0]), 0.0
-    whole = k_size * k_size
-    usual = contrast_unit(k_size) / (whole - 1)
-    strip = strip_of(pixels, k_size, whole)
-    row = strip.row
-    for y in range(strip.rows):
-        move_to(strip, y)
-        full = (row.pixels == whole) & (row.scatter > 0) & (row.smooth > 0)
-        scatter = row.scatter[full]
-        variance = scatter / (whole - 1) / pixels.unit**2
-        ratios = row.contrast[full] / row.smooth[full] / usual, row.coherence[full] / scatter
-        found.append(np.stack([variance, *ratios], axis=1))
-        telling = np.flatnonzero(full)[variance < 1.0 - LOWEST_SIGNAL]
-        shape = row.total[:, telling].astype(np.float64) / (whole * pixels.unit)
-        spectrum += (shape * (row.length[telling] / whole) + row.mean[telling] / whole).sum(axis=1)
-        count += telling.size
-    areas = np.asarray(image, dtype=np.float64)
-    return WindowSample(
-        np.concatenate(found),
-        spectrum,
-        count,
-        *neighbour_products(quiet_differences(areas, pixels.valid), pixels.valid),
-    )
+    whole = np.ascontiguousarray(image)
+    energies, height, width = image.shape
+    found, spectrum, count = [np.empty((0, 3))], np.zeros(energies), 0
+    for panel in panels_of(energies, width, image.dtype, k_size, k_size**2):
+        for y in range(height):
+            if add_row(panel, whole, y, y, mark_of(invalid)):
+                statistics, total, telling = _sample_row(panel)
+                found.append(statistics)
+                spectrum += total
+                count += telling
+    valid = standardise_pixels(image, k_size, invalid).valid[:, :width]
+    products = neighbour_products(quiet_differences(np.asarray(image, np.float64), valid), valid)
+    return WindowSample(np.concatenate(found), spectrum, count, *products)
+
+
+def _sample_row(panel: Panel) -> tuple[FloatArray, FloatArray, int]:
+    """Return the statistics (n, 3) of a row's whole windows, and the sum (E,) of so many mean spectra."""
+    row, whole, unit = panel.row, panel.k_size**2, panel.pixels.unit
+    full = (row.pixels == whole) & (row.scatter > 0) & (row.smooth > 0)
+    scatter = row.scatter[full]
+    variance = scatter / (whole - 1) / unit**2
+    usual = contrast_unit(panel.k_size) / (whole - 1)
+    ratios = row.contrast[full] / row.smooth[full] / usual, row.coherence[full] / scatter
+    telling = np.flatnonzero(full)[variance < 1.0 - LOWEST_SIGNAL]
+    shape = row.total[:, telling].astype(np.float64) / (whole * unit)
+    spectrum = (shape * (row.length[telling] / whole) + row.mean[telling] / whole).sum(axis=1)
+    return np.stack([variance, *ratios], axis=1), spectrum, telling.size
 
 
 def level_of_samples(

@@ -76,9 +76,7 @@ def observe_sites(
     """
     check_clean_up(CleanUp(k_size, p_num), image.shape[1:])
     plane = (image.shape[1], image.shape[2])
-    samples = [
-        sample_windows(image[:, *tile.region].copy(), k_size, invalid) for tile in flat(sample_grid(plane))
-    ]
+    samples = [sample_windows(image[:, *tile.region], k_size, invalid) for tile in flat(sample_grid(plane))]
     level = level_of_samples(samples, noise, k_size, p_num, error)
     groups = [
         observe_block([image[:, *tile.region]], (tile.y0, tile.x0), level, invalid)
