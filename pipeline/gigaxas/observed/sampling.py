@@ -6,6 +6,8 @@ BLOCK_SIDE, LARGE_BLOCK_SIDE = 512, 1024
 """Sides of a block, in windows, and of one of a large image, where less margin is read twice."""
 LARGE_IMAGE = 4 * LARGE_BLOCK_SIDE**2
 """Pixels from which on an image is large."""
+TALLEST, FEWEST_BLOCKS = 4, 32
+"""A block is up to so many times as high as it is wide, as long as there are so many of them."""
 SAMPLE_SIDE = 40
 """Side of a sample area in pixels."""
 MOST_SAMPLES = 8
@@ -21,8 +23,10 @@ def block_grid(plane: tuple[int, int], k_size: int) -> Grid:
     every window lies in one block.
     """
     more = k_size - 1
-    side = LARGE_BLOCK_SIDE if plane[0] * plane[1] >= LARGE_IMAGE else BLOCK_SIDE
-    grid = regular_grid((plane[0] - more, plane[1] - more), (side, side))
+    pixels = plane[0] * plane[1]
+    side = LARGE_BLOCK_SIDE if pixels >= LARGE_IMAGE else BLOCK_SIDE
+    times = min(max(pixels // (FEWEST_BLOCKS * side**2), 1), TALLEST)
+    grid = regular_grid((plane[0] - more, plane[1] - more), (times * side, side))
     return [[Tile(t.row, t.column, t.y0, t.y1 + more, t.x0, t.x1 + more) for t in row] for row in grid]
 
 
