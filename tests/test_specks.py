@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from gigaxas.specks import axes, peaks, residuals, significance, windows
+from gigaxas.specks import axes, kinds, peaks, residuals, significance, windows
 from gigaxas.specks.image import specks_of_image
 from gigaxas.specks.kinds import kinds_of
-from gigaxas.specks.search import Block, block_of, find_specks, join_found, look
+from gigaxas.specks.search import Block, Specks, block_of, find_specks, join_found, look
 from gigaxas.specks.surroundings import CELL, FEWEST, RADIUS, LabelMaps, surroundings_of
 from gigaxas.tiles import Box, flat, tile_grid
 from hypothesis import given, settings
@@ -362,13 +362,26 @@ def test_the_strongest_window_wins_and_what_overlaps_it_is_left_out():
     }
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_what_explains_a_speck_best_is_never_screened_out(seed):
+    rng = np.random.default_rng(seed)
+    like, host, variance = rng.normal(size=(6, 4)), rng.normal(size=(1, 4)), rng.uniform(0, 9, 6)
+    columns = dict.fromkeys(Specks._fields, np.zeros(1))
+    columns |= {"point": rng.normal(size=(1, 4)), "host": host, "variance": np.ones(1)}
+    speck = Specks(**columns)
+    fits = [kinds._fit(speck, 0, like[k], variance[k]) for k in range(6)]
+    best = min(range(6), key=lambda k: fits[k].chi_square)
+    wanted = (best, fits[best]) if fits[best].p_value >= kinds.LEVEL else (-1, kinds.NO_FIT)
+    assert kinds._best_of(speck, 0, like, variance) == wanted
+
+
 def test_no_specks_have_no_kinds():
     image, label = measured(planted(uniform(64), [], 0.0), 1), labels_of(uniform(64))
     search = search_of(image, label)
     found = specks_of_image(image, maps_of(label), search, 0.1)
-    kinds = kinds_of(found.specks, search.clusters.points)
-    assert kinds.cluster.size == 0
-    assert kinds.spectrum.shape == (0, 60)
+    joined = kinds_of(found.specks, search.clusters.points)
+    assert joined.cluster.size == 0
+    assert joined.spectrum.shape == (0, 60)
 
 
 def test_pixels_whose_label_was_filled_in_tell_nothing_of_their_surroundings():

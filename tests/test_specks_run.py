@@ -32,6 +32,14 @@ def opened(folder, store="specks.zarr"):
         return found.load()
 
 
+@pytest.mark.parametrize("plane", [(90, 2100), (600, 4000), (2050, 1040), (5000, 3000)])
+def test_every_pixel_is_searched_once(plane):
+    times = np.zeros(plane, np.uint8)
+    for tile in flat(tasks.search_grid(plane, (256, 512))):
+        times[tile.region] += 1
+    assert (times == 1).all()
+
+
 @pytest.fixture(scope="module")
 def sinter(tmp_path_factory):
     folder = tmp_path_factory.mktemp("specks")

@@ -44,7 +44,9 @@ def _sum_lanes(builder: Any, value: Any) -> Any:
     while count > 1:
         count //= 2
         halves = [
-            builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, count), list(range(k, k + count))))
+            builder.shuffle_vector(
+                value, value, ir.Constant(ir.VectorType(I32, count), list(range(k, k + count)))
+            )
             for k in (0, count)
         ]
         value = builder.fadd(*halves)

@@ -20,21 +20,40 @@ def coordinates_of(
 
     samples (E, h, w) are as they are stored; a pixel gets the same bits whatever stands beside it.
     """
-    height, width = present.shape
-    out = np.zeros((axes.shape[1], height, width), np.float32)
-    _project(samples, present, axes, out)
+    return more_coordinates(
+        np.empty((axes.shape[1], 0, present.shape[1]), np.float32), samples, present, axes
+    )
+
+
+def more_coordinates(
+    known: NDArray[np.float32], samples: NDArray[Any], present: BoolArray, axes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what `coordinates_of` does where those of the first rows are `known` (r, k, w).
+
+    There may be more rows of samples than of pixels.
+    """
+    first = known.shape[1]
+    out = np.empty((axes.shape[1], *present.shape), np.float32)
+    out[:, :first] = known
+    _project(samples, present, axes, out, first)
     return out
 
 
 @njit(nogil=True, cache=True)
-def _project(samples: Any, present: BoolArray, axes: Any, out: Any) -> None:
-    energies, height, width = samples.shape
+def _project(samples: Any, present: BoolArray, axes: Any, out: Any, first: int) -> None:
+    """Write the coordinates of all rows from the `first` on."""
+    energies = samples.shape[0]
+    height, width = present.shape
     held = np.zeros((energies, TOGETHER), np.float32)
     mean = np.zeros(TOGETHER, np.float32)
     found = np.zeros((axes.shape[1], TOGETHER), np.float32)
-    for y in range(height):
+    for y in range(first, height):
         for start in range(0, width, TOGETHER):
             count = min(TOGETHER, width - start)
+            here = present[y, start : start + count]
+            if not here.any():
+                out[:, y, start : start + count] = np.float32(0.0)
+                continue
             mean[:] = np.float32(0.0)
             for e in range(energies):
                 row, into, total = samples[e, y, start : start + count], held[e, :count], mean[:count]
@@ -45,7 +64,6 @@ def _project(samples: Any, present: BoolArray, axes: Any, out: Any) -> None:
                 mean[p] /= np.float32(energies)
             for axis in range(0, axes.shape[1], LANES):
                 project(held, mean, axes, found, 0, axis)
-            here = present[y, start : start + count]
             for axis in range(axes.shape[1]):
                 row, into = found[axis, :count], out[axis, y, start : start + count]
                 for p in range(count):

@@ -1,6 +1,5 @@
 """Specks of one composition within noise: a kind."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,10 @@ from gigaxas.specks.search import Specks
 
 LEVEL = 1e-3
 """Probability below which a difference is more than noise."""
+CLOSE = 1.001
+"""Times the least chi-square, as it is known about, up to which one may be the least."""
+ALIKE = 1e-6
+"""Square of the sine of an angle below which a chi-square is not even known about."""
 
 
 class Kinds(NamedTuple):
@@ -44,6 +47,10 @@ class _Fit(NamedTuple):
     """Whether it explains the speck alone."""
 
 
+NO_FIT = _Fit(np.inf, 0.0, 0.0, False)
+"""What is said where a composition has no share."""
+
+
 def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
     """Join specks, the most significant first, to kinds.
 
@@ -59,19 +66,17 @@ def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
     labels = np.flatnonzero(~np.isnan(clusters[:, 0]))
     for one in range(count):
         others = labels[labels != specks.label[one]]
-        found = [_fit(specks, one, clusters[label], 0.0) for label in others]
-        best = _best(found)
+        best, found = _best_of(specks, one, clusters[others], np.zeros(others.size))
         if best >= 0:
-            pieces[one], share[one], pure[one] = others[best], found[best].share, found[best].pure
+            pieces[one], share[one], pure[one] = others[best], found.share, found.pure
             continue
         pair = [label for label in _best_pair(specks, one, clusters, labels) if label != specks.label[one]]
         if pair:
             pieces[one], pure[one] = pair[0], False
             continue
-        found = [_fit(specks, one, specks.point[k], float(specks.variance[k])) for k in first]
-        best = _best(found)
+        best, found = _best_of(specks, one, specks.point[first], specks.variance[first])
         if best >= 0:
-            new[one], share[one], pure[one] = best + 1, found[best].share, found[best].pure
+            new[one], share[one], pure[one] = best + 1, found.share, found.pure
         else:
             first.append(one)
             new[one] = len(first)
@@ -82,10 +87,42 @@ def kinds_of(specks: Specks, clusters: FloatArray) -> Kinds:
     return Kinds(number, share, cluster, *_spectra(specks, number, pure, cluster.size))
 
 
-def _best(found: Sequence[_Fit]) -> int:
-    """Return which fit is best; -1 where none explains the speck."""
-    best = min(range(len(found)), key=lambda k: found[k].chi_square, default=-1)
-    return best if best >= 0 and found[best].p_value >= LEVEL else -1
+def _best_of(specks: Specks, one: int, like: FloatArray, variance: FloatArray) -> tuple[int, _Fit]:
+    """Return which composition (n, r), of such noise (n,), fits a speck best, and how.
+
+    The number is -1 where none explains it.
+    """
+    about = _about(specks.point[one], specks.host[one], specks.variance[one], like, variance)
+    best, found = -1, NO_FIT
+    for k in np.flatnonzero(about <= CLOSE * about[about > 0.0].min(initial=np.inf)).tolist():
+        fit = _fit(specks, one, like[k], float(variance[k]))
+        if fit.chi_square < found.chi_square:
+            best, found = k, fit
+    return (best, found) if found.p_value >= LEVEL else (-1, NO_FIT)
+
+
+@njit(nogil=True, cache=True)
+def _about(
+    point: FloatArray, host: FloatArray, own: float, like: FloatArray, variance: FloatArray
+) -> FloatArray:
+    """Return the chi-squares (n,) of `_fit`, but for rounding.
+
+    They are 0 where a composition and what is around are so alike that rounding decides.
+    """
+    out = np.zeros(len(like))
+    c, q = np.sum(host * host), np.sum(point * host)
+    for k in range(out.size):
+        a, b, p = np.sum(like[k] * like[k]), np.sum(like[k] * host), np.sum(point * like[k])
+        determinant = a * c - b * b
+        if determinant <= ALIKE * a * c:
+            continue
+        part, around = (p * c - q * b) / determinant, (q * a - p * b) / determinant
+        if around < 0.0:
+            part, around = p / a, 0.0
+        if part < 0.0:
+            part, around = 0.0, max(q / c, 0.0)
+        out[k] = np.sum((point - part * like[k] - around * host) ** 2) / (own + part**2 * variance[k])
+    return out
 
 
 def _fit(specks: Specks, one: int, like: FloatArray, variance: float) -> _Fit:
@@ -94,7 +131,7 @@ def _fit(specks: Specks, one: int, like: FloatArray, variance: float) -> _Fit:
     axes = int(np.count_nonzero(point))
     (part, around), _ = nnls(np.stack([like, host], axis=1), point)
     if part == 0.0:
-        return _Fit(np.inf, 0.0, 0.0, False)
+        return NO_FIT
     left = point - part * like - around * host
     mixed = float(left @ left) / (specks.variance[one] + part**2 * variance)
     alone = max(float(point @ like) / float(like @ like), 0.0)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, FloatArray, IntArray
 from gigaxas.specks.significance import Limits
+from gigaxas.specks.simd import SIDE
 from gigaxas.specks.surroundings import CELL, Surroundings
-from gigaxas.specks.windows import SIDE
 from gigaxas.tiles import Box
 
 ROUNDS = 2
@@ -35,7 +35,6 @@ class Peaks(NamedTuple):
     """(n,) whether no window at all that overlaps it is stronger."""
 
 
-@njit(nogil=True, cache=True)
 def standing_out(
     squares: NDArray[np.float32], around: Surroundings, scale: NDArray[np.float32], limits: Limits
 ) -> NDArray[np.float32]:
@@ -43,8 +42,20 @@ def standing_out(
 
     The cube root of a chi-square is normal (Wilson & Hilferty 1931).
     """
-    shapes, height, width = squares.shape
     out = np.zeros(squares.shape, np.float32)
+    _stand_out(squares, around, scale, limits, out)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _stand_out(
+    squares: NDArray[np.float32],
+    around: Surroundings,
+    scale: NDArray[np.float32],
+    limits: Limits,
+    out: NDArray[np.float32],
+) -> None:
+    shapes, height, width = squares.shape
     own, inside, pixels = around.own, around.inside, around.pixels
     columns = -(-width // CELL)
     for s in range(shapes):
@@ -52,16 +63,28 @@ def standing_out(
         least, spread = limits.limit[s] * limits.scale[s], 2.0 / (9.0 * limits.freedom[s])
         for y in range(height - high + 1):
             row = squares[s, y]
-            for x in range(width - wide + 1):
-                here = scale[y // CELL * columns + x // CELL]
-                if row[x] < LEAST_SHARE * least * here:
+            for left in range(0, width - wide + 1, CELL):
+                right = min(left + CELL, width - wide + 1)
+                here = scale[y // CELL * columns + left // CELL]
+                if not _any_reaches(row[left:right], LEAST_SHARE * least * here):
                     continue
-                noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
-                if row[x] >= least * noise:
-                    value = row[x] / (limits.scale[s] * noise)
-                    root = (value / limits.freedom[s]) ** (1.0 / 3.0)
-                    out[s, y, x] = (root - 1.0 + spread) / np.sqrt(spread)
-    return out
+                for x in range(left, right):
+                    if row[x] < LEAST_SHARE * least * here:
+                        continue
+                    noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
+                    if row[x] >= least * noise:
+                        value = row[x] / (limits.scale[s] * noise)
+                        root = (value / limits.freedom[s]) ** (1.0 / 3.0)
+                        out[s, y, x] = (root - 1.0 + spread) / np.sqrt(spread)
+
+
+@njit(nogil=True, cache=True)
+def _any_reaches(values: NDArray[np.float32], least: float) -> bool:
+    """Return whether any value is so large; unlike a search for the first, it is done in vectors."""
+    found = False
+    for x in range(values.size):
+        found |= values[x] >= least
+    return found
 
 
 @njit(nogil=True, cache=True)
@@ -97,11 +120,18 @@ def strongest(out: NDArray[np.float32]) -> Peaks:
 def _list(out: NDArray[np.float32]) -> tuple[IntArray, IntArray, IntArray]:
     """List the windows that stand out by shape, row and column, in this order."""
     shapes, height, width = out.shape
-    found = np.empty((3, np.count_nonzero(out)), np.int64)
+    there = np.zeros((shapes, height), np.int64)
+    for s in range(shapes):
+        for y in range(height):
+            count = 0
+            for value in out[s, y]:
+                count += value > 0
+            there[s, y] = count
+    found = np.empty((3, there.sum()), np.int64)
     count = 0
     for s in range(shapes):
         for y in range(height):
-            for x in range(width):
+            for x in range(width if there[s, y] else 0):
                 if out[s, y, x] > 0:
                     found[0, count], found[1, count], found[2, count] = s, y, x
                     count += 1
@@ -170,11 +200,17 @@ def count_beyond(
         high, wide = s // SIDE + 1, s % SIDE + 1
         least = limits.limit[s] * limits.scale[s]
         for y in range(box.y0, min(box.y1, squares.shape[1] - high + 1)):
-            row = squares[s, y]
-            for x in range(box.x0, min(box.x1, squares.shape[2] - wide + 1)):
+            row, end = squares[s, y], min(box.x1, squares.shape[2] - wide + 1)
+            for x in range(box.x0, end):
                 counted += free[y, x]
-                here = scale[y // CELL * columns + x // CELL]
-                if free[y, x] and row[x] >= LEAST_SHARE * least * here:
-                    noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
-                    beyond += row[x] >= least * noise
+            for cell in range(box.x0 // CELL, -(-end // CELL)):
+                left, right = max(cell * CELL, box.x0), min(cell * CELL + CELL, end)
+                here = scale[y // CELL * columns + cell]
+                if not _any_reaches(row[left:right], LEAST_SHARE * least * here):
+                    continue
+                for x in range(left, right):
+                    # no window has less noise than one whose pixels are all of its surroundings
+                    if free[y, x] and row[x] >= least * (here * (1.0 - high * wide / pixels[own[y, x]])):
+                        noise = here * _share_of_noise(own, inside, pixels, y, x, high, wide)
+                        beyond += row[x] >= least * noise
     return beyond, counted

@@ -12,8 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.specks.simd import SIDE
 from gigaxas.specks.surroundings import CELL, RADIUS, Surroundings, find_surroundings
-from gigaxas.specks.windows import SIDE
 
 MOST_MIXED = 4
 """Labels that a pixel is fitted with at most, those of most pixels near it."""
@@ -54,6 +54,7 @@ def _fit_rows(
     width = points.shape[2]
     slot = np.zeros(width, np.int32)
     there, along = np.zeros((2, width), np.float32)
+    expected = np.empty((points.shape[0], width), np.float32)
     inverse = _inverse_squares(mean)
     for y in range(points.shape[1]):
         for x in range(width):
@@ -61,16 +62,17 @@ def _fit_rows(
             there[x] = np.float32(own[y, x] >= 0)
             along[x] = np.float32(0.0)
         for axis in range(points.shape[0]):
-            row, means = points[axis, y], mean[axis]
+            row, means, here = points[axis, y], mean[axis], expected[axis]
             for x in range(width):
-                along[x] += row[x] * means[slot[x]]
+                here[x] = means[slot[x]]
+                along[x] += row[x] * here[x]
         for x in range(width):
             along[x] = max(along[x] * inverse[slot[x]], np.float32(0.0))
         total = square[y]
         for axis in range(points.shape[0]):
-            row, means, out = points[axis, y], mean[axis], values[axis, y, :width]
+            row, here, out = points[axis, y], expected[axis], values[axis, y, :width]
             for x in range(width):
-                out[x] = (row[x] - along[x] * means[slot[x]]) * there[x]
+                out[x] = (row[x] - along[x] * here[x]) * there[x]
                 total[x] += out[x] * out[x]
 
 

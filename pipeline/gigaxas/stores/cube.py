@@ -192,9 +192,12 @@ def write_samples(path: Location, tile: Tile, samples: NDArray[Any]) -> None:
     write(path, MU, (slice(0, samples.shape[0]), *tile.region), samples)
 
 
-def read_tile(info: CubeInfo, tile: Tile) -> NDArray[Any]:
-    """Read the samples (E, h, w) of one tile; those that stand for none become NaN, or `info.invalid`."""
-    samples = read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse)
+def read_tile(info: CubeInfo, tile: Tile, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Read the samples (E, h, w) of one tile, into `out` where it is given.
+
+    Those that stand for none become NaN, or `info.invalid`.
+    """
+    samples = read(info.path, MU, (slice(0, info.shape[0]), *tile.region), info.sparse, out)
     if info.marks and info.marks != Marks((info.invalid,) if info.invalid is not None else ()):
         samples[info.marks.found_in(samples)] = np.nan if info.invalid is None else info.invalid
     return samples

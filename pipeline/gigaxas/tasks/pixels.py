@@ -82,6 +82,14 @@ def read_unmarked(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     return cube.read_tile(info, tile)
 
 
+def read_unmarked_into(out: NDArray[Any], info: CubeInfo, tile: Tile) -> None:
+    """Read what `read_unmarked` does into an array (E, h, w)."""
+    if isinstance(info, ScreenedCube) and info.stored:
+        out[:] = _changed(info, tile)
+    else:
+        cube.read_tile(info, tile, out)
+
+
 def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """Read the samples (E, h, w) of a tile, and why its pixels (h, w) are void, a number in VOID_REASONS.
 

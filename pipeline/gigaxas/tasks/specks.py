@@ -1,6 +1,7 @@
 """Specks in one tile: what its windows tell of noise, what stands out of it, and the map that shows it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,19 @@ from gigaxas.specks import (
     MARGIN,
     Block,
     Found,
+    LabelMaps,
     NullLaw,
     SpeckSearch,
     block_of,
-    coordinates_of,
     find_specks,
     join_found,
+    more_coordinates,
     sample_squares,
 )
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.result import read_map
 from gigaxas.stores.specks import write_speck_map
-from gigaxas.tasks.pixels import read_unmarked
+from gigaxas.tasks.pixels import read_unmarked, read_unmarked_into
 from gigaxas.tiles import Box, Grid, Plane, Tile, regular_grid
 
 BAND_ROWS = 256
@@ -37,15 +39,27 @@ TASKS = 2
 
 
 def search_grid(plane: Plane, tile: Plane) -> Grid:
-    """Return the tiles that are searched: whole tiles of the cube, many of them in a large image."""
+    """Return the tiles that are searched, many tiles of the cube each in a large image."""
     fewest, most = TASK_ROWS
     rows = min(max(plane[0] * plane[1] // (TASKS * TASK_COLUMNS), fewest), most)
-    return regular_grid(plane, (max(rows // tile[0], 1) * tile[0], max(TASK_COLUMNS // tile[1], 1) * tile[1]))
+    grid = regular_grid(plane, (max(rows // tile[0], 1) * tile[0], max(TASK_COLUMNS // tile[1], 1) * tile[1]))
+    return [[_moved(one, plane) for one in row] for row in grid]
+
+
+def _moved(tile: Tile, plane: Plane) -> Tile:
+    """Return a tile that ends where what lies around it ends with a chunk: that is read from fewer chunks."""
+    y0, x0 = (max(start - MARGIN, 0) for start in (tile.y0, tile.x0))
+    y1, x1 = (
+        end if end == side else end - MARGIN for end, side in zip((tile.y1, tile.x1), plane, strict=True)
+    )
+    return Tile(tile.row, tile.column, y0, y1, x0, x1)
 
 
 def sample_tile(tile: Tile, *, info: CubeInfo, result: Location, search: SpeckSearch) -> list[FloatArray]:
     """Return chi-squares of windows inside the phases of one area, for each shape of window."""
-    return sample_squares(_read(block_of(tile.box, info.plane), info, result, search), search)
+    place = block_of(tile.box, info.plane)
+    samples = read_unmarked(info, Tile(0, 0, *place))
+    return sample_squares(Block.of(samples, _read_maps(result, place), search), search)
 
 
 def search_tile(
@@ -81,33 +95,24 @@ def draw_boxes(place: Box, boxes: IntArray) -> NDArray[np.uint32]:
     return drawn
 
 
-def _read(place: Box, info: CubeInfo, result: Location, search: SpeckSearch) -> Block:
-    """Read a block of pixels."""
-    block = _empty(place.shape, info, search)
-    _fill(block, place, info, result, search)
-    return block
+def _read_maps(result: Location, place: Box) -> LabelMaps:
+    """Read the labels of a place.
 
-
-def _empty(plane: Plane, info: CubeInfo, search: SpeckSearch) -> Block:
-    axes = search.axes.shape[1]
-    samples, points = np.empty((info.shape[0], *plane), info.dtype), np.empty((axes, *plane), np.float32)
-    return Block(samples, points, *np.empty((2, *plane), np.uint32))
-
-
-def _fill(block: Block, place: Box, info: CubeInfo, result: Location, search: SpeckSearch) -> None:
-    """Read the pixels of a place into a block, two columns of chunks at a time.
-
-    The label is 0 where a pixel has no signal, whatever the map was filled with.
+    The final one is 0 where a pixel has no signal, whatever the map was filled with.
     """
-    label, kept, site = (read_map(result, name, place.region) for name in ("label", "kept", "site"))
-    block.label[:], block.kept[:] = np.where(site > 0, label, 0), kept
+    site, *labels = (read_map(result, name, place.region) for name in ("site", "label", "kept"))
+    label, kept = (values.astype(np.uint32) for values in labels)
+    label[site == 0] = 0
+    return LabelMaps(label, kept)
+
+
+def _read_samples(out: NDArray[Any], info: CubeInfo, place: Box) -> None:
+    """Read the samples (E, h, w) of a place, two columns of chunks at a time."""
     chunk, wide = info.chunk[1], 2 * info.chunk[1]
-    for x0 in range(place.x0 // chunk * chunk, place.x1, wide):
-        part = place._replace(x0=max(x0, place.x0), x1=min(x0 + wide, place.x1))
-        here = part.seen_from(place.y0, place.x0).region
-        samples = read_unmarked(info, Tile(0, 0, *part))
-        block.samples[:, *here] = samples
-        block.points[:, *here] = coordinates_of(samples, block.label[here] > 0, search.axes)
+    for start in range(place.x0 // chunk * chunk, place.x1, wide):
+        x0, x1 = max(start, place.x0), min(start + wide, place.x1)
+        part = Tile(0, 0, place.y0, place.y1, x0, x1)
+        read_unmarked_into(out[:, :, x0 - place.x0 : x1 - place.x0], info, part)
 
 
 def _blocks(
@@ -119,32 +124,27 @@ def _blocks(
     """
     step = -(-BAND_ROWS // info.chunk[0]) * info.chunk[0] if info.chunk[0] < BAND_ROWS else BAND_ROWS
     whole = block_of(tile.box, info.plane)
-    rows = min(step + 2 * MARGIN + CELL, whole.y1 - whole.y0)
-    held = _empty((rows, whole.x1 - whole.x0), info, search)
+    height, width = whole.shape
+    maps = _read_maps(result, whole)
+    samples = np.empty((info.shape[0], min(step + 2 * MARGIN + CELL, height), width), info.dtype)
+    points = np.empty((search.axes.shape[1], 0, width), np.float32)
     top = end = whole.y0
     y0 = tile.y0
     while y0 < tile.y1:
         bottom = min(end // step * step + step, whole.y1)
-        new = Box(end, bottom, whole.x0, whole.x1)
-        _fill(held.rows(end - top, bottom - top), new, info, result, search)
+        place = whole._replace(y0=top, y1=bottom)
+        _read_samples(samples[:, end - top : bottom - top], info, place._replace(y0=end))
+        here = maps.cut((slice(top - whole.y0, bottom - whole.y0), slice(None)))
+        points = more_coordinates(points, samples, here.label > 0, search.axes)
         end = bottom
         y1 = tile.y1 if end == whole.y1 else min(end - MARGIN, tile.y1)
         if y1 <= y0:
             continue
-        box = Box(y0, y1, tile.x0, tile.x1)
-        place = block_of(box, info.plane)
-        block = held.rows(place.y0 - top, place.y1 - top)
-        # kernels are compiled for coordinates without gaps
-        yield box, place, block._replace(points=np.ascontiguousarray(block.points))
+        yield Box(y0, y1, tile.x0, tile.x1), place, Block(samples[:, : end - top], points, *here)
         y0 = y1
         if y0 < tile.y1:
             first = block_of(Box(y0, y0 + 1, tile.x0, tile.x1), info.plane).y0
-            _move_up(held, first - top, end - top)
+            for plane in samples:
+                plane[: end - first] = plane[first - top : end - top].copy()
+            points = points[:, first - top :]
             top = first
-
-
-def _move_up(block: Block, first: int, end: int) -> None:
-    """Move some rows of a block to its top."""
-    for part in block:
-        for plane in part.reshape(-1, *part.shape[-2:]):
-            plane[: end - first] = plane[first:end].copy()

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.store import Store
+from zarr.buffer.cpu import NDBuffer
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from gigaxas.errors import DamagedError, InputError, RunError, unwritable
@@ -102,14 +103,24 @@ def _opened(store: Store, group: Location, name: str, mode: Any = "r") -> "zarr.
         ) from None
 
 
-def read(group: Location, name: str, region: tuple[slice, ...], sparse: bool = False) -> NDArray[Any]:
-    """Read a region. Raises DamagedError that names a damaged chunk, or a missing one unless `sparse`."""
-    if isinstance(group, Path) and (found := read_directly(group / name, region, sparse)) is not None:
+def read(
+    group: Location,
+    name: str,
+    region: tuple[slice, ...],
+    sparse: bool = False,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Read a region, into `out` where it is given.
+
+    Raises DamagedError that names a damaged chunk, or a missing one unless `sparse`.
+    """
+    if isinstance(group, Path) and (found := read_directly(group / name, region, sparse, out)) is not None:
         return found
     array = _opened(SizeGuardStore(open_store(group), sparse), group, name)
     cast(SizeGuardStore, array.store).expect(array)
     try:
-        return np.asarray(array[region])
+        into = None if out is None else NDBuffer.from_numpy_array(out)
+        return np.asarray(array.get_basic_selection(region, out=into))
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         chunk = next(_damaged(array, region), "?")
         reason = " ".join(str(error).split())

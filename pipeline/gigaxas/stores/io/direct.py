@@ -6,6 +6,7 @@ arrays, or not whole, is left to Zarr, whose errors tell what is wrong.
 """
 
 import json
+import sys
 import threading
 from functools import lru_cache
 from itertools import product
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 CHECKSUM_BYTES = 4
 BLOSC_HEADER_BYTES = 16
+MOST_KEPT = 64 * 2**20
+"""Bytes of a chunk, decoded, up to which a thread keeps memory for one."""
 
 
 class Layout(NamedTuple):
@@ -53,19 +56,24 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def read_directly(folder: Path, region: tuple[slice, ...], sparse: bool) -> NDArray[Any] | None:
-    """Read a region of the array in a folder; None where only Zarr can, or can tell what is wrong.
+def read_directly(
+    folder: Path, region: tuple[slice, ...], sparse: bool, out: NDArray[Any] | None = None
+) -> NDArray[Any] | None:
+    """Read a region of the array in a folder, into `out` where it is given.
 
-    A chunk without a file holds the fill value where the array is `sparse`.
+    Returns None where only Zarr can, or can tell what is wrong. A chunk without a file holds the fill value
+    where the array is `sparse`.
     """
     layout = _layout_of(folder)
-    if layout is None or len(region) != len(layout.shape):
+    if layout is None or len(region) != len(layout.shape) or layout.chunk_bytes > MOST_KEPT:
         return None
     spans = [part.indices(size) for part, size in zip(region, layout.shape, strict=True)]
     if any(step != 1 or stop <= start for start, stop, step in spans):
         return None
-    starts = [start for start, _, _ in spans]
-    out = np.empty([stop - start for start, stop, _ in spans], layout.dtype)
+    starts, shape = [start for start, _, _ in spans], tuple(stop - start for start, stop, _ in spans)
+    out = np.empty(shape, layout.dtype) if out is None else out
+    if out.shape != shape or out.dtype != layout.dtype:
+        return None
     chunks = zip(spans, layout.chunk, strict=True)
     for place in product(*(range(start // side, -(-stop // side)) for (start, stop, _), side in chunks)):
         if not _read_chunk(folder, layout, place, starts, out, sparse):
@@ -114,8 +122,8 @@ def _packed(file: Path) -> NDArray[np.uint8]:
 
 def _decode(packed: NDArray[np.uint8], out: NDArray[np.uint8]) -> bool:
     """Decompress to bytes (n,); return False where what is packed does not say that it holds just these."""
-    header = packed[:BLOSC_HEADER_BYTES].tobytes()
-    if int.from_bytes(header[4:8], "little") != out.size or int.from_bytes(header[12:16], "little") != packed.size:
+    held, stored = packed[4:BLOSC_HEADER_BYTES].tobytes()[:4], packed[12:BLOSC_HEADER_BYTES].tobytes()
+    if (int.from_bytes(held, "little"), int.from_bytes(stored, "little")) != (out.size, packed.size):
         return False
     try:
         blosc.decompress(packed, out)
@@ -150,13 +158,13 @@ def _layout(folder: Path, stamp: int, size: int) -> Layout | None:
             return None
         if found["chunk_grid"]["name"] != "regular" or found["chunk_key_encoding"]["name"] != "default":
             return None
-        dtype = np.dtype(found["data_type"])
-        if dtype.kind not in "iuf" or found["codecs"][0].get("configuration", {}).get("endian", "little") != "little":
+        dtype, order = np.dtype(found["data_type"]), found["codecs"][0].get("configuration", {})
+        if dtype.kind not in "iuf" or order.get("endian", "little") != "little" or sys.byteorder != "little":
             return None
         return Layout(
             shape=tuple(found["shape"]),
             chunk=tuple(found["chunk_grid"]["configuration"]["chunk_shape"]),
-            dtype=dtype.newbyteorder("<"),
+            dtype=dtype,
             fill=dtype.type(found["fill_value"]),
             separator=found["chunk_key_encoding"].get("configuration", {}).get("separator", "/"),
             has_checksum=len(names) > 2,
