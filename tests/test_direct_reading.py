@@ -107,6 +107,14 @@ def zarr_files(source, target):
             to.write_bytes(file.read_bytes())
 
 
+def cut(data):
+    return data[:-9]
+
+
+def emptied(data):
+    return b""
+
+
 def flipped(data):
     return data[:40] + bytes([data[40] ^ 1]) + data[41:]
 
@@ -115,15 +123,16 @@ def declares_more(data):
     return data[:4] + (2**31 - 1).to_bytes(4, "little") + data[8:]
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", flipped, declares_more])
-@pytest.mark.parametrize("has_checksum", [True, False])
+@pytest.mark.parametrize(
+    ("damage", "has_checksum"),
+    [(damage, told) for told in (True, False) for damage in (cut, emptied, declares_more)]
+    + [(flipped, True)],
+)
 def test_a_damaged_chunk_is_never_read(store, tmp_path, damage, has_checksum):
     copy = tmp_path / "cube.zarr"
     zarr_files(store, copy)
     file = copy / "mu" / "c" / "0" / "0" / "0"
     if not has_checksum:
-        if damage is flipped:
-            pytest.skip("nothing tells it without a checksum")
         described = json.loads((copy / "mu" / "zarr.json").read_text())
         described["codecs"] = described["codecs"][:2]
         (copy / "mu" / "zarr.json").write_text(json.dumps(described))

@@ -74,3 +74,20 @@ def test_window_sums_are_the_oracle_s(k, energies, more_rows, more_columns, void
 def test_sums_stay_whole_numbers(k):
     lever = sum(abs(j - k // 2) for j in range(k)) * k
     assert whole_unit(k) * max(k * k, lever) <= 2**24
+
+
+@pytest.mark.parametrize("k", [3, 5, 41])
+def test_every_window_lies_in_one_panel(k):
+    rng = np.random.default_rng(1)
+    width = 300
+    mu = image(rng, 4, (k, width))
+    pixels = standardise_pixels(mu, k)
+    found = []
+    for panel in panels_of(4, width, mu.dtype, k, 1):
+        for y in range(k):
+            add_row(panel, np.ascontiguousarray(mu), y, y, np.nan)
+        assert panel.left == sum(part.shape[1] for part in found)
+        found.append(panel.row.total[:, : panel.windows].copy())
+    whole = np.lib.stride_tricks.sliding_window_view(pixels.samples[:, :, :width].sum(axis=1), k, axis=1)
+    assert len(found) > 1
+    assert np.array_equal(np.concatenate(found, axis=1), whole.sum(axis=2))

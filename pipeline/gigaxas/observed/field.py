@@ -241,7 +241,7 @@ def _lattice(image: NDArray[Any], level: NoiseLevel, invalid: int | None) -> tup
     ys, xs = (np.arange(0, side - k_size + 1, k_size) for side in (height, width))
     spectra, uniform = np.zeros((len(ys), len(xs), energies)), np.zeros((len(ys), len(xs)), np.bool_)
     for panel in panels_of(energies, width, image.dtype, k_size, level.p_num):
-        to = np.flatnonzero((panel.left <= xs) & (xs < panel.left + panel.count))
+        to = np.flatnonzero((panel.left <= xs) & (xs < panel.left + panel.windows))
         here = xs[to] - panel.left
         for y in range(height):
             if add_row(panel, whole, y, y, mark_of(invalid)) and (y + 1) % k_size == 0:

@@ -117,7 +117,7 @@ def observe_block(
     groups, limits, mark = _accumulators(CAPACITY, energies), window_limits(level), mark_of(invalid)
     panels: list[Panel] = []
     for strip in _strips(parts):
-        panels = panels or panels_of(*strip.shape[::2], strip.dtype, level.k_size, level.p_num)
+        panels = panels or panels_of(energies, strip.shape[2], strip.dtype, level.k_size, level.p_num)
         for panel in panels:
             y = 0
             while y < strip.shape[1]:

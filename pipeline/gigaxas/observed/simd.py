@@ -43,13 +43,9 @@ def _sum_lanes(builder: Any, value: Any) -> Any:
     count = value.type.count
     while count > 1:
         count //= 2
-        halves = [
-            builder.shuffle_vector(
-                value, value, ir.Constant(ir.VectorType(I32, count), list(range(k, k + count)))
-            )
-            for k in (0, count)
-        ]
-        value = builder.fadd(*halves)
+        lanes = ir.VectorType(I32, count)
+        parts = [ir.Constant(lanes, list(range(start, start + count))) for start in (0, count)]
+        value = builder.fadd(*(builder.shuffle_vector(value, value, part) for part in parts))
     return builder.extract_element(value, ir.Constant(I32, 0))
 
 
@@ -217,9 +213,9 @@ def _sum_windows(
 ) -> Any:
     """Sum the 2 half + 1 columns of 16 windows, from window x on; columns and moments are (E, w) float32.
 
-    Sets total[:, x : x + 16] (E, n) float32, and sums[:, x : x + 16] (4, n) float64: the squares of the total,
-    of its sums over three neighbouring energies, the products of totals two and three energies apart, and the
-    squares of the first moments, across and down, of sums over three energies.
+    Sets total[:, x : x + 16] (E, n) float32, and sums[:, x : x + 16] (4, n) float64: the squares of the
+    total, of its sums over three neighbouring energies, the products of totals two and three energies apart,
+    and the squares of the first moments, across and down, of sums over three energies.
     """
     require(types.float32, columns, moments, total)
     require(types.float64, sums)

@@ -1,7 +1,7 @@
 """The sums of every K x K window over its standardised pixels: mean, scatter, contrast and coherence.
 
-Samples are whole numbers, so that every sum is exact and no tiling changes a bit. What the sums about the mean
-tell:
+Samples are whole numbers, so that every sum is exact and no tiling changes a bit. What the sums about the
+mean tell:
 - scatter: the squares, which camera noise predicts; smooth: the same of sums over three energies;
 - contrast: the squares of the first moments along y and x of these sums over three energies. An edge or a
   gradient that crosses the window makes them larger than the smooth scatter allows, whatever the noise;
@@ -54,7 +54,7 @@ class Panel(NamedTuple):
 
     left: int
     """The first column of the image that they lie on."""
-    count: int
+    windows: int
     """Number of windows in a row."""
     pixels: Pixels
     """The last k_size + 1 rows, row y in place y mod (k_size + 1)."""
@@ -85,9 +85,9 @@ def panels_of(energies: int, width: int, dtype: np.dtype[Any], k_size: int, fewe
         count = min(step, width - k_size + 1 - left)
         side, padded = whole_lanes(count + k_size - 1), whole_lanes(count)
         row = WindowSums(np.zeros((energies, padded), np.float32), *np.zeros((7, padded)))
-        sums = np.zeros((2, energies, side + 2 * WIDTH), np.float32)
-        pixels = void_pixels(energies, k_size + 1, side, k_size)
-        panels.append(Panel(left, count, pixels, span, *sums, row, np.zeros((4, padded)), k_size, fewest))
+        columns, moments = np.zeros((2, energies, side + 2 * WIDTH), np.float32)
+        pixels, sums = void_pixels(energies, k_size + 1, side, k_size), np.zeros((4, padded))
+        panels.append(Panel(left, count, pixels, span, columns, moments, row, sums, k_size, fewest))
     return panels
 
 
@@ -131,7 +131,7 @@ def _add_to_first(panel: Panel, number: int) -> None:
 @njit(nogil=True, cache=True)
 def _sum_row(panel: Panel, y: int) -> None:
     """Fill `panel.row` with the windows of row y, from the column sums and moments that start there."""
-    pixels, row, k_size, count = panel.pixels, panel.row, panel.k_size, panel.count
+    pixels, row, k_size, count = panel.pixels, panel.row, panel.k_size, panel.windows
     for x in range(0, count, WIDTH):
         sum_windows(panel.columns, panel.moments, x, k_size // 2, row.total, panel.sums)
     line = np.empty(count + k_size - 1)
@@ -160,10 +160,10 @@ def _sum_map(panel: Panel, y: int, values: Any, line: FloatArray, sums: FloatArr
         row = values[i % (panel.k_size + 1), : line.size]
         for x in range(line.size):
             line[x] += np.float64(row[x])
-    total = sums[: panel.count]
+    total = sums[: panel.windows]
     total[:] = 0.0
     for j in range(panel.k_size):
-        shifted = line[j : j + panel.count]
+        shifted = line[j : j + panel.windows]
         for x in range(total.size):
             total[x] += shifted[x]
 

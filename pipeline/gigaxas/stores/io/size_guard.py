@@ -1,4 +1,4 @@
-"""Guard of chunk sizes: a small file can declare that any number of bytes is compressed in it."""
+"""Guard of chunk sizes: a small file may declare any number of bytes, a cut one is read beyond its end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from gigaxas.stores.io.checksums import WholeStore
 
 HEADER_BYTES = 16
+CHECKSUM_BYTES = 4
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_SIZES = (0, 2, 4, 8)
 SLACK = 16
@@ -15,13 +16,17 @@ SLACK = 16
 
 
 class SizeGuardStore(WholeStore):
-    """A store whose chunks may not declare more bytes than a chunk of the array has; `sparse` allows gaps."""
+    """A store whose chunks may not declare more bytes than a chunk of the array has; `sparse` allows gaps.
+
+    What Blosc has compressed must be as long as it tells: numcodecs reads on beyond the end of a cut file.
+    """
 
     def __init__(self, store: Any, sparse: bool = False) -> None:
         super().__init__(store)
         self.sparse = sparse
         self.limit = 0
         self.declared: Callable[[bytes], int] | None = None
+        self.after: int | None = None
 
     def _with_store(self, store: Any) -> "SizeGuardStore":
         return SizeGuardStore(store, self.sparse)
@@ -30,6 +35,7 @@ class SizeGuardStore(WholeStore):
         """Take the limit from an array whose codec, Blosc or Zstandard, declares what a chunk holds."""
         codecs = [type(codec).__name__ for codec in array.compressors] if array.shards is None else []
         self.declared = {"BloscCodec": _blosc, "ZstdCodec": _zstd}.get(codecs[0]) if codecs else None
+        self.after = {("BloscCodec",): 0, ("BloscCodec", "Crc32cCodec"): CHECKSUM_BYTES}.get(tuple(codecs))
         self.limit = int(np.prod(array.chunks, dtype=float)) * array.dtype.itemsize + SLACK
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
@@ -39,6 +45,10 @@ class SizeGuardStore(WholeStore):
             size = self.declared(bytes(value.as_buffer_like()[:HEADER_BYTES]))
             if size > self.limit:
                 raise ValueError(f"it declares {size} bytes, a chunk has {self.limit - SLACK}")
+        if value is not None and self.after is not None:
+            whole = int.from_bytes(bytes(value.as_buffer_like()[12:HEADER_BYTES]), "little") + self.after
+            if len(value) != whole:
+                raise ValueError(f"it has {len(value)} bytes and tells of {whole}")
         return value
 
 
