@@ -55,7 +55,7 @@ def states_by_tiles(site, kept, void, heights, widths, k_size):
 
 
 def merge_in_blocks(grid, levels, join, merge):
-    """What merging says to every tile, by way of blocks, blocks of these, and so on; `levels` cut the grids."""
+    """What merging says to every tile, by way of blocks, blocks of these, and so on: `levels`."""
     if not levels:
         return merge(grid)
     blocks = in_blocks(grid, *levels[0])
@@ -67,6 +67,4 @@ def merge_in_blocks(grid, levels, join, merge):
 def in_blocks(grid, heights, widths):
     """A grid of grids, so many tiles high and wide."""
     y, x = np.cumsum([0, *heights]).tolist(), np.cumsum([0, *widths]).tolist()
-    return [
-        [[row[x0:x1] for row in grid[y0:y1]] for x0, x1 in pairwise(x)] for y0, y1 in pairwise(y)
-    ]
+    return [[[row[x0:x1] for row in grid[y0:y1]] for x0, x1 in pairwise(x)] for y0, y1 in pairwise(y)]

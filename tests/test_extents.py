@@ -52,7 +52,7 @@ def test_extents_are_those_of_the_whole_map_for_any_tiles(data):
 @settings(deadline=None)
 @given(st.data())
 def test_extents_joined_in_blocks_are_those_of_the_whole_map(data):
-    """Fails where a block drops a line of its ring, or takes a region that goes on outside for a whole one."""
+    """Fails where a block drops a line of its ring, or takes a region that goes on outside for whole."""
     label = data.draw(label_maps())
     heights, widths = data.draw(tilings(label.shape))
     levels = data.draw(blockings(len(heights), len(widths)))

@@ -29,15 +29,8 @@ def test_any_tiling_gives_the_map_of_the_method(data, clean_up):
 @given(st.data(), label_maps(smallest=1))
 def test_regions_joined_in_blocks_are_those_joined_at_once(data, labels):
     """Fails where a block drops a line of its ring, or numbers what lies inside before what touches it."""
-    cores = np.where(np.random.default_rng(labels.size).random(labels.shape) < 0.1, labels, 0)
-    tiles = tile_grid(*data.draw(tilings(labels.shape)))
-    grid = [
-        [
-            region_edges(labels[t.region], find_regions(labels[t.region], cores[t.region].astype(labels.dtype)))
-            for t in row
-        ]
-        for row in tiles
-    ]
+    few = np.random.default_rng(labels.size).random(labels.shape) < 0.1
+    grid = edges_of(labels, np.where(few, labels, 0), *data.draw(tilings(labels.shape)))
     levels = data.draw(blockings(len(grid), len(grid[0])))
     found = merge_in_blocks(grid, levels, join_regions, merge_regions)
     for row, expected in zip(found, merge_regions(grid), strict=True):
@@ -48,12 +41,8 @@ def test_regions_joined_in_blocks_are_those_joined_at_once(data, labels):
 @settings(deadline=None, max_examples=100)
 @given(st.data(), label_maps(smallest=1))
 def test_joined_tiles_have_the_edges_of_the_one_tile_that_they_make(data, labels):
-    cores = np.where(labels == 2, labels, 0).astype(labels.dtype)
-    tiles = tile_grid(*data.draw(tilings(labels.shape)))
-    grid = [
-        [region_edges(labels[t.region], find_regions(labels[t.region], cores[t.region])) for t in row]
-        for row in tiles
-    ]
+    cores = np.where(labels == 2, labels, 0)
+    grid = edges_of(labels, cores, *data.draw(tilings(labels.shape)))
     joined, whole = join_regions(grid), region_edges(labels, find_regions(labels, cores))
     assert joined.shape == whole.shape
     np.testing.assert_array_equal(joined.labels, whole.labels)
@@ -61,6 +50,14 @@ def test_joined_tiles_have_the_edges_of_the_one_tile_that_they_make(data, labels
     pairs = set(zip(joined.components.tolist(), whole.components.tolist(), strict=True))
     assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
     assert joined.has_core.size == whole.has_core.size
+
+
+def edges_of(labels, cores, heights, widths):
+    """What merging needs of every tile of a map with these cores."""
+    return [
+        [region_edges(labels[t.region], find_regions(labels[t.region], cores[t.region])) for t in row]
+        for row in tile_grid(heights, widths)
+    ]
 
 
 def spiral(size, rescued):

@@ -42,9 +42,7 @@ def fill_edges(kept: LabelArray) -> FillEdges:
     return FillEdges((kept.shape[0], kept.shape[1]), ring_of(keys[1:-1, 1:-1]))
 
 
-def merge_fill(
-    grid: Sequence[Sequence[FillEdges]], ring: FillEdges | None = None
-) -> list[list[FillEdges]]:
+def merge_fill(grid: Sequence[Sequence[FillEdges]], ring: FillEdges | None = None) -> list[list[FillEdges]]:
     """Return the rings as the whole image determines them, from each tile's own (`fill_edges`), row by row.
 
     Where more of the image lies around the tiles, `ring` is its answer to what `join_fill` makes of them.

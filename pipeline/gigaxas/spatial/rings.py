@@ -45,7 +45,7 @@ def ring_grid(shapes: Sequence[Sequence[tuple[int, int]]]) -> RingGrid:
 
 
 def outer_ring(grid: RingGrid) -> IntArray:
-    """Return where, among the rings of its tiles, the ring of a whole grid lies, in the order of `ring_of`."""
+    """Return where the ring of a whole grid lies among the rings of its tiles, in the order of `ring_of`."""
     heights, widths, starts = grid
     bottom, left, right = widths, 2 * widths[0], 2 * widths[-1] + heights
     lines = [
