@@ -1,8 +1,8 @@
-"""What scheduling, journal and merging cost beyond one machine: all tasks of 1 to 100 Gpx, none does any work.
+"""What scheduler, journal and merging cost beyond one machine: all tasks of a large image, without work.
 
 The tasks return what those of a small run returned. They run through the project's own runner, journal and
-merging on a scheduler with up to 1,000 workers, of which one process holds hundreds: a worker here speaks the
-scheduler's protocol as any other does, and has nothing else to do. Every measurement has processes of its own.
+merging on a scheduler with up to 1,000 workers, of which one process holds hundreds: a worker speaks the
+scheduler's protocol as any other does, and has nothing else to do. Each measurement has its own processes.
 
 Usage: python scripts/bench_scale.py FOLDER
 """
@@ -46,9 +46,12 @@ SIDE = 2048
 HOSTS = 2
 """Processes that hold the workers."""
 SOURCE = (2048, 2048)
-RUNS = [("assign", g, w) for g, w in ((1, 10), (1, 100), (1, 1000), (10, 100), (10, 1000), (100, 100))] + [
-    (kind, gpx, 100) for kind in KINDS[1:] for gpx in (1, 10, 100)
+RUNS = [
+    *(("assign", gpx, workers) for gpx, workers in ((1, 10), (1, 100), (1, 1000), (10, 100), (10, 1000))),
+    *(("assign all at once", gpx, 100) for gpx in (1, 10)),
+    *((kind, gpx, 10) for kind in ("observe", "clean-up", "clean-up at once") for gpx in (1, 10)),
 ]
+"""What is run, for so many Gpx, by so many workers."""
 
 
 def main(folder: Path) -> None:
