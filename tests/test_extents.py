@@ -1,5 +1,5 @@
 import numpy as np
-from gigaxas.spatial.extents import find_extents, join_extents, merge_extents
+from gigaxas.spatial.extents import find_extents, join_extents, whole_extents
 from gigaxas.tiles import tile_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def measured(label, heights, widths, levels=()):
     ]
     for blocks in levels:
         parts = each_tile(join_extents, in_blocks(parts, *blocks))
-    found = merge_extents(parts)
+    found = whole_extents(join_extents(parts))
     return {
         int(k): (found.regions[i], found.box[i].tolist(), found.largest[i], found.largest_box[i].tolist())
         for i, k in enumerate(found.labels)

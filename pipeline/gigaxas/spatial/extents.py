@@ -55,14 +55,13 @@ def find_extents(label: LabelArray, y0: int, x0: int, width: int) -> TileExtents
     )
 
 
-def merge_extents(grid: Sequence[Sequence[TileExtents]]) -> Extents:
-    """Join the regions of all tiles over edges and corners; return one row a label, in rising order."""
-    joined = join_extents(grid)
-    return combine([joined.border, joined.inner])
+def whole_extents(image: TileExtents) -> Extents:
+    """Return one row a label, in rising order, of tiles that were joined to the whole image."""
+    return combine([image.border, image.inner])
 
 
 def join_extents(grid: Sequence[Sequence[TileExtents]]) -> TileExtents:
-    """Return what merging needs of one large tile that tiles make, row by row."""
+    """Join regions over edges and corners: return what merging needs of the large tile that tiles make."""
     tiles = [tile for row in grid for tile in row]
     joined = number_regions([[tile.edges for tile in row] for row in grid])
     border = _stack([tile.border for tile in tiles])
