@@ -95,26 +95,29 @@ def test_a_thousand_workers_get_tasks_of_several_tiles():
     assert {len(batch) for batch in tile_tasks.batches(100_000, 1000)} == {16}
 
 
-HELD, SCHEDULERS = [], []
-
-
-def look_at_scheduler(tile):
-    """Take note of how many tasks of this work a scheduler in this process holds."""
-    HELD.append(sum(str(key).startswith("held") for key in list(SCHEDULERS[0].tasks)))
+def place_of(tile):
+    """Return where a tile is in its grid."""
     return tile.row, tile.column
 
 
-def test_a_scheduler_holds_some_tasks_of_some_tiles_and_all_are_done(client, monkeypatch):
+def test_a_scheduler_is_sent_some_tasks_of_some_tiles_at_a_time_and_all_are_done(client, monkeypatch):
+    """Fails where all tasks are sent at once, or none is sent after the first ones."""
     monkeypatch.setattr(tile_tasks, "MOST_SENT", 4)
     monkeypatch.setattr(tile_tasks, "SERVED", 1)
-    HELD.clear()
-    SCHEDULERS[:] = [client.cluster.scheduler]
-    tiles = flat(regular_grid((20, 10), (1, 1)))
-    found = {}
-    work = TileWork(f"held-{uuid.uuid4().hex}", look_at_scheduler, tiles, [], {})
+    tiles, found, sent, ahead = flat(regular_grid((20, 10), (1, 1))), {}, [], []
+    send = client.map
+
+    def count(task, batches, *each, **settings):
+        sent.extend(batches)
+        ahead.append(2 * len(sent) - len(found))
+        return send(task, batches, *each, **settings)
+
+    monkeypatch.setattr(client, "map", count)
+    work = TileWork(uuid.uuid4().hex, place_of, tiles, [], {})
     run_tiles(work, client, 2, found.__setitem__)
     assert found == {number: (tile.row, tile.column) for number, tile in enumerate(tiles)}
-    assert 0 < max(HELD) <= 4
+    assert {len(batch) for batch in sent} == {2}
+    assert max(ahead) == 4 * 2
 
 
 def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
