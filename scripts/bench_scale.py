@@ -190,7 +190,7 @@ def _cluster(workers: int) -> Iterator[tuple[Client, psutil.Process]]:
             processes.append(subprocess.Popen([*command, "workers", address, str(workers // hosts)], **pipes))
         for host in processes[1:]:
             _line(host)
-        with Client(address) as client:
+        with Client(address) as client:  # type: ignore[no-untyped-call]
             yield client, psutil.Process(processes[0].pid)
     finally:
         for process in reversed(processes):

@@ -22,7 +22,8 @@ def tell(tile: Tile, *answer: Any, value: Any, writes: Location | None = None) -
     """Return a value as if it were of this tile, with the checksums of chunks that nobody wrote."""
     if writes is not None:
         keys = [f"{name}/c/{tile.row}/{tile.column}" for name in MAPS]
-        add_checksums(writes, SimpleNamespace(chunks=[(key, 100_000, 1) for key in keys]))
+        noted: Any = SimpleNamespace(chunks=[(key, 100_000, 1) for key in keys])
+        add_checksums(writes, noted)
     return value
 
 
@@ -36,7 +37,7 @@ async def schedule() -> None:
 async def work(address: str, count: int) -> None:
     """Be so many workers of one thread until the scheduler ends."""
     options: dict[str, Any] = {"nthreads": 1, "host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}
-    workers = [Worker(address, **options, memory_limit=0) for _ in range(count)]
+    workers: list[Any] = [Worker(address, **options, memory_limit=0) for _ in range(count)]
     await asyncio.gather(*workers)
     print(count, flush=True)
     await asyncio.gather(*(worker.finished() for worker in workers))
