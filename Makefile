@@ -97,6 +97,7 @@ bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 	$(BIN)/python scripts/bench_search.py --write docs/benchmarks/search.md
 	$(BIN)/python scripts/bench_ingest.py --write docs/benchmarks/ingest.md
 	$(BIN)/python scripts/bench_phases.py --write docs/benchmarks/phases.md
+	$(BIN)/python scripts/bench_scale.py runs/bench-scale
 	$(BIN)/python scripts/bench_page.py
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md

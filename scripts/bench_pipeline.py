@@ -23,6 +23,7 @@ from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.config.schema import Compute, Config
 from gigaxas.execution.cluster import open_client
+from gigaxas.execution.reduction import open_reduction
 from gigaxas.execution.runner import Runner
 from gigaxas.nearest import Prepared, prepare
 from gigaxas.stores.cube import CubeInfo, describe_cube, read_tile
@@ -145,7 +146,9 @@ def _rows(
         DEFERRED: lambda: runner.over(
             "assign", assign_tasks.assign_tile, plan.grid, **settings, expected=expected
         ),
-        CLEAN_UP: lambda: clean_up_and_fill(plan, config.clean_up.value, result, count, runner),
+        CLEAN_UP: lambda: clean_up_and_fill(
+            open_reduction(runner, plan.spatial, result), plan, config.clean_up.value, result, count
+        ),
         SUMS: lambda: runner.over(
             "clusters",
             cluster_tasks.sum_tile,

@@ -50,3 +50,13 @@ def cuts(length):
 def tilings(draw, shape):
     """Row heights and column widths of a ragged grid over an image."""
     return draw(cuts(shape[0])), draw(cuts(shape[1]))
+
+
+@st.composite
+def blockings(draw, rows, columns):
+    """Ways to cut a grid of tiles into blocks, and these into blocks again, one to three times."""
+    levels = []
+    for _ in range(draw(st.integers(1, 3))):
+        levels.append((draw(cuts(rows)), draw(cuts(columns))))
+        rows, columns = map(len, levels[-1])
+    return levels

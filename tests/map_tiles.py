@@ -1,5 +1,7 @@
 """The kernels of clean-up and fill composed over a grid of tiles in plain loops, as tasks would be."""
 
+from itertools import pairwise
+
 import numpy as np
 from gigaxas.spatial.clean_up import effective_labels, find_cores
 from gigaxas.spatial.fill import fill_edges, fill_tile, merge_fill, pixel_states
@@ -50,3 +52,19 @@ def states_by_tiles(site, kept, void, heights, widths, k_size):
         return pixel_states(site[tile.region], kept[tile.region], mask, interior)
 
     return np.block(each_tile(states_of, tile_grid(heights, widths)))
+
+
+def merge_in_blocks(grid, levels, join, merge):
+    """What merging says to every tile, by way of blocks, blocks of these, and so on: `levels`."""
+    if not levels:
+        return merge(grid)
+    blocks = in_blocks(grid, *levels[0])
+    answers = merge_in_blocks(each_tile(join, blocks), levels[1:], join, merge)
+    rows = [zip(*row, strict=True) for row in each_tile(merge, blocks, answers)]
+    return [[item for part in lines for item in part] for row in rows for lines in row]
+
+
+def in_blocks(grid, heights, widths):
+    """A grid of grids, so many tiles high and wide."""
+    y, x = np.cumsum([0, *heights]).tolist(), np.cumsum([0, *widths]).tolist()
+    return [[[row[x0:x1] for row in grid[y0:y1]] for x0, x1 in pairwise(x)] for y0, y1 in pairwise(y)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from gigaxas.checkpoint import identity
+from gigaxas.checkpoint import ledger as ledgers
 from gigaxas.checkpoint.journal import open_stage
 from gigaxas.checkpoint.ledger import Ledger, check_chunks, matching, with_checksums
 from gigaxas.checkpoint.records import Record
@@ -133,6 +134,17 @@ def test_smaller_records_are_one_of_a_tile_where_they_cover_it(records, of, is_d
         assert found[0].tile == of.box
         inside = [record for record in records if record.tile[1] <= of.y1 and record.tile[3] <= of.x1]
         assert found[0].chunks == [chunk for record in inside for chunk in record.chunks]
+
+
+def test_records_of_a_large_grid_are_looked_at_where_they_lie(monkeypatch):
+    """Fails where every tile looks at every record, which costs the square of the tiles."""
+    looked = []
+    within = ledgers._is_within
+    monkeypatch.setattr(ledgers, "_is_within", lambda inner, outer: looked.append(1) or within(inner, outer))
+    tiles = [tile(y, y + 4, x, x + 4) for y in range(0, 80, 4) for x in range(0, 80, 4)]
+    records = [done(y, y + 2, x, x + 4) for y in range(0, 80, 2) for x in range(0, 80, 4)]
+    assert len(matching(records, tiles)) == len(tiles)
+    assert len(looked) == len(records)
 
 
 SPANS = st.sampled_from([(start, stop) for stop in range(1, 5) for start in range(stop)])

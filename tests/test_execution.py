@@ -32,6 +32,8 @@ from gigaxas.execution.runner import Runner
 from gigaxas.execution.tile_tasks import TileWork, run_tiles
 from gigaxas.stores.io import chunks, groups
 from gigaxas.tiles import flat, regular_grid
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 GRID = regular_grid((8, 8), (4, 4))
 
@@ -76,6 +78,46 @@ def test_a_task_that_fails_twice_on_a_cluster_is_tried_a_third_time(client, tmp_
 
 def test_a_task_that_fails_three_times_ends_the_run_with_its_own_error(client, tmp_path):
     assert outcome(client, tmp_path, 9) == "failure 3"
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 5000), st.integers(1, 2000))
+def test_batches_are_all_tiles_in_order_and_leave_every_worker_its_share(tiles, workers):
+    found = tile_tasks.batches(tiles, workers)
+    assert [number for batch in found for number in batch] == list(range(tiles))
+    assert len(found) >= min(tiles, workers * tile_tasks.ROUNDS)
+    if workers <= tile_tasks.SERVED:
+        assert len(found) == tiles
+
+
+def test_a_thousand_workers_get_tasks_of_several_tiles():
+    """Fails where a scheduler is given a task for every tile, however many workers ask it for tasks."""
+    assert {len(batch) for batch in tile_tasks.batches(100_000, 1000)} == {16}
+
+
+def place_of(tile):
+    """Return where a tile is in its grid."""
+    return tile.row, tile.column
+
+
+def test_a_scheduler_is_sent_some_tasks_of_some_tiles_at_a_time_and_all_are_done(client, monkeypatch):
+    """Fails where all tasks are sent at once, or none is sent after the first ones."""
+    monkeypatch.setattr(tile_tasks, "MOST_SENT", 4)
+    monkeypatch.setattr(tile_tasks, "SERVED", 1)
+    tiles, found, sent, ahead = flat(regular_grid((20, 10), (1, 1))), {}, [], []
+    send = client.map
+
+    def count(task, batches, *each, **settings):
+        sent.extend(batches)
+        ahead.append(2 * len(sent) - len(found))
+        return send(task, batches, *each, **settings)
+
+    monkeypatch.setattr(client, "map", count)
+    work = TileWork(uuid.uuid4().hex, place_of, tiles, [], {})
+    run_tiles(work, client, 2, found.__setitem__)
+    assert found == {number: (tile.row, tile.column) for number, tile in enumerate(tiles)}
+    assert {len(batch) for batch in sent} == {2}
+    assert max(ahead) == 4 * 2
 
 
 def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
@@ -313,6 +355,20 @@ def test_records_wait_a_few_seconds_for_others_and_not_longer(tmp_path, monkeypa
     assert files == [0, 0, 1, 1]
     stage.flush()
     assert stage.read() == (records, [])
+
+
+def test_a_journal_looks_at_its_folder_once_however_often_it_is_written(tmp_path, monkeypatch):
+    """Fails where every batch of records lists the folder, which costs the square of the batches."""
+    looks, look = [], journal.StageJournal._files
+    monkeypatch.setattr(journal.StageJournal, "_files", lambda self: looks.append(1) or look(self))
+    record = Ledger(tmp_path).record(flat(GRID)[0], None, [])
+    for _ in range(2):
+        stage = journal.StageJournal(tmp_path / "paint.key", _flushed=1e18)
+        for _ in range(5):
+            stage.add(record)
+            stage.flush()
+    assert len(looks) == 2
+    assert [path.name for path in stage._files()] == [f"{number:06d}.records" for number in range(1, 11)]
 
 
 def test_a_store_is_intact_while_every_chunk_is_there_and_on_suspicion_while_every_byte_is(painting):

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import CleanUp
-from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, merge_fill
+from gigaxas.spatial.fill import fill_edges, fill_map, fill_tile, join_fill, merge_fill
 from gigaxas.spatial.regions import clean_up_map
+from gigaxas.tiles import tile_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_fill_by_distance, oracle_fill_by_growth, oracle_states
-from map_strategies import clean_ups, label_maps, sparse_maps, tilings
-from map_tiles import fill_by_tiles, states_by_tiles
+from map_strategies import blockings, clean_ups, label_maps, sparse_maps, tilings
+from map_tiles import fill_by_tiles, merge_in_blocks, states_by_tiles
 
 
 @settings(deadline=None, max_examples=400)
@@ -20,6 +21,21 @@ def test_any_tiling_gives_the_fill_of_the_method(data, scene):
     np.testing.assert_array_equal(filled, oracle_fill_by_growth(kept, void))
     np.testing.assert_array_equal(filled, fill_map(kept, void))
     assert filled.dtype == kept.dtype
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data(), sparse_maps())
+def test_rings_merged_in_blocks_are_those_merged_at_once(data, scene):
+    """Fails where a block drops a line of its ring, or what comes from outside stops at the tile it meets."""
+    kept, _ = scene
+    tiles = tile_grid(*data.draw(tilings(kept.shape)))
+    grid = [[fill_edges(kept[tile.region]) for tile in row] for row in tiles]
+    levels = data.draw(blockings(len(grid), len(grid[0])))
+    found = merge_in_blocks(grid, levels, join_fill, merge_fill)
+    for row, expected in zip(found, merge_fill(grid), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one.keys, other.keys)
+    np.testing.assert_array_equal(join_fill(grid).keys, fill_edges(kept).keys)
 
 
 @settings(deadline=None, max_examples=150)

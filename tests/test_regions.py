@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import CleanUp
-from gigaxas.spatial.regions import clean_up_map, find_regions, merge_regions, region_edges
+from gigaxas.spatial.regions import clean_up_map, find_regions, join_regions, merge_regions, region_edges
+from gigaxas.tiles import tile_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_oracle import oracle_clean_up
-from map_strategies import clean_ups, label_maps, tilings
-from map_tiles import clean_up_by_tiles
+from map_strategies import blockings, clean_ups, label_maps, tilings
+from map_tiles import clean_up_by_tiles, merge_in_blocks
 from scipy import ndimage
 
 TILINGS_OF_30 = [[30], [1] * 30, [7, 1, 9, 1, 12], [10, 10, 10], [29, 1]]
@@ -22,6 +23,41 @@ def test_any_tiling_gives_the_map_of_the_method(data, clean_up):
     np.testing.assert_array_equal(by_tiles, oracle_clean_up(labels, *clean_up))
     np.testing.assert_array_equal(by_tiles, clean_up_map(labels, clean_up))
     assert by_tiles.dtype == labels.dtype
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data(), label_maps(smallest=1))
+def test_regions_joined_in_blocks_are_those_joined_at_once(data, labels):
+    """Fails where a block drops a line of its ring, or numbers what lies inside before what touches it."""
+    few = np.random.default_rng(labels.size).random(labels.shape) < 0.1
+    grid = edges_of(labels, np.where(few, labels, 0), *data.draw(tilings(labels.shape)))
+    levels = data.draw(blockings(len(grid), len(grid[0])))
+    found = merge_in_blocks(grid, levels, join_regions, merge_regions)
+    for row, expected in zip(found, merge_regions(grid), strict=True):
+        for one, other in zip(row, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), label_maps(smallest=1))
+def test_joined_tiles_have_the_edges_of_the_one_tile_that_they_make(data, labels):
+    cores = np.where(labels == 2, labels, 0)
+    grid = edges_of(labels, cores, *data.draw(tilings(labels.shape)))
+    joined, whole = join_regions(grid), region_edges(labels, find_regions(labels, cores))
+    assert joined.shape == whole.shape
+    np.testing.assert_array_equal(joined.labels, whole.labels)
+    np.testing.assert_array_equal(joined.has_core[joined.components], whole.has_core[whole.components])
+    pairs = set(zip(joined.components.tolist(), whole.components.tolist(), strict=True))
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+    assert joined.has_core.size == whole.has_core.size
+
+
+def edges_of(labels, cores, heights, widths):
+    """What merging needs of every tile of a map with these cores."""
+    return [
+        [region_edges(labels[t.region], find_regions(labels[t.region], cores[t.region])) for t in row]
+        for row in tile_grid(heights, widths)
+    ]
 
 
 def spiral(size, rescued):

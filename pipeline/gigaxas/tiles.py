@@ -128,6 +128,13 @@ def regular_grid(shape: tuple[int, int], tile: tuple[int, int]) -> Grid:
     return tile_grid(cut(shape[0], tile[0]), cut(shape[1], tile[1]))
 
 
+def coarser_grid(grid: Grid, side: int) -> Grid:
+    """Join side x side tiles into one each; the last row and column take what is left."""
+    heights, widths = [row[0].shape[0] for row in grid], [tile.shape[1] for tile in grid[0]]
+    ys, xs = range(0, len(heights), side), range(0, len(widths), side)
+    return tile_grid([sum(heights[y : y + side]) for y in ys], [sum(widths[x : x + side]) for x in xs])
+
+
 def cut(length: int, step: int) -> list[int]:
     """Cut a length into steps: cut(5, 2) is [2, 2, 1]."""
     return [min(step, length - start) for start in range(0, length, step)]

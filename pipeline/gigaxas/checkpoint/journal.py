@@ -31,6 +31,8 @@ class StageJournal:
     """Added and not yet published."""
     _flushed: float = field(default_factory=time.monotonic)
     """When records were last published, in seconds."""
+    _number: int | None = None
+    """Of the last file; None where nobody has looked yet."""
 
     def assign_to(self, run: str) -> None:
         """Note that these records are those of a run with this mark. Raises RunError where it cannot."""
@@ -49,12 +51,14 @@ class StageJournal:
     def flush(self) -> None:
         """Publish what was added. Raises RunError where it cannot be written."""
         if self._waiting:
-            number = max((int(path.stem) for path in self._files()), default=0) + 1
+            if self._number is None:
+                self._number = max((int(path.stem) for path in self._files()), default=0)
+            self._number += 1
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise unwritable(self.folder, error, "made") from None
-            publish_file(self.folder / f"{number:06d}.records", pack(self._waiting))
+            publish_file(self.folder / f"{self._number:06d}.records", pack(self._waiting))
             self._waiting.clear()
         self._flushed = time.monotonic()
 

@@ -1,6 +1,7 @@
 """Which tiles of a stage need not be done again: their records are there and their chunks as written."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,10 +114,10 @@ def matching(
         keys = [(tile.box, mark) for tile, mark in zip(tiles, marks, strict=True)]
         return {number: marked[key] for number, key in enumerate(keys) if key in marked}
     by_tile = {record.tile: record for record in records}
-    parts = [record for record in records if record.value is None]
+    parts = _by_corner([record for record in records if record.value is None], tiles)
     found = {}
     for number, tile in enumerate(tiles):
-        record = by_tile.get(tile.box) or _joined(parts, tile)
+        record = by_tile.get(tile.box) or _joined(parts.get((tile.y0, tile.x0), []), tile)
         if record is not None:
             found[number] = record
     return found
@@ -126,6 +127,16 @@ def _places(tile: Tile, chunk: tuple[int, int]) -> list[tuple[int, int]]:
     """Return row and column of the chunks that lie in a tile."""
     rows = range(tile.y0 // chunk[0], -(-tile.y1 // chunk[0]))
     return [(y, x) for y in rows for x in range(tile.x0 // chunk[1], -(-tile.x1 // chunk[1]))]
+
+
+def _by_corner(records: Sequence[Record], tiles: Sequence[Tile]) -> dict[tuple[int, int], list[Record]]:
+    """Return the records that start in each tile of a grid, by the first row and column of that."""
+    ys, xs = sorted({tile.y0 for tile in tiles}), sorted({tile.x0 for tile in tiles})
+    found: dict[tuple[int, int], list[Record]] = {}
+    for record in records:
+        y, x = bisect_right(ys, record.tile.y0) - 1, bisect_right(xs, record.tile.x0) - 1
+        found.setdefault((ys[y], xs[x]), []).append(record)
+    return found
 
 
 def _joined(records: Sequence[Record], tile: Tile) -> Record | None:

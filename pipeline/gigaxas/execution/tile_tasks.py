@@ -1,8 +1,9 @@
-"""One task a tile, on the threads of this process or on a Dask cluster."""
+"""One task a tile, or for a few on a large cluster: on the threads of this process or on Dask's workers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dask.base import compute
@@ -23,6 +24,12 @@ Done = Callable[[int, Any], None]
 
 RETRIES = 2
 """How often a task that failed is tried again on a cluster: its worker may be to blame."""
+MOST_SENT = 4096
+"""Tasks that a scheduler holds at once."""
+SERVED = 64
+"""Workers that a scheduler keeps busy with tasks of a single tile, a tenth of a second or so each."""
+ROUNDS = 4
+"""Tasks that every worker is left with at the least, so that the last ones end together."""
 
 
 @dataclass(frozen=True)
@@ -54,41 +61,61 @@ def run_tiles(work: TileWork, client: Client | None, workers: int, done: Done) -
     """
     if not work.tiles:
         return
-    numbers = {key: number for number, key in enumerate(work.keys)}
     if client is None:
-        _on_threads(work, workers, lambda key, value: done(numbers[key], value))
+        _on_threads(work, workers, done)
     else:
-        _on_cluster(work, client, lambda key, value: done(numbers[key], value))
+        _on_cluster(work, client, workers, done)
 
 
-def _on_threads(work: TileWork, workers: int, done: Callable[[str, Any], None]) -> None:
+def _on_threads(work: TileWork, workers: int, done: Done) -> None:
     shared = {name: delayed(value, traverse=False) for name, value in work.constants.items()}
     task = delayed(work.task, pure=False, traverse=False)
     calls = [
         task(*arguments, dask_key_name=key, **shared)
         for key, *arguments in zip(work.keys, work.tiles, *work.each, strict=True)
     ]
-    keys = set(work.keys)
+    numbers = {key: number for number, key in enumerate(work.keys)}
     # A pool of its own: when a task fails, those that run are waited for before the error goes on.
     with (
         ThreadPoolExecutor(workers) as pool,
-        Callback(posttask=lambda key, value, *_: done(key, value) if key in keys else None),
+        Callback(posttask=lambda key, value, *_: done(numbers[key], value) if key in numbers else None),
     ):
         compute(*calls, scheduler="threads", pool=pool, num_workers=workers)
 
 
-def _on_cluster(work: TileWork, client: Client, done: Callable[[str, Any], None]) -> None:
-    futures: list[Any] = []
+def _on_cluster(work: TileWork, client: Client, workers: int, done: Done) -> None:
+    keys, waiting = work.keys, iter(batches(len(work.tiles), workers))
+    running = as_completed(loop=client.loop, with_results=True, raise_errors=False)
+    sent: dict[str, tuple[range, Any]] = {}
+
+    def refill() -> None:
+        """Send as many tasks as the scheduler may hold: no more, however large the image."""
+        if running.count() > MOST_SENT // 2:
+            return
+        some = list(islice(waiting, MOST_SENT - running.count()))
+        if some:
+            parts = ([values[b.start : b.stop] for b in some] for values in (work.tiles, *work.each))
+            names = [keys[batch.start] for batch in some]
+            futures = client.map(run_same_code, *parts, key=names, pure=False, retries=RETRIES, **shared)
+            sent.update(zip(names, zip(some, futures, strict=True), strict=True))
+            running.update(futures)
+
+    def received(key: str, values: list[Any]) -> None:
+        batch, future = sent.pop(key)
+        future.release()
+        for number, value in zip(batch, values, strict=True):
+            done(number, value)
+        refill()
+
     try:
         # A task of its own for each constant, not scattered data: it is made again when its worker is lost.
         shared: dict[str, Any] = {
-            name: client.submit(_same, value, key=f"{name}-{work.keys[0]}", pure=False)
+            name: client.submit(_same, value, key=f"{name}-{keys[0]}", pure=False)
             for name, value in work.constants.items()
         }
         shared |= {"the_call": work.task, "the_code": code_version()}
-        tasks: dict[str, Any] = {"key": work.keys, "pure": False, "retries": RETRIES}
-        futures = client.map(run_same_code, work.tiles, *work.each, **tasks, **shared)
-        failure = _first_error(futures, done)
+        refill()
+        failure = _first_error(running, received)
     except (FutureCancelledError, OSError) as error:
         raise RunError(
             f"the scheduler was lost ({type(error).__name__}); see that it runs and run the same command "
@@ -96,26 +123,33 @@ def _on_cluster(work: TileWork, client: Client, done: Callable[[str, Any], None]
         ) from None
     finally:
         if client.status == "running":
-            client.cancel(futures)
+            client.cancel([future for _, future in sent.values()])
     if failure is not None:
         raise failure
 
 
-def run_same_code(tile: Tile, *each: Any, the_call: Task, the_code: str, **constants: Any) -> Any:
-    """Run a task on a worker. Raises RunError where the worker runs other code than the run that sent it."""
+def batches(tiles: int, workers: int) -> list[range]:
+    """Cut so many tiles into what one task does: a tile, and more where a scheduler could not keep up."""
+    size = max(1, min(-(-workers // SERVED), tiles // (workers * ROUNDS)))
+    return [range(start, min(start + size, tiles)) for start in range(0, tiles, size)]
+
+
+def run_same_code(
+    tiles: Sequence[Tile], *each: Sequence[Any], the_call: Task, the_code: str, **constants: Any
+) -> list[Any]:
+    """Run a task on some tiles, on a worker. Raises RunError where that runs other code than this run."""
     if code_version() != the_code:
         raise RunError(
             f"a worker runs other code of gigaxas ({code_version()}) than this run ({the_code}); install the "
             "same everywhere, start the workers anew and run the same command again"
         )
-    return the_call(tile, *each, **constants)
+    return [the_call(tile, *values, **constants) for tile, *values in zip(tiles, *each, strict=True)]
 
 
-def _first_error(futures: list[Any], done: Callable[[str, Any], None]) -> BaseException | None:
-    for future, value in as_completed(futures, with_results=True, raise_errors=False):
+def _first_error(running: Any, received: Callable[[str, Any], None]) -> BaseException | None:
+    for future, value in running:
         if future.status == "finished":
-            done(future.key, value)
-            future.release()
+            received(future.key, value)
         elif future.status == "error":
             error: BaseException = value[1]
             return _explained(error).with_traceback(value[2])

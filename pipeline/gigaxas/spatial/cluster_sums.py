@@ -1,6 +1,6 @@
 """Clusters of a label map: how many pixels each label has, and its mean spectrum with standard error."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,12 @@ def merge_sums(parts: Iterable[Sums], count: int) -> Sums:
         raise ValueError("found no tile, expected at least one")
     there = total.pixels > 0
     return Sums(total.labels[there], total.pixels[there], total.first[there], total.second[there])
+
+
+def join_sums(grid: Sequence[Sequence[Sums]]) -> Sums:
+    """Return the sums of one large tile that tiles make."""
+    parts = [part for row in grid for part in row]
+    return merge_sums(parts, max((int(part.labels.max(initial=0)) for part in parts), default=0))
 
 
 def cluster_spectra(sums: Sums, scale: float = 1.0, offset: float = 0.0) -> ClusterSpectra:

@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray, LabelArray
-from gigaxas.spatial.regions import RegionEdges, find_regions, region_edges, region_roots
+from gigaxas.spatial.regions import RegionEdges, find_regions, number_regions, region_edges
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,27 @@ def find_extents(label: LabelArray, y0: int, x0: int, width: int) -> TileExtents
     )
 
 
-def merge_extents(grid: Sequence[Sequence[TileExtents]]) -> Extents:
-    """Join the regions of all tiles over edges and corners; return one row a label, in rising order."""
+def whole_extents(image: TileExtents) -> Extents:
+    """Return one row a label, in rising order, of tiles that were joined to the whole image."""
+    return combine([image.border, image.inner])
+
+
+def join_extents(grid: Sequence[Sequence[TileExtents]]) -> TileExtents:
+    """Join regions over edges and corners: return what merging needs of the large tile that tiles make."""
     tiles = [tile for row in grid for tile in row]
-    roots, _ = region_roots([[tile.edges for tile in row] for row in grid])
+    joined = number_regions([[tile.edges for tile in row] for row in grid])
     border = _stack([tile.border for tile in tiles])
-    found, where = np.unique(roots, return_inverse=True)
-    pixels = np.zeros(found.size, np.int64)
+    where, count = joined.numbers, joined.has_core.size
+    labels, pixels = np.zeros((2, count), np.int64)
+    labels[where] = border.labels
     np.add.at(pixels, where, border.largest)
-    first = np.full(found.size, np.iinfo(np.int64).max)
+    first = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(first, where, border.first)
-    box = _join_boxes(border.box, where, found.size)
-    labels = border.labels[found]
-    joined = Extents(labels, (labels > 0).astype(np.int64), box, pixels, first, box)
-    return combine([joined, *(tile.inner for tile in tiles)])
+    box = _join_boxes(border.box, where, count)
+    every = Extents(labels, (labels > 0).astype(np.int64), box, pixels, first, box)
+    outer = joined.edges.has_core.size
+    inner = combine([_rows(every, slice(outer, None)), *(tile.inner for tile in tiles)])
+    return TileExtents(joined.edges, _rows(every, slice(outer)), inner)
 
 
 def combine(parts: Iterable[Extents]) -> Extents:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.errors import InputError
 from gigaxas.spatial.clean_up import check_labels
-from gigaxas.spatial.rings import RingGrid, ring_grid, ring_of, touching
+from gigaxas.spatial.rings import RingGrid, grid_shape, outer_ring, ring_grid, ring_of, touching
 from gigaxas.tiles import Box
 
 STEP = 1 << 32
@@ -42,19 +42,36 @@ def fill_edges(kept: LabelArray) -> FillEdges:
     return FillEdges((kept.shape[0], kept.shape[1]), ring_of(keys[1:-1, 1:-1]))
 
 
-def merge_fill(grid: Sequence[Sequence[FillEdges]]) -> list[list[FillEdges]]:
+def merge_fill(grid: Sequence[Sequence[FillEdges]], ring: FillEdges | None = None) -> list[list[FillEdges]]:
     """Return the rings as the whole image determines them, from each tile's own (`fill_edges`), row by row.
 
+    Where more of the image lies around the tiles, `ring` is its answer to what `join_fill` makes of them.
     Growth meets no obstacle, so a tile is crossed in chessboard distance whatever lies in it: rings suffice.
     Raises InputError when the tiles do not form a grid.
     """
-    rings = ring_grid([[edges.shape for edges in row] for row in grid])
-    keys = np.concatenate([edges.keys for row in grid for edges in row])
-    _relax(keys, rings)
+    keys, rings = _laid_out(grid)
+    nearer = np.zeros(keys.size, np.bool_)
+    if ring is not None:
+        outer = outer_ring(rings)
+        nearer[outer] = ring.keys < keys[outer]
+        keys[outer] = ring.keys
+    _relax(keys, rings, nearer)
     return [
         [FillEdges(e.shape, keys[s : s + e.keys.size].copy()) for e, s in zip(row, firsts, strict=True)]
         for row, firsts in zip(grid, rings.starts, strict=True)
     ]
+
+
+def join_fill(grid: Sequence[Sequence[FillEdges]]) -> FillEdges:
+    """Return the edges of one large tile that tiles make, row by row. InputError when they form no grid."""
+    keys, rings = _laid_out(grid)
+    _relax(keys, rings, np.zeros(keys.size, np.bool_))
+    return FillEdges(grid_shape(rings), keys[outer_ring(rings)])
+
+
+def _laid_out(grid: Sequence[Sequence[FillEdges]]) -> tuple[IntArray, RingGrid]:
+    rings = ring_grid([[edges.shape for edges in row] for row in grid])
+    return np.concatenate([edges.keys for row in grid for edges in row]), rings
 
 
 def fill_tile(kept: LabelArray, ring: FillEdges, void: BoolArray | None = None) -> LabelArray:
@@ -158,10 +175,17 @@ def _key_labels(keys: IntArray, zero: Any) -> LabelArray:
 
 
 @njit(nogil=True, cache=True)
-def _relax(keys: IntArray, grid: RingGrid) -> None:
-    """Let rings improve one another until none does, sweeping the grid to and fro over what may change."""
+def _relax(keys: IntArray, grid: RingGrid, nearer: BoolArray) -> None:
+    """Let rings improve one another until none does, sweeping the grid to and fro over what may change.
+
+    `nearer` are the keys that something outside the grid has improved.
+    """
     heights, widths, starts = grid
     rows, columns = starts.shape
+    for row in range(rows):
+        for column in range(columns):
+            ring = slice(starts[row, column], starts[row, column] + 2 * (heights[row] + widths[column]))
+            _spread(keys[ring], heights[row], widths[column], nearer[ring])
     due = np.ones(rows * columns, np.bool_)
     improved = np.zeros(2 * (heights.max() + widths.max()), np.bool_)
     forward = True

@@ -6,6 +6,7 @@ every tile applies the answer. Labels are found in two passes; the root of a uni
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
 from gigaxas.spatial.clean_up import CleanUp, check_clean_up, check_labels, effective_labels, find_cores
-from gigaxas.spatial.rings import RingGrid, ring_grid, ring_of, touching
+from gigaxas.spatial.rings import RingGrid, grid_shape, outer_ring, ring_grid, ring_of, touching
 from gigaxas.tiles import Tile
 
 Numbers = NDArray[np.int32] | IntArray
@@ -77,28 +78,44 @@ def region_edges(effective: LabelArray, regions: Regions) -> RegionEdges:
     return RegionEdges(regions.components.shape, *rings, regions.has_core[: regions.border + 1])
 
 
-def merge_regions(grid: Sequence[Sequence[RegionEdges]]) -> list[list[BoolArray]]:
+def merge_regions(
+    grid: Sequence[Sequence[RegionEdges]], keep: BoolArray | None = None
+) -> list[list[BoolArray]]:
     """Join the regions of all tiles over edges and corners; say which border components a core keeps.
 
-    `grid` holds the tiles row by row. The answer for a tile is (border+1,), in the order of its components,
-    entry 0 False. Raises InputError when the tiles do not form a grid.
+    `grid` holds the tiles row by row. Where more of the image lies around them, `keep` is its answer to what
+    `join_regions` makes of them. The answer for a tile is (border+1,), in the order of its components, entry
+    0 False. Raises InputError when the tiles do not form a grid.
     """
-    roots, starts = region_roots(grid)
-    has_core = np.concatenate([edges.has_core for row in grid for edges in row])
-    kept = np.zeros(roots.size, np.bool_)
-    kept[roots[has_core]] = True
-    flags = np.split(kept[roots], starts[1:])
+    joined = number_regions(grid)
+    kept = joined.has_core.copy()
+    if keep is not None:
+        kept[: keep.size] = keep
+    flags = np.split(kept[joined.numbers], joined.starts[1:])
     columns = len(grid[0])
     return [flags[row * columns : (row + 1) * columns] for row in range(len(grid))]
 
 
-def region_roots(grid: Sequence[Sequence[RegionEdges]]) -> tuple[IntArray, IntArray]:
-    """Join the border components of all tiles over edges and corners.
+def join_regions(grid: Sequence[Sequence[RegionEdges]]) -> RegionEdges:
+    """Return the edges of one large tile that tiles make, row by row. InputError when they form no grid."""
+    return number_regions(grid).edges
 
-    Numbers the components of all tiles (border+1 each, row by row) in one line and returns for each the
-    number of the one that stands for its whole region, and where each tile starts. Raises InputError when
-    the tiles do not form a grid.
-    """
+
+class JoinedRegions(NamedTuple):
+    """The regions 1 to n of a grid of tiles, as far as they touch the border of a tile."""
+
+    edges: RegionEdges
+    """Those on the border of the grid, which come first, as of one large tile."""
+    numbers: IntArray
+    """Region of each border component of all tiles (border+1 each, row by row) in one line."""
+    has_core: BoolArray
+    """Whether a region holds a core within the grid (n+1,); entry 0 stands for no region."""
+    starts: IntArray
+    """Where each tile starts in `numbers`."""
+
+
+def number_regions(grid: Sequence[Sequence[RegionEdges]]) -> JoinedRegions:
+    """Join the border components of all tiles over edges and corners. InputError when they form no grid."""
     rings = ring_grid([[edges.shape for edges in row] for row in grid])
     tiles = [edges for row in grid for edges in row]
     ends = np.cumsum([edges.has_core.size for edges in tiles])
@@ -107,7 +124,21 @@ def region_roots(grid: Sequence[Sequence[RegionEdges]]) -> tuple[IntArray, IntAr
     components = np.concatenate([e.components + np.int64(o) for e, o in zip(tiles, starts, strict=True)])
     roots = np.arange(ends[-1])
     _join_tiles(labels, components, rings, roots)
-    return roots, starts
+
+    outer = outer_ring(rings)
+    on_border, inside = np.zeros((2, roots.size), np.bool_)
+    on_border[roots[components[outer]]] = inside[roots] = True
+    on_border[starts] = inside[starts] = False
+    order = np.concatenate([np.flatnonzero(on_border), np.flatnonzero(inside & ~on_border)])
+    numbers = np.zeros(roots.size, np.int64)
+    numbers[order] = np.arange(1, order.size + 1)
+    numbers = numbers[roots]
+    has_core = np.zeros(order.size + 1, np.bool_)
+    has_core[numbers[np.concatenate([edges.has_core for edges in tiles])]] = True
+    border = np.count_nonzero(on_border)
+    ring = numbers[components[outer]].astype(np.int32)
+    edges = RegionEdges(grid_shape(rings), labels[outer], ring, has_core[: border + 1])
+    return JoinedRegions(edges, numbers, has_core, starts)
 
 
 def keep_regions(effective: LabelArray, regions: Regions, keep: BoolArray) -> LabelArray:

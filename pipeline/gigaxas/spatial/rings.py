@@ -44,6 +44,24 @@ def ring_grid(shapes: Sequence[Sequence[tuple[int, int]]]) -> RingGrid:
     return RingGrid(np.array(heights, np.int64), np.array(widths, np.int64), starts)
 
 
+def outer_ring(grid: RingGrid) -> IntArray:
+    """Return where the ring of a whole grid lies among the rings of its tiles, in the order of `ring_of`."""
+    heights, widths, starts = grid
+    bottom, left, right = widths, 2 * widths[0], 2 * widths[-1] + heights
+    lines = [
+        *zip(starts[0], widths, strict=True),
+        *zip(starts[-1] + bottom, widths, strict=True),
+        *zip(starts[:, 0] + left, heights, strict=True),
+        *zip(starts[:, -1] + right, heights, strict=True),
+    ]
+    return np.concatenate([np.arange(start, start + length) for start, length in lines])
+
+
+def grid_shape(grid: RingGrid) -> tuple[int, int]:
+    """Return rows and columns of a whole grid, in pixels."""
+    return int(grid.heights.sum()), int(grid.widths.sum())
+
+
 @njit(nogil=True, cache=True)
 def touching(grid: RingGrid, row: int, column: int, down: int, right: int) -> tuple[int, int, int]:
     """Return where the rings of a tile and of a neighbour touch: start in its own, in the other's, length.

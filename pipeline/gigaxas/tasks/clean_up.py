@@ -1,5 +1,7 @@
 """The clean-up and the fill of one tile (METHOD 5 and 6), each in a pass before and one after the merge."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gigaxas.arrays import BoolArray, IntArray, LabelArray
@@ -45,6 +47,14 @@ def fill_tile_holes(
         np.bincount(label.ravel(), minlength=sites + 1),
         np.bincount(reasons.ravel(), minlength=len(VOID_REASONS)),
     )
+
+
+def join_counts(
+    grid: Sequence[Sequence[tuple[IntArray, IntArray, IntArray]]],
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Add up the pixels of many tiles."""
+    states, labels, void = zip(*(counts for row in grid for counts in row), strict=True)
+    return np.sum(states, axis=0), np.sum(labels, axis=0), np.sum(void, axis=0)
 
 
 def _regions(tile: Tile, result: Location, plane: Plane, clean_up: CleanUp) -> tuple[LabelArray, Regions]:

@@ -1,5 +1,6 @@
 """What one tile goes through on the way from clusters to components."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from gigaxas.components.composition import CompositionPlan, compose, wanted_pixe
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
 from gigaxas.observed import count_in_cells
-from gigaxas.spatial.cluster_sums import Sums, sum_spectra
-from gigaxas.spatial.extents import TileExtents, find_extents
+from gigaxas.spatial.cluster_sums import Sums, join_sums, sum_spectra
+from gigaxas.spatial.extents import TileExtents, find_extents, join_extents
 from gigaxas.spectra.noise import Noise
 from gigaxas.stores.composition import write_composition
 from gigaxas.stores.cube import CubeInfo
@@ -28,6 +29,15 @@ def measure_tile(tile: Tile, *, info: CubeInfo, result: Location) -> tuple[TileE
     if not info.maps:
         return extents, None
     return extents, sum_spectra(_edge(info, tile), read_map(result, "kept", tile.region))
+
+
+def join_measured(
+    grid: Sequence[Sequence[tuple[TileExtents, Sums | None]]],
+) -> tuple[TileExtents, Sums | None]:
+    """Return what one large tile that tiles make would have measured."""
+    sums = [[one for _, one in row if one is not None] for row in grid]
+    extents = join_extents([[one for one, _ in row] for row in grid])
+    return extents, join_sums(sums) if any(sums) else None
 
 
 def cells_tile(tile: Tile, *, info: CubeInfo, result: Location, labels: IntArray) -> IntArray:

@@ -6,23 +6,28 @@ import xarray as xr
 from gigaxas.arrays import FloatArray
 from gigaxas.components.evidence import ClusterEvidence, mean_variance, without_field
 from gigaxas.components.pca import code_unit, first_spectra
+from gigaxas.execution.reduction import Summary, gather, open_reduction
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import counts_of
-from gigaxas.spatial.cluster_sums import Sums, cluster_spectra, merge_sums
-from gigaxas.spatial.extents import Extents, merge_extents
+from gigaxas.spatial.cluster_sums import Sums, cluster_spectra
+from gigaxas.spatial.extents import Extents, whole_extents
 from gigaxas.spectra.noise import NoiseModel
+from gigaxas.stores.io.folders import remove
 from gigaxas.tasks import components as tasks
 from gigaxas.workflow.resolve import Resolved
+
+MEASURED = Summary("extents", tasks.join_measured)
 
 
 def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[Extents, ClusterEvidence]:
     """Return how far every cluster of a result reaches, and what is known of its spectrum."""
     info = run.info
     where = {"info": info, "result": run.paths.result}
-    measured = runner.over("measure", tasks.measure_tile, run.plan.spatial, **where)
-    extents = merge_extents([[extents for extents, _ in row] for row in measured])
+    reduction = open_reduction(runner, run.plan.spatial, run.paths.result)
+    measured, sums = gather(reduction, "measure", tasks.measure_tile, MEASURED, None, **where).whole
+    remove(reduction.store)
     labels = result.cluster.values
-    low, step = _thickness(run, labels, [sums for row in measured for _, sums in row])
+    low, step = _thickness(run, labels, sums)
     spectra, pixels = result.spectrum.values, result.kept_pixels.values
     noise = run.noise.sigma_at(spectra, low[:, None], step[:, None])
     shared = max(float(run.noise.space.sum()), 1.0)
@@ -35,7 +40,7 @@ def gather_evidence(run: Resolved, result: xr.Dataset, runner: Runner) -> tuple[
         spectra = _singular_spectra(run, result, runner)
     known = bool(info.maps) or run.quantity == "absorbance"
     found = ClusterEvidence(info.energy, labels, pixels, spectra, variance, noise, low, step, known)
-    return extents, _without_field(run, found, runner)
+    return whole_extents(measured), _without_field(run, found, runner)
 
 
 def _without_field(run: Resolved, clusters: ClusterEvidence, runner: Runner) -> ClusterEvidence:
@@ -52,7 +57,7 @@ def _without_field(run: Resolved, clusters: ClusterEvidence, runner: Runner) -> 
     return without_field(clusters, field.mean_additive(cells), field.left)
 
 
-def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> tuple[FloatArray, FloatArray]:
+def _thickness(run: Resolved, labels: FloatArray, sums: Sums | None) -> tuple[FloatArray, FloatArray]:
     """Return the absorbance (n,) that 0 stands for in the spectra, and the absorbance that 1 stands for.
 
     Normalised spectra have them from the maps of the cube, else from the camera's working point.
@@ -60,9 +65,8 @@ def _thickness(run: Resolved, labels: FloatArray, parts: list[Sums | None]) -> t
     low, step = np.zeros(len(labels)), np.ones(len(labels))
     if run.quantity == "normalised" and isinstance(run.noise, NoiseModel):
         low, step = low + run.noise.mu_low, step * run.noise.edge_step
-    measured = [part for part in parts if part is not None]
-    if measured:
-        means = cluster_spectra(merge_sums(measured, int(labels.max())))
+    if sums is not None:
+        means = cluster_spectra(sums)
         rows = np.searchsorted(labels, means.labels)
         before, after = means.mean.T
         usable = after > before

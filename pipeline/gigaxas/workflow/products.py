@@ -8,6 +8,7 @@ import numpy as np
 from gigaxas.checkpoint.ledger import recorded_tiles
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.execution.cluster import Announce
+from gigaxas.execution.reduction import reduction_grids
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
 from gigaxas.observed import block_grid, field_grid, sample_grid
@@ -25,7 +26,7 @@ from gigaxas.tiles import cut, regular_grid
 from gigaxas.workflow.cube import simulate_cube
 from gigaxas.workflow.fingerprints import cube_fingerprint, raw_is_made
 from gigaxas.workflow.ingest import Ingested, ingest_cube
-from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE, cell_bytes
+from gigaxas.workflow.plan import CODE_BYTES, MAP_BYTES, SPATIAL_SIDE, Plan, cell_bytes
 from gigaxas.workflow.raw import field_layout, record_fields
 from gigaxas.workflow.registration import BAND
 from gigaxas.workflow.resolve import (
@@ -225,13 +226,23 @@ def _result(run: Resolved) -> Product:
         Stage("assign", plan.tiles, _cube_bytes(run), assigned),
         *([Stage("compare", plan.tiles, _cube_bytes(run))] if run.config.quantise else []),
         Stage("regions", spatial, labels),
+        *_block_stages(plan, "join regions", "answer regions"),
         Stage("clean-up", spatial, labels, labels),
+        *_block_stages(plan, "join fill", "answer fill"),
         Stage("fill", spatial, 2 * labels + pixels, labels + pixels),
+        *_block_stages(plan, "join counts"),
         Stage("clusters", spatial, labels + again),
+        *_block_stages(plan, "join sums"),
     ]
     fingerprint = result_fingerprint(run) if run.stored_sites else None
     made = fingerprint is not None and is_made(run.paths.result, fingerprint)
     return Product("result", run.paths.result, made, make, stages)
+
+
+def _block_stages(plan: Plan, *names: str) -> list[Stage]:
+    """Return the stages that go over blocks of tiles; none where the image is one block."""
+    blocks = sum(len(grid) * len(grid[0]) for grid in reduction_grids(plan.spatial)[1:])
+    return [Stage(name, blocks) for name in names] if blocks else []
 
 
 def _specks(run: Resolved) -> Product:

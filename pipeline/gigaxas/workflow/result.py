@@ -8,6 +8,7 @@ from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.identity import told
 from gigaxas.checkpoint.owner import is_made
 from gigaxas.errors import InputError
+from gigaxas.execution.reduction import Reduction, Summary, gather, open_reduction
 from gigaxas.execution.runner import Runner
 from gigaxas.locations import Location
 from gigaxas.nearest import prepare
@@ -15,12 +16,13 @@ from gigaxas.nearest.approximate import build_index
 from gigaxas.nearest.certainty import prepare_certainty
 from gigaxas.spatial.cell_sums import cell_side
 from gigaxas.spatial.clean_up import CleanUp
-from gigaxas.spatial.cluster_sums import cluster_spectra, merge_sums
-from gigaxas.spatial.fill import merge_fill
-from gigaxas.spatial.regions import merge_regions
+from gigaxas.spatial.cluster_sums import cluster_spectra, join_sums
+from gigaxas.spatial.fill import join_fill, merge_fill
+from gigaxas.spatial.regions import join_regions, merge_regions
 from gigaxas.spectra.void import VOID_MEANINGS, VOID_REASONS
 from gigaxas.stores.cells import create_cells
 from gigaxas.stores.deferred import create_deferred, remove_deferred
+from gigaxas.stores.io.folders import remove
 from gigaxas.stores.io.groups import partial_of, publish
 from gigaxas.stores.result import PixelCounts, clusters_are_whole, create_result, write_clusters
 from gigaxas.tasks import assign as assign_tasks
@@ -29,6 +31,11 @@ from gigaxas.tasks import clusters as cluster_tasks
 from gigaxas.tasks.pixels import ScreenedCube
 from gigaxas.workflow.plan import Plan
 from gigaxas.workflow.resolve import Resolved, result_basis, result_fingerprint
+
+REGIONS = Summary("regions", join_regions, merge_regions)
+FILL = Summary("fill", join_fill, merge_fill)
+COUNTS = Summary("counts", clean_up_tasks.join_counts)
+SUMS = Summary("sums", join_sums)
 
 
 def make_result(run: Resolved, runner: Runner) -> None:
@@ -52,13 +59,14 @@ def make_result(run: Resolved, runner: Runner) -> None:
         grows=run.config.normalises_fields,
     )
     shares = _assign(run, store, runner)
-    states, pixels, void = clean_up_and_fill(plan, run.config.clean_up.value, store, count, runner)
+    reduction = open_reduction(runner, plan.spatial, store)
+    states, pixels, void = clean_up_and_fill(reduction, plan, run.config.clean_up.value, store, count)
     check_signal(void, run)
     settings = {"info": info, "result": store, "step": plan.tile, "sites": count}
-    parts = runner.over("clusters", cluster_tasks.sum_tile, plan.spatial, **settings)
-    sums = merge_sums((part for row in parts for part in row), count)
+    sums = gather(reduction, "clusters", cluster_tasks.sum_tile, SUMS, None, **settings).whole
     means = cluster_spectra(sums, info.scale, info.offset)
     remove_deferred(store)
+    remove(reduction.store)
     counts = PixelCounts(pixels[sums.labels], states, void)
     write_clusters(store, info.energy, means, counts, fingerprint, shares)
     publish(store, final)
@@ -151,7 +159,7 @@ def _added(counts: list[list[tuple[int, int]]]) -> tuple[int, int]:
 
 
 def clean_up_and_fill(
-    plan: Plan, clean_up: CleanUp, store: Location, count: int, runner: Runner
+    reduction: Reduction, plan: Plan, clean_up: CleanUp, store: Location, count: int
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Clean the map up and fill it (METHOD 5 and 6).
 
@@ -159,12 +167,8 @@ def clean_up_and_fill(
     the pixels of each state, of each label from 0 to `count`, and of each of VOID_REASONS.
     """
     settings = {"result": store, "plane": plan.plane, "clean_up": clean_up}
-    edges = runner.over("regions", clean_up_tasks.find_tile_regions, plan.spatial, **settings)
-    keep = merge_regions(edges)
-    rings = runner.over("clean-up", clean_up_tasks.keep_tile, plan.spatial, keep, **settings)
-    merged = merge_fill(rings)
-    counts = runner.over(
-        "fill", clean_up_tasks.fill_tile_holes, plan.spatial, merged, **settings, sites=count
-    )
-    states, labels, void = zip(*(found for row in counts for found in row), strict=True)
-    return np.sum(states, axis=0), np.sum(labels, axis=0), np.sum(void, axis=0)
+    regions = gather(reduction, "regions", clean_up_tasks.find_tile_regions, REGIONS, None, **settings)
+    rings = gather(reduction, "clean-up", clean_up_tasks.keep_tile, FILL, regions, **settings)
+    counts = gather(reduction, "fill", clean_up_tasks.fill_tile_holes, COUNTS, rings, **settings, sites=count)
+    states, labels, void = counts.whole
+    return states, labels, void

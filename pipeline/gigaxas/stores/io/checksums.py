@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import google_crc32c
 from zarr.storage import WrapperStore
 
+from gigaxas.errors import DamagedError, unwritable
 from gigaxas.locations import Location
-from gigaxas.stores.io.folders import read_file
+from gigaxas.stores.io.folders import read_file, write_file
 
 CRC_BYTES = 4
 METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
@@ -71,6 +72,34 @@ def add_checksums(location: Location, store: ChecksumStore) -> None:
     collected = _collected.get()
     if collected is not None:
         collected.extend(ChunkChecksum(str(location), *chunk) for chunk in store.chunks)
+
+
+def write_checked(location: Location, key: str, content: bytes) -> None:
+    """Write a file of a store with its checksum at its end, and collect that. Raises RunError on failure."""
+    crc = google_crc32c.value(content)
+    data = content + crc.to_bytes(CRC_BYTES, "little")
+    try:
+        write_file(location, key, data)
+    except OSError as error:
+        raise unwritable(f"{location}/{key}", error) from None
+    collected = _collected.get()
+    if collected is not None:
+        collected.append(ChunkChecksum(str(location), key, len(data), crc))
+
+
+def read_checked(location: Location, key: str) -> bytes:
+    """Return what `write_checked` wrote. Raises DamagedError where it is missing or altered."""
+    try:
+        data = read_file(location, key)
+    except OSError:
+        data = b""
+    content = data[:-CRC_BYTES]
+    if len(data) < CRC_BYTES or google_crc32c.value(content) != _crc_of(data[-CRC_BYTES:]):
+        raise DamagedError(
+            f"{location}/{key}: is missing or damaged; run the same command again: it is made anew",
+            str(location),
+        )
+    return content
 
 
 def is_intact(location: Location, chunk: ChunkChecksum) -> bool:

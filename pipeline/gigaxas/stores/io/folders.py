@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import fsspec
 
@@ -37,6 +38,19 @@ def read_file(folder: Location, key: str) -> bytes:
         return (folder / key).read_bytes()
     system, path = _system(folder)
     return bytes(system.cat_file(f"{path}/{key}"))
+
+
+def write_file(folder: Location, key: str, content: bytes) -> None:
+    """Write one file of a store; on a disk it is there whole or not at all."""
+    if isinstance(folder, Path):
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f"{path.name}.{uuid4().hex}.partial")
+        aside.write_bytes(content)
+        aside.replace(path)
+    else:
+        system, place = _system(folder)
+        system.pipe_file(f"{place}/{key}", content)
 
 
 def sizes(folder: Location) -> dict[str, int]:
