@@ -14,6 +14,7 @@ from gigaxas.nearest.full import full
 from gigaxas.nearest.pixels import PLAIN, take_tile
 from gigaxas.nearest.pruned import make_scratch, start_screen
 from gigaxas.nearest.simd import BATCH, score_bounds, screen_lead
+from gigaxas.nearest.whole import whole_score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nearest_oracle import codes, correlations, mixtures, noisy_pixels, smooth_spectra
@@ -22,15 +23,16 @@ from numba import njit
 
 @njit
 def _bounds(k, p, layout, screen, lower, upper):
-    residual = screen.factors[p, 9]
-    margins, bounds = layout.margins, screen.bounds
+    margins, residual, bounds = layout.margins, screen.residual[p], screen.bounds
     score_bounds(screen.coordinates, p, layout.coordinates, k, margins, residual, np.float32(0), bounds)
     lower[:], upper[:] = bounds[0], bounds[1]
 
 
 @njit
-def _screened_lead(k, layout, screen):
-    return screen_lead(screen.factors, screen.lower, 0, 0, layout.lead, k, screen.masks)
+def _screened_lead(k, scores, layout, screen):
+    for q in range(BATCH):
+        screen.reach[q] = whole_score(scores[q], layout.units)
+    return screen_lead(screen.factors, screen.reach, 0, layout.lead, k, screen.masks)
 
 
 def _screened(block: np.ndarray, prepared: pn.Prepared):
@@ -82,10 +84,10 @@ def _assert_bounds_hold(block: np.ndarray, prepared: pn.Prepared) -> None:
             assert (lower[real] <= true).all()
             assert (true <= upper[real]).all()
         for lane in np.flatnonzero(real):
+            reached = np.full(BATCH, np.inf)
             for q, p in plain:
-                score = np.float32(scores[p, members[lane]])
-                screen.lower[0, q] = np.nextafter(score, np.float32(-9))
-            _screened_lead(k, layout, screen)
+                reached[q] = np.nextafter(np.float32(scores[p, members[lane]]), np.float32(-9))
+            assert _screened_lead(k, reached, layout, screen) == (len(plain) > 0)
             assert all(screen.masks[q] >> lane & 1 for q, _ in plain)
 
 

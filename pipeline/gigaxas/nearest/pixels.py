@@ -8,8 +8,8 @@ from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import centre, load, rescale
-from gigaxas.nearest.layout import LEAD
 from gigaxas.nearest.simd import HALVES, WIDTH, project
+from gigaxas.nearest.whole import LEAD
 from gigaxas.simd import LANES, lane_centre
 
 TILE = 256

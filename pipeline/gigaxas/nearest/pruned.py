@@ -1,7 +1,8 @@
-"""Pruned search: two float32 screenings with proven bounds, then float64 for the few sites that may have won.
+"""Pruned search: two screenings with proven bounds, then float64 for the few sites that may have won.
 
-A first bound on eight axes and two lengths excludes nearly all sites, sixteen at a time; a second on all axes
-nearly all of the rest. docs/explanation/exactness.md proves that the winner and its ties are never excluded.
+A first bound on eight axes and two lengths, in whole numbers, excludes nearly all sites, sixteen at a time;
+a second on all axes nearly all of the rest. docs/explanation/exactness.md proves that the winner and its ties
+are never excluded.
 """
 
 import math
@@ -24,14 +25,15 @@ from gigaxas.nearest.labels import (
     make_rows,
     unite,
 )
-from gigaxas.nearest.layout import LEAD, Layout
+from gigaxas.nearest.layout import Layout
 from gigaxas.nearest.pixels import PLAIN, TILE, PixelTile, any_row, make_tile, plain_row, take_tile
 from gigaxas.nearest.prepared import Prepared
 from gigaxas.nearest.simd import BATCH, FACTORS, WIDTH, largest, nearest_group, score_bounds, screen_lead
+from gigaxas.nearest.whole import LEAD, SCORES, whole_score
 from gigaxas.simd import lowest_bit
 
 LOWEST = np.float32(-1e30)  # below any score
-NEVER = np.float32(np.inf)  # a lower bound that no site reaches
+UNREACHED = np.float32(np.inf)  # a score that no site reaches
 
 
 class Screen(NamedTuple):
@@ -39,12 +41,16 @@ class Screen(NamedTuple):
 
     coordinates: np.ndarray
     """(256, r) float32."""
+    residual: np.ndarray
+    """(256,) float32: bounds on the lengths beside the axes."""
     factors: np.ndarray
-    """(256, 10) float32: leading coordinates, length on the other axes, bound on the residual's length."""
+    """(256, 10) int16, for the first screening: leading coordinates, length on the others, `residual`."""
     first_block: IntArray
     """(256,) the block of sites that gave the first lower bounds."""
     lower: np.ndarray
     """(ranks, 256) float32: the largest lower bounds of scores so far, best first."""
+    reach: np.ndarray
+    """(256,) int32, for the first screening: the last of `lower`."""
     masks: np.ndarray
     """(8,) uint16: the sites of a block that are left to each pixel of a batch."""
     bounds: np.ndarray
@@ -70,9 +76,11 @@ def make_scratch(prepared: Prepared, axes: int, integers: bool, ranks: int) -> P
         make_tile(prepared.energies, axes, integers),
         Screen(
             coordinates=np.zeros((TILE, axes), np.float32),
-            factors=np.zeros((TILE, FACTORS), np.float32),
+            residual=np.zeros(TILE, np.float32),
+            factors=np.zeros((TILE, FACTORS), np.int16),
             first_block=np.zeros(TILE, np.int64),
             lower=np.zeros((ranks, TILE), np.float32),
+            reach=np.zeros(TILE, np.int32),
             masks=np.zeros(BATCH, np.uint16),
             bounds=np.zeros((2, WIDTH), np.float32),
         ),
@@ -90,24 +98,25 @@ def start_screen(living: int, layout: Layout, tile: PixelTile, screen: Screen) -
     """
     # out of the loop: to take a field of a tuple costs as much as a sum over the axes
     kinds, alive, coordinates, squares = tile.kinds, tile.alive, tile.coordinates, tile.squares
-    lower, factors, first_block = screen.lower, screen.factors, screen.first_block
-    points, bounds = screen.coordinates, screen.bounds
-    centres, sites, margins = layout.centres, layout.coordinates, layout.margins
+    points, residual, factors, first_block, lower, reach, _, bounds = screen
+    centres, sites, margins, units = layout.centres, layout.coordinates, layout.margins, layout.units
     last = lower.shape[0] - 1
     for q in range(living):
         p = alive[q]
         if kinds[p] != PLAIN:
-            lower[last, q] = NEVER
+            lower[last, q], reach[q] = UNREACHED, SCORES[1]
             continue
         for c in range(coordinates.shape[0]):
             points[q, c] = coordinates[c, p]
         for c in range(LEAD):
-            factors[q, c] = points[q, c]
+            factors[q, c] = np.int16(np.rint(points[q, c] * units.pixel))
         inner, middle = squares[0, p], squares[1, p]
-        factors[q, LEAD] = math.sqrt(middle)
-        factors[q, LEAD + 1] = math.sqrt(max(1.0 - inner - middle, 0.0) + layout.squares_error)
+        beside = math.sqrt(max(1.0 - inner - middle, 0.0) + layout.squares_error)
+        residual[q] = beside
+        factors[q, LEAD] = np.int16(math.ceil(math.sqrt(middle) * units.pixel))
+        factors[q, LEAD + 1] = np.int16(math.ceil(beside * units.pixel))
         block = min(nearest_group(points, q, centres), sites.shape[0] - 1)
-        score_bounds(points, q, sites, block, margins, factors[q, LEAD + 1], NEVER, bounds)
+        score_bounds(points, q, sites, block, margins, residual[q], UNREACHED, bounds)
         first_block[q] = block
         if last == 0:
             lower[0, q] = largest(bounds)
@@ -115,8 +124,9 @@ def start_screen(living: int, layout: Layout, tile: PixelTile, screen: Screen) -
             lower[0, q] = lower[1, q] = LOWEST
             for lane in range(WIDTH):
                 _raise(lower, q, bounds[0, lane])
+        reach[q] = whole_score(lower[last, q], units)
     for q in range(living, lower.shape[1]):
-        lower[last, q] = NEVER
+        lower[last, q], reach[q] = UNREACHED, SCORES[1]
 
 
 @njit(nogil=True, cache=True)
@@ -134,28 +144,16 @@ def _raise(lower: np.ndarray, q: int, value: float) -> None:
 @njit(nogil=True, cache=True)
 def _screen_batch(first: int, layout: Layout, screen: Screen, candidates: Candidates) -> None:
     """Find the sites that may win for the living pixels first to first + 7."""
-    points, factors, first_block, lower, masks, bounds = screen
-    _, lead, sites, margins, order, _, _ = layout
+    _, _, factors, _, lower, reach, masks, _ = screen
     chosen, upper, found = candidates
     last = lower.shape[0] - 1
     for q in range(BATCH):
         found[q] = 0
-    for k in range(lead.shape[0]):
-        pixels = screen_lead(factors, lower, last, first, lead, k, masks)
-        while pixels:
-            q = lowest_bit(pixels)
-            pixels &= pixels - 1
-            p = first + q
-            mask = score_bounds(points, p, sites, k, margins, factors[p, LEAD + 1], lower[last, p], bounds)
-            mask &= np.int64(masks[q])
-            while mask:
-                lane = lowest_bit(mask)
-                mask &= mask - 1
-                chosen[q, found[q]] = order[k, lane]
-                upper[q, found[q]] = bounds[1, lane]
-                found[q] += 1
-                if k != first_block[p]:
-                    _raise(lower, p, bounds[0, lane])
+    for k in range(layout.lead.shape[0]):
+        if screen_lead(factors, reach, first, layout.lead, k, masks):
+            for q in range(BATCH):
+                if masks[q]:
+                    _screen_block(first, q, k, layout, screen, candidates)
     for q in range(BATCH):
         kept = 0
         for j in range(found[q]):
@@ -163,6 +161,25 @@ def _screen_batch(first: int, layout: Layout, screen: Screen, candidates: Candid
                 chosen[q, kept] = chosen[q, j]
                 kept += 1
         found[q] = kept
+
+
+@njit(nogil=True, cache=True)
+def _screen_block(first: int, q: int, k: int, layout: Layout, screen: Screen, candidates: Candidates) -> None:
+    """Add to the candidates of pixel first + q what the second screening leaves of its sites of block k."""
+    points, residual, _, first_block, lower, reach, masks, bounds = screen
+    chosen, upper, found = candidates
+    p, last = first + q, lower.shape[0] - 1
+    mask = score_bounds(points, p, layout.coordinates, k, layout.margins, residual[p], lower[last, p], bounds)
+    mask &= np.int64(masks[q])
+    while mask:
+        lane = lowest_bit(mask)
+        mask &= mask - 1
+        chosen[q, found[q]] = layout.order[k, lane]
+        upper[q, found[q]] = bounds[1, lane]
+        found[q] += 1
+        if k != first_block[p]:
+            _raise(lower, p, bounds[0, lane])
+            reach[p] = whole_score(lower[last, p], layout.units)
 
 
 @njit(nogil=True, cache=True)

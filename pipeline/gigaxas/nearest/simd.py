@@ -1,4 +1,4 @@
-"""The screenings over explicit vectors: sixteen sites or sixteen pixels at a time, in float32.
+"""The screenings over explicit vectors: sixteen sites or sixteen pixels at a time.
 
 Multiply-adds are fused where the processor can; the bounds of layout.py hold with and without. All arrays are
 contiguous; `require` refuses others when a kernel is compiled.
@@ -18,9 +18,10 @@ WIDTH = 16  # sites in a block: one row of a block is one 512-bit vector of floa
 CHAINS = 4  # independent sums, so that an addition need not wait for the one before
 BATCH = 8  # pixels that share one load of a block
 HALVES = 2  # vectors of pixels projected together
-FACTORS = 10  # numbers a pixel brings to the first screening
+FACTORS = 10  # numbers a pixel brings to the first screening, an even number
 
 SIXTEEN = ir.VectorType(ir.FloatType(), WIDTH)
+WHOLE = ir.VectorType(I32, WIDTH)
 
 
 def _multiply_add(builder: Any) -> Callable[[Any, Any, Any], Any]:
@@ -122,44 +123,65 @@ def _score_bounds(
     return types.int64(*kinds), generate
 
 
+def _pair_sums(context: Any, builder: Any) -> Callable[[Any, Any, Any], Any]:
+    """Return what emits total + left * right, where pairs of int16 are multiplied and added in int32."""
+    narrow, wide = ir.VectorType(ir.IntType(16), 2 * WIDTH), ir.VectorType(I32, 2 * WIDTH)
+    halves = [ir.Constant(WHOLE, list(range(start, 2 * WIDTH, 2))) for start in range(2)]
+
+    def add(total: Any, left: Any, right: Any) -> Any:
+        # one product of 32 numbers: in this form LLVM finds the instruction that multiplies and adds pairs
+        factors = [builder.sext(builder.bitcast(pairs, narrow), wide) for pairs in (left, right)]
+        products, none = builder.mul(*factors), ir.Constant(wide, ir.Undefined)
+        even, odd = (builder.shuffle_vector(products, none, half) for half in halves)
+        return builder.add(total, builder.add(even, odd))
+
+    def add_at_once(total: Any, left: Any, right: Any) -> Any:
+        # saturating, which no sum needs here: the plain instruction LLVM takes apart into two
+        kind = ir.FunctionType(WHOLE, [WHOLE, narrow, narrow])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpwssds.512")
+        return builder.call(function, [total, *(builder.bitcast(pairs, narrow) for pairs in (left, right))])
+
+    return add_at_once if "+avx512vnni" in context.codegen().magic_tuple()[2] else add
+
+
 @intrinsic
 def _screen_lead(
-    typing_context: Any, factors: Any, lower: Any, rank: Any, first: Any, blocks: Any, k: Any, masks: Any
+    typing_context: Any, factors: Any, reach: Any, first: Any, blocks: Any, k: Any, masks: Any
 ) -> Any:
-    """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; return which have some.
+    """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; say whether there are any.
 
-    The pixels are rows first to first + 7 of factors (., 10) and columns of lower (ranks, .), the scores to
-    reach. A site's upper bound is blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 11, 16). The first
-    screening.
+    The pixels are rows first to first + 7 of factors (., 10) int16, and reach (.,) int32 has the score that a
+    site must reach. A site's upper bound is blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 6, 16)
+    int32: an error, then the factors of sixteen sites, two int16 in one int32. The first screening.
     """
-    require(types.float32, factors, lower, blocks)
+    require(types.int16, factors)
+    require(types.int32, reach, blocks)
     require(types.uint16, masks)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[3])
-        thresholds = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
-        thresholds = builder.gep(thresholds, [args[3]])
-        sites = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[5])
-        out, _ = array_parts(context, builder, signature.args[6], args[6])
-        multiply_add = _multiply_add(builder)
-        bounds = [load_vector(builder, sites, index_of(0), SIXTEEN)] * BATCH
-        for step in range(FACTORS):
-            column = load_vector(builder, sites, index_of((step + 1) * WIDTH), SIXTEEN)
+        points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[2])
+        points = builder.bitcast(points, I32.as_pointer())
+        thresholds, _ = array_parts(context, builder, signature.args[1], args[1])
+        sites = row_of(builder, array_parts(context, builder, signature.args[3], args[3]), args[4])
+        out, _ = array_parts(context, builder, signature.args[5], args[5])
+        add_pairs, pairs = _pair_sums(context, builder), FACTORS // 2
+        bounds = [load_vector(builder, sites, index_of(0), WHOLE)] * BATCH
+        for step in range(pairs):
+            column = load_vector(builder, sites, index_of((step + 1) * WIDTH), WHOLE)
             for pixel in range(BATCH):
-                factor = builder.load(builder.gep(points, [index_of(pixel * FACTORS + step)]))
-                bounds[pixel] = multiply_add(spread(builder, factor, WIDTH), column, bounds[pixel])
-        found = ir.Constant(ir.VectorType(ir.IntType(WIDTH), BATCH), [0] * BATCH)
+                factor = builder.load(builder.gep(points, [index_of(pixel * pairs + step)]), align=2)
+                bounds[pixel] = add_pairs(bounds[pixel], column, spread(builder, factor, WIDTH))
+        found = []
         for pixel, bound in enumerate(bounds):
-            lowest = builder.load(builder.gep(thresholds, [index_of(pixel)]))
-            mask = builder.bitcast(
-                builder.fcmp_ordered(">=", bound, spread(builder, lowest, WIDTH)), ir.IntType(WIDTH)
-            )
-            found = builder.insert_element(found, mask, ir.Constant(I32, pixel))
-        builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=2)
-        some = builder.icmp_unsigned("!=", found, ir.Constant(found.type, [0] * BATCH))
-        return builder.zext(builder.bitcast(some, ir.IntType(BATCH)), ir.IntType(64))
+            lowest = builder.load(builder.gep(thresholds, [builder.add(args[2], index_of(pixel))]))
+            found.append(builder.icmp_signed(">=", bound, spread(builder, lowest, WIDTH)))
+            mask = builder.bitcast(found[pixel], ir.IntType(WIDTH))
+            builder.store(mask, builder.gep(out, [index_of(pixel)]))
+        while len(found) > 1:
+            found = [builder.or_(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+        return builder.icmp_unsigned("!=", builder.bitcast(found[0], ir.IntType(WIDTH)), ir.IntType(WIDTH)(0))
 
-    return types.int64(factors, lower, types.int64, types.int64, blocks, types.int64, masks), generate
+    return types.boolean(factors, reach, types.int64, blocks, types.int64, masks), generate
 
 
 @intrinsic
