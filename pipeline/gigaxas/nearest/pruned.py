@@ -239,7 +239,7 @@ def _pruned(
             few = unite(candidates, rows.union) if _adjacent(first, living, tile) else 0
             if few > 0:
                 p = tile.alive[first]
-                assign_batch(tile.samples, p, sites, candidates, few, rows, labels, start + p)
+                assign_batch(tile.samples, tile.sums[1], p, sites, candidates, few, rows, labels, start + p)
             else:
                 batch = (first, min(first + BATCH, living))
                 _assign_singly(block, start, invalid, batch, sites, scratch, labels)
