@@ -8,13 +8,14 @@ from numba import njit
 
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import centre, load, rescale
-from gigaxas.nearest.simd import HALVES, WIDTH, project
+from gigaxas.nearest.simd import HALVES, WIDTH, load_codes, project
 from gigaxas.nearest.whole import LEAD
 from gigaxas.simd import LANES, lane_centre
 
 TILE = 256
 PITCH = TILE + WIDTH  # a row length that spreads the rows over all cache sets
 VOID, PLAIN, EXTREME = 0, 1, 2
+MOST_EXACT = 2**15  # energies from which on a sum of codes may leave 32 bits
 RANGE = 1e50  # squares beyond this, or below its inverse, leave float32
 
 
@@ -58,7 +59,8 @@ def take_tile(
     block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, tile: PixelTile
 ) -> int:
     """Fill a tile with the pixels from `start` on, on axes (E, r); return how many are not void."""
-    _load(block, start, count, invalid, tile)
+    if not _load_codes(block, start, count, invalid, tile):
+        _load(block, start, count, invalid, tile)
     _classify(block.shape[0], count, tile)
     for p in range(0, count, HALVES * WIDTH):
         for axis in range(0, axes.shape[1], LANES):
@@ -70,6 +72,19 @@ def take_tile(
             alive[living] = p
             living += 1
     return living
+
+
+@njit(nogil=True, cache=True)
+def _load_codes(block: np.ndarray, start: int, count: int, invalid: float, tile: PixelTile) -> bool:
+    """Do as `_load` for uint16 in exact whole numbers; False where it cannot."""
+    if count < WIDTH or block.shape[0] >= MOST_EXACT:
+        return False
+    code = np.int32(invalid) if invalid >= 0.0 else np.int32(-1)
+    done = True
+    for p in range(0, count, WIDTH):
+        last = min(p, count - WIDTH)  # the last sixteen may come again
+        done = load_codes(block, start + last, code, tile.samples, tile.sums, last)
+    return done
 
 
 @njit(nogil=True, cache=True)

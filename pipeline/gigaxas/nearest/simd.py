@@ -185,6 +185,71 @@ def _screen_lead(
 
 
 @intrinsic
+def _load_codes(
+    typing_context: Any, block: Any, first: Any, invalid: Any, samples: Any, sums: Any, p: Any
+) -> Any:
+    """Load sixteen uint16 pixels, block[:, first:], into samples and sums from column p on; False for others.
+
+    samples (E, w) float32 become the codes less the first; sums (3, w) that first, and the sum and the sum of
+    squares of the samples, infinite for a pixel with a code `invalid`. Exact below 2^15 energies.
+    """
+    require(block.dtype, block)
+    signature = types.boolean(block, types.int64, types.int32, samples, sums, types.int64)
+    if block.dtype != types.uint16:
+        return signature, lambda context, builder, signature, args: ir.Constant(ir.IntType(1), 0)
+    require(types.float32, samples)
+    require(types.float64, sums)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        codes, (energies, pixels) = array_parts(context, builder, signature.args[0], args[0])
+        out, (_, width) = array_parts(context, builder, signature.args[3], args[3])
+        found, _ = array_parts(context, builder, signature.args[4], args[4])
+        longs, doubles = (ir.VectorType(kind, WIDTH // 2) for kind in (ir.IntType(64), ir.DoubleType()))
+        half = ir.Constant(longs, [32] * (WIDTH // 2))
+        code, bad = spread(builder, args[2], WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
+        total = cgutils.alloca_once_value(builder, ir.Constant(WHOLE, [0] * WIDTH))
+        squares = [
+            cgutils.alloca_once_value(builder, ir.Constant(longs, [0] * (WIDTH // 2))) for _ in range(2)
+        ]
+        void = cgutils.alloca_once_value(builder, ir.Constant(bad, [0] * WIDTH))
+        for sum_ in (total, *squares, void):
+            builder.store(ir.Constant(sum_.type.pointee, None), sum_)
+
+        def load(i: Any) -> Any:
+            narrow = ir.VectorType(ir.IntType(16), WIDTH)
+            place = builder.gep(codes, [builder.add(builder.mul(i, pixels), args[1])])
+            return builder.zext(builder.load(builder.bitcast(place, narrow.as_pointer()), align=2), WHOLE)
+
+        origin = load(index_of(0))
+        with cgutils.for_range(builder, energies) as loop:
+            sample = load(loop.index)
+            builder.store(builder.or_(builder.load(void), builder.icmp_signed("==", sample, code)), void)
+            sample = builder.sub(sample, origin)
+            _store(
+                builder,
+                builder.sitofp(sample, SIXTEEN),
+                builder.gep(out, [builder.add(builder.mul(loop.index, width), args[5])]),
+            )
+            builder.store(builder.add(builder.load(total), sample), total)
+            both = builder.bitcast(sample, longs)
+            for sum_, part in zip(squares, (builder.shl(both, half), both), strict=True):
+                part = builder.ashr(part, half)
+                builder.store(builder.add(builder.load(sum_), builder.mul(part, part)), sum_)
+        even, odd = (builder.sitofp(builder.load(sum_), doubles) for sum_ in squares)
+        in_turn = ir.Constant(WHOLE, [k // 2 + k % 2 * (WIDTH // 2) for k in range(WIDTH)])
+        square = builder.shuffle_vector(even, odd, in_turn)
+        endless = ir.Constant(square.type, [float("inf")] * WIDTH)
+        square = builder.select(builder.load(void), endless, square)
+        rows = (builder.sitofp(origin, square.type), builder.sitofp(builder.load(total), square.type), square)
+        for k, row in enumerate(rows):
+            place = builder.add(builder.mul(width, index_of(k)), args[5])
+            builder.store(row, builder.bitcast(builder.gep(found, [place]), row.type.as_pointer()), align=8)
+        return ir.Constant(ir.IntType(1), 1)
+
+    return signature, generate
+
+
+@intrinsic
 def _project(
     typing_context: Any, tile: Any, means: Any, axes: Any, points: Any, pixel: Any, axis: Any
 ) -> Any:
@@ -243,6 +308,7 @@ def _largest(typing_context: Any, bounds: Any) -> Any:
     return types.float32(bounds), generate
 
 
+load_codes: Any = _load_codes
 project: Any = _project
 nearest_group: Any = _nearest_group
 score_bounds: Any = _score_bounds
