@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 from gigaxas.nearest.simd import BATCH, FACTORS, WIDTH, screen_lead
-from gigaxas.nearest.whole import LEAD, whole_score, whole_sites
+from gigaxas.nearest.whole import LEAD, whole_pixels, whole_score, whole_sites
 from numba import njit
 
 LONGEST = 1.0
 
 
-def _pixel(factors: np.ndarray, unit: float) -> np.ndarray:
-    """A pixel's factors (10,) as the search rounds them: coordinates to the nearest, lengths up."""
-    scaled = factors * unit
-    return np.concatenate([np.rint(scaled[:LEAD]), np.ceil(scaled[LEAD:])]).astype(np.int64)
+def _whole(pixels: np.ndarray, unit: float) -> np.ndarray:
+    """Pixels' factors (n, 10) as the search rounds them: coordinates to the nearest, lengths up."""
+    pairs = np.zeros((FACTORS // 2, len(pixels)), np.int32)
+    for step, factors in enumerate(pairs):
+        left, right = np.ascontiguousarray(pixels[:, 2 * step : 2 * step + 2].T)
+        whole_pixels(left, right, 2 * step >= LEAD, unit, factors)
+    return np.ascontiguousarray(pairs.T).view(np.int16).astype(np.int64)
 
 
 def _along_the_rounding(rng: np.random.Generator, count: int, unit: float) -> np.ndarray:
@@ -46,9 +49,19 @@ def test_no_rounding_brings_a_bound_below_the_score(scale: float):
     against[:, :LEAD] = np.sign(sites[:, :LEAD]) * (np.floor(np.abs(pixels[:, :LEAD]) * units.pixel) + 0.4999)
     against[:, :LEAD] /= units.pixel
     for own in (pixels, on_grid, against):
-        for pixel, k in zip(own, range(len(sites)), strict=True):
-            bound = _pixel(pixel, units.pixel) @ factors[k].astype(np.int64) + errors[k]
-            assert bound >= whole_score(pixel @ sites[k] + error[k], units)
+        bounds = np.sum(_whole(own, units.pixel) * factors.astype(np.int64), axis=1) + errors
+        scores = np.sum(own * sites, axis=1) + error
+        assert all(bound >= whole_score(score, units) for bound, score in zip(bounds, scores, strict=True))
+
+
+def test_lengths_are_rounded_up():
+    lengths = np.zeros((2, FACTORS))
+    lengths[0, LEAD:], lengths[1, LEAD:] = 0.6, 1e-4
+    lengths[1] *= 1.4 / 1.6384  # 1.4 of a pixel's units
+    factors, errors, units = whole_sites(lengths, np.full(2, 1e-9), LONGEST)
+    bounds = _whole(lengths[1:], units.pixel) @ factors.astype(np.int64).T + errors
+    scores = lengths[1:] @ lengths.T
+    assert (bounds >= np.floor(scores * units.score)).all()
 
 
 @njit
@@ -64,6 +77,7 @@ def test_no_bound_leaves_32_bits(error: float):
     factors, errors, units = whole_sites(sites, np.full(WIDTH, error), LONGEST)
     points = np.zeros((BATCH, FACTORS), np.int16)
     points[:, :LEAD] = np.rint(np.eye(BATCH) * LONGEST * units.pixel)
+    pairs = np.ascontiguousarray(points.view(np.int32).T)
     bounds = points.astype(np.int64) @ factors.astype(np.int64).T + errors.astype(np.int64)
     assert np.abs(bounds).max() < 2**31 - 1
     lead = np.zeros((1, 1 + FACTORS // 2, WIDTH), np.int32)
@@ -72,7 +86,7 @@ def test_no_bound_leaves_32_bits(error: float):
     masks = np.zeros(BATCH, np.uint16)
     for lane in range(WIDTH):
         for above in (0, 1):
-            found = _found(points, (bounds[:, lane] + above).astype(np.int32), lead, masks)
+            found = _found(pairs, (bounds[:, lane] + above).astype(np.int32), lead, masks)
             assert (masks >> lane & 1).tolist() == [1 - above] * BATCH
             assert found == masks.any()
 

@@ -122,7 +122,7 @@ def choose_best(candidates: IntArray, r: FloatArray, tolerance: float, labels: L
 
 @njit(nogil=True, cache=True)
 def unite(candidates: Candidates, union: IntArray) -> int:
-    """Set union (FEW,) to the different candidates of a batch; return how many, 0 if they are too many."""
+    """Set union (FEW,) to the different candidates of a batch; return how many, 0 if too many."""
     sites, _, found = candidates
     count = 0
     for q in range(BATCH):
@@ -161,7 +161,7 @@ def assign_batch(
         dot_batch(batch, sites.spectra, union[j], dots, j + 1)
     for q in range(BATCH):
         length = math.sqrt(dots[0, q])
-        if length > 0.0:
+        if length > 0.0 and candidates.found[q] > 0:
             own = candidates.sites[q, : candidates.found[q]]
             for j in range(own.size):
                 at = 0

@@ -43,8 +43,8 @@ class Layout(NamedTuple):
     """(k, 2, 16): residual length, error."""
     order: IntArray
     """(k, 16) site indices, -1 for none."""
-    centres: FloatArray32
-    """(c, 8, 16) mean leading coordinates of the blocks, sixteen blocks at a time."""
+    centres: NDArray[np.int32]
+    """(c, 4, 16) mean leading factors of the blocks, sixteen blocks at a time, for the first guess."""
     squares_error: float
     """By how much |p - BP|^2 may exceed 1 - |P|^2."""
     units: Units
@@ -142,40 +142,42 @@ def _pack(axes: FloatArray32, tau: FloatArray32, bounds: _Bounds) -> Layout:
     order = _blocks(tau)
     chosen, empty = np.maximum(order, 0), order < 0
     sites = np.where(empty[..., None], 0.0, tau[chosen]).astype(np.float32).transpose(0, 2, 1)
-    lead, units = _pack_lead(tau, bounds, order)
+    factors, errors, units = _whole(tau, bounds)
     error = np.where(empty, np.inf, bounds.error[chosen])
     return Layout(
         axes,
-        lead,
+        _pack_lead(factors, errors, order),
         np.ascontiguousarray(sites),
         np.stack([bounds.residual[chosen], error], axis=1).astype(np.float32),
         order,
-        _centres(sites[:, :LEAD].sum(axis=2) / (~empty).sum(axis=1)[:, None]),
+        _centres(factors, order),
         bounds.squares,
         units,
     )
 
 
-def _pack_lead(tau: FloatArray32, bounds: _Bounds, order: IntArray) -> tuple[NDArray[np.int32], Units]:
-    """Pack what the first screening needs of the sites in blocks."""
+def _whole(tau: FloatArray32, bounds: _Bounds) -> tuple[NDArray[np.int16], NDArray[np.int32], Units]:
+    """Return the factors (m, 10) and errors (m,) of the sites for the first screening, and their units."""
     exact = tau.astype(np.float64)
     middle = np.linalg.norm(exact[:, LEAD:], axis=1) * (1.0 + 1e-5)
     longest = math.sqrt(max(bounds.longest, 1.0) ** 2 + bounds.squares)
-    numbers = np.column_stack([exact[:, :LEAD], middle, bounds.residual])
-    factors, errors, units = whole_sites(numbers, bounds.error, longest)
+    return whole_sites(np.column_stack([exact[:, :LEAD], middle, bounds.residual]), bounds.error, longest)
+
+
+def _pack_lead(factors: NDArray[np.int16], errors: NDArray[np.int32], order: IntArray) -> NDArray[np.int32]:
     chosen, empty = np.maximum(order, 0), order < 0
     lead = np.zeros((len(order), 1 + FACTORS // 2, WIDTH), np.int32)
     lead[:, 0] = np.where(empty, ABSENT, errors[chosen])
-    pairs = np.where(empty[..., None], 0, factors[chosen]).astype(np.int16).view(np.int32)
+    pairs = np.where(empty[..., None], np.int16(0), factors[chosen]).view(np.int32)
     lead[:, 1:] = pairs.transpose(0, 2, 1)
-    return lead, units
+    return lead
 
 
-def _centres(means: NDArray[np.floating]) -> FloatArray32:
-    """Pack the mean lead coordinates (k, 8) of the blocks sixteen at a time; the last one is repeated."""
-    count = -(-len(means) // WIDTH) * WIDTH
-    repeated = means[np.minimum(np.arange(count), len(means) - 1)].astype(np.float32)
-    return np.ascontiguousarray(repeated.reshape(-1, WIDTH, LEAD).transpose(0, 2, 1))
+def _centres(factors: NDArray[np.int16], order: IntArray) -> NDArray[np.int32]:
+    """Pack the mean lead factors of the blocks (k, 16) sixteen at a time; the last one is repeated."""
+    means = [factors[members[members >= 0], :LEAD].mean(axis=0) for members in order]
+    repeated = np.pad(np.rint(means).astype(np.int16), ((0, -len(means) % WIDTH), (0, 0)), mode="edge")
+    return np.ascontiguousarray(repeated.view(np.int32).reshape(-1, WIDTH, LEAD // 2).transpose(0, 2, 1))
 
 
 def _blocks(tau: FloatArray32) -> IntArray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.arrays import FloatArray
 from gigaxas.nearest.definition import centre, load, rescale
 from gigaxas.nearest.simd import HALVES, WIDTH, load_codes, project
 from gigaxas.nearest.whole import LEAD
@@ -28,8 +28,6 @@ class PixelTile(NamedTuple):
     """(3, w) that first sample, and the sum and the sum of squares of `samples`."""
     kinds: np.ndarray
     """(256,) VOID, PLAIN, or EXTREME: beyond what float32 holds."""
-    alive: IntArray
-    """(256,) the pixels that are not void, in order."""
     means: np.ndarray
     """(w,) float32 means of `samples`."""
     scales: FloatArray
@@ -46,7 +44,6 @@ def make_tile(energies: int, axes: int, integers: bool) -> PixelTile:
         samples=np.zeros((energies, PITCH), np.float32 if integers else np.float64),
         sums=np.zeros((3, PITCH)),
         kinds=np.zeros(TILE, np.uint8),
-        alive=np.zeros(TILE, np.int64),
         means=np.zeros(PITCH, np.float32),
         scales=np.zeros(PITCH),
         coordinates=np.zeros((axes, PITCH), np.float32),
@@ -57,8 +54,8 @@ def make_tile(energies: int, axes: int, integers: bool) -> PixelTile:
 @njit(nogil=True, cache=True)
 def take_tile(
     block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, tile: PixelTile
-) -> int:
-    """Fill a tile with the pixels from `start` on, on axes (E, r); return how many are not void."""
+) -> None:
+    """Fill a tile with the pixels from `start` on, on axes (E, r); its places beyond them are void."""
     if not _load_codes(block, start, count, invalid, tile):
         _load(block, start, count, invalid, tile)
     _classify(block.shape[0], count, tile)
@@ -66,12 +63,7 @@ def take_tile(
         for axis in range(0, axes.shape[1], LANES):
             project(tile.samples, tile.means, axes, tile.coordinates, p, axis)
     _scale(count, tile)
-    kinds, alive, living = tile.kinds, tile.alive, 0
-    for p in range(count):
-        if kinds[p] != VOID:
-            alive[living] = p
-            living += 1
-    return living
+    tile.kinds[count:] = VOID
 
 
 @njit(nogil=True, cache=True)
@@ -129,7 +121,7 @@ def _scale(count: int, tile: PixelTile) -> None:
     for c in range(coordinates.shape[0]):
         row, total = coordinates[c, :count], squares[0 if c < LEAD else 1, :count]
         for p in range(count):
-            value = row[p] * by[p]
+            value = row[p] * by[p] if by[p] > 0.0 else 0.0  # what is not plain may not be finite
             row[p] = value
             total[p] += value * value
 

@@ -19,6 +19,7 @@ CHAINS = 4  # independent sums, so that an addition need not wait for the one be
 BATCH = 8  # pixels that share one load of a block
 HALVES = 2  # vectors of pixels projected together
 FACTORS = 10  # numbers a pixel brings to the first screening, an even number
+GUESSING = 8  # of them that the first guess takes
 
 SIXTEEN = ir.VectorType(ir.FloatType(), WIDTH)
 WHOLE = ir.VectorType(I32, WIDTH)
@@ -30,8 +31,8 @@ def _multiply_add(builder: Any) -> Callable[[Any, Any, Any], Any]:
     return lambda a, b, c: builder.call(function, [a, b, c])
 
 
-def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
-    """Emit point (r,) @ sites (r, 16) for r a multiple of CHAINS."""
+def _scores(builder: Any, point: Any, pitch: Any, sites: Any, axes: Any) -> Any:
+    """Emit point (r,) @ sites (r, 16), r a multiple of CHAINS; `pitch` is between numbers of the point."""
     multiply_add = _multiply_add(builder)
     sums = [cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [0.0] * WIDTH)) for _ in range(CHAINS)]
     for total in sums:
@@ -39,7 +40,7 @@ def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
     with cgutils.for_range_slice(builder, index_of(0), axes, index_of(CHAINS)) as (first, _):
         for chain, total in enumerate(sums):
             row = builder.add(first, index_of(chain))
-            factor = spread(builder, builder.load(builder.gep(point, [row])), WIDTH)
+            factor = spread(builder, builder.load(builder.gep(point, [builder.mul(row, pitch)])), WIDTH)
             column = load_vector(builder, sites, builder.mul(row, index_of(WIDTH)), SIXTEEN)
             builder.store(multiply_add(factor, column, builder.load(total)), total)
     return add_pairwise(builder, [builder.load(total) for total in sums])
@@ -50,47 +51,10 @@ def _store(builder: Any, value: Any, pointer: Any) -> None:
 
 
 @intrinsic
-def _nearest_group(typing_context: Any, points: Any, q: Any, groups: Any) -> Any:
-    """Return the index (16 g + lane) of the highest points[q, :a] @ groups[g]; groups (g, a, 16), float32."""
-    require(types.float32, points, groups)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
-        packed = array_parts(context, builder, signature.args[2], args[2])
-        indices = ir.VectorType(ir.IntType(32), WIDTH)
-        best = cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [float("-inf")] * WIDTH))
-        where = cgutils.alloca_once_value(builder, ir.Constant(indices, [0] * WIDTH))
-        with cgutils.for_range(builder, packed[1][0]) as loop:
-            score = _scores(builder, point, row_of(builder, packed, loop.index), packed[1][1])
-            better = builder.fcmp_ordered(">", score, builder.load(best))
-            group = spread(builder, builder.trunc(loop.index, I32), WIDTH)
-            builder.store(builder.select(better, score, builder.load(best)), best)
-            builder.store(builder.select(better, group, builder.load(where)), where)
-        lanes, groups_found = builder.load(best), builder.load(where)
-        pairs = []
-        for lane in range(WIDTH):
-            at = ir.Constant(I32, lane)
-            group = builder.extract_element(groups_found, at)
-            position = builder.add(builder.mul(group, ir.Constant(I32, WIDTH)), at)
-            pairs.append((builder.extract_element(lanes, at), position))
-        while len(pairs) > 1:
-            half = len(pairs) // 2
-            pairs = [_better(builder, pairs[k], pairs[k + half]) for k in range(half)]
-        return builder.zext(pairs[0][1], ir.IntType(64))
-
-    return types.int64(points, types.int64, groups), generate
-
-
-def _better(builder: Any, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
-    first = builder.fcmp_ordered(">=", left[0], right[0])
-    return builder.select(first, left[0], right[0]), builder.select(first, left[1], right[1])
-
-
-@intrinsic
 def _score_bounds(
     typing_context: Any,
     points: Any,
-    q: Any,
+    p: Any,
     sites: Any,
     k: Any,
     margins: Any,
@@ -100,17 +64,18 @@ def _score_bounds(
 ) -> Any:
     """Set bounds (2, 16) to a block's lower and upper scores; return the mask of upper >= lowest.
 
-    points (., r), sites (blocks, r, 16), margins (blocks, 2, 16); the bounds are the score less and plus
-    residual * margins[k, 0] + margins[k, 1]. The second screening.
+    The pixel is column p of points (r, w), with sites (blocks, r, 16) and margins (blocks, 2, 16); the bounds
+    are the score less and plus residual * margins[k, 0] + margins[k, 1]. The second screening.
     """
     require(types.float32, points, sites, margins, bounds)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        points, (_, pitch) = array_parts(context, builder, signature.args[0], args[0])
+        point = builder.gep(points, [args[1]])
         packed = array_parts(context, builder, signature.args[2], args[2])
         loose = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[3])
         out, _ = array_parts(context, builder, signature.args[7], args[7])
-        score = _scores(builder, point, row_of(builder, packed, args[3]), packed[1][1])
+        score = _scores(builder, point, pitch, row_of(builder, packed, args[3]), packed[1][1])
         share, error = (load_vector(builder, loose, index_of(start), SIXTEEN) for start in (0, WIDTH))
         width = _multiply_add(builder)(spread(builder, args[5], WIDTH), share, error)
         upper = builder.fadd(score, width)
@@ -145,35 +110,88 @@ def _pair_sums(context: Any, builder: Any) -> Callable[[Any, Any, Any], Any]:
 
 
 @intrinsic
+def _nearest_groups(
+    typing_context: Any, factors: Any, first: Any, centres: Any, blocks: Any, found: Any
+) -> Any:
+    """Set found (8,) to the block, of so many, whose centre scores highest for each of eight pixels.
+
+    The pixels are columns first to first + 7 of factors, as for `screen_lead`; centres (g, 4, 16) are the
+    same of sixteen blocks. The last bits of a score make room for the number of its block: a good guess.
+    """
+    require(types.int32, factors, centres)
+    require(types.int64, found)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        points, (_, width) = array_parts(context, builder, signature.args[0], args[0])
+        points = builder.gep(points, [args[1]])
+        packed = array_parts(context, builder, signature.args[2], args[2])
+        out, _ = array_parts(context, builder, signature.args[4], args[4])
+        add_pairs = _pair_sums(context, builder)
+        most = builder.trunc(builder.mul(packed[1][0], index_of(WIDTH)), I32)
+        spare = builder.lshr(I32(-1), builder.ctlz(most, ir.IntType(1)(0)))
+        cleared, lanes = spread(builder, builder.not_(spare), WIDTH), ir.Constant(WHOLE, list(range(WIDTH)))
+        best = [cgutils.alloca_once(builder, WHOLE) for _ in range(BATCH)]
+        for highest in best:
+            builder.store(ir.Constant(WHOLE, [-(2**31)] * WIDTH), highest)
+        with cgutils.for_range(builder, packed[1][0]) as loop:
+            group = row_of(builder, packed, loop.index)
+            number = builder.trunc(builder.mul(loop.index, index_of(WIDTH)), I32)
+            number = builder.add(spread(builder, number, WIDTH), lanes)
+            scores = [ir.Constant(WHOLE, [0] * WIDTH)] * BATCH
+            for step in range(GUESSING // 2):
+                column = load_vector(builder, group, index_of(step * WIDTH), WHOLE)
+                row = builder.gep(points, [builder.mul(width, index_of(step))])
+                for pixel in range(BATCH):
+                    factor = spread(builder, builder.load(builder.gep(row, [index_of(pixel)])), WIDTH)
+                    scores[pixel] = add_pairs(scores[pixel], column, factor)
+            for highest, score in zip(best, scores, strict=True):
+                score = builder.or_(builder.and_(score, cleared), number)
+                higher = builder.icmp_signed(">", score, builder.load(highest))
+                builder.store(builder.select(higher, score, builder.load(highest)), highest)
+        kind = ir.FunctionType(I32, [WHOLE])
+        largest = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.smax.v16i32")
+        for pixel, highest in enumerate(best):
+            number = builder.zext(
+                builder.and_(builder.call(largest, [builder.load(highest)]), spare), args[3].type
+            )
+            last = builder.sub(args[3], index_of(1))
+            number = builder.select(builder.icmp_signed("<", number, last), number, last)
+            builder.store(number, builder.gep(out, [index_of(pixel)]))
+        return context.get_dummy_value()
+
+    return types.void(factors, types.int64, centres, types.int64, found), generate
+
+
+@intrinsic
 def _screen_lead(
     typing_context: Any, factors: Any, reach: Any, first: Any, blocks: Any, k: Any, masks: Any
 ) -> Any:
     """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; say whether there are any.
 
-    The pixels are rows first to first + 7 of factors (., 10) int16, and reach (.,) int32 has the score that a
-    site must reach. A site's upper bound is blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 6, 16)
-    int32: an error, then the factors of sixteen sites, two int16 in one int32. The first screening.
+    The pixels are columns first to first + 7 of factors (5, w), two int16 in one int32; reach (8,) are the
+    scores that a site must reach. A site's upper bound is blocks[k, 0] + blocks[k, 1:] @ factors, with blocks
+    (., 6, 16) an error and the factors of sixteen sites; all int32. The first screening.
     """
-    require(types.int16, factors)
-    require(types.int32, reach, blocks)
+    require(types.int32, factors, reach, blocks)
     require(types.uint16, masks)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[2])
-        points = builder.bitcast(points, I32.as_pointer())
+        points, (_, width) = array_parts(context, builder, signature.args[0], args[0])
+        points = builder.gep(points, [args[2]])
         thresholds, _ = array_parts(context, builder, signature.args[1], args[1])
         sites = row_of(builder, array_parts(context, builder, signature.args[3], args[3]), args[4])
         out, _ = array_parts(context, builder, signature.args[5], args[5])
-        add_pairs, pairs = _pair_sums(context, builder), FACTORS // 2
+        add_pairs = _pair_sums(context, builder)
         bounds = [load_vector(builder, sites, index_of(0), WHOLE)] * BATCH
-        for step in range(pairs):
+        for step in range(FACTORS // 2):
             column = load_vector(builder, sites, index_of((step + 1) * WIDTH), WHOLE)
+            row = builder.gep(points, [builder.mul(width, index_of(step))])
             for pixel in range(BATCH):
-                factor = builder.load(builder.gep(points, [index_of(pixel * pairs + step)]), align=2)
+                factor = builder.load(builder.gep(row, [index_of(pixel)]))
                 bounds[pixel] = add_pairs(bounds[pixel], column, spread(builder, factor, WIDTH))
         found = []
         for pixel, bound in enumerate(bounds):
-            lowest = builder.load(builder.gep(thresholds, [builder.add(args[2], index_of(pixel))]))
+            lowest = builder.load(builder.gep(thresholds, [index_of(pixel)]))
             found.append(builder.icmp_signed(">=", bound, spread(builder, lowest, WIDTH)))
             mask = builder.bitcast(found[pixel], ir.IntType(WIDTH))
             builder.store(mask, builder.gep(out, [index_of(pixel)]))
@@ -310,7 +328,7 @@ def _largest(typing_context: Any, bounds: Any) -> Any:
 
 load_codes: Any = _load_codes
 project: Any = _project
-nearest_group: Any = _nearest_group
+nearest_groups: Any = _nearest_groups
 score_bounds: Any = _score_bounds
 screen_lead: Any = _screen_lead
 largest: Any = _largest

@@ -58,6 +58,15 @@ def _power_below(value: float) -> float:
 
 
 @njit(nogil=True, cache=True)
+def whole_pixels(left: np.ndarray, right: np.ndarray, up: bool, unit: float, factors: np.ndarray) -> None:
+    """Set factors (n,) int32 to pairs of whole numbers, the nearest to left and right (n,) or those above."""
+    for p in range(factors.size):
+        low, high = left[p] * unit, right[p] * unit
+        low, high = (math.ceil(low), math.ceil(high)) if up else (np.rint(low), np.rint(high))
+        factors[p] = np.int32(low) & 0xFFFF | np.int32(high) << 16
+
+
+@njit(nogil=True, cache=True)
 def whole_score(score: float, units: Units) -> int:
     """Return a whole score that is no higher."""
     return math.floor(min(max(score * units.score, float(SCORES[0])), float(SCORES[1])))
