@@ -55,13 +55,14 @@ def test_no_rounding_brings_a_bound_below_the_score(scale: float):
 
 
 def test_lengths_are_rounded_up():
-    lengths = np.zeros((2, FACTORS))
-    lengths[0, LEAD:], lengths[1, LEAD:] = 0.6, 1e-4
-    lengths[1] *= 1.4 / 1.6384  # 1.4 of a pixel's units
-    factors, errors, units = whole_sites(lengths, np.full(2, 1e-9), LONGEST)
-    bounds = _whole(lengths[1:], units.pixel) @ factors.astype(np.int64).T + errors
-    scores = lengths[1:] @ lengths.T
-    assert (bounds >= np.floor(scores * units.score)).all()
+    """Both lengths of a site lie 0.48 above a whole number, those of a pixel on one, or 0.4 above."""
+    site, pixels = np.zeros((1, FACTORS)), np.zeros((2, FACTORS))
+    site[:, LEAD:] = 0.61
+    factors, errors, units = whole_sites(site, np.full(1, 1e-9), LONGEST)
+    assert np.allclose(0.61 * units.score / units.pixel % 1, 0.48)
+    pixels[0, LEAD:], pixels[1, LEAD:] = 0.5, 1.4 / units.pixel
+    bounds = _whole(pixels, units.pixel) @ factors.astype(np.int64).T + errors
+    assert (bounds >= np.floor(pixels @ site.T * units.score)).all()
 
 
 @njit
