@@ -14,6 +14,7 @@ from gigaxas.nearest.full import full
 from gigaxas.nearest.pixels import PLAIN, take_tile
 from gigaxas.nearest.pruned import make_scratch, start_screen
 from gigaxas.nearest.simd import BATCH, score_bounds, screen_lead
+from gigaxas.nearest.whole import whole_score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nearest_oracle import codes, correlations, mixtures, noisy_pixels, smooth_spectra
@@ -21,26 +22,25 @@ from numba import njit
 
 
 @njit
-def _bounds(k, p, layout, screen, lower, upper):
-    residual = screen.factors[p, 9]
-    margins, bounds = layout.margins, screen.bounds
-    score_bounds(screen.coordinates, p, layout.coordinates, k, margins, residual, np.float32(0), bounds)
+def _bounds(k, p, layout, tile, screen, lower, upper):
+    margins, residual, bounds = layout.margins, screen.lengths[1, p], screen.bounds
+    score_bounds(tile.coordinates, p, layout.coordinates, k, margins, residual, np.float32(0), bounds)
     lower[:], upper[:] = bounds[0], bounds[1]
 
 
 @njit
-def _screened_lead(k, layout, screen):
-    return screen_lead(screen.factors, screen.lower, 0, 0, layout.lead, k, screen.masks)
+def _screened_lead(k, scores, layout, screen):
+    for q in range(BATCH):
+        screen.reach[q] = whole_score(scores[q], layout.units)
+    return screen_lead(screen.factors, screen.reach, 0, layout.lead, k, screen.masks)
 
 
 def _screened(block: np.ndarray, prepared: pn.Prepared):
     layout = prepared.layout
-    scratch = make_scratch(prepared, layout.axes.shape[1], block.dtype == np.uint16, 1)
-    tile = scratch.tile
-    living = take_tile(block, 0, block.shape[1], np.nan, layout.axes, tile)
-    start_screen(living, layout, tile, scratch.screen)
-    plain = [(q, p) for q, p in enumerate(tile.alive[:living]) if tile.kinds[p] == PLAIN]
-    return scratch.screen, plain
+    tile, screen, _, _ = make_scratch(prepared, layout.axes.shape[1], block.dtype == np.uint16, 1)
+    take_tile(block, 0, block.shape[1], np.nan, layout.axes, tile)
+    start_screen(block.shape[1], layout, tile, screen)
+    return tile, screen, np.flatnonzero(tile.kinds == PLAIN)
 
 
 @st.composite
@@ -72,21 +72,21 @@ def _true_scores(block: np.ndarray, prepared: pn.Prepared) -> np.ndarray:
 
 def _assert_bounds_hold(block: np.ndarray, prepared: pn.Prepared) -> None:
     layout, scores = prepared.layout, _true_scores(block, prepared)
-    screen, plain = _screened(block, prepared)
+    tile, screen, plain = _screened(block, prepared)
     lower, upper = np.empty(16, np.float32), np.empty(16, np.float32)
     for k, members in enumerate(layout.order):
         real = members >= 0
-        for q, p in plain:
+        for p in plain:
             true = scores[p, members[real]].astype(float)
-            _bounds(k, q, layout, screen, lower, upper)
+            _bounds(k, p, layout, tile, screen, lower, upper)
             assert (lower[real] <= true).all()
             assert (true <= upper[real]).all()
         for lane in np.flatnonzero(real):
-            for q, p in plain:
-                score = np.float32(scores[p, members[lane]])
-                screen.lower[0, q] = np.nextafter(score, np.float32(-9))
-            _screened_lead(k, layout, screen)
-            assert all(screen.masks[q] >> lane & 1 for q, _ in plain)
+            reached = np.full(BATCH, np.inf)
+            for p in plain:
+                reached[p] = np.nextafter(np.float32(scores[p, members[lane]]), np.float32(-9))
+            assert _screened_lead(k, reached, layout, screen) == (len(plain) > 0)
+            assert all(screen.masks[p] >> lane & 1 for p in plain)
 
 
 @settings(max_examples=60, deadline=None)

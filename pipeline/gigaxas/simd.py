@@ -151,42 +151,59 @@ def _eight_sums(builder: Any, vector: Any) -> tuple[list[Any], Callable[[Any, in
 
 
 @intrinsic
-def _centre_batch(typing_context: Any, tile: Any, p: Any, rows: Any, squares: Any) -> Any:
-    """Set rows (E, 8) to the centred pixels of tile[:E, p : p + 8], and squares[0] to |row|^2 of each.
+def _centre_batch(
+    typing_context: Any, tile: Any, p: Any, sums: Any, sites: Any, pair: Any, rows: Any, dots: Any
+) -> Any:
+    """Set rows (E, 8) to the centred pixels of tile[:E, p : p + 8], and dots (3 or more, 8) from them.
 
-    tile float32 or float64, the others float64. A vector lane is a pixel, and every sum has eight parts, so
-    that the bits are those of `lane_centre` on each pixel.
+    dots are |row|^2, and the products with sites[pair[0]] and sites[pair[1]]. tile is float32 or float64;
+    float32 holds whole numbers, and their sums, sums[p : p + 8], are the same in any order. The others are
+    float64. A vector lane is a pixel, and every sum has eight parts: the bits are those of `lane_centre` and
+    `lane_dot`.
     """
-    require(types.float64, rows, squares)
+    require(types.float64, sums, sites, rows, dots)
+    require(types.int64, pair)
     require(tile.dtype, tile)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = ir.VectorType(ir.DoubleType(), LANES)
         held = ir.VectorType(context.get_value_type(signature.args[0].dtype), LANES)
         samples, (_, stride) = array_parts(context, builder, signature.args[0], args[0])
-        out, (energies, _) = array_parts(context, builder, signature.args[2], args[2])
-        lengths, _ = array_parts(context, builder, signature.args[3], args[3])
-        totals, add = _eight_sums(builder, vector)
-        parts, add_square = _eight_sums(builder, vector)
+        known, _ = array_parts(context, builder, signature.args[2], args[2])
+        spectra = array_parts(context, builder, signature.args[3], args[3])
+        chosen, _ = array_parts(context, builder, signature.args[4], args[4])
+        out, (energies, _) = array_parts(context, builder, signature.args[5], args[5])
+        results, _ = array_parts(context, builder, signature.args[6], args[6])
 
         def pixels(i: Any) -> Any:
             found = load_vector(builder, samples, builder.add(builder.mul(i, stride), args[1]), held)
             return found if held == vector else builder.fpext(found, vector)
 
-        _each_sample(builder, energies, lambda i, lane: add(pixels(i), lane))
+        if held == vector:
+            totals, add = _eight_sums(builder, vector)
+            _each_sample(builder, energies, lambda i, lane: add(pixels(i), lane))
+            sum_ = add_pairwise(builder, [builder.load(total) for total in totals])
+        else:
+            sum_ = load_vector(builder, known, args[1], vector)
         count = spread(builder, builder.sitofp(energies, ir.DoubleType()), LANES)
-        mean = builder.fdiv(add_pairwise(builder, [builder.load(total) for total in totals]), count)
+        mean = builder.fdiv(sum_, count)
+        both = [row_of(builder, spectra, builder.load(builder.gep(chosen, [index_of(j)]))) for j in range(2)]
+        parts = [_eight_sums(builder, vector) for _ in range(3)]
 
         def centre(i: Any, lane: int) -> None:
             centred = builder.fsub(pixels(i), mean)
             _put(builder, centred, builder.gep(out, [builder.mul(i, index_of(LANES))]))
-            add_square(builder.fmul(centred, centred), lane)
+            weights = [spread(builder, builder.load(builder.gep(site, [i])), LANES) for site in both]
+            for (_, add), factor in zip(parts, (centred, *weights), strict=True):
+                add(builder.fmul(centred, factor), lane)
 
         _each_sample(builder, energies, centre)
-        _put(builder, add_pairwise(builder, [builder.load(part) for part in parts]), lengths)
+        for j, (eight, _) in enumerate(parts):
+            total = add_pairwise(builder, [builder.load(part) for part in eight])
+            _put(builder, total, builder.gep(results, [index_of(j * LANES)]))
         return context.get_dummy_value()
 
-    return types.void(tile, types.int64, rows, squares), generate
+    return types.void(tile, types.int64, sums, sites, pair, rows, dots), generate
 
 
 @intrinsic

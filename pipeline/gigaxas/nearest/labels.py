@@ -10,7 +10,7 @@ from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.simd import BATCH
 from gigaxas.simd import centre_batch, dot_batch, lane_dot
 
-FEW = 4  # different candidates of a batch up to which its pixels are correlated together
+FEW = 16  # different candidates of a batch up to which its pixels are correlated together
 
 
 class SiteRows(NamedTuple):
@@ -122,7 +122,7 @@ def choose_best(candidates: IntArray, r: FloatArray, tolerance: float, labels: L
 
 @njit(nogil=True, cache=True)
 def unite(candidates: Candidates, union: IntArray) -> int:
-    """Set union (FEW,) to the different candidates of a batch; return how many, 0 if they are too many."""
+    """Set union (FEW,) to the different candidates of a batch; return how many, 0 if too many."""
     sites, _, found = candidates
     count = 0
     for q in range(BATCH):
@@ -140,6 +140,7 @@ def unite(candidates: Candidates, union: IntArray) -> int:
 @njit(nogil=True, cache=True)
 def assign_batch(
     samples: np.ndarray,
+    sums: FloatArray,
     p: int,
     sites: SiteRows,
     candidates: Candidates,
@@ -150,15 +151,17 @@ def assign_batch(
 ) -> None:
     """Do as `assign_label` for samples[:, p : p + 8], which are `pixel` and the next seven of the block.
 
-    `rows.union` holds the `count` different candidates of these pixels.
+    sums[p : p + 8] are theirs; `rows.union` holds the `count` different candidates of these pixels.
     """
     _, batch, dots, union, r = rows
-    centre_batch(samples, p, batch, dots)
-    for j in range(count):
+    if count == 1:
+        union[1] = union[0]
+    centre_batch(samples, p, sums, sites.spectra, union, batch, dots)
+    for j in range(2, count):
         dot_batch(batch, sites.spectra, union[j], dots, j + 1)
     for q in range(BATCH):
         length = math.sqrt(dots[0, q])
-        if length > 0.0:
+        if length > 0.0 and candidates.found[q] > 0:
             own = candidates.sites[q, : candidates.found[q]]
             for j in range(own.size):
                 at = 0

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from gigaxas.arrays import FloatArray, IntArray
 from gigaxas.nearest.definition import tie_tolerance
 from gigaxas.nearest.simd import FACTORS, WIDTH
+from gigaxas.nearest.whole import ABSENT, LEAD, Units, whole_sites
 
-LEAD = FACTORS - 2  # axes of the first screening; the two other factors are lengths
 AXES = (8, 64)  # fewest and most axes
 CLOSE = (
     0.01  # axes are enough when the residual of half of the sites is no more than this share of their length
@@ -34,18 +34,34 @@ class Layout(NamedTuple):
 
     axes: FloatArray32
     """(E, r)."""
-    lead: FloatArray32
-    """(k, 11, 16) for the first screening: error, 8 coordinates, length on the others, residual length."""
+    lead: NDArray[np.int32]
+    """(k, 6, 16) for the first screening, in whole numbers: error, then, two int16 in each int32, 8
+    coordinates, length on the others, residual length."""
     coordinates: FloatArray32
     """(k, r, 16), for the second screening."""
     margins: FloatArray32
     """(k, 2, 16): residual length, error."""
     order: IntArray
     """(k, 16) site indices, -1 for none."""
-    centres: FloatArray32
-    """(c, 8, 16) mean leading coordinates of the blocks, sixteen blocks at a time."""
+    centres: NDArray[np.int32]
+    """(c, 4, 16) mean leading factors of the blocks, sixteen blocks at a time, for the first guess."""
     squares_error: float
     """By how much |p - BP|^2 may exceed 1 - |P|^2."""
+    units: Units
+    """Those of `lead`."""
+
+
+class _Bounds(NamedTuple):
+    """What the bounds are made of, besides the coordinates."""
+
+    residual: FloatArray
+    """(m,) lengths of the sites beside the axes."""
+    error: FloatArray
+    """(m,) of the scores."""
+    squares: float
+    """Of 1 - |P|^2 as a bound on |p - BP|^2."""
+    longest: float
+    """Bound on |P|."""
 
 
 def lay_out(standard: FloatArray, energies: int, components: int | None) -> tuple[Layout, float]:
@@ -61,13 +77,14 @@ def lay_out(standard: FloatArray, energies: int, components: int | None) -> tupl
     ]
     tau, residual, leak = (np.concatenate(column) for column in zip(*parts, strict=True))
     lengths = np.linalg.norm(tau.astype(np.float64), axis=1)
-    error, squares_error = _errors(exact, lengths, leak)
+    error, squares_error, longest = _errors(exact, lengths, leak)
     share = float(np.median(residual) / max(np.median(lengths), 1e-12))
-    return _pack(axes, tau, residual * WIDER + 1e-12, error * WIDER, squares_error), share
+    bounds = _Bounds(residual * WIDER + 1e-12, error * WIDER, squares_error, longest)
+    return _pack(axes, tau, bounds), share
 
 
-def _errors(axes: FloatArray, lengths: FloatArray, leak: FloatArray) -> tuple[FloatArray, float]:
-    """Return the error (m,) of the scores and that of 1 - |P|^2 as a bound on |p - BP|^2.
+def _errors(axes: FloatArray, lengths: FloatArray, leak: FloatArray) -> tuple[FloatArray, float, float]:
+    """Return the error (m,) of the scores, that of 1 - |P|^2 as a bound on |p - BP|^2, and a bound on |P|.
 
     axes (E, r); lengths and leak (m,), |tau_j| and |B' rho_j|. docs/explanation/exactness.md, "Rounding".
     """
@@ -79,7 +96,7 @@ def _errors(axes: FloatArray, lengths: FloatArray, leak: FloatArray) -> tuple[Fl
     rounding = (projection + _summing(count + 8) * longest) * lengths
     squares_error = 2.1 * (projection + _summing(count + 8)) * longest
     squares_error += max(stretch - 1.0, 0.0) * longest**2 + 1e-12
-    return leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12, squares_error
+    return leak * longest + rounding + 2.0 * tie_tolerance(energies) + 1e-12, squares_error, longest
 
 
 def _summing(terms: int) -> float:
@@ -121,34 +138,46 @@ def _coordinates(spread: FloatArray, axes: FloatArray) -> tuple[FloatArray32, Fl
     return tau, np.linalg.norm(rest, axis=1), np.linalg.norm(rest @ axes, axis=1)
 
 
-def _pack(
-    axes: FloatArray32, tau: FloatArray32, residual: FloatArray, error: FloatArray, squares_error: float
-) -> Layout:
+def _pack(axes: FloatArray32, tau: FloatArray32, bounds: _Bounds) -> Layout:
     order = _blocks(tau)
     chosen, empty = np.maximum(order, 0), order < 0
     sites = np.where(empty[..., None], 0.0, tau[chosen]).astype(np.float32).transpose(0, 2, 1)
-    middle = np.linalg.norm(tau[:, LEAD:].astype(np.float64), axis=1) * (1.0 + 1e-5)
-    lead = np.zeros((len(order), FACTORS + 1, WIDTH), np.float32)
-    lead[:, 0] = np.where(empty, -np.inf, error[chosen])
-    lead[:, 1 : LEAD + 1] = sites[:, :LEAD]
-    lead[:, LEAD + 1] = middle[chosen]
-    lead[:, LEAD + 2] = residual[chosen]
+    factors, errors, units = _whole(tau, bounds)
+    error = np.where(empty, np.inf, bounds.error[chosen])
     return Layout(
         axes,
-        lead,
+        _pack_lead(factors, errors, order),
         np.ascontiguousarray(sites),
-        np.stack([residual[chosen], np.where(empty, np.inf, error[chosen])], axis=1).astype(np.float32),
+        np.stack([bounds.residual[chosen], error], axis=1).astype(np.float32),
         order,
-        _centres(sites[:, :LEAD].sum(axis=2) / (~empty).sum(axis=1)[:, None]),
-        squares_error,
+        _centres(factors, order),
+        bounds.squares,
+        units,
     )
 
 
-def _centres(means: NDArray[np.floating]) -> FloatArray32:
-    """Pack the mean lead coordinates (k, 8) of the blocks sixteen at a time; the last one is repeated."""
-    count = -(-len(means) // WIDTH) * WIDTH
-    repeated = means[np.minimum(np.arange(count), len(means) - 1)].astype(np.float32)
-    return np.ascontiguousarray(repeated.reshape(-1, WIDTH, LEAD).transpose(0, 2, 1))
+def _whole(tau: FloatArray32, bounds: _Bounds) -> tuple[NDArray[np.int16], NDArray[np.int32], Units]:
+    """Return the factors (m, 10) and errors (m,) of the sites for the first screening, and their units."""
+    exact = tau.astype(np.float64)
+    middle = np.linalg.norm(exact[:, LEAD:], axis=1) * (1.0 + 1e-5)
+    longest = math.sqrt(max(bounds.longest, 1.0) ** 2 + bounds.squares)
+    return whole_sites(np.column_stack([exact[:, :LEAD], middle, bounds.residual]), bounds.error, longest)
+
+
+def _pack_lead(factors: NDArray[np.int16], errors: NDArray[np.int32], order: IntArray) -> NDArray[np.int32]:
+    chosen, empty = np.maximum(order, 0), order < 0
+    lead = np.zeros((len(order), 1 + FACTORS // 2, WIDTH), np.int32)
+    lead[:, 0] = np.where(empty, ABSENT, errors[chosen])
+    pairs = np.where(empty[..., None], np.int16(0), factors[chosen]).view(np.int32)
+    lead[:, 1:] = pairs.transpose(0, 2, 1)
+    return lead
+
+
+def _centres(factors: NDArray[np.int16], order: IntArray) -> NDArray[np.int32]:
+    """Pack the mean lead factors of the blocks (k, 16) sixteen at a time; the last one is repeated."""
+    means = [factors[members[members >= 0], :LEAD].mean(axis=0) for members in order]
+    repeated = np.pad(np.rint(means).astype(np.int16), ((0, -len(means) % WIDTH), (0, 0)), mode="edge")
+    return np.ascontiguousarray(repeated.view(np.int32).reshape(-1, WIDTH, LEAD // 2).transpose(0, 2, 1))
 
 
 def _blocks(tau: FloatArray32) -> IntArray:

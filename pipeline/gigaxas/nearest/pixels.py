@@ -6,15 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gigaxas.arrays import FloatArray, IntArray
+from gigaxas.arrays import FloatArray
 from gigaxas.nearest.definition import centre, load, rescale
-from gigaxas.nearest.layout import LEAD
-from gigaxas.nearest.simd import HALVES, WIDTH, project
+from gigaxas.nearest.simd import HALVES, WIDTH, load_codes, project
+from gigaxas.nearest.whole import LEAD
 from gigaxas.simd import LANES, lane_centre
 
 TILE = 256
 PITCH = TILE + WIDTH  # a row length that spreads the rows over all cache sets
 VOID, PLAIN, EXTREME = 0, 1, 2
+MOST_EXACT = 2**15  # energies from which on a sum of codes may leave 32 bits
 RANGE = 1e50  # squares beyond this, or below its inverse, leave float32
 
 
@@ -27,8 +28,6 @@ class PixelTile(NamedTuple):
     """(3, w) that first sample, and the sum and the sum of squares of `samples`."""
     kinds: np.ndarray
     """(256,) VOID, PLAIN, or EXTREME: beyond what float32 holds."""
-    alive: IntArray
-    """(256,) the pixels that are not void, in order."""
     means: np.ndarray
     """(w,) float32 means of `samples`."""
     scales: FloatArray
@@ -45,7 +44,6 @@ def make_tile(energies: int, axes: int, integers: bool) -> PixelTile:
         samples=np.zeros((energies, PITCH), np.float32 if integers else np.float64),
         sums=np.zeros((3, PITCH)),
         kinds=np.zeros(TILE, np.uint8),
-        alive=np.zeros(TILE, np.int64),
         means=np.zeros(PITCH, np.float32),
         scales=np.zeros(PITCH),
         coordinates=np.zeros((axes, PITCH), np.float32),
@@ -56,20 +54,29 @@ def make_tile(energies: int, axes: int, integers: bool) -> PixelTile:
 @njit(nogil=True, cache=True)
 def take_tile(
     block: np.ndarray, start: int, count: int, invalid: float, axes: np.ndarray, tile: PixelTile
-) -> int:
-    """Fill a tile with the pixels from `start` on, on axes (E, r); return how many are not void."""
-    _load(block, start, count, invalid, tile)
+) -> None:
+    """Fill a tile with the pixels from `start` on, on axes (E, r); its places beyond them are void."""
+    if not _load_codes(block, start, count, invalid, tile):
+        _load(block, start, count, invalid, tile)
     _classify(block.shape[0], count, tile)
     for p in range(0, count, HALVES * WIDTH):
         for axis in range(0, axes.shape[1], LANES):
             project(tile.samples, tile.means, axes, tile.coordinates, p, axis)
     _scale(count, tile)
-    kinds, alive, living = tile.kinds, tile.alive, 0
-    for p in range(count):
-        if kinds[p] != VOID:
-            alive[living] = p
-            living += 1
-    return living
+    tile.kinds[count:] = VOID
+
+
+@njit(nogil=True, cache=True)
+def _load_codes(block: np.ndarray, start: int, count: int, invalid: float, tile: PixelTile) -> bool:
+    """Do as `_load` for uint16 in exact whole numbers; False where it cannot."""
+    if count < WIDTH or block.shape[0] >= MOST_EXACT:
+        return False
+    code = np.int32(invalid) if invalid >= 0.0 else np.int32(-1)
+    done = True
+    for p in range(0, count, WIDTH):
+        last = min(p, count - WIDTH)  # the last sixteen may come again
+        done = load_codes(block, start + last, code, tile.samples, tile.sums, last)
+    return done
 
 
 @njit(nogil=True, cache=True)
@@ -114,7 +121,7 @@ def _scale(count: int, tile: PixelTile) -> None:
     for c in range(coordinates.shape[0]):
         row, total = coordinates[c, :count], squares[0 if c < LEAD else 1, :count]
         for p in range(count):
-            value = row[p] * by[p]
+            value = row[p] * by[p] if by[p] > 0.0 else 0.0  # what is not plain may not be finite
             row[p] = value
             total[p] += value * value
 

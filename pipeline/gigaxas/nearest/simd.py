@@ -1,4 +1,4 @@
-"""The screenings over explicit vectors: sixteen sites or sixteen pixels at a time, in float32.
+"""The screenings over explicit vectors: sixteen sites or sixteen pixels at a time.
 
 Multiply-adds are fused where the processor can; the bounds of layout.py hold with and without. All arrays are
 contiguous; `require` refuses others when a kernel is compiled.
@@ -18,9 +18,11 @@ WIDTH = 16  # sites in a block: one row of a block is one 512-bit vector of floa
 CHAINS = 4  # independent sums, so that an addition need not wait for the one before
 BATCH = 8  # pixels that share one load of a block
 HALVES = 2  # vectors of pixels projected together
-FACTORS = 10  # numbers a pixel brings to the first screening
+FACTORS = 10  # numbers a pixel brings to the first screening, an even number
+GUESSING = 8  # of them that the first guess takes
 
 SIXTEEN = ir.VectorType(ir.FloatType(), WIDTH)
+WHOLE = ir.VectorType(I32, WIDTH)
 
 
 def _multiply_add(builder: Any) -> Callable[[Any, Any, Any], Any]:
@@ -29,8 +31,8 @@ def _multiply_add(builder: Any) -> Callable[[Any, Any, Any], Any]:
     return lambda a, b, c: builder.call(function, [a, b, c])
 
 
-def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
-    """Emit point (r,) @ sites (r, 16) for r a multiple of CHAINS."""
+def _scores(builder: Any, point: Any, pitch: Any, sites: Any, axes: Any) -> Any:
+    """Emit point (r,) @ sites (r, 16), r a multiple of CHAINS; `pitch` is between numbers of the point."""
     multiply_add = _multiply_add(builder)
     sums = [cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [0.0] * WIDTH)) for _ in range(CHAINS)]
     for total in sums:
@@ -38,7 +40,7 @@ def _scores(builder: Any, point: Any, sites: Any, axes: Any) -> Any:
     with cgutils.for_range_slice(builder, index_of(0), axes, index_of(CHAINS)) as (first, _):
         for chain, total in enumerate(sums):
             row = builder.add(first, index_of(chain))
-            factor = spread(builder, builder.load(builder.gep(point, [row])), WIDTH)
+            factor = spread(builder, builder.load(builder.gep(point, [builder.mul(row, pitch)])), WIDTH)
             column = load_vector(builder, sites, builder.mul(row, index_of(WIDTH)), SIXTEEN)
             builder.store(multiply_add(factor, column, builder.load(total)), total)
     return add_pairwise(builder, [builder.load(total) for total in sums])
@@ -49,47 +51,10 @@ def _store(builder: Any, value: Any, pointer: Any) -> None:
 
 
 @intrinsic
-def _nearest_group(typing_context: Any, points: Any, q: Any, groups: Any) -> Any:
-    """Return the index (16 g + lane) of the highest points[q, :a] @ groups[g]; groups (g, a, 16), float32."""
-    require(types.float32, points, groups)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
-        packed = array_parts(context, builder, signature.args[2], args[2])
-        indices = ir.VectorType(ir.IntType(32), WIDTH)
-        best = cgutils.alloca_once_value(builder, ir.Constant(SIXTEEN, [float("-inf")] * WIDTH))
-        where = cgutils.alloca_once_value(builder, ir.Constant(indices, [0] * WIDTH))
-        with cgutils.for_range(builder, packed[1][0]) as loop:
-            score = _scores(builder, point, row_of(builder, packed, loop.index), packed[1][1])
-            better = builder.fcmp_ordered(">", score, builder.load(best))
-            group = spread(builder, builder.trunc(loop.index, I32), WIDTH)
-            builder.store(builder.select(better, score, builder.load(best)), best)
-            builder.store(builder.select(better, group, builder.load(where)), where)
-        lanes, groups_found = builder.load(best), builder.load(where)
-        pairs = []
-        for lane in range(WIDTH):
-            at = ir.Constant(I32, lane)
-            group = builder.extract_element(groups_found, at)
-            position = builder.add(builder.mul(group, ir.Constant(I32, WIDTH)), at)
-            pairs.append((builder.extract_element(lanes, at), position))
-        while len(pairs) > 1:
-            half = len(pairs) // 2
-            pairs = [_better(builder, pairs[k], pairs[k + half]) for k in range(half)]
-        return builder.zext(pairs[0][1], ir.IntType(64))
-
-    return types.int64(points, types.int64, groups), generate
-
-
-def _better(builder: Any, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
-    first = builder.fcmp_ordered(">=", left[0], right[0])
-    return builder.select(first, left[0], right[0]), builder.select(first, left[1], right[1])
-
-
-@intrinsic
 def _score_bounds(
     typing_context: Any,
     points: Any,
-    q: Any,
+    p: Any,
     sites: Any,
     k: Any,
     margins: Any,
@@ -99,17 +64,18 @@ def _score_bounds(
 ) -> Any:
     """Set bounds (2, 16) to a block's lower and upper scores; return the mask of upper >= lowest.
 
-    points (., r), sites (blocks, r, 16), margins (blocks, 2, 16); the bounds are the score less and plus
-    residual * margins[k, 0] + margins[k, 1]. The second screening.
+    The pixel is column p of points (r, w), with sites (blocks, r, 16) and margins (blocks, 2, 16); the bounds
+    are the score less and plus residual * margins[k, 0] + margins[k, 1]. The second screening.
     """
     require(types.float32, points, sites, margins, bounds)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        point = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[1])
+        points, (_, pitch) = array_parts(context, builder, signature.args[0], args[0])
+        point = builder.gep(points, [args[1]])
         packed = array_parts(context, builder, signature.args[2], args[2])
         loose = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[3])
         out, _ = array_parts(context, builder, signature.args[7], args[7])
-        score = _scores(builder, point, row_of(builder, packed, args[3]), packed[1][1])
+        score = _scores(builder, point, pitch, row_of(builder, packed, args[3]), packed[1][1])
         share, error = (load_vector(builder, loose, index_of(start), SIXTEEN) for start in (0, WIDTH))
         width = _multiply_add(builder)(spread(builder, args[5], WIDTH), share, error)
         upper = builder.fadd(score, width)
@@ -122,44 +88,183 @@ def _score_bounds(
     return types.int64(*kinds), generate
 
 
+def _pair_sums(context: Any, builder: Any) -> Callable[[Any, Any, Any], Any]:
+    """Return what emits total + left * right, where pairs of int16 are multiplied and added in int32."""
+    narrow, wide = ir.VectorType(ir.IntType(16), 2 * WIDTH), ir.VectorType(I32, 2 * WIDTH)
+    halves = [ir.Constant(WHOLE, list(range(start, 2 * WIDTH, 2))) for start in range(2)]
+
+    def add(total: Any, left: Any, right: Any) -> Any:
+        # one product of 32 numbers: in this form LLVM finds the instruction that multiplies and adds pairs
+        factors = [builder.sext(builder.bitcast(pairs, narrow), wide) for pairs in (left, right)]
+        products, none = builder.mul(*factors), ir.Constant(wide, ir.Undefined)
+        even, odd = (builder.shuffle_vector(products, none, half) for half in halves)
+        return builder.add(total, builder.add(even, odd))
+
+    def add_at_once(total: Any, left: Any, right: Any) -> Any:
+        # saturating, which no sum needs here: the plain instruction LLVM takes apart into two
+        kind = ir.FunctionType(WHOLE, [WHOLE, narrow, narrow])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpwssds.512")
+        return builder.call(function, [total, *(builder.bitcast(pairs, narrow) for pairs in (left, right))])
+
+    return add_at_once if "+avx512vnni" in context.codegen().magic_tuple()[2] else add
+
+
+@intrinsic
+def _nearest_groups(
+    typing_context: Any, factors: Any, first: Any, centres: Any, blocks: Any, found: Any
+) -> Any:
+    """Set found (8,) to the block, of so many, whose centre scores highest for each of eight pixels.
+
+    The pixels are columns first to first + 7 of factors, as for `screen_lead`; centres (g, 4, 16) are the
+    same of sixteen blocks. The last bits of a score make room for the number of its block: a good guess.
+    """
+    require(types.int32, factors, centres)
+    require(types.int64, found)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        points, (_, width) = array_parts(context, builder, signature.args[0], args[0])
+        points = builder.gep(points, [args[1]])
+        packed = array_parts(context, builder, signature.args[2], args[2])
+        out, _ = array_parts(context, builder, signature.args[4], args[4])
+        add_pairs = _pair_sums(context, builder)
+        most = builder.trunc(builder.mul(packed[1][0], index_of(WIDTH)), I32)
+        spare = builder.lshr(I32(-1), builder.ctlz(most, ir.IntType(1)(0)))
+        cleared, lanes = spread(builder, builder.not_(spare), WIDTH), ir.Constant(WHOLE, list(range(WIDTH)))
+        best = [cgutils.alloca_once(builder, WHOLE) for _ in range(BATCH)]
+        for highest in best:
+            builder.store(ir.Constant(WHOLE, [-(2**31)] * WIDTH), highest)
+        with cgutils.for_range(builder, packed[1][0]) as loop:
+            group = row_of(builder, packed, loop.index)
+            number = builder.trunc(builder.mul(loop.index, index_of(WIDTH)), I32)
+            number = builder.add(spread(builder, number, WIDTH), lanes)
+            scores = [ir.Constant(WHOLE, [0] * WIDTH)] * BATCH
+            for step in range(GUESSING // 2):
+                column = load_vector(builder, group, index_of(step * WIDTH), WHOLE)
+                row = builder.gep(points, [builder.mul(width, index_of(step))])
+                for pixel in range(BATCH):
+                    factor = spread(builder, builder.load(builder.gep(row, [index_of(pixel)])), WIDTH)
+                    scores[pixel] = add_pairs(scores[pixel], column, factor)
+            for highest, score in zip(best, scores, strict=True):
+                score = builder.or_(builder.and_(score, cleared), number)
+                higher = builder.icmp_signed(">", score, builder.load(highest))
+                builder.store(builder.select(higher, score, builder.load(highest)), highest)
+        kind = ir.FunctionType(I32, [WHOLE])
+        largest = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.smax.v16i32")
+        for pixel, highest in enumerate(best):
+            number = builder.zext(
+                builder.and_(builder.call(largest, [builder.load(highest)]), spare), args[3].type
+            )
+            last = builder.sub(args[3], index_of(1))
+            number = builder.select(builder.icmp_signed("<", number, last), number, last)
+            builder.store(number, builder.gep(out, [index_of(pixel)]))
+        return context.get_dummy_value()
+
+    return types.void(factors, types.int64, centres, types.int64, found), generate
+
+
 @intrinsic
 def _screen_lead(
-    typing_context: Any, factors: Any, lower: Any, rank: Any, first: Any, blocks: Any, k: Any, masks: Any
+    typing_context: Any, factors: Any, reach: Any, first: Any, blocks: Any, k: Any, masks: Any
 ) -> Any:
-    """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; return which have some.
+    """Set masks (8,) uint16 to the sites of block k that may win for eight pixels; say whether there are any.
 
-    The pixels are rows first to first + 7 of factors (., 10) and columns of lower (ranks, .), the scores to
-    reach. A site's upper bound is blocks[k, 0] + factors @ blocks[k, 1:], with blocks (., 11, 16). The first
-    screening.
+    The pixels are columns first to first + 7 of factors (5, w), two int16 in one int32; reach (8,) are the
+    scores that a site must reach. A site's upper bound is blocks[k, 0] + blocks[k, 1:] @ factors, with blocks
+    (., 6, 16) an error and the factors of sixteen sites; all int32. The first screening.
     """
-    require(types.float32, factors, lower, blocks)
+    require(types.int32, factors, reach, blocks)
     require(types.uint16, masks)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        points = row_of(builder, array_parts(context, builder, signature.args[0], args[0]), args[3])
-        thresholds = row_of(builder, array_parts(context, builder, signature.args[1], args[1]), args[2])
-        thresholds = builder.gep(thresholds, [args[3]])
-        sites = row_of(builder, array_parts(context, builder, signature.args[4], args[4]), args[5])
-        out, _ = array_parts(context, builder, signature.args[6], args[6])
-        multiply_add = _multiply_add(builder)
-        bounds = [load_vector(builder, sites, index_of(0), SIXTEEN)] * BATCH
-        for step in range(FACTORS):
-            column = load_vector(builder, sites, index_of((step + 1) * WIDTH), SIXTEEN)
+        points, (_, width) = array_parts(context, builder, signature.args[0], args[0])
+        points = builder.gep(points, [args[2]])
+        thresholds, _ = array_parts(context, builder, signature.args[1], args[1])
+        sites = row_of(builder, array_parts(context, builder, signature.args[3], args[3]), args[4])
+        out, _ = array_parts(context, builder, signature.args[5], args[5])
+        add_pairs = _pair_sums(context, builder)
+        bounds = [load_vector(builder, sites, index_of(0), WHOLE)] * BATCH
+        for step in range(FACTORS // 2):
+            column = load_vector(builder, sites, index_of((step + 1) * WIDTH), WHOLE)
+            row = builder.gep(points, [builder.mul(width, index_of(step))])
             for pixel in range(BATCH):
-                factor = builder.load(builder.gep(points, [index_of(pixel * FACTORS + step)]))
-                bounds[pixel] = multiply_add(spread(builder, factor, WIDTH), column, bounds[pixel])
-        found = ir.Constant(ir.VectorType(ir.IntType(WIDTH), BATCH), [0] * BATCH)
+                factor = builder.load(builder.gep(row, [index_of(pixel)]))
+                bounds[pixel] = add_pairs(bounds[pixel], column, spread(builder, factor, WIDTH))
+        found = []
         for pixel, bound in enumerate(bounds):
             lowest = builder.load(builder.gep(thresholds, [index_of(pixel)]))
-            mask = builder.bitcast(
-                builder.fcmp_ordered(">=", bound, spread(builder, lowest, WIDTH)), ir.IntType(WIDTH)
-            )
-            found = builder.insert_element(found, mask, ir.Constant(I32, pixel))
-        builder.store(found, builder.bitcast(out, found.type.as_pointer()), align=2)
-        some = builder.icmp_unsigned("!=", found, ir.Constant(found.type, [0] * BATCH))
-        return builder.zext(builder.bitcast(some, ir.IntType(BATCH)), ir.IntType(64))
+            found.append(builder.icmp_signed(">=", bound, spread(builder, lowest, WIDTH)))
+            mask = builder.bitcast(found[pixel], ir.IntType(WIDTH))
+            builder.store(mask, builder.gep(out, [index_of(pixel)]))
+        while len(found) > 1:
+            found = [builder.or_(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+        return builder.icmp_unsigned("!=", builder.bitcast(found[0], ir.IntType(WIDTH)), ir.IntType(WIDTH)(0))
 
-    return types.int64(factors, lower, types.int64, types.int64, blocks, types.int64, masks), generate
+    return types.boolean(factors, reach, types.int64, blocks, types.int64, masks), generate
+
+
+@intrinsic
+def _load_codes(
+    typing_context: Any, block: Any, first: Any, invalid: Any, samples: Any, sums: Any, p: Any
+) -> Any:
+    """Load sixteen uint16 pixels, block[:, first:], into samples and sums from column p on; False for others.
+
+    samples (E, w) float32 become the codes less the first; sums (3, w) that first, and the sum and the sum of
+    squares of the samples, infinite for a pixel with a code `invalid`. Exact below 2^15 energies.
+    """
+    require(block.dtype, block)
+    signature = types.boolean(block, types.int64, types.int32, samples, sums, types.int64)
+    if block.dtype != types.uint16:
+        return signature, lambda context, builder, signature, args: ir.Constant(ir.IntType(1), 0)
+    require(types.float32, samples)
+    require(types.float64, sums)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        codes, (energies, pixels) = array_parts(context, builder, signature.args[0], args[0])
+        out, (_, width) = array_parts(context, builder, signature.args[3], args[3])
+        found, _ = array_parts(context, builder, signature.args[4], args[4])
+        longs, doubles = (ir.VectorType(kind, WIDTH // 2) for kind in (ir.IntType(64), ir.DoubleType()))
+        half = ir.Constant(longs, [32] * (WIDTH // 2))
+        code, bad = spread(builder, args[2], WIDTH), ir.VectorType(ir.IntType(1), WIDTH)
+        total = cgutils.alloca_once_value(builder, ir.Constant(WHOLE, [0] * WIDTH))
+        squares = [
+            cgutils.alloca_once_value(builder, ir.Constant(longs, [0] * (WIDTH // 2))) for _ in range(2)
+        ]
+        void = cgutils.alloca_once_value(builder, ir.Constant(bad, [0] * WIDTH))
+        for sum_ in (total, *squares, void):
+            builder.store(ir.Constant(sum_.type.pointee, None), sum_)
+
+        def load(i: Any) -> Any:
+            narrow = ir.VectorType(ir.IntType(16), WIDTH)
+            place = builder.gep(codes, [builder.add(builder.mul(i, pixels), args[1])])
+            return builder.zext(builder.load(builder.bitcast(place, narrow.as_pointer()), align=2), WHOLE)
+
+        origin = load(index_of(0))
+        with cgutils.for_range(builder, energies) as loop:
+            sample = load(loop.index)
+            builder.store(builder.or_(builder.load(void), builder.icmp_signed("==", sample, code)), void)
+            sample = builder.sub(sample, origin)
+            _store(
+                builder,
+                builder.sitofp(sample, SIXTEEN),
+                builder.gep(out, [builder.add(builder.mul(loop.index, width), args[5])]),
+            )
+            builder.store(builder.add(builder.load(total), sample), total)
+            both = builder.bitcast(sample, longs)
+            for sum_, part in zip(squares, (builder.shl(both, half), both), strict=True):
+                part = builder.ashr(part, half)
+                builder.store(builder.add(builder.load(sum_), builder.mul(part, part)), sum_)
+        even, odd = (builder.sitofp(builder.load(sum_), doubles) for sum_ in squares)
+        in_turn = ir.Constant(WHOLE, [k // 2 + k % 2 * (WIDTH // 2) for k in range(WIDTH)])
+        square = builder.shuffle_vector(even, odd, in_turn)
+        endless = ir.Constant(square.type, [float("inf")] * WIDTH)
+        square = builder.select(builder.load(void), endless, square)
+        rows = (builder.sitofp(origin, square.type), builder.sitofp(builder.load(total), square.type), square)
+        for k, row in enumerate(rows):
+            place = builder.add(builder.mul(width, index_of(k)), args[5])
+            builder.store(row, builder.bitcast(builder.gep(found, [place]), row.type.as_pointer()), align=8)
+        return ir.Constant(ir.IntType(1), 1)
+
+    return signature, generate
 
 
 @intrinsic
@@ -221,8 +326,9 @@ def _largest(typing_context: Any, bounds: Any) -> Any:
     return types.float32(bounds), generate
 
 
+load_codes: Any = _load_codes
 project: Any = _project
-nearest_group: Any = _nearest_group
+nearest_groups: Any = _nearest_groups
 score_bounds: Any = _score_bounds
 screen_lead: Any = _screen_lead
 largest: Any = _largest
