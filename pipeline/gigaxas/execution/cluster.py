@@ -62,6 +62,11 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cpu_count()
 
 
+def is_local(compute: Compute) -> bool:
+    """Return whether tasks run in processes of this machine that belong to the run."""
+    return compute.scheduler is None and compute.cluster == "local"
+
+
 def memory_of(compute: Compute) -> int:
     """Return the bytes that tasks of this machine may take: as asked, else what it, or its container, has."""
     return parse_bytes(compute.memory) if compute.memory else memory_limit()
