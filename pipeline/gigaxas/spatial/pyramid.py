@@ -140,6 +140,7 @@ def _boxes(labels: LabelArray, count: int, side: int) -> IntArray:
                     if rows == len(found):
                         found = np.concatenate((found, np.empty_like(found)))
                     found[rows, 0] = label
-                    found[rows, 1:] = boxes[label]
+                    for i in range(5):
+                        found[rows, 1 + i] = boxes[label, i]
                     rows += 1
     return found[:rows]

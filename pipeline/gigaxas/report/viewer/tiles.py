@@ -18,7 +18,7 @@ TILE = 512
 LEVELS = 254
 """Steps from the lowest to the highest code of a value; code 0 is unknown."""
 _FAST = (1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-"""zlib looks for runs of equal bytes alone: half the time of its level 4, and less room, for maps and for noise."""
+"""zlib looks for runs of equal bytes alone: half the time of level 4, and less room, for labels and noise."""
 
 
 @dataclass(frozen=True)
