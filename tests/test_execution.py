@@ -25,7 +25,7 @@ from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.checkpoint.records import unpack
 from gigaxas.config.schema import Compute
 from gigaxas.errors import DamagedError
-from gigaxas.execution import cluster, open_files, tile_tasks
+from gigaxas.execution import cluster, cluster_tasks, open_files
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Runner
@@ -83,9 +83,9 @@ def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
 
 
 def test_a_worker_of_other_code_does_nothing(client, tmp_path, monkeypatch):
-    sent = tile_tasks.code_version()
+    sent = cluster_tasks.code_version()
     answers = iter([sent])  # to this process; the worker, in the same, hears of another
-    monkeypatch.setattr(tile_tasks, "code_version", lambda: next(answers, "0123456789abcdef"))
+    monkeypatch.setattr(cluster_tasks, "code_version", lambda: next(answers, "0123456789abcdef"))
     with pytest.raises(gx.RunError, match=rf"other code of gigaxas \(0123456789abcdef\) than .* \({sent}\)"):
         run(fail_first, client, folder=tmp_path, times=0)
 
@@ -94,7 +94,7 @@ def test_a_cluster_of_other_code_is_refused_before_anything_runs(client, monkeyp
     cluster._compare_versions(client)
     monkeypatch.setattr(cluster, "code_version", partial(str, "0123456789abcdef"))
     answer = client.run
-    monkeypatch.setattr(client, "run", lambda asked: answer(tile_tasks.code_version))
+    monkeypatch.setattr(client, "run", lambda asked: answer(cluster_tasks.code_version))
     with pytest.raises(gx.InputError, match="run other code of gigaxas than this run"):
         cluster._compare_versions(client)
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-
-from distributed import Client, performance_report
+from typing import TYPE_CHECKING
 
 from gigaxas import __version__
 from gigaxas.checkpoint.identity import settings_mark
@@ -17,6 +16,9 @@ from gigaxas.execution.cluster import Announce, is_local, open_client, worker_co
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Connect, Progress, Runner, silent
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @contextmanager
@@ -58,9 +60,11 @@ def _clients(folder: Path, compute: Compute, mark: str, announce: Announce) -> I
     with ExitStack() as held:
 
         @cache
-        def client() -> Client | None:
+        def client() -> "Client | None":
             opened = held.enter_context(open_client(compute, mark, announce))
             if opened is not None and compute.performance_report:
+                from distributed import performance_report
+
                 held.enter_context(performance_report(str(folder / "performance.html")))
             return opened
 

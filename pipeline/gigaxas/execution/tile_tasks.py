@@ -3,26 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dask.base import compute
 from dask.callbacks import Callback
 from dask.delayed import delayed
-from distributed import Client, as_completed
-from distributed.client import FutureCancelledError
-from distributed.scheduler import KilledWorker
 
-from gigaxas.errors import RunError
 from gigaxas.tiles import Tile
-from gigaxas.version import code_version
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Advance = Callable[[int], None]
 Task = Callable[..., Any]
 Done = Callable[[int, Any], None]
 """Given the number of a tile and what its task returned, as soon as that is known."""
-
-RETRIES = 2
-"""How often a task that failed is tried again on a cluster: its worker may be to blame."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class TileWork:
         return [f"{self.name}-{tile.row}-{tile.column}" for tile in self.tiles]
 
 
-def run_tiles(work: TileWork, client: Client | None, workers: int, done: Done) -> None:
+def run_tiles(work: TileWork, client: "Client | None", workers: int, done: Done) -> None:
     """Run the tasks, on the threads of this process without a client, and call `done` in this thread.
 
     The first error of a task is raised as it is, and what has not started is dropped. Raises RunError where
@@ -58,7 +53,9 @@ def run_tiles(work: TileWork, client: Client | None, workers: int, done: Done) -
     if client is None:
         _on_threads(work, workers, lambda key, value: done(numbers[key], value))
     else:
-        _on_cluster(work, client, lambda key, value: done(numbers[key], value))
+        from gigaxas.execution.cluster_tasks import run_on_cluster
+
+        run_on_cluster(work, client, lambda key, value: done(numbers[key], value))
 
 
 def _on_threads(work: TileWork, workers: int, done: Callable[[str, Any], None]) -> None:
@@ -75,63 +72,3 @@ def _on_threads(work: TileWork, workers: int, done: Callable[[str, Any], None]) 
         Callback(posttask=lambda key, value, *_: done(key, value) if key in keys else None),
     ):
         compute(*calls, scheduler="threads", pool=pool, num_workers=workers)
-
-
-def _on_cluster(work: TileWork, client: Client, done: Callable[[str, Any], None]) -> None:
-    futures: list[Any] = []
-    try:
-        # A task of its own for each constant, not scattered data: it is made again when its worker is lost.
-        shared: dict[str, Any] = {
-            name: client.submit(_same, value, key=f"{name}-{work.keys[0]}", pure=False)
-            for name, value in work.constants.items()
-        }
-        shared |= {"the_call": work.task, "the_code": code_version()}
-        tasks: dict[str, Any] = {"key": work.keys, "pure": False, "retries": RETRIES}
-        futures = client.map(run_same_code, work.tiles, *work.each, **tasks, **shared)
-        failure = _first_error(futures, done)
-    except (FutureCancelledError, OSError) as error:
-        raise RunError(
-            f"the scheduler was lost ({type(error).__name__}); see that it runs and run the same command "
-            "again: it goes on from the last finished tile"
-        ) from None
-    finally:
-        if client.status == "running":
-            client.cancel(futures)
-    if failure is not None:
-        raise failure
-
-
-def run_same_code(tile: Tile, *each: Any, the_call: Task, the_code: str, **constants: Any) -> Any:
-    """Run a task on a worker. Raises RunError where the worker runs other code than the run that sent it."""
-    if code_version() != the_code:
-        raise RunError(
-            f"a worker runs other code of gigaxas ({code_version()}) than this run ({the_code}); install the "
-            "same everywhere, start the workers anew and run the same command again"
-        )
-    return the_call(tile, *each, **constants)
-
-
-def _first_error(futures: list[Any], done: Callable[[str, Any], None]) -> BaseException | None:
-    for future, value in as_completed(futures, with_results=True, raise_errors=False):
-        if future.status == "finished":
-            done(future.key, value)
-            future.release()
-        elif future.status == "error":
-            error: BaseException = value[1]
-            return _explained(error).with_traceback(value[2])
-        else:
-            raise value
-    return None
-
-
-def _explained(error: BaseException) -> BaseException:
-    if not isinstance(error, KilledWorker):
-        return error
-    return RunError(
-        f"{error.task}: {error.allowed_failures + 1} workers that took this tile were lost, most likely for "
-        "want of memory; give them more, or set a smaller compute.tile, and run the same command again"
-    )
-
-
-def _same(value: Any) -> Any:
-    return value
