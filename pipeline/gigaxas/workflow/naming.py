@@ -1,10 +1,9 @@
 """What every cluster of a result is called, and whether it lies outside the library."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from scipy.special import chdtrc
 
 from gigaxas.arrays import FloatArray
@@ -16,11 +15,14 @@ from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.resolve import Resolved
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 CAMERA_FLOOR = 0.05
 """Share of a pixel's noise, by a camera's numbers, that no model of a cluster explains."""
 
 
-def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
+def cluster_rows(run: Resolved, result: "xr.Dataset") -> list[ClusterRow]:
     """Say of every cluster what it is: this one answer goes to terminal, tables, report and phases.
 
     Its name is that of the reference that its mean spectrum correlates with best, and what explains its site
