@@ -30,7 +30,8 @@ def cluster_rows(run: Resolved, result: "xr.Dataset") -> list[ClusterRow]:
     one outside the library it is said which reference, moved in energy, it is. Largest first.
     """
     sites, noise = run.sites, run.noise
-    spectra, pixels = result.spectrum.values, result.pixels.values
+    spectra, errors = result.spectrum.values, result.standard_error.values
+    labels, pixels = result.cluster.values, result.pixels.values
     correlation = standardise(spectra) @ standardise(sites.references).T if len(spectra) else np.empty((0, 1))
     nearest = correlation.argmax(axis=1)
     rows = [
@@ -43,13 +44,13 @@ def cluster_rows(run: Resolved, result: "xr.Dataset") -> list[ClusterRow]:
             share=float(pixels[i] / pixels.sum()),
             area_um2=float(pixels[i] * run.info.pixel_um**2),
             spectrum=spectra[i],
-            standard_error=result.standard_error.values[i],
+            standard_error=errors[i],
             reference=sites.references[reference],
             **_known(sites, int(label) - 1),
         )
-        for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
+        for i, (label, reference) in enumerate(zip(labels, nearest, strict=True))
     ]
-    kept = dict(zip(result.cluster.values.tolist(), result.kept_pixels.values.tolist(), strict=True))
+    kept = dict(zip(labels.tolist(), result.kept_pixels.values.tolist(), strict=True))
     told = [
         replace(row, moved=_moved(run, row, kept[row.label])) if row.outside and not row.given else row
         for row in rows
