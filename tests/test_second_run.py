@@ -34,10 +34,17 @@ def settings(output):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished run and what it told; tests leave it finished."""
+def first(tmp_path_factory):
+    """A run and what it told."""
     config = settings(tmp_path_factory.mktemp("second") / "out")
     return config, classify(config)
+
+
+@pytest.fixture
+def run(first):
+    """The same, finished again whatever the last test has made of it."""
+    classify(first[0])
+    return first
 
 
 def stamps(config):
@@ -68,22 +75,16 @@ def test_a_second_run_starts_no_process_and_loads_neither_cluster_nor_what_draws
     )
     assert not {*UNUSED} & {*said.stdout.splitlines()[-1].split()}
     assert "dashboard" not in said.stdout
-    classify(config)
 
 
-@pytest.mark.parametrize(
-    "file", ["clusters.csv", "label.png", "report.html", "report/scene.js", "manifest.json"]
-)
-@pytest.mark.parametrize("damage", ["gone", "changed"])
+@pytest.mark.parametrize(("file", "damage"), [("clusters.csv", "gone"), ("report/scene.js", "changed")])
 def test_a_file_of_the_report_that_is_not_as_it_was_written_is_written_again(run, file, damage):
     config, first = run
     path = config.output / file
     good = path.read_bytes()
     path.unlink() if damage == "gone" else path.write_bytes(good[:-9] + b"123456789")
     assert shown(classify(config)) == shown(first)
-    if file != "report.html":  # it tells times
-        assert path.read_bytes() == good
-    assert path.read_bytes() != good[:-9] + b"123456789"
+    assert path.read_bytes() == good
 
 
 def test_tiles_that_are_gone_are_drawn_again(run):
@@ -99,12 +100,10 @@ def test_a_changed_setting_has_the_report_written_anew(run):
     more = config.model_copy(update={"compute": config.compute.model_copy(update={"workers": 1})})
     classify(more)
     assert (config.output / "manifest.json").read_bytes() != before
-    classify(config)
 
 
 def test_other_code_or_another_package_has_the_report_written_anew(run, monkeypatch):
     config, _ = run
-    classify(config)
     before = stamps(config)["report.html"]
     with monkeypatch.context() as patched:
         patched.setattr(report_once, "versions", lambda: {"numpy": "0"})
@@ -139,7 +138,6 @@ def test_a_damaged_note_is_not_trusted(run):
 
 def test_the_verb_report_writes_it_anew_whatever_is_there(run):
     config, _ = run
-    classify(config)
     before = stamps(config)["report.html"]
     report_again(config)
     assert stamps(config)["report.html"] != before
