@@ -24,7 +24,7 @@ COMPONENT_TABLES = ("phases.csv", "components.csv")
 def report_once(run: Resolved, runner: Runner) -> Summary:
     """Return what a finished run has to say; its report is written unless it is there as it would be."""
     output, mark = run.paths.output, report_mark(run)
-    told = told_of_written(output, NAME, mark) if _inputs_are_intact(run, runner) else None
+    told = told_of_written(output, NAME, mark) if _specks_are_intact(run, runner) else None
     if told is not None:
         summary, names = told
         runner.events.tell("report kept")
@@ -54,14 +54,12 @@ def report_mark(run: Resolved) -> str:
     )
 
 
-def _inputs_are_intact(run: Resolved, runner: Runner) -> bool:
-    """Return whether every byte of the truth and the specks is as it was written.
+def _specks_are_intact(run: Resolved, runner: Runner) -> bool:
+    """Return whether every byte of the specks is as it was written, where these were searched.
 
-    The result is compared before, and the sites were read.
+    What else the report tells of was compared or read before.
     """
-    truth = [run.paths.truth] if run.config.simulate else []
-    specks = [run.paths.specks] if run.config.specks else []
-    return all(runner.is_intact(store, content=True) for store in (*truth, *specks))
+    return run.config.specks is None or runner.is_intact(run.paths.specks, content=True)
 
 
 def _attributes(store: Location) -> dict[str, Any]:
