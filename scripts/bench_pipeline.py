@@ -116,7 +116,7 @@ def _rows(
         assign_tasks.assign_tile(tile, info=info, result=result, sites=sites, classes=_own(sites))
 
     def on_dask(client: Any, ledger: Ledger | None = None) -> list[Any]:
-        once = Runner(client, 2, ledger=ledger)
+        once = Runner(lambda: client, 2, ledger=ledger)
         return once.over("assign", assign_tasks.assign_tile, plan.grid, **settings)
 
     def recorded(client: Any) -> list[Any]:

@@ -25,7 +25,7 @@ from distributed import Client
 from gigaxas.checkpoint.journal import stage_journals
 from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.config.schema import Config
-from gigaxas.execution import tile_tasks
+from gigaxas.execution import cluster_tasks
 from gigaxas.execution.reduction import Reduction, gather, reduction_grids
 from gigaxas.execution.runner import Runner
 from gigaxas.observed import level_of_samples, merge_groups
@@ -112,7 +112,7 @@ def measure(folder: Path, kind: str, gpx: int, workers: int) -> dict[str, Any]:
 def _run(kind: str, gpx: int, runner: Runner, values: dict[str, Any], output: Path) -> int:
     tiles = _grid(gpx, SIDE)
     if kind == "assign all at once":
-        tile_tasks.MOST_SENT = tile_tasks.SERVED = 10**9
+        cluster_tasks.MOST_SENT = cluster_tasks.SERVED = 10**9
     if kind.startswith("assign"):
         grid = _grid(gpx, SIDE // 4)
         runner.over("assign", tell, grid, value=None, writes=output / "result.zarr")

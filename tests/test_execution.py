@@ -25,7 +25,7 @@ from gigaxas.checkpoint.ledger import Ledger
 from gigaxas.checkpoint.records import unpack
 from gigaxas.config.schema import Compute
 from gigaxas.errors import DamagedError
-from gigaxas.execution import cluster, open_files, tile_tasks
+from gigaxas.execution import cluster, cluster_tasks, open_files
 from gigaxas.execution.events import Events
 from gigaxas.execution.lock import locked
 from gigaxas.execution.runner import Runner
@@ -83,16 +83,16 @@ def test_a_task_that_fails_three_times_ends_the_run_with_its_own_error(client, t
 @settings(max_examples=200)
 @given(st.integers(1, 5000), st.integers(1, 2000))
 def test_batches_are_all_tiles_in_order_and_leave_every_worker_its_share(tiles, workers):
-    found = tile_tasks.batches(tiles, workers)
+    found = cluster_tasks.batches(tiles, workers)
     assert [number for batch in found for number in batch] == list(range(tiles))
-    assert len(found) >= min(tiles, workers * tile_tasks.ROUNDS)
-    if workers <= tile_tasks.SERVED:
+    assert len(found) >= min(tiles, workers * cluster_tasks.ROUNDS)
+    if workers <= cluster_tasks.SERVED:
         assert len(found) == tiles
 
 
 def test_a_thousand_workers_get_tasks_of_several_tiles():
     """Fails where a scheduler is given a task for every tile, however many workers ask it for tasks."""
-    assert {len(batch) for batch in tile_tasks.batches(100_000, 1000)} == {16}
+    assert {len(batch) for batch in cluster_tasks.batches(100_000, 1000)} == {16}
 
 
 def place_of(tile):
@@ -102,8 +102,8 @@ def place_of(tile):
 
 def test_a_scheduler_is_sent_some_tasks_of_some_tiles_at_a_time_and_all_are_done(client, monkeypatch):
     """Fails where all tasks are sent at once, or none is sent after the first ones."""
-    monkeypatch.setattr(tile_tasks, "MOST_SENT", 4)
-    monkeypatch.setattr(tile_tasks, "SERVED", 1)
+    monkeypatch.setattr(cluster_tasks, "MOST_SENT", 4)
+    monkeypatch.setattr(cluster_tasks, "SERVED", 1)
     tiles, found, sent, ahead = flat(regular_grid((20, 10), (1, 1))), {}, [], []
     send = client.map
 
@@ -125,9 +125,9 @@ def test_a_failure_on_a_thread_is_not_tried_again(tmp_path):
 
 
 def test_a_worker_of_other_code_does_nothing(client, tmp_path, monkeypatch):
-    sent = tile_tasks.code_version()
+    sent = cluster_tasks.code_version()
     answers = iter([sent])  # to this process; the worker, in the same, hears of another
-    monkeypatch.setattr(tile_tasks, "code_version", lambda: next(answers, "0123456789abcdef"))
+    monkeypatch.setattr(cluster_tasks, "code_version", lambda: next(answers, "0123456789abcdef"))
     with pytest.raises(gx.RunError, match=rf"other code of gigaxas \(0123456789abcdef\) than .* \({sent}\)"):
         run(fail_first, client, folder=tmp_path, times=0)
 
@@ -136,7 +136,7 @@ def test_a_cluster_of_other_code_is_refused_before_anything_runs(client, monkeyp
     cluster._compare_versions(client)
     monkeypatch.setattr(cluster, "code_version", partial(str, "0123456789abcdef"))
     answer = client.run
-    monkeypatch.setattr(client, "run", lambda asked: answer(tile_tasks.code_version))
+    monkeypatch.setattr(client, "run", lambda asked: answer(cluster_tasks.code_version))
     with pytest.raises(gx.InputError, match="run other code of gigaxas than this run"):
         cluster._compare_versions(client)
 

@@ -97,7 +97,7 @@ def test_a_cluster_of_processes_gives_the_same_bits_as_threads(tmp_path, client)
     expected = oracle(image, spectra)
     assert 0 < (expected["kept"] == 0).sum() < expected["kept"].size
     threads = classify(tmp_path, image, spectra, 16, None, Runner(workers=2))
-    processes = classify(tmp_path, image, spectra, 8, 13 * 8, Runner(client=client, workers=2))
+    processes = classify(tmp_path, image, spectra, 8, 13 * 8, Runner(client=lambda: client, workers=2))
     for name in MAPS:
         np.testing.assert_array_equal(processes[name], threads[name])
     for name, values in expected.items():

@@ -54,9 +54,15 @@ _UNIT = re.compile(r"[^0-9]{0,30}[0-9]?[^0-9]{0,30}")
 """What a unit may look like: pint would work out any power of powers that a file names."""
 
 
+KNOWN = {("eV", "eV"): 1.0, ("eV", "1/cm"): None, ("eV", "um"): None, ("um", "um"): 1.0, ("s", "s"): 1.0}
+"""What pint says of units of this program's own stores, kept here because its tables take long to read."""
+
+
 @lru_cache
 def _worth(unit: str, wanted: str) -> float | None:
     """Return what a unit is worth as it is spelled, else in small letters; None where it is no such unit."""
+    if (unit, wanted) in KNOWN:
+        return KNOWN[unit, wanted]
     text = re.sub(r"(?<=[a-z])\s*\^?-1$", "**-1", unit.strip())
     text = re.sub(r"(?<=[a-zA-Z]) (?=[a-zA-Z])", "_", text)
     small = re.sub("ev$", "eV", text.lower())
@@ -79,6 +85,6 @@ def _converted(text: str, wanted: str) -> float | None:
 
 @lru_cache
 def _table() -> Any:
-    import pint  # its tables take a while to read, and most runs meet no unit but eV
+    import pint  # its tables take a while to read
 
     return pint.UnitRegistry()

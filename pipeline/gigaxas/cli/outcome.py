@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gigaxas.locations import Location
     from gigaxas.report import ClusterRow, SpeckReport
     from gigaxas.workflow.phases import PhaseSummary
-    from gigaxas.workflow.report import Summary
+    from gigaxas.workflow.summary import Summary
 
 SHOWN_CLUSTERS = 25
 HEAVY_TAIL = 2.0

@@ -5,19 +5,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import spawn
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask
 from dask.system import cpu_count
 from dask.utils import parse_bytes
-from distributed import Client, LocalCluster, WorkerPlugin
-from distributed.system import memory_limit
 from threadpoolctl import threadpool_limits
 
 from gigaxas.config.schema import Compute
 from gigaxas.errors import InputError, RunError
+from gigaxas.execution.memory import memory_limit
 from gigaxas.execution.open_files import allow_open_files
 from gigaxas.version import code_version
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 LOOPBACK = "127.0.0.1"
 BATCH = {
@@ -43,17 +45,6 @@ ROOMY = {
 Announce = Callable[[str], None]
 
 
-class WorkerLimits(WorkerPlugin):
-    """Holds BLAS and OpenMP of a worker to one thread, for Dask owns the cores; lets it open many files."""
-
-    name = "gigaxas-worker-limits"
-
-    def setup(self, worker: Any) -> None:
-        """Set the limits for as long as the worker lives."""
-        threadpool_limits(limits=1)
-        allow_open_files()
-
-
 def worker_count(compute: Compute) -> int:
     """Return how many tasks run at once: as asked, else one for every core this process may use.
 
@@ -62,13 +53,18 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cpu_count()
 
 
+def is_local(compute: Compute) -> bool:
+    """Return whether tasks run in processes of this machine that belong to the run."""
+    return compute.scheduler is None and compute.cluster == "local"
+
+
 def memory_of(compute: Compute) -> int:
     """Return the bytes that tasks of this machine may take: as asked, else what it, or its container, has."""
     return parse_bytes(compute.memory) if compute.memory else memory_limit()
 
 
 @contextmanager
-def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Client | None]:
+def open_client(compute: Compute, mark: str, announce: Announce) -> "Iterator[Client | None]":
     """Yield a client of the cluster that is asked for, None for `threads`; it ends with the context.
 
     BLAS and OpenMP are held to one thread. `announce` is told where the dashboard is and what is waited
@@ -79,13 +75,15 @@ def open_client(compute: Compute, mark: str, announce: Announce) -> Iterator[Cli
         with threadpool_limits(limits=1):
             yield None
         return
+    from gigaxas.execution import worker_limits
+
     with dask.config.set(ROOMY), _quiet("distributed"), _connected(compute) as client:
         announce(f"dashboard  {client.dashboard_link}")
         _wait_for_workers(client, compute, announce)
         if compute.scheduler is not None or compute.cluster in BATCH:
             _compare_versions(client)
             _wait_for_strays(client, mark, announce)
-        client.register_plugin(WorkerLimits())
+        client.register_plugin(worker_limits.WorkerLimits())
         yield client
 
 
@@ -102,7 +100,9 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(compute: Compute) -> Iterator[Client]:
+def _connected(compute: Compute) -> "Iterator[Client]":
+    from distributed import Client  # takes longer to load than all else of a run that finds everything made
+
     if compute.scheduler is not None:
         try:
             client = Client(compute.scheduler, timeout=CONNECT_SECONDS)
@@ -135,6 +135,8 @@ def _without_script() -> Iterator[None]:
 
 
 def _local_cluster(compute: Compute) -> Any:
+    from distributed import LocalCluster
+
     workers = worker_count(compute)
     try:
         cluster = LocalCluster(
@@ -181,7 +183,7 @@ def _scaled(cluster: Any, compute: Compute) -> Any:
     return cluster
 
 
-def _wait_for_workers(client: Client, compute: Compute, announce: Announce) -> None:
+def _wait_for_workers(client: "Client", compute: Compute, announce: Announce) -> None:
     if client.nthreads():
         return
     announce("cluster    waiting for the first worker")
@@ -194,7 +196,7 @@ def _wait_for_workers(client: Client, compute: Compute, announce: Announce) -> N
         ) from None
 
 
-def _compare_versions(client: Client) -> None:
+def _compare_versions(client: "Client") -> None:
     found: Any = client.get_versions(packages=list(COMPARED))
     here = _versions(found["client"])
     wrong = [
@@ -223,7 +225,7 @@ def _versions(entry: dict[str, Any]) -> dict[str, Any]:
     return {"python": python, **entry["packages"]}
 
 
-def _wait_for_strays(client: Client, mark: str, announce: Announce) -> None:
+def _wait_for_strays(client: "Client", mark: str, announce: Announce) -> None:
     end = time.monotonic() + STRAY_SECONDS
     told = False
     while any(mark in str(key) for keys in client.run(_active_keys).values() for key in keys):

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
-
-from distributed import Client
 
 from gigaxas.checkpoint.journal import StageJournal
 from gigaxas.checkpoint.ledger import Ledger, check_chunks, matching, output_mark, with_checksums
@@ -22,9 +21,17 @@ from gigaxas.stores.io.checksums import ChunkChecksum, is_intact
 from gigaxas.stores.io.folders import sizes
 from gigaxas.tiles import Grid, Tile, flat
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 T = TypeVar("T")
+Connect = Callable[[], "Client | None"]
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """Shows a stage of so many pixels (or steps); what it yields is told of every part that is done."""
+
+
+def on_threads() -> None:
+    """Use no cluster."""
 
 
 @contextmanager
@@ -33,12 +40,38 @@ def silent(stage: str, total: int) -> Iterator[Advance]:
     yield lambda done: None
 
 
+class Opened(NamedTuple):
+    """A stage with what an earlier run has left of it."""
+
+    stage: str
+    """Its name."""
+    work: TileWork
+    """All of its tasks."""
+    marks: list[str] | None
+    """What tells every tile from others, where each depends on a part of what the task is given."""
+    journal: StageJournal
+    """Takes the records of tiles that are done."""
+    key: str
+    """Name of the stage's results."""
+    records: dict[int, Record]
+    """Those of its tiles, by number of the tile."""
+    damaged: list[Path]
+    """Files of records that are not to be trusted."""
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether tiles are left to be done, or chunks to be compared."""
+        is_left = len(self.records) < len(self.work.tiles)
+        return is_left or any(record.chunks for record in self.records.values())
+
+
 @dataclass(frozen=True)
 class Runner:
     """Where tasks run, how their progress is shown, and how long each stage took."""
 
-    client: Client | None = None
-    """The Dask cluster that tasks run on; None for the threads of this process."""
+    client: Connect = on_threads
+    """Returns the Dask cluster that tasks run on, started when it is first asked for; None for the threads of
+    this process."""
     workers: int = 1
     """How many tasks run at once."""
     progress: Progress = silent
@@ -93,11 +126,14 @@ class Runner:
         self, stage: str, work: TileWork, columns: int, marks: list[str] | None = None
     ) -> list[list[Any]]:
         found: dict[int, Any] = {}
+        opened = None if self.ledger is None else _open(self.ledger, stage, work, marks)
+        if opened is None or opened.takes_tasks:
+            self.client()  # its start is no part of the stage
         with self.step(stage, sum(map(_pixels, work.tiles))) as advance:
-            if self.ledger is None:
+            if self.ledger is None or opened is None:
                 self._run(work, found.__setitem__, advance)
             else:
-                found = self._resume(self.ledger, stage, work, advance, marks)
+                found = self._resume(self.ledger, opened, advance)
         starts = range(0, len(work.tiles), columns)
         return [[found[number] for number in range(start, start + columns)] for start in starts]
 
@@ -140,12 +176,10 @@ class Runner:
             self.suspects.add(error.place)
             return work()
 
-    def _resume(
-        self, ledger: Ledger, stage: str, work: TileWork, advance: Advance, marks: list[str] | None
-    ) -> dict[int, Any]:
+    def _resume(self, ledger: Ledger, opened: Opened, advance: Advance) -> dict[int, Any]:
         """Run the tiles that no record tells of; return what the task returned, by number of the tile."""
-        journal, key = ledger.open(stage, work.task, work.each, work.constants, own=marks is not None)
-        records = self._intact(ledger, stage, work, journal, marks)
+        work, marks, journal = opened.work, opened.marks, opened.journal
+        records = self._intact(ledger, opened)
         advance(sum(_pixels(work.tiles[number]) for number in records))
         left = [number for number in range(len(work.tiles)) if number not in records]
 
@@ -168,17 +202,14 @@ class Runner:
             journal.flush()
         if marks is not None:
             journal.keep(list(records.values()))
-        ledger.finish(key, records.values())
+        ledger.finish(opened.key, records.values())
         return {number: record.value for number, record in records.items()}
 
-    def _intact(
-        self, ledger: Ledger, stage: str, work: TileWork, journal: StageJournal, marks: list[str] | None
-    ) -> dict[int, Record]:
+    def _intact(self, ledger: Ledger, opened: Opened) -> dict[int, Record]:
         """Return the records of the tiles whose chunks are as they were written, by number of the tile."""
-        read, damaged = journal.read()
-        records = matching(read, work.tiles, marks)
-        numbers = list(records)
-        intact: dict[int, bool] = {}
+        work, records, damaged = opened.work, opened.records, opened.damaged
+        numbers = [number for number, record in records.items() if record.chunks]
+        intact = dict.fromkeys(records, True)
         comparison = TileWork(
             self._name(check_chunks),
             check_chunks,
@@ -193,7 +224,7 @@ class Runner:
             good = sum(intact.values())
             self.events.tell(
                 "stage goes on",
-                stage=stage,
+                stage=opened.stage,
                 tiles=len(work.tiles),
                 kept=good,
                 damaged_tiles=len(records) - good,
@@ -208,10 +239,18 @@ class Runner:
             done(number, value)
             advance(_pixels(work.tiles[number]))
 
-        run_tiles(work, self.client, self.workers, count)
+        if work.tiles:
+            run_tiles(work, self.client(), self.workers, count)
 
     def _name(self, task: Callable[..., Any]) -> str:
         return f"{task.__name__}-{self.mark}-{uuid4().hex[:8]}"
+
+
+def _open(ledger: Ledger, stage: str, work: TileWork, marks: list[str] | None) -> Opened:
+    """Return a stage with the records of its tiles that the journal holds."""
+    journal, key = ledger.open(stage, work.task, work.each, work.constants, own=marks is not None)
+    read, damaged = journal.read()
+    return Opened(stage, work, marks, journal, key, matching(read, work.tiles, marks), damaged)
 
 
 def _pixels(tile: Tile) -> int:

@@ -4,19 +4,19 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, LabelArray
 from gigaxas.report import layers, wording
 from gigaxas.report.palette import as_rgb, shaded
 from gigaxas.stores.io.files import publish_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72.0
@@ -60,6 +60,9 @@ class ComponentMap:
 
 def write_component_figure(path: Path, data: ComponentMap) -> list[Path]:
     """Write the figure as path.png and path.pdf, each whole or not at all; return both. Raises RunError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
     figure = _figure(data)
     written = []
     for kind, canvas in (("png", FigureCanvasAgg(figure)), ("pdf", FigureCanvasPdf(figure))):
@@ -96,8 +99,11 @@ def _above_least(ratio: FloatArray, components: int) -> FloatArray:
     return np.clip((ratio - least) / (1.0 - least), 0.0, 1.0)
 
 
-def _figure(data: ComponentMap) -> Figure:
+def _figure(data: ComponentMap) -> "Figure":
     """Draw map, scale bar and legend; the map takes `width_mm`, the rest as much as it needs."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
     rows, columns = data.main.shape
     scale = data.width_mm / max(rows, columns)
     height, width = max(rows * scale, 4.0), max(columns * scale, 4.0)
@@ -134,8 +140,10 @@ def _line(name: str, share: float) -> str:
     return f"{name}  {wording.share(share)}"
 
 
-def _draw_legend(paper: Axes, data: ComponentMap, left: float, top: float) -> None:
+def _draw_legend(paper: "Axes", data: ComponentMap, left: float, top: float) -> None:
     """List the components with their share of all labelled pixels, then say what the shades mean."""
+    from matplotlib.patches import Rectangle
+
     y = top - LINE_MM
     for name, colour, share in zip(data.names, data.colours, data.shares, strict=True):
         paper.add_patch(Rectangle((left, y), 6, 3.2, color=colour, lw=0))
@@ -154,6 +162,6 @@ def _draw_legend(paper: Axes, data: ComponentMap, left: float, top: float) -> No
         y -= LINE_MM
 
 
-def _text(paper: Axes, x: float, y: float, text: str) -> None:
+def _text(paper: "Axes", x: float, y: float, text: str) -> None:
     written = paper.text(x, y, text, va="center", fontsize=TEXT_POINT, color=INK)
     written.set_parse_math(False)  # a phase name may hold a dollar sign

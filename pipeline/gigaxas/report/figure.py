@@ -2,12 +2,9 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from gigaxas.report import layers, wording
@@ -15,6 +12,10 @@ from gigaxas.report.data import ClusterRow, ReportData
 from gigaxas.report.palette import as_rgb, shaded
 from gigaxas.report.views import by_size, colours_by_label
 from gigaxas.stores.io.files import publish_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DPI = 200
 _MAP_INCHES = 7.0
@@ -28,6 +29,9 @@ _INK = "#22262b"
 
 def write_label_png(path: Path, data: ReportData) -> None:
     """Write the composite map with scale bar and legend as PNG, whole or not at all; raises RunError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(dpi=_DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     image = composite(data)
@@ -74,7 +78,7 @@ def _map_inches(rows: int, columns: int) -> tuple[float, float]:
     return max(rows * scale, 0.1), max(columns * scale, 0.1)
 
 
-def _draw_scale_bar(axes: Axes, data: ReportData, height: float) -> None:
+def _draw_scale_bar(axes: "Axes", data: ReportData, height: float) -> None:
     """Draw the scale bar below the map, where no colour of the map can swallow it."""
     width_um = data.shape_um[1]
     bar = layers.scale_bar(width_um)
@@ -99,8 +103,10 @@ def _draw_scale_bar(axes: Axes, data: ReportData, height: float) -> None:
     )
 
 
-def _draw_legend(figure: Figure, data: ReportData, left: float, rows: int) -> None:
+def _draw_legend(figure: "Figure", data: ReportData, left: float, rows: int) -> None:
     """List the clusters at the right; where they are too many, the largest and the smallest."""
+    from matplotlib.patches import Patch
+
     order = by_size(data.clusters)
     colours = colours_by_label(data)
     entries = [Patch(facecolor=colours[row.label], label=_legend_text(row)) for row in order]

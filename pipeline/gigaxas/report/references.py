@@ -4,14 +4,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from gigaxas.arrays import FloatArray
 from gigaxas.stores.io.files import publish_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDTH, _LINE, _FRAME = 5.2, 0.26, 1.1
 """Inches: of a panel, between two spectra, and of the frame."""
@@ -43,6 +42,10 @@ class EdgePanel:
 
 def write_references_picture(path: Path, panels: Sequence[EdgePanel]) -> None:
     """Write the spectra of every edge as a PNG or an SVG, by the ending. RunError: it cannot be written."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     most = max(len(panel.names) for panel in panels)
     size = (_WIDTH * len(panels), min(_TALLEST, _FRAME + _LINE * (most + 3)))
     figure = Figure(figsize=size, layout="constrained")
@@ -52,12 +55,12 @@ def write_references_picture(path: Path, panels: Sequence[EdgePanel]) -> None:
     if kind == "png":
         FigureCanvasAgg(figure).print_png(content)
     else:
-        with matplotlib.rc_context({"svg.hashsalt": "gigaxas", "svg.fonttype": "none"}):
+        with rc_context({"svg.hashsalt": "gigaxas", "svg.fonttype": "none"}):
             figure.savefig(content, format="svg", metadata={"Date": None})
     publish_file(path, content.getvalue())
 
 
-def _draw(axes: Axes, panel: EdgePanel) -> None:
+def _draw(axes: "Axes", panel: EdgePanel) -> None:
     low, high = (panel.middle + end for end in _SPAN)
     parts = zip(panel.names, panel.curves, panel.status, strict=True)
     for number, (name, (energy, mu), status) in enumerate(parts):

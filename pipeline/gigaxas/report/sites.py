@@ -2,16 +2,18 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from gigaxas.arrays import FloatArray
 from gigaxas.report.data import Picture
 from gigaxas.sites import Proof, SiteAudit
 from gigaxas.stores.io.files import publish_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DPI = 200
 _PAGE_DPI = 110
@@ -95,7 +97,7 @@ def _proof_png(proof: Proof, theme: str) -> bytes:
     return _png(figure, _PAGE_DPI)
 
 
-def _draw_spacing(axes: Axes, audit: SiteAudit, theme: str) -> None:
+def _draw_spacing(axes: "Axes", audit: SiteAudit, theme: str) -> None:
     _, ink, colour, warm = _PAPERS[theme]
     errors = np.clip(audit.spacing_error, _LOWEST, 0.5)
     bins = np.geomspace(min(errors.min(), audit.limit) / 2, 0.5, _BINS + 1)
@@ -115,7 +117,7 @@ def _draw_spacing(axes: Axes, audit: SiteAudit, theme: str) -> None:
     _label(axes, "$s_\\mathrm{error}$ with the nearest site", f"sites (of {errors.size:,})", ink)
 
 
-def _draw_components(axes: Axes, audit: SiteAudit, theme: str) -> None:
+def _draw_components(axes: "Axes", audit: SiteAudit, theme: str) -> None:
     _, ink, colour, warm = _PAPERS[theme]
     near = audit.spacing_error > audit.limit
     for chosen, shade, text in ((~near, colour, "apart"), (near, warm, "nearer than the limit")):
@@ -134,7 +136,7 @@ def _draw_components(axes: Axes, audit: SiteAudit, theme: str) -> None:
     _label(axes, "first component", "second component", ink)
 
 
-def _draw_proof(axes: Axes, proof: Proof, theme: str) -> None:
+def _draw_proof(axes: "Axes", proof: Proof, theme: str) -> None:
     _, ink, colour, warm = _PAPERS[theme]
     span = np.array([proof.expected.min() / 1.6, min(0.5, proof.expected.max() * 1.6)])
     axes.plot(span, span, color=warm, lw=1.2)
@@ -156,13 +158,16 @@ def _draw_proof(axes: Axes, proof: Proof, theme: str) -> None:
     _label(axes, "$s_\\mathrm{error}$ by Eq. 1", "counted share of mistakes", ink)
 
 
-def _figure(width: float, height: float, theme: str) -> Figure:
+def _figure(width: float, height: float, theme: str) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), facecolor=_PAPERS[theme][0], layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _label(axes: Axes, x: str, y: str, ink: str) -> None:
+def _label(axes: "Axes", x: str, y: str, ink: str) -> None:
     axes.set_facecolor("none")
     axes.set_xlabel(x, color=ink, fontsize=9)
     axes.set_ylabel(y, color=ink, fontsize=9)
@@ -172,7 +177,7 @@ def _label(axes: Axes, x: str, y: str, ink: str) -> None:
         spine.set_color(ink)
 
 
-def _png(figure: Figure, dpi: int) -> bytes:
+def _png(figure: "Figure", dpi: int) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

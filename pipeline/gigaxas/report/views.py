@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
 
 from gigaxas.arrays import FloatArray
 from gigaxas.report import layers
@@ -321,6 +320,8 @@ def correlation_view(data: ReportData) -> CorrelationView | None:
     known = values[np.isfinite(values)]
     if known.size == 0:
         return None
+    from matplotlib import colormaps
+
     low, median, high = (float(v) for v in np.percentile(known, (1, 50, 100)))
     edges: FloatArray = np.linspace(low, high if high > low else low + 1e-9, _LEVELS + 1)
     colours = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, _LEVELS))[:, :3]).astype(np.uint8)

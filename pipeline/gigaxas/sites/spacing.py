@@ -147,8 +147,12 @@ def _independent_set(taken: Taken, limit: Limit) -> IntArray:
     kept = np.empty(n, dtype=np.int64)
     count = 0
     for i in range(n):
-        taken.t[count], taken.v[count], taken.width[count] = taken.t[i], taken.v[i], taken.width[i]
-        taken.near[count // LANES, :, count % LANES] = taken.near[i // LANES, :, i % LANES]
+        # sample by sample: for a slice Numba compiles what would tell of unlike shapes, which takes seconds
+        for e in range(taken.t.shape[1]):
+            taken.t[count, e], taken.v[count, e] = taken.t[i, e], taken.v[i, e]
+        for axis in range(taken.near.shape[1]):
+            taken.near[count // LANES, axis, count % LANES] = taken.near[i // LANES, axis, i % LANES]
+        taken.width[count] = taken.width[i]
         if _is_far(count, taken, limit):
             kept[count] = i
             count += 1

@@ -73,14 +73,7 @@ def find_boxes(labels: LabelArray, count: int, side: int) -> IntArray:
     The map is cut into cells of `side` pixels; a row holds the box, ends excluded, of the label's pixels in
     one cell.
     """
-    rows = [np.empty((0, 6), np.int64)]
-    for top in range(0, labels.shape[0], side):
-        for left in range(0, labels.shape[1], side):
-            cell = np.ascontiguousarray(labels[top : top + side, left : left + side])
-            boxes = _boxes(cell, count)
-            there = 1 + np.flatnonzero(boxes[1:, 4])
-            rows.append(np.column_stack([there, boxes[there] + np.array([top, top, left, left, 0])]))
-    return np.concatenate(rows)
+    return _boxes(np.ascontiguousarray(labels), count, side)
 
 
 @njit(nogil=True, cache=True)
@@ -89,6 +82,12 @@ def _vote(labels: LabelArray, rank: IntArray, half: LabelArray) -> None:
     block = np.empty(4, labels.dtype)
     for y in range(half.shape[0]):
         for x in range(half.shape[1]):
+            first = labels[2 * y, 2 * x]
+            if 2 * y + 1 < height and 2 * x + 1 < width:
+                below = labels[2 * y + 1, 2 * x] == first
+                if below and labels[2 * y, 2 * x + 1] == first and labels[2 * y + 1, 2 * x + 1] == first:
+                    half[y, x] = first
+                    continue
             count = 0
             for v in range(2 * y, min(2 * y + 2, height)):
                 for u in range(2 * x, min(2 * x + 2, width)):
@@ -119,16 +118,29 @@ def _average(values: FloatArray, half: NDArray[np.float32]) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _boxes(cell: LabelArray, count: int) -> IntArray:
-    """Return (count + 1, 5): y0, y1, x0, x1 and the pixels of each label; one without pixels has zeros."""
-    boxes = np.zeros((count + 1, 5), np.int64)
-    for y in range(cell.shape[0]):
-        for x in range(cell.shape[1]):
-            box = boxes[cell[y, x]]
-            if box[4] == 0:
-                box[0], box[2] = y, x
-            box[1] = y + 1
-            box[2] = min(box[2], x)
-            box[3] = max(box[3], x + 1)
-            box[4] += 1
-    return boxes
+def _boxes(labels: LabelArray, count: int, side: int) -> IntArray:
+    """Return rows of `find_boxes`: cell by cell, in each by label."""
+    height, width = labels.shape
+    found, rows = np.empty((64, 6), np.int64), 0
+    boxes = np.empty((count + 1, 5), np.int64)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            boxes[:] = 0
+            for y in range(top, min(top + side, height)):
+                for x in range(left, min(left + side, width)):
+                    box = boxes[labels[y, x]]
+                    if box[4] == 0:
+                        box[0], box[2] = y, x
+                    box[1] = y + 1
+                    box[2] = min(box[2], x)
+                    box[3] = max(box[3], x + 1)
+                    box[4] += 1
+            for label in range(1, count + 1):
+                if boxes[label, 4]:
+                    if rows == len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    found[rows, 0] = label
+                    for i in range(5):
+                        found[rows, 1 + i] = boxes[label, i]
+                    rows += 1
+    return found[:rows]

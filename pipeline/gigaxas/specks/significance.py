@@ -12,8 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import gammaincc, gammaln
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaincc, gammaincinv, gammaln
 
 from gigaxas.arrays import FloatArray
 from gigaxas.specks.surroundings import CELL, Surroundings
@@ -56,7 +55,7 @@ class NullLaw(NamedTuple):
 
     def limits(self, probability: float) -> "Limits":
         """Return the limits that noise alone passes with this probability, window by window."""
-        return Limits(self.scale, self.freedom, np.asarray(chi2.isf(probability, self.freedom)))
+        return Limits(self.scale, self.freedom, np.asarray(chdtri(self.freedom, probability)))
 
     def tail(self, square: float, shape: int) -> float:
         """Return the natural logarithm of the probability of a chi-square this large or larger.
@@ -85,15 +84,20 @@ def fit_law(squares: list[FloatArray], axes: int) -> NullLaw:
         if squares[shape].size / PIXELS[shape] >= FEWEST_WINDOWS:
             known = _freedom(high / middle, axes)
         freedom[shape] = known
-        scale[shape] = middle / chi2.ppf(MIDDLE, known)
+        scale[shape] = middle / _quantile(MIDDLE, known)
     return NullLaw(scale, freedom)
+
+
+def _quantile(probability: float, freedom: float) -> float:
+    """Return the value that chi-square(freedom) stays below with this probability."""
+    return float(2.0 * gammaincinv(freedom / 2.0, probability))
 
 
 def _freedom(ratio: float, axes: int) -> float:
     """Return the freedom at which two quantiles have a ratio, not more than the axes leave."""
 
     def missed(freedom: float) -> float:
-        return float(chi2.ppf(HIGH, freedom) / chi2.ppf(MIDDLE, freedom) - ratio)
+        return _quantile(HIGH, freedom) / _quantile(MIDDLE, freedom) - ratio
 
     most = float(axes - 1)
     if missed(most) >= 0.0:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc, chdtri
 
 from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.errors import InputError
@@ -76,7 +76,7 @@ def calibrate(levels: Levels) -> Calibration:
     misfit = square / freedom
     deviation = max(float(np.mean(away**2 - 2.0 / levels.freedom)), 0.0) ** 0.5
     a_error, b_error = np.sqrt(np.diag(line.covariance) * max(misfit, 1.0)).tolist()
-    describes = chi2.sf(square, freedom) >= MISFIT_PROBABILITY or deviation <= LARGEST_DEVIATION
+    describes = chdtrc(freedom, square) >= MISFIT_PROBABILITY or deviation <= LARGEST_DEVIATION
     return Calibration(line.slope, -line.offset, a_error, b_error, misfit, deviation, bool(describes))
 
 
@@ -149,7 +149,7 @@ def _regular(mean: FloatArray, own: FloatArray, variance: FloatArray, scatter: S
     distance = CLIP_DISTANCE * np.sqrt(variance)
     inside = (mean - distance > scatter.floor) & (mean + distance < scatter.ceiling)
     freedom = scatter.frames - 1
-    return np.asarray(inside & (own <= variance * chi2.isf(OUTLIER, freedom) / freedom))
+    return np.asarray(inside & (own <= variance * chdtri(freedom, OUTLIER) / freedom))
 
 
 def _total(values: FloatArray, group: NDArray[np.intp]) -> FloatArray:

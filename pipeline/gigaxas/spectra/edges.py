@@ -1,12 +1,15 @@
 """Absorption edges by name (tabulated by xraydb), the edge of a spectrum, its pre- and post-edge ranges."""
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import xraydb
 
 from gigaxas.arrays import FloatArray
 from gigaxas.errors import InputError
@@ -15,7 +18,7 @@ from gigaxas.spectra.spectrum import EnergyRange, Spectrum
 
 NAME = re.compile(r"([a-z]{1,2})[\s_-]*(k|[lmn][1-7]?)", re.IGNORECASE)
 """An element and a shell, with or without a space."""
-LAST_ELEMENT = 98
+LAST_ELEMENT = "Cf"
 """Californium, with which the table of xraydb ends."""
 SOFT_K = 1000.0
 """eV: K edges below it are measured over so little before the edge that no line can be fitted there."""
@@ -105,9 +108,8 @@ def parse_edge(edge: str | float) -> Edge:
     known = _tabulated(element)
     if not parts or not known:
         raise InputError(
-            f"edge: {edge!r} names no edge; expected an element from H to "
-            f"{xraydb.atomic_symbol(LAST_ELEMENT)} with its edge, such as Fe K, Ni K or Fe L3, or an energy "
-            "in eV"
+            f"edge: {edge!r} names no edge; expected an element from H to {LAST_ELEMENT} with its edge, such "
+            "as Fe K, Ni K or Fe L3, or an energy in eV"
         )
     shell = "L3" if parts[2].upper() == "L" else parts[2].upper()
     if shell not in known:
@@ -195,25 +197,39 @@ def _l_ranges(edge: Edge, first: float, last: float) -> EdgeRanges:
 
 def _tabulated(element: str) -> dict[str, float]:
     """Return the energies in eV of an element's deep K and L3 edges; empty for what is no element."""
-    try:
-        found = xraydb.xray_edges(element)
-    except ValueError:
-        return {}
-    energies = {shell: float(found[shell].energy) for shell in ("K", "L3") if shell in found}
+    found = _all_levels().get(element, {})
+    energies = {shell: found[shell] for shell in ("K", "L3") if shell in found}
     return {shell: energy for shell, energy in energies.items() if energy >= SHALLOW}
+
+
+@cache
+def _all_levels() -> dict[str, dict[str, float]]:
+    """Return the energies in eV of all levels that xraydb tabulates, by element and level.
+
+    Its database is read as it lies there: xraydb itself loads SQLAlchemy, which takes a second.
+    """
+    package = find_spec("xraydb")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    table = Path(package.submodule_search_locations[0]) / "xraydb.sqlite"
+    levels: dict[str, dict[str, float]] = {}
+    with closing(sqlite3.connect(f"{table.as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        rows = database.execute("SELECT element, iupac_symbol, absorption_edge FROM xray_levels ORDER BY id")
+        for element, level, energy in rows:
+            levels.setdefault(element, {})[level] = float(energy)
+    return levels
 
 
 def _edge(element: str, shell: str, known: dict[str, float]) -> Edge:
     name, energy = f"{element} {shell}", known[shell]
     if shell == "K":
         return Edge(name, energy, "K", position=energy + (OXIDE if energy >= SOFT_K else 0.0))
-    return Edge(name, energy, "L", float(xraydb.xray_edge(element, "L2").energy), energy)
+    return Edge(name, energy, "L", _all_levels()[element]["L2"], energy)
 
 
 @cache
 def _all_edges() -> tuple[Edge, ...]:
-    elements = [xraydb.atomic_symbol(number) for number in range(1, LAST_ELEMENT + 1)]
-    tables = {element: _tabulated(element) for element in elements}
+    tables = {element: _tabulated(element) for element in _all_levels()}
     return tuple(_edge(element, shell, known) for element, known in tables.items() for shell in known)
 
 

@@ -3,10 +3,9 @@
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, IntArray, label_dtype
@@ -21,6 +20,9 @@ from gigaxas.stores.io.folders import exists
 from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
 from gigaxas.stores.specks import with_speck_map
 from gigaxas.tiles import Tile
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CLUSTER_TABLE = "clusters.csv"
 """The table of the clusters in an output folder."""
@@ -154,7 +156,7 @@ def write_clusters(
     )
 
 
-def open_result(path: str | Location) -> xr.Dataset:
+def open_result(path: str | Location) -> "xr.Dataset":
     """Open the maps of a finished run.
 
     Args:
@@ -167,6 +169,8 @@ def open_result(path: str | Location) -> xr.Dataset:
     Raises:
         InputError: There is no finished result.
     """
+    import xarray as xr  # takes longer to load than a run that finds everything made
+
     given = location(path)
     inside = given / "result.zarr"
     store = inside if exists(inside) else given
@@ -182,7 +186,7 @@ def open_result(path: str | Location) -> xr.Dataset:
     return with_names(with_speck_map(dataset, given / "specks.zarr"), given / CLUSTER_TABLE)
 
 
-def with_names(result: xr.Dataset, table: Location) -> xr.Dataset:
+def with_names(result: "xr.Dataset", table: Location) -> "xr.Dataset":
     """Return a result with the coordinate `name` of its clusters, where `table` is the one of this result."""
     if not isinstance(table, Path) or not table.is_file():
         return result

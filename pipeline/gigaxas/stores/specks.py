@@ -1,10 +1,9 @@
 """The store of the specks: a map of their numbers, a table of them, and the spectra of their kinds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray
@@ -14,6 +13,9 @@ from gigaxas.stores.io.checksums import WholeStore
 from gigaxas.stores.io.chunks import create_array, read, save_array, write
 from gigaxas.stores.io.groups import UNFINISHED, add_attributes, attributes_of, create_group, open_store
 from gigaxas.tiles import Tile
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SPECK_MAP = "speck"
 MEANING = "number of the speck, from 1, in the order of specks.csv; 0 is none"
@@ -111,10 +113,12 @@ def specks_are_of(path: Location, result: str) -> bool:
     return UNFINISHED not in attributes and attributes.get("result") == result
 
 
-def with_speck_map(result: xr.Dataset, path: Location) -> xr.Dataset:
+def with_speck_map(result: "xr.Dataset", path: Location) -> "xr.Dataset":
     """Add the map `speck` (y, x), lazily, to an opened result, where the store holds the specks of it."""
     if not specks_are_of(path, str(result.attrs.get("fingerprint"))):
         return result
+    import xarray as xr
+
     opened = xr.open_zarr(WholeStore(open_store(path)), consolidated=False)
     return result.assign({SPECK_MAP: opened[SPECK_MAP]})
 
@@ -124,8 +128,10 @@ def speck_dataset(
     spectra: Mapping[str, FloatArray],
     names: Sequence[str],
     clusters: Sequence[int],
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Return the table (`speck_*` over `number`, from 1) and the kinds (`kind_*` over `kind`, from 1)."""
+    import xarray as xr
+
     table = {
         f"speck_{name}": ("number", columns[name], {"long_name": meaning, "units": "1"})
         for name, meaning in COLUMNS.items()

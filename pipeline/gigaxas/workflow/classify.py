@@ -3,8 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from gigaxas.checkpoint.owner import claim, start_over
 from gigaxas.config.paths import paths_of
@@ -22,13 +21,18 @@ from gigaxas.spectra.noise import Noise
 from gigaxas.stores.result import CLUSTER_TABLE, open_result, with_names
 from gigaxas.stores.sites import StoredSites
 from gigaxas.stores.specks import with_speck_map
-from gigaxas.workflow.exports import Export
 from gigaxas.workflow.ingest import Ingested
 from gigaxas.workflow.products import Listener, make_products, products_of
 from gigaxas.workflow.raw import record_slowly
-from gigaxas.workflow.report import Summary, report
+from gigaxas.workflow.report_once import report_once
 from gigaxas.workflow.resolve import Resolved, reopen, resolve
 from gigaxas.workflow.sites import paths_for_people
+from gigaxas.workflow.summary import Summary
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gigaxas.workflow.exports import Export
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ class SitesMade:
     """The store, and tables and pictures for people."""
 
 
-def run(config: Config, progress: bool | None = None) -> xr.Dataset:
+def run(config: Config, progress: bool | None = None) -> "xr.Dataset":
     """Run everything that is missing and return the maps of the result.
 
-    A run that was stopped goes on where it was; a finished one has only its report written anew.
+    A run that was stopped goes on where it was; a finished one has nothing made again.
 
     Args:
         config: What `load_config` read.
@@ -96,7 +100,7 @@ def classify(
             run = resolve(config)
 
         def work() -> Summary:
-            return report(make_products(products_of(run), run, runner, listener), runner)
+            return report_once(make_products(products_of(run), run, runner, listener), runner)
 
         return runner.mended(work)
 
@@ -153,9 +157,11 @@ def sites(config: Config, progress: Progress = silent, announce: Announce = lamb
     return _sites_made(run, run.sites)
 
 
-def report_again(config: Config, progress: Progress = silent, exports: Collection[Export] = ()) -> Summary:
+def report_again(config: Config, progress: Progress = silent, exports: "Collection[Export]" = ()) -> Summary:
     """Write the tables and the report of a finished result again. Raises InputError where there is none."""
     paths = paths_of(config)
+    from gigaxas.workflow.report import report  # draws, which other verbs do rarely
+
     open_result(paths.result).close()
     run = reopen(config)
     with open_session(paths, on_threads(config), "report", progress) as runner:

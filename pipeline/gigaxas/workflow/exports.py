@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from gigaxas.execution.runner import Runner
@@ -28,13 +27,16 @@ from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.viewer import value_layers
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 Export = Literal["ome-zarr", "tiff", "hyperspy"]
 """A format of other programs."""
 OTHER_SITE = "#a8a49c"
 """Colour of a site that names no cluster."""
 
 
-def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> Path:
+def write_ome_zarr(run: Resolved, result: "xr.Dataset", data: ReportData, runner: Runner) -> Path:
     """Write maps.ome.zarr: the measured maps as channels; label, kept, site, state, speck as label images."""
     final = run.paths.output / "maps.ome.zarr"
     store = partial_of(final)
@@ -57,7 +59,7 @@ def write_ome_zarr(run: Resolved, result: xr.Dataset, data: ReportData, runner: 
     return final
 
 
-def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> list[Path]:
+def write_tiffs(run: Resolved, result: "xr.Dataset", data: ReportData, runner: Runner) -> list[Path]:
     """Write every map as tiff/NAME.tif, void pixels of the measured ones as NaN; return their paths."""
     folder = run.paths.output / "tiff"
     folder.mkdir(exist_ok=True)
@@ -75,7 +77,7 @@ def write_tiffs(run: Resolved, result: xr.Dataset, data: ReportData, runner: Run
     return [folder / f"{name}.tif" for name in (maps | meanings)]
 
 
-def write_signals(run: Resolved, result: xr.Dataset, runner: Runner) -> list[Path]:
+def write_signals(run: Resolved, result: "xr.Dataset", runner: Runner) -> list[Path]:
     """Write every map, and the spectra of the clusters, as hyperspy/NAME.hspy; return their paths."""
     folder = run.paths.output / "hyperspy"
     folder.mkdir(exist_ok=True)

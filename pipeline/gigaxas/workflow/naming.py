@@ -1,10 +1,9 @@
 """What every cluster of a result is called, and whether it lies outside the library."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from scipy.special import chdtrc
 
 from gigaxas.arrays import FloatArray
@@ -16,11 +15,14 @@ from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.stores.sites import StoredSites
 from gigaxas.workflow.resolve import Resolved
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 CAMERA_FLOOR = 0.05
 """Share of a pixel's noise, by a camera's numbers, that no model of a cluster explains."""
 
 
-def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
+def cluster_rows(run: Resolved, result: "xr.Dataset") -> list[ClusterRow]:
     """Say of every cluster what it is: this one answer goes to terminal, tables, report and phases.
 
     Its name is that of the reference that its mean spectrum correlates with best, and what explains its site
@@ -28,7 +30,8 @@ def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
     one outside the library it is said which reference, moved in energy, it is. Largest first.
     """
     sites, noise = run.sites, run.noise
-    spectra, pixels = result.spectrum.values, result.pixels.values
+    spectra, errors = result.spectrum.values, result.standard_error.values
+    labels, pixels = result.cluster.values, result.pixels.values
     correlation = standardise(spectra) @ standardise(sites.references).T if len(spectra) else np.empty((0, 1))
     nearest = correlation.argmax(axis=1)
     rows = [
@@ -41,13 +44,13 @@ def cluster_rows(run: Resolved, result: xr.Dataset) -> list[ClusterRow]:
             share=float(pixels[i] / pixels.sum()),
             area_um2=float(pixels[i] * run.info.pixel_um**2),
             spectrum=spectra[i],
-            standard_error=result.standard_error.values[i],
+            standard_error=errors[i],
             reference=sites.references[reference],
             **_known(sites, int(label) - 1),
         )
-        for i, (label, reference) in enumerate(zip(result.cluster.values, nearest, strict=True))
+        for i, (label, reference) in enumerate(zip(labels, nearest, strict=True))
     ]
-    kept = dict(zip(result.cluster.values.tolist(), result.kept_pixels.values.tolist(), strict=True))
+    kept = dict(zip(labels.tolist(), result.kept_pixels.values.tolist(), strict=True))
     told = [
         replace(row, moved=_moved(run, row, kept[row.label])) if row.outside and not row.given else row
         for row in rows

@@ -107,7 +107,7 @@ def products_of(run: Resolved) -> list[Product]:
 
 
 def report_stages(run: Resolved) -> list[Stage]:
-    """Return the stages of the report, which is written anew by every run."""
+    """Return the stages of the report, which is written anew where anything that it tells of has changed."""
     pixels = run.plan.pixels
     shapes = level_shapes(run.plan.plane, TILE)
     levels = range(0, max(1, len(shapes) - 1), CLIMB)

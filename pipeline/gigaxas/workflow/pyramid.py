@@ -1,7 +1,8 @@
 """Which maps the report folder and OME-Zarr show of a result, and where they lie."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from gigaxas.errors import InputError
 from gigaxas.locations import Location
@@ -13,11 +14,14 @@ from gigaxas.stores.specks import specks_are_of
 from gigaxas.tasks.pyramid import Layers
 from gigaxas.workflow.resolve import Resolved
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 DENSITY = "mean absorbance after the edge less that before it"
 RATIO = "share of a component in the pixel's spectrum"
 
 
-def find_layers(run: Resolved, result: xr.Dataset) -> Layers:
+def find_layers(run: Resolved, result: "xr.Dataset") -> Layers:
     """Return the layers that there are: maps of the result, density of the cube, component shares, specks."""
     store, components, info = run.paths.result, run.paths.composition, run.info
     pixels = np.zeros(int(result.attrs["sites"]) + 1, np.int64)
@@ -36,7 +40,7 @@ def find_layers(run: Resolved, result: xr.Dataset) -> Layers:
     return Layers(store, info.path, components, values, ratios, composed, specks, ranks)
 
 
-def _measured_maps(result: xr.Dataset) -> dict[str, str]:
+def _measured_maps(result: "xr.Dataset") -> dict[str, str]:
     """Return the maps of the result that hold no labels, the correlation first, with their meanings."""
     names = [n for n, v in result.data_vars.items() if v.dims == ("y", "x") and v.dtype.kind == "f"]
     order = sorted(map(str, names), key=lambda name: (name != "correlation", name))

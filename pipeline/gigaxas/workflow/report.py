@@ -1,11 +1,10 @@
 """What a run leaves for people: tables, the manifest, the picture of the map and the report."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from gigaxas import __version__
@@ -17,10 +16,8 @@ from gigaxas.report import (
     STATE_NAMES,
     ClusterRow,
     ReportData,
-    SpeckReport,
     Truth,
     Underway,
-    VoidView,
     site_pictures,
     void_views,
     write_label_png,
@@ -40,31 +37,17 @@ from gigaxas.workflow.resolve import Resolved
 from gigaxas.workflow.result import named_void
 from gigaxas.workflow.speck_tables import write_speck_tables
 from gigaxas.workflow.specks import speck_report
+from gigaxas.workflow.summary import Summary
 from gigaxas.workflow.tables import earlier_seconds, write_manifest, write_tables
 from gigaxas.workflow.truth import score
 from gigaxas.workflow.viewer import write_report_folder
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 OVERVIEW_SIDE = 2048
 NOISE_SLACK = 0.1
 SHARING_SLACK = 0.25
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a finished run has to say."""
-
-    clusters: Sequence[ClusterRow]
-    """Largest first."""
-    truth: Truth | None
-    """How much is right, of a simulated cube."""
-    void: Sequence[VoidView]
-    """Why pixels are void, the most frequent reason first."""
-    paths: Sequence[Location]
-    """What was written."""
-    specks: SpeckReport | None = None
-    """The specks, where these were searched."""
-    inexact: Sequence[tuple[str, str, str]] = ()
-    """Rows (name, share, meaning) on labels that are not exact."""
 
 
 def report(
@@ -127,7 +110,7 @@ def _as_decided(clusters: list[ClusterRow], phases: ComponentTables | None) -> l
 
 
 def _report_data(
-    run: Resolved, result: xr.Dataset, clusters: list[ClusterRow], truth: Truth | None
+    run: Resolved, result: "xr.Dataset", clusters: list[ClusterRow], truth: Truth | None
 ) -> ReportData:
     config, info, sites, maps = run.config, run.info, run.sites, run.paths.result
     step = -(-max(info.plane) // OVERVIEW_SIDE)

@@ -86,7 +86,7 @@ def write_manifest(run: Resolved, marks: Mapping[Any, Any], data: ReportData, ru
         "noise": run.noise.record(),
         "void": dict(data.void),
         "shift": None if run.sites.shift is None else dict(run.sites.shift),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
         "workers": runner.workers,
         "seconds": {stage: round(seconds, 3) for stage, seconds in data.timings},
         "pixels": data.total_pixels,
@@ -99,6 +99,11 @@ def write_manifest(run: Resolved, marks: Mapping[Any, Any], data: ReportData, ru
     }
     publish_file(path, (json.dumps(manifest, indent=2) + "\n").encode())
     return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def _share(count: Sequence[int] | None) -> dict[str, float] | None:

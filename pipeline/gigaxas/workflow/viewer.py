@@ -4,9 +4,9 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from gigaxas.arrays import IntArray
 from gigaxas.checkpoint.identity import digest
@@ -33,6 +33,9 @@ from gigaxas.tiles import Plane, regular_grid
 from gigaxas.workflow.pyramid import find_layers
 from gigaxas.workflow.resolve import Resolved
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 FORMAT = 3
 """Raised when tiles of an earlier version can no longer be shown."""
 TITLES = {"density": "Iron density"}
@@ -41,7 +44,7 @@ MOST_CELLS = 64
 """Cells along the longer side of the map in which the boxes of labels are told apart."""
 
 
-def write_report_folder(run: Resolved, result: xr.Dataset, data: ReportData, runner: Runner) -> Path:
+def write_report_folder(run: Resolved, result: "xr.Dataset", data: ReportData, runner: Runner) -> Path:
     """Write the report folder and return its page; tiles that are there for this very result stay.
 
     Raises RunError where the folder cannot be written.

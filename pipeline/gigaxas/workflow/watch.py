@@ -44,8 +44,9 @@ from gigaxas.spectra.noise import Noise
 from gigaxas.spectra.signal_noise import SignalNoise
 from gigaxas.stores.io.files import publish_file
 from gigaxas.workflow.products import Listener, make_products, products_of
-from gigaxas.workflow.report import Summary, report
+from gigaxas.workflow.report import report
 from gigaxas.workflow.resolve import Resolved, resolve
+from gigaxas.workflow.summary import Summary
 
 TAKEN, STOP = "watch.json", "stop.json"
 """Files of the output: what has been taken in, and that it was enough."""

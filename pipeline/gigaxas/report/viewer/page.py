@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 
 from gigaxas.arrays import label_dtype
 from gigaxas.report import layers, views, wording
@@ -113,6 +112,8 @@ def _layer_choices(content: ViewerData) -> list[tuple[str, str, str]]:
 
 def _scene(content: ViewerData, clusters: Sequence[views.ClusterView]) -> dict[str, Any]:
     """Return what the page's scripts know of the map."""
+    from matplotlib import colormaps
+
     shapes = level_shapes(content.shape, TILE)
     ramp = np.rint(255 * colormaps["cividis"](np.linspace(0, 1, LEVELS + 1))[:, :3]).astype(np.uint8)
     return {

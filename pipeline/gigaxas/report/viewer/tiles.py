@@ -17,8 +17,8 @@ TILE = 512
 
 LEVELS = 254
 """Steps from the lowest to the highest code of a value; code 0 is unknown."""
-_FAST = 4
-"""zlib's level: noise hardly shrinks at a higher one, and takes thrice the time."""
+_FAST = (1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+"""zlib looks for runs of equal bytes alone: half the time of level 4, and less room, for labels and noise."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,14 @@ def value_layer(name: str, title: str, meaning: str, sample: NDArray[np.floating
 def encode_values(values: NDArray[np.floating[Any]], layer: ValueLayer) -> NDArray[np.uint8]:
     """Return values (h, w) as bytes: 0 unknown, 1 to 255 evenly from `low` to `high`, clipped at the ends."""
     known = np.isfinite(values)
-    part = (np.where(known, values, layer.low) - layer.low) / (layer.high - layer.low)
-    code = 1 + np.rint(LEVELS * np.clip(part, 0.0, 1.0))
-    return np.where(known, code, 0).astype(np.uint8)
+    code = np.where(known, values, layer.low)
+    code -= layer.low
+    code /= layer.high - layer.low
+    np.clip(code, 0.0, 1.0, out=code)
+    code *= LEVELS
+    np.rint(code, out=code)
+    code += 1
+    return np.asarray(code.astype(np.uint8) * known)
 
 
 def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
@@ -65,7 +70,8 @@ def tile_script(key: str, planes: Sequence[NDArray[Any]]) -> bytes:
     Every plane is unsigned; its bytes lie plane by plane, the lowest of all samples first, deflated.
     """
     data = b"".join(plane_bytes(plane) for plane in planes)
-    text = base64.b64encode(zlib.compress(data, _FAST)).decode("ascii")
+    deflate = zlib.compressobj(*_FAST)
+    text = base64.b64encode(deflate.compress(data) + deflate.flush()).decode("ascii")
     return f'gx.put({json.dumps(key)},"{text}")\n'.encode()
 
 
