@@ -87,7 +87,7 @@ def measure(folder: Path, kind: str, gpx: int, workers: int) -> dict[str, Any]:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
     with _cluster(workers) as (client, scheduler):
-        runner = Runner(client, workers, ledger=Ledger(output))
+        runner = Runner(lambda: client, workers, ledger=Ledger(output))
         start, before = time.perf_counter(), (_cpu(psutil.Process()), _cpu(scheduler))
         tasks = _run(kind, gpx, runner, values, output)
         seconds = time.perf_counter() - start

@@ -92,20 +92,20 @@ def test_a_fine_texture_of_two_phases_is_two_sites(seed):
     assert len(observe_sites(textured(seed), PAPER).spectra) == 2
 
 
-def drifting(z, shape=(50, 140)):
+def drifting(z, seed=0, shape=(50, 140)):
     """An image whose composition drifts along x by so much in z."""
     start, end = library()[[0, 40]]
     share = np.linspace(0, z / site_distance(np.stack([start, end]), PAPER)[0, 1], shape[1])
     spectra = ((1 - share[:, None]) * start + share[:, None] * end).astype(np.float32)
     scene = VerifyScene(np.zeros(shape, int), np.broadcast_to(spectra, (*shape, 178)), (), 1)
-    return scene.measure(PAPER, np.random.default_rng(0), windows())
+    return scene.measure(PAPER, np.random.default_rng(seed), windows())
 
 
-@pytest.mark.parametrize(("z", "most"), [(20.0, 6), (26.0, 7)])
-def test_a_gradient_is_no_longer_a_chain_than_a_pixel_can_tell(z, most):
-    """A site covers a z of 3.719, half of it to either side: so many sites, one more at an end."""
-    sites = observe_sites(drifting(z), PAPER).spectra
-    assert z / 3.719 - 1 <= len(sites) <= most
+@pytest.mark.parametrize("z", [20.0, 26.0])
+def test_a_gradient_is_hardly_longer_a_chain_than_a_pixel_can_tell(z):
+    """A site covers a z of 3.719, half of it to either side: so many sites in the mean, two more at the ends."""
+    sites = [len(observe_sites(drifting(z, seed), PAPER).spectra) for seed in range(100, 120)]
+    assert z / 3.719 - 1 <= np.mean(sites) <= z / 3.719 + 2
 
 
 def test_a_gradient_gives_a_chain_of_sites_at_the_limit_s_spacing():
