@@ -1,9 +1,9 @@
-"""Count the instructions that the kernels take for a pixel of a small fixed block; a busy machine is no matter.
+"""Count the instructions that kernels take for a pixel of a small fixed block, however busy the machine is.
 
-Run `python scripts/bench_instructions.py`; writes docs/benchmarks/instructions.md. Valgrind's callgrind counts,
-from the second call of a kernel on, so that neither Python's start nor the compiler is in it. Kernels are
-compiled for a processor with AVX2, the widest that Valgrind knows: fewer, wider instructions do the work where
-there is AVX-512.
+Run `python scripts/bench_instructions.py`; writes docs/benchmarks/instructions.md. Valgrind's callgrind
+counts, from the second call of a kernel on, so that neither Python's start nor the compiler is in it. Kernels
+are compiled for a processor with AVX2, the widest that Valgrind knows: fewer, wider instructions do the work
+where there is AVX-512.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ SIGMA = 0.037
 START, STOP, DUMP = 4, 5, 0
 """Requests of callgrind: count, count no more, write what was counted."""
 REQUEST = bytes.fromhex("4889f8 31d2 48c1c703 48c1c70d 48c1c73d 48c1c733 4887db 4889d0 c3".replace(" ", ""))
-"""The machine code by which a program on x86-64 asks something of Valgrind (valgrind.h); else it does nothing."""
+"""Machine code by which a program asks something of Valgrind (valgrind.h, x86-64); else it does nothing."""
 TOOL = ord("C") << 24 | ord("T") << 16
 
 
@@ -142,9 +142,8 @@ def main() -> None:
         "Valgrind's callgrind, with kernels compiled for AVX2, the widest vectors that it knows. Such counts "
         "do not depend on how busy a machine is: what makes a kernel do more work shows in them."
     ]
-    write_page(
-        "instructions", "Instructions for a pixel", [*lines, "", *table(["kernel", "instructions"], rows)]
-    )
+    counted = table(["kernel", "instructions"], rows)
+    write_page("instructions", "Instructions for a pixel", [*lines, "", *counted])
 
 
 def _total(file: Path) -> int:
