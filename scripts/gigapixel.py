@@ -73,7 +73,7 @@ def main(folder: Path, rows: int, columns: int) -> None:
     ratio = seconds["Sites seen in the cube"] / seconds["Sites of the library"]
     lines += [
         "",
-        f"With sites seen in the cube the run takes {ratio:.2f} times as long as with the library's.",
+        f"With sites seen in the cube a run takes {ratio:.2f} times as long as with the library's.",
     ]
     write_page("gigapixel", "The gigapixel run", lines)
 
@@ -82,11 +82,11 @@ def varied_cube(path: Path) -> Path:
     """Make a cube of scenes in which every background drifts in composition and holds rare phases."""
     shutil.rmtree(path, ignore_errors=True)
     side = VARIED_CHUNKS * CHUNK
-    references = modelled_library(ENERGY)[1]
+    references, windows = modelled_library(ENERGY)[1], edge_windows(ENERGY)
     create_cube(path, ENERGY, (side, VARIED_SCENES * side), CHUNK, 0.46, "gradients", maps=WORKING_POINT)
     for number in range(VARIED_SCENES):
         scene = needle_scene(references, NOISE, number, side=side, needles=RARE, gradient=GRADIENT)
-        image = scene.measure(NOISE, np.random.default_rng(number), edge_windows(ENERGY))
+        image = scene.measure(NOISE, np.random.default_rng(number), (windows.pre, windows.post))
         tile = Tile(0, number, 0, side, number * side, (number + 1) * side)
         low, high = (np.full(tile.shape, value, np.float32) for value in (NOISE.mu_low, NOISE.mu_high))
         write_tile(path, tile, image, mu_low=low, mu_high=high)
@@ -153,8 +153,8 @@ def _lines(name: str, config: Config, wall: float, peak: int, clusters: int) -> 
     ]
     rows.append(["start, checks, end", f"{wall - sum(seconds.values()):.1f}", "", ""])
     return [
-        f"**{name}: {manifest['sites']:,}, in {wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, peak "
-        f"memory of all processes together {peak / 2**30:.2f} GiB, {clusters} clusters, output "
+        f"**{name}: {manifest['sites']:,}, in {wall / 60:.1f} minutes**, {pixels / wall / 1e6:.2f} Mpx/s, "
+        f"peak memory of all processes together {peak / 2**30:.2f} GiB, {clusters} clusters, output "
         f"{int(size.stdout.split()[0]) / 2**30:.2f} GiB.",
         "",
         *table(["stage", "seconds", "share", "Mpx/s"], rows),
