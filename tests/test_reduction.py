@@ -87,11 +87,11 @@ def test_the_stages_of_blocks_are_listed(measured, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("stage", "records", "earlier"),
     [
-        ("join-regions", 5, {"regions": TILES}),
+        pytest.param("join-regions", 5, {"regions": TILES}, marks=pytest.mark.slow),
         ("answer-regions", 1, {"regions": TILES}),
-        ("clean-up", 20, {"regions": TILES}),
-        ("join-fill", 2, {"regions": TILES, "clean-up": TILES}),
-        ("fill", 20, {"regions": TILES, "clean-up": TILES}),
+        pytest.param("clean-up", 20, {"regions": TILES}, marks=pytest.mark.slow),
+        pytest.param("join-fill", 2, {"regions": TILES, "clean-up": TILES}, marks=pytest.mark.slow),
+        pytest.param("fill", 20, {"regions": TILES, "clean-up": TILES}, marks=pytest.mark.slow),
         ("join-sums", 2, {"clean-up": TILES, "fill": TILES, "clusters": TILES}),
     ],
 )
@@ -105,7 +105,9 @@ def test_a_run_killed_among_its_blocks_goes_on(measured, tmp_path, stage, record
     assert_same(maps_of(run), expected)
 
 
-@pytest.mark.parametrize("place", [0, -1, -9])
+@pytest.mark.parametrize(
+    "place", [0, pytest.param(-1, marks=pytest.mark.slow), pytest.param(-9, marks=pytest.mark.slow)]
+)
 def test_a_damaged_summary_is_made_anew(measured, tmp_path, place):
     folder, expected = measured
     run = small(folder, tmp_path / "out")
