@@ -103,7 +103,7 @@ def drifting(z, seed=0, shape=(50, 140)):
 
 @pytest.mark.parametrize("z", [20.0, 26.0])
 def test_a_gradient_is_hardly_longer_a_chain_than_a_pixel_can_tell(z):
-    """A site covers a z of 3.719, half of it to either side: so many sites in the mean, two more at the ends."""
+    """A site covers a z of 3.719, half of it to either side: so many sites in the mean, two more for ends."""
     sites = [len(observe_sites(drifting(z, seed), PAPER).spectra) for seed in range(100, 110)]
     assert z / 3.719 - 1 <= np.mean(sites) <= z / 3.719 + 2
 
