@@ -303,7 +303,7 @@ def _square_distances(typing_context: Any, total: Any, x: Any, centre: Any, fact
 def _sum_marked(typing_context: Any, total: Any, start: Any, stop: Any, marks: Any, sums: Any) -> Any:
     """Set sums (E,) or longer, float64, to total[:, start:stop] @ marks[start:stop], both multiples of 16.
 
-    total is (E, n) and marks (n,) float32; what is marked are whole numbers, 16 of which a float32 holds.
+    total is (E, n) and marks (n,) float32.
     """
     require(types.float32, total, marks)
     require(types.float64, sums)
