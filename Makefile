@@ -98,7 +98,8 @@ bench: $(VENV)/.installed-dev  ## measure speed; writes docs/benchmarks
 	$(BIN)/python scripts/bench_ingest.py --write docs/benchmarks/ingest.md
 	$(BIN)/python scripts/bench_phases.py --write docs/benchmarks/phases.md
 	$(BIN)/python scripts/bench_scale.py runs/bench-scale
-	command -v valgrind > /dev/null && $(BIN)/python scripts/bench_instructions.py || echo "valgrind is not installed: no instructions are counted"
+	@if command -v valgrind > /dev/null; then $(BIN)/python scripts/bench_instructions.py; \
+	else echo "valgrind is not installed: no instructions are counted"; fi
 	$(BIN)/python scripts/bench_page.py
 
 gigapixel: $(VENV)/.installed  ## classify 450 million pixels; writes docs/benchmarks/gigapixel.md
