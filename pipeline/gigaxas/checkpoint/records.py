@@ -17,6 +17,8 @@ from gigaxas.tiles import Box
 MAGIC = b"gigaxas journal 2\n"
 HASH_BYTES = 16
 ARRAY_KINDS = "biufcSU"
+NOWHERE = Box(0, 0, 0, 0)
+"""The pixels of a record that is of no tile."""
 
 
 class Record(NamedTuple):

@@ -7,13 +7,9 @@ from typing import Any
 import google_crc32c
 
 from gigaxas.checkpoint.owner import JOURNAL
-from gigaxas.checkpoint.records import Record, pack, unpack
+from gigaxas.checkpoint.records import NOWHERE, Record, pack, unpack
 from gigaxas.errors import unwritable
 from gigaxas.stores.io.files import publish_file
-from gigaxas.tiles import Box
-
-NOWHERE = Box(0, 0, 0, 0)
-"""The tile of a record that is of no tile."""
 
 
 def note_written(output: Path, name: str, mark: str, told: Any, files: Sequence[Path]) -> None:

@@ -7,13 +7,10 @@ blocks of tiles, those of level 2 of blocks of these, and so on.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gigaxas.checkpoint.records import Record, pack, unpack
+from gigaxas.checkpoint.records import NOWHERE, Record, pack, unpack
 from gigaxas.locations import Location
 from gigaxas.stores.io.checksums import read_checked, write_checked
-from gigaxas.tiles import Box, Plane, Tile
-
-NOWHERE = Box(0, 0, 0, 0)
-"""The box of what is no record of a tile."""
+from gigaxas.tiles import Plane, Tile
 
 
 class Shelf(NamedTuple):
