@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from gigaxas.config.load import validated
 from gigaxas.simulate.noise import correlated_normal
+from gigaxas.spectra.noise import NoiseModel
 from gigaxas.spectra.signal_noise import SignalNoise
-from gigaxas.spectra.void import TAIL, VOID_REASONS, VoidRule, void_reasons
+from gigaxas.spectra.void import EDGE_STEP, NO_SAMPLES, TAIL, VOID_REASONS, VoidRule, void_reasons
 from gigaxas.workflow.image import edge_masks
 
 RANGES = {"modelled": True, "pre_edge": [690, 704], "post_edge": [726, 740]}
@@ -34,6 +35,52 @@ def test_reasons_are_those_of_the_pixel():
         *("signal", "no_samples", "no_samples", "edge_step")
     ]
     assert void_reasons(spectra[:, :1] + 1, rule(noise, True, 1e3))[0] == VOID_REASONS.index("sum")
+
+
+READ = np.random.default_rng(4).uniform(0.04, 0.12, E)
+NOISES = {
+    "one number": SignalNoise(np.array(0.1), origin=0.2),
+    "one an energy, counted": SignalNoise(READ, gain=2e-3, flat=0.05, energy=np.array([1.0, 0.3])),
+    "a camera": NoiseModel(4000.0, 0.4, 1.4),
+}
+
+
+def step_noise_by_samples(levels, noise):
+    """Return the noise of the mean after less the mean before the edge, from that of every sample (E,)."""
+    weight = AFTER / AFTER.sum() - BEFORE / BEFORE.sum()
+    errors = np.broadcast_to(noise.sigma_at(levels, 0.0, 1.0), E) * weight
+    # the levels stand for smooth signals: neighbours share their noise
+    mixed = weight / np.sqrt(weight @ weight)
+    shared = 1.0 + sum(2.0 * c * (mixed[k:] @ mixed[:-k]) for k, c in enumerate(noise.energy) if k)
+    return np.sqrt(np.sum(errors**2) * shared)
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+def test_an_edge_step_is_void_below_so_many_times_its_noise_at_every_sample(noise):
+    rng = np.random.default_rng(3)
+    low, step = rng.uniform(0.1, 0.6, 400), rng.uniform(0.0, 0.5, 400)
+    signal = low + np.where(AFTER, 1.0, 0.4)[:, None] * step + rng.normal(0.0, 0.05, (E, 400))
+    found = void_reasons(signal, rule(noise, False)) == EDGE_STEP
+    for spectrum, void in zip(signal.T, found, strict=True):
+        before, after = spectrum[BEFORE].mean(), spectrum[AFTER].mean()
+        sigma = step_noise_by_samples(np.where(BEFORE, before, after), noise)
+        assert void == (after - before < 5.0 * sigma)
+    assert 20 < np.count_nonzero(found) < 380
+
+
+@pytest.mark.parametrize("intensity", [False, True])
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+def test_codes_are_void_where_the_signals_that_they_stand_for_are(noise, intensity):
+    rng = np.random.default_rng(5)
+    codes = np.round(4000.0 + 900.0 * rng.normal(size=(E, 5000))).astype(np.uint16)
+    codes += np.where(AFTER[:, None] & (rng.random(5000) < 0.5), np.uint16(6000), np.uint16(0))
+    codes[:, 0], codes[7, 1], codes[:, 2] = 5000, 65535, 65535
+    signal = codes * 1e-4 + 0.1
+    signal[codes == 65535] = np.nan
+    found = void_reasons(codes, rule(noise, intensity, 30.0), 1e-4, 0.1, 65535)
+    np.testing.assert_array_equal(found, void_reasons(signal, rule(noise, intensity, 30.0)))
+    assert set(found[:3]) == {NO_SAMPLES}
+    assert np.unique(found).size > 2
 
 
 def test_no_cut_into_tiles_changes_a_reason():

@@ -116,14 +116,15 @@ def observe_block(
     energies, count, done = level.profile.size, 0, 0
     groups, limits, mark = _accumulators(CAPACITY, energies), window_limits(level), mark_of(invalid)
     panels: list[Panel] = []
-    for strip in _strips(parts):
-        panels = panels or panels_of(energies, strip.shape[2], strip.dtype, level.k_size, level.p_num)
+    for part, start, stop in _strips(parts):
+        panels = panels or panels_of(energies, part.shape[2], part.dtype, level.k_size, level.p_num)
         for panel in panels:
-            y = 0
-            while y < strip.shape[1]:
+            y = start
+            while y < stop:
                 groups = _with_capacity(groups, count + panel.row.pixels.size)
-                y, count = _gather_rows(panel, strip, y, done, mark, limits, origin, groups, count)
-        done += strip.shape[1]
+                rows, above = (y, stop), done - start
+                y, count = _gather_rows(panel, part, rows, above, mark, limits, origin, groups, count)
+        done += stop - start
     return _grown(groups, count, energies)
 
 
@@ -144,20 +145,29 @@ def window_limits(level: NoiseLevel) -> Limits:
     )
 
 
-def _strips(parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Yield contiguous strips of STRIP_ROWS rows, the last of what is left, whatever the parts' heights."""
-    held: list[NDArray[Any]] = []
+def _strips(parts: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], int, int]]:
+    """Yield strips of STRIP_ROWS rows, the last of what is left, whatever the parts' heights.
+
+    A strip is a contiguous array and its first row in there and the one after its last. A part may be
+    overwritten once the next is asked for.
+    """
+    left = None
     for part in parts:
         start = 0
-        while start < part.shape[1]:
-            missing = STRIP_ROWS - sum(rows.shape[1] for rows in held)
-            held.append(part[:, start : start + missing])
-            start += missing
-            if held[-1].shape[1] == missing:
-                yield np.concatenate(held, axis=1) if len(held) > 1 else np.ascontiguousarray(held[0])
-                held = []
-    if held:
-        yield np.concatenate(held, axis=1)
+        if left is not None:
+            start = min(STRIP_ROWS - left.shape[1], part.shape[1])
+            left = np.concatenate((left, part[:, :start]), axis=1)
+            if left.shape[1] == STRIP_ROWS:
+                yield left, 0, STRIP_ROWS
+                left = None
+        end = part.shape[1] - (part.shape[1] - start) % STRIP_ROWS
+        whole = np.ascontiguousarray(part) if end > start else part
+        for y in range(start, end, STRIP_ROWS):
+            yield whole, y, y + STRIP_ROWS
+        if end < part.shape[1]:
+            left = part[:, end:].copy()
+    if left is not None:
+        yield left, 0, left.shape[1]
 
 
 def _accumulators(capacity: int, energies: int) -> Accumulators:
@@ -202,8 +212,8 @@ def _grown(groups: Accumulators, count: int, energies: int) -> WindowGroups:
 @njit(nogil=True, cache=True)
 def _gather_rows(
     panel: Panel,
-    strip: NDArray[Any],
-    y: int,
+    image: NDArray[Any],
+    rows: tuple[int, int],
     above: int,
     invalid: float,
     limits: Limits,
@@ -211,11 +221,12 @@ def _gather_rows(
     groups: Accumulators,
     count: int,
 ) -> tuple[int, int]:
-    """Let uniform windows that end in a strip (E, h, w), from row y on, join groups while there is memory.
+    """Let uniform windows that end in rows (first, after the last) of an image (E, h, w) join groups.
 
-    So many rows of the block, which starts at `origin` (y, x), are `above` the strip. Returns the first row
-    left and how many groups there are.
+    It goes on while there is memory. So many rows of the block, which starts at `origin` (y, x), are `above`
+    the image. Returns the first row left and how many groups there are.
     """
+    y, stop = rows
     n = panel.row.pixels.size
     energies = groups.total.shape[1]
     scratch = GroupingScratch(
@@ -227,8 +238,8 @@ def _gather_rows(
         np.empty(n, np.float32),
         np.empty(n, np.bool_),
     )
-    while y < strip.shape[1] and count + n <= groups.windows.size:
-        if add_row(panel, strip, y, above + y, invalid):
+    while y < stop and count + n <= groups.windows.size:
+        if add_row(panel, image, y, above + y, invalid):
             place = (origin[0] + above + y - panel.k_size + 1, origin[1] + panel.left)
             count = _gather_row(panel.row, limits, place, groups, count, scratch)
         y += 1

@@ -53,6 +53,10 @@ class Noise(Protocol):
         """Return the same for pixels of this absorbance before the edge and this edge step; no error."""
         ...
 
+    def mean_over(self, energies: BoolArray) -> Self:
+        """Return noise with the variance that this one has in the mean over some energies (E,)."""
+        ...
+
     def levels(self, energies: int) -> FloatArray:
         """Return (4, E) read^2, gain, flat^2, origin, where the signal alone tells the noise, else (4, 0)."""
         ...
@@ -220,6 +224,10 @@ class NoiseModel:
         fewest = max(FEWEST_COUNTS * self.lowest_count, FEWEST_OF_BEAM * self.c_ref)
         counts = np.maximum(self.c_ref * np.exp(-absorbance), fewest)
         return np.asarray(np.sqrt(absorbance_variance(self.c_ref, counts, self.a, self.b)) / step)
+
+    def mean_over(self, energies: BoolArray) -> Self:
+        """Return itself: a camera's noise is the same at all energies."""
+        return self
 
     def levels(self, energies: int) -> FloatArray:
         """Return (4, 0): the noise of normalised absorbance is that of the working point."""

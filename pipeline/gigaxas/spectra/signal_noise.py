@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gigaxas.arrays import FloatArray
+from gigaxas.arrays import BoolArray, FloatArray
 from gigaxas.errors import InputError
 
 INDEPENDENT_PIXELS = np.ones((1, 1))
@@ -64,6 +64,12 @@ class SignalNoise:
     def sigma_at(self, spectra: Any, low: Any, step: Any) -> FloatArray:
         """Return the sigma of samples; the signal alone tells it, whatever `low` and `step` are."""
         return np.asarray(np.sqrt(self.variance(spectra)))
+
+    def mean_over(self, energies: BoolArray) -> Self:
+        """Return noise with the variance that this one has in the mean over some energies (E,)."""
+        if np.size(self.read) == 1:
+            return self
+        return replace(self, read=np.sqrt(np.mean(np.square(self.read[energies]))))
 
     def levels(self, energies: int) -> FloatArray:
         """Return (4, E) read^2, gain, flat^2 and origin at each of so many energies."""

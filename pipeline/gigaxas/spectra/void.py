@@ -1,9 +1,10 @@
 """Which pixels hold no signal, and why (MEASURED 4)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -23,8 +24,10 @@ VOID_REASONS = tuple(VOID_MEANINGS)
 NO_SAMPLES, MASKED, EDGE_STEP, NOISE, SUM = range(1, len(VOID_REASONS))
 TAIL = 1e-3
 """Probability with which noise alone passes for a signal."""
-SLAB = 8192
-"""Pixels that are looked at together."""
+SLAB = 4096
+"""Pixels that are looked at together: their sums stay in the cache."""
+BEFORE, AFTER = 1, 2
+"""Sides of the edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,44 +55,107 @@ def rule_record(rule: VoidRule) -> dict[str, Any]:
     return {"noise": rule.noise.record(), "energies": masks, "limits": limits}
 
 
-def void_reasons(spectra: NDArray[Any], rule: VoidRule | None) -> NDArray[np.uint8]:
+def void_reasons(
+    samples: NDArray[Any],
+    rule: VoidRule | None,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    invalid: int | None = None,
+) -> NDArray[np.uint8]:
     """Return the reason (n,), a number in VOID_REASONS, why each of the spectra (E, n) is void.
 
-    One with a sample that is not finite, or the same at all energies, has no samples. No rule asks for more.
+    Their signal is samples * scale + offset. One with a sample that is `invalid` or not finite, or the same
+    at all energies, has no samples. No rule asks for more.
     """
-    reasons = np.zeros(spectra.shape[1], np.uint8)
+    held = Samples(np.ascontiguousarray(samples), scale, offset, -1 if invalid is None else invalid)
+    sides = _sides(rule, len(samples))
+    reasons = np.empty(samples.shape[1], np.uint8)
     for start in range(0, reasons.size, SLAB):
-        part = slice(start, start + SLAB)
-        values = spectra[:, part].astype(np.float64)
-        some = np.isfinite(values).all(axis=0) & (np.ptp(values, axis=0) > 0)
-        found = np.full(some.size, NO_SAMPLES, np.uint8)
-        found[some] = 0 if rule is None else _reasons(values[:, some], rule)
-        reasons[part] = found
+        slab = reasons[start : start + SLAB]
+        slab[:] = _reasons(held, start, slab.size, sides, rule)
     return reasons
 
 
-def _reasons(values: FloatArray, rule: VoidRule) -> NDArray[np.uint8]:
-    found = np.zeros(values.shape[1], np.uint8)
-    if rule.intensity:
-        found[_is_noise(values, rule.noise)] = NOISE
-    elif rule.before is not None and rule.after is not None:
-        step, sigma = edge_step(values, rule.before, rule.after, rule.noise)
-        found[step < rule.least_step * sigma] = EDGE_STEP
-    if rule.least_sum is not None:
-        found[values.sum(axis=0) < rule.least_sum] = SUM
-    return found
+class Samples(NamedTuple):
+    """Spectra as they are stored."""
+
+    stored: NDArray[Any]
+    """(E, n), contiguous."""
+    scale: float
+    """What turns them into signals, as a factor."""
+    offset: float
+    """What is added then."""
+    mark: int
+    """Stands for no sample."""
 
 
-def edge_step(
-    values: FloatArray, before: BoolArray, after: BoolArray, noise: Noise
-) -> tuple[FloatArray, FloatArray]:
-    """Return the edge step (n,) of spectra (E, n), mean after less mean before the edge, and its noise."""
-    low, high = values[before].mean(axis=0), values[after].mean(axis=0)
-    weight = after / after.sum() - before / before.sum()
-    levels = np.where(before, low[:, None], high[:, None])
-    # a product of matrices rounds by the number of pixels, and tiles must not decide
-    variance = np.sum(noise.sigma_at(levels, 0.0, 1.0) ** 2 * weight**2, axis=1)
-    return high - low, np.sqrt(variance * _shared(weight, noise.energy))
+def _reasons(
+    held: Samples, start: int, count: int, sides: NDArray[np.int8], rule: VoidRule | None
+) -> NDArray[np.uint8]:
+    """Return the reasons of so many spectra, from `start` on."""
+    stored, scale, offset, mark = held
+    sums = np.zeros((3, count), np.int32 if stored.dtype == np.uint16 else np.float64)
+    valid = np.zeros(count, np.bool_)
+    _sum_samples(stored, start, sides, mark, sums, valid)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not valid may be anything
+        mean = sums.sum(axis=0) / len(stored) * scale + offset
+        valid &= np.isfinite(mean)
+        reasons = np.where(valid, 0, NO_SAMPLES).astype(np.uint8)
+        if rule is None:
+            return reasons
+        if rule.intensity:
+            reasons[valid & _is_noise(held, start, mean, rule.noise)] = NOISE
+        elif sides.any():
+            low, high = (sums[k] / np.count_nonzero(sides == k) * scale + offset for k in (BEFORE, AFTER))
+            reasons[valid & (high - low < rule.least_step * step_noise(low, high, rule))] = EDGE_STEP
+        if rule.least_sum is not None:
+            reasons[valid & (mean * len(stored) < rule.least_sum)] = SUM
+    return reasons
+
+
+def _sides(rule: VoidRule | None, energies: int) -> NDArray[np.int8]:
+    """Return on which side of the edge each energy (E,) is: BEFORE, AFTER, or 0 for neither."""
+    sides = np.zeros(energies, np.int8)
+    if rule is not None and rule.before is not None and rule.after is not None:
+        sides[rule.before], sides[rule.after] = BEFORE, AFTER
+    return sides
+
+
+@njit(nogil=True, cache=True)
+def _sum_samples(
+    stored: NDArray[Any],
+    start: int,
+    sides: NDArray[np.int8],
+    mark: int,
+    sums: NDArray[Any],
+    valid: BoolArray,
+) -> None:
+    """Add samples of n spectra, from `start` on, to `sums` (3, n), by the side (E,) on which their energy is.
+
+    A spectrum is `valid` (n,) where no sample is marked and not all are the same.
+    """
+    count = valid.size
+    first = stored[0, start : start + count]
+    differs, marked = np.zeros((2, count), np.bool_)
+    for e in range(stored.shape[0]):
+        row, into = stored[e, start : start + count], sums[sides[e]]
+        for p in range(count):
+            into[p] += row[p]
+            marked[p] |= row[p] == mark
+            differs[p] |= row[p] != first[p]
+    for p in range(count):
+        valid[p] = differs[p] and not marked[p]
+
+
+def step_noise(low: FloatArray, high: FloatArray, rule: VoidRule) -> FloatArray:
+    """Return the noise (n,) of an edge step between two levels (n,), the means before and after the edge."""
+    assert rule.before is not None
+    assert rule.after is not None
+    weight = rule.after / rule.after.sum() - rule.before / rule.before.sum()
+    variance = np.zeros(low.shape)
+    for level, side in ((low, rule.before), (high, rule.after)):
+        variance += rule.noise.mean_over(side).sigma_at(level, 0.0, 1.0) ** 2 / side.sum()
+    return np.asarray(np.sqrt(variance * _shared(weight, rule.noise.energy)))
 
 
 def _shared(weight: FloatArray, correlation: FloatArray) -> float:
@@ -99,19 +165,36 @@ def _shared(weight: FloatArray, correlation: FloatArray) -> float:
     return max(1.0 + mixed / float(weight @ weight), 1e-6)
 
 
-def _is_noise(values: FloatArray, noise: Noise) -> BoolArray:
-    """Return which spectra (E, n) scatter about their mean no more than noise does, to the tail TAIL."""
-    count = values.shape[0]
-    mean = values.mean(axis=0)
-    variance = np.maximum(
-        noise.sigma_at(np.broadcast_to(mean[:, None], (mean.size, count)), 0.0, 1.0) ** 2, 1e-300
-    )
-    chi_square = np.sum((values - mean).T ** 2 / variance, axis=1)
+def _is_noise(held: Samples, start: int, mean: FloatArray, noise: Noise) -> BoolArray:
+    """Return which of n spectra, from `start` on, scatter about their mean (n,) no more than noise does.
+
+    To the tail TAIL.
+    """
+    count = held.stored.shape[0]
+    variance = np.maximum(noise.sigma_at(mean[:, None], 0.0, 1.0) ** 2, 1e-300)
+    chi_square = np.zeros(mean.size)
+    _add_squares(held, start, mean, np.ascontiguousarray(variance.T), chi_square)
     later = noise.energy[1:count]
     shares = 1.0 - np.arange(1, later.size + 1) / count
     expected = count - 1.0 - 2.0 * float(shares @ later)
     spread = 2.0 * (count - 1.0) * (1.0 + 2.0 * float(shares @ later**2)) + noise.excess(mean, count)
     return np.asarray(chi_square <= _upper_tail(expected, spread))
+
+
+@njit(nogil=True, cache=True)
+def _add_squares(
+    held: Samples, start: int, mean: FloatArray, variance: FloatArray, squares: FloatArray
+) -> None:
+    """Add to `squares` (n,) those of the signals of n spectra, from `start` on, about their mean (n,).
+
+    Over their variance: (E, n), or (1, n) where it is the same at all energies.
+    """
+    stored, scale, offset, _ = held
+    for e in range(stored.shape[0]):
+        row, own = stored[e, start : start + mean.size], variance[min(e, variance.shape[0] - 1)]
+        for p in range(mean.size):
+            away = row[p] * scale + offset - mean[p]
+            squares[p] += away * away / own[p]
 
 
 def _upper_tail(mean: float, variance: FloatArray) -> FloatArray:

@@ -21,7 +21,7 @@ from gigaxas.stores.cells import write_cells
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.deferred import Deferred, join_deferred, write_deferred
 from gigaxas.stores.result import read_map, write_maps
-from gigaxas.tasks.pixels import read_with_reasons, reasons_of_labels
+from gigaxas.tasks.pixels import read_in_turn, reasons_of_labels
 from gigaxas.tiles import Tile, blocks_of
 
 SAMPLE = 4000
@@ -113,8 +113,7 @@ def _assign(tile: Tile, find: Callable[[Tile, NDArray[Any]], Assignment], output
     maps: dict[str, NDArray[Any]] = {}
     deferred = []
     cells = []
-    for part in blocks_of(tile, info.chunk, info.bytes_per_pixel):
-        block, reasons = read_with_reasons(info, part)
+    for part, block, reasons in read_in_turn(info, blocks_of(tile, info.chunk, info.bytes_per_pixel)):
         found = find(part, block)
         labels = class_map(found.labels, outputs.classes)
         values = {"site": labels, "correlation": found.correlation}

@@ -10,7 +10,7 @@ from gigaxas.observed import (
     sample_windows,
 )
 from gigaxas.stores.cube import CubeInfo
-from gigaxas.tasks.pixels import read_pixels
+from gigaxas.tasks.pixels import read_in_turn, read_pixels
 from gigaxas.tiles import Tile, chunk_rows
 
 
@@ -26,5 +26,6 @@ def grains_tile(tile: Tile, *, info: CubeInfo, level: NoiseLevel) -> GrainSums:
 
 def observe_tile(tile: Tile, *, info: CubeInfo, level: NoiseLevel) -> WindowGroups:
     """Gather the uniform windows of one block into groups; a row of chunks is held at a time."""
-    parts = (read_pixels(info, part) for part in chunk_rows(tile, info.chunk[0]))
+    rows = chunk_rows(tile, info.chunk[0])
+    parts = (samples for _, samples, _ in read_in_turn(info, rows))
     return observe_block(parts, (tile.y0, tile.x0), level, info.invalid)

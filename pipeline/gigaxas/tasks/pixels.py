@@ -1,5 +1,6 @@
 """The samples of one tile as they are classified: masked, on common energies, without void pixels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -75,37 +76,53 @@ def read_pixels(info: CubeInfo, tile: Tile) -> NDArray[Any]:
     return read_with_reasons(info, tile)[0]
 
 
-def read_unmarked(info: CubeInfo, tile: Tile) -> NDArray[Any]:
-    """Read the samples (E, h, w) of a tile where others tell which pixels are void: none is marked."""
-    if isinstance(info, ScreenedCube) and info.stored:
-        return _changed(info, tile)
-    return cube.read_tile(info, tile)
+def read_in_turn(
+    info: CubeInfo, parts: list[Tile]
+) -> Iterator[tuple[Tile, NDArray[Any], NDArray[np.uint8] | None]]:
+    """Yield tiles with what `read_with_reasons` reads of them, all in the same memory.
+
+    The samples of one are gone when the next is read.
+    """
+    energies = info.shape[0]
+    held = np.empty(energies * max(part.shape[0] * part.shape[1] for part in parts), info.dtype)
+    for part in parts:
+        height, width = part.shape
+        out = held[: energies * height * width].reshape(energies, height, width)
+        yield part, *read_with_reasons(info, part, out)
 
 
-def read_unmarked_into(out: NDArray[Any], info: CubeInfo, tile: Tile) -> None:
-    """Read what `read_unmarked` does into an array (E, h, w)."""
-    if isinstance(info, ScreenedCube) and info.stored:
-        out[:] = _changed(info, tile)
-    else:
-        cube.read_tile(info, tile, out)
+def read_unmarked(info: CubeInfo, tile: Tile, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Read the samples (E, h, w) of a tile, into `out` where it is given.
+
+    Others tell which pixels are void: none is marked.
+    """
+    if not isinstance(info, ScreenedCube) or not info.stored:
+        return cube.read_tile(info, tile, out)
+    changed = _changed(info, tile)
+    if out is None:
+        return changed
+    out[:] = changed
+    return out
 
 
-def read_with_reasons(info: CubeInfo, tile: Tile) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+def read_with_reasons(
+    info: CubeInfo, tile: Tile, out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
     """Read the samples (E, h, w) of a tile, and why its pixels (h, w) are void, a number in VOID_REASONS.
 
-    The reasons are None where nothing but invalid samples makes a pixel void.
+    The samples are put into `out` where it is given. The reasons are None where nothing but invalid samples
+    makes a pixel void.
     """
     told = read_plane(info, VOID_REASON, tile.region) if info.tells_void else None
     if not isinstance(info, ScreenedCube):
-        return cube.read_tile(info, tile), told
-    samples = read_unmarked(info, tile)
+        return cube.read_tile(info, tile, out), told
+    samples = read_unmarked(info, tile, out)
     reasons = _reasons(samples, info)
     if told is not None:
         reasons = np.where(told > 0, told, reasons)
     if info.mask is not None:
         reasons[~read_mask(info.mask, tile.region)] = MASKED
     if reasons.any():
-        samples = samples.copy()
         samples[:, reasons > 0] = np.nan if info.invalid is None else info.invalid
     return samples, reasons
 
@@ -151,4 +168,5 @@ def _reasons(samples: NDArray[Any], info: ScreenedCube) -> NDArray[np.uint8]:
     plane = samples.shape[1:]
     if info.void is None:
         return np.zeros(plane, np.uint8)
-    return void_reasons(signal(samples, info).reshape(len(samples), -1), info.void).reshape(plane)
+    spectra = samples.reshape(len(samples), -1)
+    return void_reasons(spectra, info.void, info.scale, info.offset, info.invalid).reshape(plane)

@@ -25,7 +25,7 @@ from gigaxas.specks import (
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.result import read_map
 from gigaxas.stores.specks import write_speck_map
-from gigaxas.tasks.pixels import read_unmarked, read_unmarked_into
+from gigaxas.tasks.pixels import read_unmarked
 from gigaxas.tiles import Box, Grid, Plane, Tile, regular_grid
 
 BAND_ROWS = 256
@@ -112,7 +112,7 @@ def _read_samples(out: NDArray[Any], info: CubeInfo, place: Box) -> None:
     for start in range(place.x0 // chunk * chunk, place.x1, wide):
         x0, x1 = max(start, place.x0), min(start + wide, place.x1)
         part = Tile(0, 0, place.y0, place.y1, x0, x1)
-        read_unmarked_into(out[:, :, x0 - place.x0 : x1 - place.x0], info, part)
+        read_unmarked(info, part, out[:, :, x0 - place.x0 : x1 - place.x0])
 
 
 def _blocks(

@@ -12,7 +12,7 @@ from gigaxas.spectra.edges import find_edge, rise
 from gigaxas.spectra.measured_noise import MeasuredNoise, measure_noise
 from gigaxas.spectra.noise import Noise, mean_share
 from gigaxas.spectra.quantity import Looks, Quantity, check_quantity, guess_quantity, look
-from gigaxas.spectra.void import VoidRule, edge_step, void_reasons
+from gigaxas.spectra.void import VoidRule, void_reasons
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.tasks.pixels import ScreenedCube, read_pixels, signal
 from gigaxas.tiles import flat
@@ -227,5 +227,5 @@ def _share(typical: FloatArray, rule: VoidRule) -> tuple[float, str]:
     sigma = _rms(rule.noise, typical)
     if rule.intensity or rule.before is None or rule.after is None:
         return sigma / max(abs(float(typical.mean())), 1e-300), "mean signal"
-    step, _ = edge_step(typical[:, None], rule.before, rule.after, rule.noise)
-    return sigma / max(abs(float(step[0])), 1e-300), "edge step"
+    step = float(typical[rule.after].mean() - typical[rule.before].mean())
+    return sigma / max(abs(step), 1e-300), "edge step"
