@@ -267,6 +267,11 @@ def _load_codes(
     return signature, generate
 
 
+def _sums_at_once(context: Any) -> tuple[int, int]:
+    """Return how many axes and vectors of pixels a pass projects, so that its sums stay in registers."""
+    return (LANES, HALVES) if "+avx512f" in context.codegen().magic_tuple()[2] else (LANES // 2, 1)
+
+
 @intrinsic
 def _project(
     typing_context: Any, tile: Any, means: Any, axes: Any, points: Any, pixel: Any, axis: Any
@@ -280,33 +285,40 @@ def _project(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         samples, (_, stride) = array_parts(context, builder, signature.args[0], args[0])
-        shifts, _ = array_parts(context, builder, signature.args[1], args[1])
+        mean, _ = array_parts(context, builder, signature.args[1], args[1])
         weights, (energies, count) = array_parts(context, builder, signature.args[2], args[2])
         out, (_, width) = array_parts(context, builder, signature.args[3], args[3])
         held = ir.VectorType(context.get_value_type(signature.args[0].dtype), WIDTH)
-        columns = [builder.add(args[4], index_of(half * WIDTH)) for half in range(HALVES)]
-        shift = [load_vector(builder, shifts, column, SIXTEEN) for column in columns]
         multiply_add = _multiply_add(builder)
         zero = ir.Constant(SIXTEEN, [0.0] * WIDTH)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES * HALVES)]
-        with cgutils.for_range(builder, energies) as loop:
-            row = builder.mul(loop.index, stride)
-            values = [load_vector(builder, samples, builder.add(row, column), held) for column in columns]
-            if held != SIXTEEN:
-                values = [builder.fptrunc(value, SIXTEEN) for value in values]
-            centred = [builder.fsub(value, by) for value, by in zip(values, shift, strict=True)]
-            first = builder.add(builder.mul(loop.index, count), args[5])
-            for lane in range(LANES):
-                weight = builder.load(builder.gep(weights, [builder.add(first, index_of(lane))]))
-                weight = spread(builder, weight, WIDTH)
-                for half in range(HALVES):
-                    total = sums[lane * HALVES + half]
-                    builder.store(multiply_add(weight, centred[half], builder.load(total)), total)
-        for lane in range(LANES):
-            row = builder.mul(builder.add(args[5], index_of(lane)), width)
-            for half in range(HALVES):
-                total = builder.load(sums[lane * HALVES + half])
-                _store(builder, total, builder.gep(out, [builder.add(row, columns[half])]))
+
+        def sum_products(axes: list[Any], columns: list[Any]) -> None:
+            """Emit one pass over the energies for some axes and vectors of pixels."""
+            shifts = [load_vector(builder, mean, column, SIXTEEN) for column in columns]
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in columns] for _ in axes]
+            with cgutils.for_range(builder, energies) as loop:
+                row, first = builder.mul(loop.index, stride), builder.mul(loop.index, count)
+                values = [load_vector(builder, samples, builder.add(row, column), held) for column in columns]
+                if held != SIXTEEN:
+                    values = [builder.fptrunc(value, SIXTEEN) for value in values]
+                centred = [builder.fsub(value, by) for value, by in zip(values, shifts, strict=True)]
+                for axis, totals in zip(axes, sums, strict=True):
+                    weight = builder.load(builder.gep(weights, [builder.add(first, axis)]))
+                    weight = spread(builder, weight, WIDTH)
+                    for value, total in zip(centred, totals, strict=True):
+                        builder.store(multiply_add(weight, value, builder.load(total)), total)
+            for axis, totals in zip(axes, sums, strict=True):
+                for column, total in zip(columns, totals, strict=True):
+                    place = builder.add(builder.mul(axis, width), column)
+                    _store(builder, builder.load(total), builder.gep(out, [place]))
+
+        lanes, halves = _sums_at_once(context)
+        for lane in range(0, LANES, lanes):
+            for half in range(0, HALVES, halves):
+                sum_products(
+                    [builder.add(args[5], index_of(lane + k)) for k in range(lanes)],
+                    [builder.add(args[4], index_of((half + k) * WIDTH)) for k in range(halves)],
+                )
         return context.get_dummy_value()
 
     return types.void(tile, means, axes, points, types.int64, types.int64), generate

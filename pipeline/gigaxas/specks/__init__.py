@@ -1,6 +1,6 @@
 """Specks: phases smaller than the window of the clean-up, down to one pixel."""
 
-from gigaxas.specks.coordinates import coordinates_of, more_coordinates
+from gigaxas.specks.coordinates import coordinates_of, write_coordinates
 from gigaxas.specks.image import (
     ImageSpecks,
     area_grid,
@@ -43,9 +43,9 @@ __all__ = [
     "gather_specks",
     "join_found",
     "law_of",
-    "more_coordinates",
     "probability_of",
     "sample_squares",
     "settle_search",
     "specks_of_image",
+    "write_coordinates",
 ]

@@ -20,28 +20,17 @@ def coordinates_of(
 
     samples (E, h, w) are as they are stored; a pixel gets the same bits whatever stands beside it.
     """
-    return more_coordinates(
-        np.empty((axes.shape[1], 0, present.shape[1]), np.float32), samples, present, axes
-    )
-
-
-def more_coordinates(
-    known: NDArray[np.float32], samples: NDArray[Any], present: BoolArray, axes: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return what `coordinates_of` does where those of the first rows are `known` (r, k, w).
-
-    There may be more rows of samples than of pixels.
-    """
-    first = known.shape[1]
     out = np.empty((axes.shape[1], *present.shape), np.float32)
-    out[:, :first] = known
-    _project(samples, present, axes, out, first)
+    write_coordinates(samples, present, axes, out, 0)
     return out
 
 
 @njit(nogil=True, cache=True)
-def _project(samples: Any, present: BoolArray, axes: Any, out: Any, first: int) -> None:
-    """Write the coordinates of all rows from the `first` on."""
+def write_coordinates(samples: Any, present: BoolArray, axes: Any, out: Any, first: int) -> None:
+    """Write what `coordinates_of` returns into `out`, from row `first` on.
+
+    There may be more rows of samples than of pixels.
+    """
     energies = samples.shape[0]
     height, width = present.shape
     held = np.zeros((energies, TOGETHER), np.float32)

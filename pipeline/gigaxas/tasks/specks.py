@@ -19,8 +19,8 @@ from gigaxas.specks import (
     block_of,
     find_specks,
     join_found,
-    more_coordinates,
     sample_squares,
+    write_coordinates,
 )
 from gigaxas.stores.cube import CubeInfo
 from gigaxas.stores.result import read_map
@@ -32,7 +32,7 @@ BAND_ROWS = 256
 """Rows of pixels, about, that are read at a time."""
 TASK_ROWS = (512, 2048)
 """Fewest and most rows of a task: what lies around it is read for its neighbours too."""
-TASK_COLUMNS = 1024
+TASK_COLUMNS = 512
 """Columns of a task, about, which tell how much is held at a time."""
 TASKS = 2
 """Tasks that an image is shared out to at least, unless it is small."""
@@ -126,8 +126,9 @@ def _blocks(
     whole = block_of(tile.box, info.plane)
     height, width = whole.shape
     maps = _read_maps(result, whole)
-    samples = np.empty((info.shape[0], min(step + 2 * MARGIN + CELL, height), width), info.dtype)
-    points = np.empty((search.axes.shape[1], 0, width), np.float32)
+    rows, axes = min(step + 2 * MARGIN + CELL, height), search.axes.shape[1]
+    samples = np.empty((info.shape[0], rows, width), info.dtype)
+    memory, known = np.empty(axes * rows * width, np.float32), np.empty((axes, 0, width), np.float32)
     top = end = whole.y0
     y0 = tile.y0
     while y0 < tile.y1:
@@ -135,9 +136,12 @@ def _blocks(
         place = whole._replace(y0=top, y1=bottom)
         _read_samples(samples[:, end - top : bottom - top], info, place._replace(y0=end))
         here = maps.cut((slice(top - whole.y0, bottom - whole.y0), slice(None)))
-        points = more_coordinates(points, samples, here.label > 0, search.axes)
+        points = memory[: axes * (bottom - top) * width].reshape(axes, bottom - top, width)
+        points[:, : end - top] = known
+        write_coordinates(samples, here.label > 0, search.axes, points, end - top)
         end = bottom
         y1 = tile.y1 if end == whole.y1 else min(end - MARGIN, tile.y1)
+        known = points
         if y1 <= y0:
             continue
         yield Box(y0, y1, tile.x0, tile.x1), place, Block(samples[:, : end - top], points, *here)
@@ -146,5 +150,5 @@ def _blocks(
             first = block_of(Box(y0, y0 + 1, tile.x0, tile.x1), info.plane).y0
             for plane in samples:
                 plane[: end - first] = plane[first - top : end - top].copy()
-            points = points[:, first - top :]
+            known = points[:, first - top :].copy()
             top = first
