@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from gigaxas.arrays import BoolArray, Float32Array, FloatArray
+from gigaxas.arrays import Float32Array, FloatArray
 from gigaxas.observed.pixels import Pixels, Span, make_span, put_row, void_pixels
 from gigaxas.observed.simd import WIDTH, slide_columns, sum_windows, whole_lanes
 
@@ -149,7 +148,7 @@ def _sum_row(panel: Panel, y: int) -> None:
         row.contrast[x] = panel.sums[3, x]
     for x in range(count):
         if panel.fewest <= row.pixels[x] < k_size * k_size:
-            row.contrast[x] = _contrast_with_holes(pixels.samples, pixels.valid, y, x, k_size)
+            row.contrast[x] = _contrast_with_holes(panel, y, x)
 
 
 @njit(nogil=True, cache=True)
@@ -169,31 +168,35 @@ def _sum_map(panel: Panel, y: int, values: Any, line: FloatArray, sums: FloatArr
 
 
 @njit(nogil=True, cache=True)
-def _contrast_with_holes(samples: NDArray[np.int16], valid: BoolArray, y: int, x: int, k_size: int) -> float:
-    """Return the contrast of a window with void pixels, as large as it would be without them."""
-    half, slots = k_size // 2, k_size + 1
+def _contrast_with_holes(panel: Panel, y: int, x: int) -> float:
+    """Return the contrast of a window with void pixels, as large as it would be without them.
+
+    Void pixels are zeros: the moments about the middle of the window are moved to that of the valid ones.
+    """
+    columns, moments, total, k_size = panel.columns, panel.moments, panel.row.total, panel.k_size
+    valid, half = panel.pixels.valid, panel.k_size // 2
     pixels, y_sum, x_sum, yy, xx, full = 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(k_size):
         for j in range(k_size):
             full += (i - half) ** 2
-            if valid[(y + i) % slots, x + j]:
+            if valid[(y + i) % (k_size + 1), x + j]:
                 pixels += 1
-                y_sum, x_sum = y_sum + i, x_sum + j
-                yy, xx = yy + i * i, xx + j * j
+                y_sum, x_sum = y_sum + i - half, x_sum + j - half
+                yy, xx = yy + (i - half) ** 2, xx + (j - half) ** 2
     y_mean, x_mean = y_sum / pixels, x_sum / pixels
     down_scale = full / max(yy - pixels * y_mean**2, 1.0)
     across_scale = full / max(xx - pixels * x_mean**2, 1.0)
-    contrast = 0.0
-    down, across = np.zeros(3), np.zeros(3)
-    for e in range(samples.shape[0] + 1):
-        now = e % 3
-        down[now], across[now] = 0.0, 0.0
-        if e < samples.shape[0]:
-            for i in range(k_size):
-                for j in range(k_size):
-                    if valid[(y + i) % slots, x + j]:
-                        down[now] += (i - y_mean) * samples[e, (y + i) % slots, x + j]
-                        across[now] += (j - x_mean) * samples[e, (y + i) % slots, x + j]
+    contrast = down_one = down_two = across_one = across_two = 0.0
+    for e in range(total.shape[0] + 1):
+        down = across = 0.0
+        if e < total.shape[0]:
+            whole = np.float64(total[e, x])
+            down, across = -y_mean * whole, -x_mean * whole
+            for j in range(k_size):
+                down += moments[e, x + j]
+                across += (j - half) * columns[e, x + j]
         if e > 0:
-            contrast += down_scale * down.sum() ** 2 + across_scale * across.sum() ** 2
+            contrast += down_scale * (down + down_one + down_two) ** 2
+            contrast += across_scale * (across + across_one + across_two) ** 2
+        down_one, down_two, across_one, across_two = down, down_one, across, across_one
     return contrast

@@ -113,6 +113,16 @@ def _reasons(
     return reasons
 
 
+@njit(nogil=True, cache=True)
+def mark_void(samples: NDArray[Any], reasons: NDArray[np.uint8], mark: float) -> None:
+    """Give all samples (E, n) of spectra that are void for a reason (n,) a value that stands for none."""
+    void = np.flatnonzero(reasons)
+    for e in range(samples.shape[0]):
+        row = samples[e]
+        for p in void:
+            row[p] = mark
+
+
 def _sides(rule: VoidRule | None, energies: int) -> NDArray[np.int8]:
     """Return on which side of the edge each energy (E,) is: BEFORE, AFTER, or 0 for neither."""
     sides = np.zeros(energies, np.int8)

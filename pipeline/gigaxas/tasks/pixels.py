@@ -12,7 +12,7 @@ from gigaxas.observed import FieldError
 from gigaxas.raw.energy_shift import ShiftMap, apply_shift
 from gigaxas.raw.readers.images import Stack
 from gigaxas.raw.readers.open_beam import read_mask
-from gigaxas.spectra.void import MASKED, NO_SAMPLES, VoidRule, void_reasons
+from gigaxas.spectra.void import MASKED, NO_SAMPLES, VoidRule, mark_void, void_reasons
 from gigaxas.stores import cube
 from gigaxas.stores.cube import VOID_REASON, CubeInfo, read_plane
 from gigaxas.stores.io.codes import INVALID
@@ -122,8 +122,8 @@ def read_with_reasons(
         reasons = np.where(told > 0, told, reasons)
     if info.mask is not None:
         reasons[~read_mask(info.mask, tile.region)] = MASKED
-    if reasons.any():
-        samples[:, reasons > 0] = np.nan if info.invalid is None else info.invalid
+    mark = np.nan if info.invalid is None else float(info.invalid)
+    mark_void(samples.reshape(len(samples), -1), reasons.ravel(), mark)
     return samples, reasons
 
 
