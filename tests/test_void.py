@@ -83,6 +83,14 @@ def test_codes_are_void_where_the_signals_that_they_stand_for_are(noise, intensi
     assert np.unique(found).size > 2
 
 
+@pytest.mark.parametrize("value", [-1.0, 65535.0, 0.0])
+def test_no_number_but_nan_marks_a_real_sample(value):
+    spectra = np.where(AFTER, 2.0, -1.0)[:, None] + np.zeros((E, 3))
+    spectra[4, 1], spectra[5, 2] = value, np.nan
+    found = void_reasons(spectra, None)
+    assert found.tolist() == [0, 0, NO_SAMPLES]
+
+
 def test_no_cut_into_tiles_changes_a_reason():
     noise = SignalNoise(np.array(0.05), gain=0.01, flat=0.02, energy=np.array([1.0, 0.4]))
     spectra = np.random.default_rng(2).normal(0.5, 0.3, (E, 300)).astype(np.float32)

@@ -67,7 +67,8 @@ def void_reasons(
     Their signal is samples * scale + offset. One with a sample that is `invalid` or not finite, or the same
     at all energies, has no samples. No rule asks for more.
     """
-    held = Samples(np.ascontiguousarray(samples), scale, offset, -1 if invalid is None else invalid)
+    none = -1 if samples.dtype.kind == "u" else np.nan  # equal to no sample
+    held = Samples(np.ascontiguousarray(samples), scale, offset, none if invalid is None else invalid)
     sides = _sides(rule, len(samples))
     reasons = np.empty(samples.shape[1], np.uint8)
     for start in range(0, reasons.size, SLAB):
@@ -85,7 +86,7 @@ class Samples(NamedTuple):
     """What turns them into signals, as a factor."""
     offset: float
     """What is added then."""
-    mark: int
+    mark: float
     """Stands for no sample."""
 
 
@@ -136,7 +137,7 @@ def _sum_samples(
     stored: NDArray[Any],
     start: int,
     sides: NDArray[np.int8],
-    mark: int,
+    mark: float,
     sums: NDArray[Any],
     valid: BoolArray,
 ) -> None:

@@ -116,7 +116,7 @@ def read_with_reasons(
     told = read_plane(info, VOID_REASON, tile.region) if info.tells_void else None
     if not isinstance(info, ScreenedCube):
         return cube.read_tile(info, tile, out), told
-    samples = read_unmarked(info, tile, out)
+    samples = np.ascontiguousarray(read_unmarked(info, tile, out))
     reasons = _reasons(samples, info)
     if told is not None:
         reasons = np.where(told > 0, told, reasons)
