@@ -91,6 +91,13 @@ def test_no_number_but_nan_marks_a_real_sample(value):
     assert found.tolist() == [0, 0, NO_SAMPLES]
 
 
+def test_codes_at_very_many_energies_are_summed_whole():
+    codes = np.full((40_000, 2), 60_000, np.uint16)
+    codes[0] = 50_000
+    asked = VoidRule(SignalNoise(np.array(1.0)), None, None, 5.0, 1e9, False)
+    assert void_reasons(codes, asked).tolist() == [0, 0]
+
+
 def test_no_cut_into_tiles_changes_a_reason():
     noise = SignalNoise(np.array(0.05), gain=0.01, flat=0.02, energy=np.array([1.0, 0.4]))
     spectra = np.random.default_rng(2).normal(0.5, 0.3, (E, 300)).astype(np.float32)

@@ -26,6 +26,8 @@ TAIL = 1e-3
 """Probability with which noise alone passes for a signal."""
 SLAB = 4096
 """Pixels that are looked at together: their sums stay in the cache."""
+MOST_SUMMED = 2**15
+"""Energies whose codes of 16 bits 32 bits can sum."""
 BEFORE, AFTER = 1, 2
 """Sides of the edge."""
 
@@ -95,7 +97,8 @@ def _reasons(
 ) -> NDArray[np.uint8]:
     """Return the reasons of so many spectra, from `start` on."""
     stored, scale, offset, mark = held
-    sums = np.zeros((3, count), np.int32 if stored.dtype == np.uint16 else np.float64)
+    whole = stored.dtype == np.uint16 and len(stored) <= MOST_SUMMED
+    sums = np.zeros((3, count), np.int32 if whole else np.float64)
     valid = np.zeros(count, np.bool_)
     _sum_samples(stored, start, sides, mark, sums, valid)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not valid may be anything
