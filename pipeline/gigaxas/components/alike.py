@@ -32,6 +32,13 @@ SIGNIFICANT = 5.0
 IMPULSE = np.asarray(CubicSpline(np.arange(25.0), np.eye(25)[12]).c.T)
 """Cubic pieces (24, 4) of the spline through one sample of 1 among many of 0: what a sample counts between
 others."""
+BEND = IMPULSE[:, :2] * [6.0, 2.0]
+"""Its second derivative (24, 2)."""
+IMPULSE_PRODUCTS = [
+    sum(map(np.polymul, left, right)) for left, right in ((IMPULSE, IMPULSE), (IMPULSE, BEND), (BEND, BEND))
+]
+"""Polynomials: over all samples, the sums of its square, of its product with the derivative, and of the
+square of that."""
 RIDGE = 1e-12
 """Share of its trace on the diagonal of normal equations: two equal columns are no reason to fail."""
 
@@ -226,14 +233,8 @@ def _noise_left(t: FloatArray, blur: FloatArray) -> FloatArray:
     t is the way from one to the next, 0 to 1, `blur` the amount of the second derivative; both for samples 1
     apart.
     """
-    bend = IMPULSE[:, :2] * [6.0, 2.0]
-    square, cross, bent = (
-        sum(np.polymul(one, other) for one, other in zip(left, right, strict=True))
-        for left, right in ((IMPULSE, IMPULSE), (IMPULSE, bend), (bend, bend))
-    )
-    return np.asarray(
-        np.polyval(square, t) + blur * (2.0 * np.polyval(cross, t) + blur * np.polyval(bent, t))
-    )
+    values, cross, bent = (np.polyval(product, t) for product in IMPULSE_PRODUCTS)
+    return np.asarray(values + blur * (2.0 * cross + blur * bent))
 
 
 def _fit_background(comparison: Comparison, amount: FloatArray) -> Fitted:
