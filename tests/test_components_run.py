@@ -93,10 +93,21 @@ def test_ratios_are_the_true_shares_within_their_sigma(run):
     assert abs(off.mean()) < 0.01
     assert 0.9 < (off / sigma).std() < 1.1
     assert (found.ratio.values[:, result.label.values > 0].max(axis=0) > 0.3).all()
-    fitted = np.isfinite(found.residual.values)
-    assert set(np.unique(result.label.values[fitted])) == {
+    fitted, filled = np.isfinite(found.residual.values), result.kept.values == 0
+    assert set(np.unique(result.label.values[fitted & ~filled])) == {
         row.label for row in summary.rows if row.decision.kind == "mixture"
     }
+
+
+def test_pixels_filled_in_between_phases_follow_their_spectra(run):
+    config, truth, summary = run
+    found, result = opened(config)
+    label_of = {component.name: component.row.label for component in summary.components}
+    expected = np.array([label_of.get(name, 0) for name in truth.names])[truth.phase]
+    between = np.isfinite(found.residual.values) & (result.kept.values == 0) & (truth.phase < 5)
+    assert between.sum() > 20
+    assert (result.label.values != expected)[between].sum() > 5
+    assert (found.main.values == expected)[between].all()
 
 
 def test_amounts_add_up_the_ratios(run):

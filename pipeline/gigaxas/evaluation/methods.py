@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from sklearn import cluster
 
 from gigaxas.arrays import FloatArray, IntArray, LabelArray
+from gigaxas.components.borders import Borders, find_borders
+from gigaxas.components.composition import plan_composition
 from gigaxas.components.decide import Rules, component_map, decide
-from gigaxas.components.evidence import evidence_of_image, without_field
+from gigaxas.components.evidence import ClusterEvidence, evidence_of_image, without_field
+from gigaxas.components.nnls import nnls
 from gigaxas.nearest import assign_block, prepare
 from gigaxas.observed import NoiseLevel, class_map, count_in_cells, counts_of, observe_field
 from gigaxas.sites import build_sites, cross_distance, z_limit
@@ -94,7 +97,8 @@ def components_of(
 ) -> tuple[LabelArray, int]:
     """Return a map (h, w) in which each cluster has its component's label, and how many components there are.
 
-    `level` is that of the noise by which the sites were observed.
+    A filled pixel between two of them has the label of that which most of it is. `level` is that of the noise
+    by which the sites were observed.
     """
     clusters = evidence_of_image(image, maps.kept, energy, noise, level.wide_spread)
     field = observe_field(image, energy, level)
@@ -103,7 +107,20 @@ def components_of(
         cells = counts_of([counts], len(clusters.labels))
         clusters = without_field(clusters, field.mean_additive(cells), field.left)
     decisions = decide(clusters, Rules())
-    return component_map(maps.label, decisions), sum(one.kind == "component" for one in decisions)
+    joined, plan = component_map(maps.label, decisions), plan_composition(clusters, decisions, noise)
+    borders = find_borders(maps.label, plan.beside[maps.kept], (0, 0), level.k_size // 2)
+    joined.flat[borders.pixels] = _most_of(image, clusters, borders)
+    return joined, len(plan.components)
+
+
+def _most_of(image: NDArray[Any], clusters: ClusterEvidence, borders: Borders) -> IntArray:
+    """Return which of the two labels around each border pixel (n,) of an image (E, h, w) most of it is."""
+    spectra, most = image.reshape(len(image), -1)[:, borders.pixels].T, borders.labels[:, 0].copy()
+    for pair in np.unique(borders.labels, axis=0):
+        here = np.flatnonzero((borders.labels == pair).all(axis=1))
+        basis = clusters.spectra[np.searchsorted(clusters.labels, pair)]
+        most[here] = pair[nnls(basis.T, spectra[here]).weights.argmax(axis=0)]
+    return most
 
 
 def cluster_image(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import IntArray
+from gigaxas.components.borders import find_borders
 from gigaxas.components.composition import CompositionPlan, compose, wanted_pixels
 from gigaxas.components.pca import gram_sums
 from gigaxas.locations import Location
@@ -63,18 +64,22 @@ def compose_tile(
     store: Location,
     plan: CompositionPlan,
     noise: Noise,
+    radius: int,
 ) -> tuple[Sums, IntArray, int]:
-    """Write the composition of one tile.
+    """Write the composition of one tile; what is within `radius` of a filled pixel tells what it is of.
 
     Returns exact sums of the ratios over its labelled pixels, the pixels of each main component in the order
     of `plan`, and how many pixels were fitted.
     """
     label = read_map(result, "label", tile.region)
-    needed = bool(wanted_pixels(label, plan).any())
+    wide = tile.box.widened(radius, info.plane)
+    first = tile.y0 - wide.y0, tile.x0 - wide.x0
+    borders = find_borders(label, plan.beside[read_map(result, "kept", wide.region)], first, radius)
+    needed = bool(wanted_pixels(label, plan, borders).any())
     edge_noise = None
     if needed and info.maps:
         low, high = _edge(info, tile)
-        edge_noise = noise.edge_sigma(low, high - low)
+        edge_noise = noise.edge_sigma(low, np.where(high > low, high - low, np.nan))
     found = compose(
         label,
         read_pixels(info, tile) if needed else None,
@@ -83,6 +88,7 @@ def compose_tile(
         info.offset,
         info.invalid,
         edge_noise,
+        borders,
     )
     write_composition(
         store, tile, ratio=found.ratio, ratio_sigma=found.sigma, residual=found.residual, main=found.main

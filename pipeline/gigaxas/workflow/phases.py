@@ -140,6 +140,7 @@ def _compose(
         store=store,
         plan=made,
         noise=noise,
+        radius=run.config.clean_up.k_size // 2,
     )
     sums = merge_sums((sums for row in parts for sums, _, _ in row), 1)
     means = cluster_spectra(sums)
