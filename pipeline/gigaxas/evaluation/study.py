@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaxas.arrays import FloatArray, LabelArray
-from gigaxas.evaluation.imperfect import IMPERFECTIONS, measure_imperfectly
+from gigaxas.evaluation.imperfect import IMPERFECTIONS, Imperfection, measure_imperfectly
 from gigaxas.evaluation.methods import (
     Maps,
     Method,
@@ -57,6 +57,8 @@ VARIANTS: dict[str, dict[str, float]] = {
 
 FRAMES = 9.0
 """Times the light of the first condition at which imperfect instruments are tried."""
+NOISE_BLUR = 1.0
+"""Pixels that noise is blurred by where it is looked at alone."""
 LARGE = 7
 """Pixels a side from which on needles are asked to be found whatever is imperfect."""
 
@@ -427,18 +429,28 @@ def _imperfect_row(name: str, found: Sequence[tuple[Score, Score, FloatArray]]) 
 
 
 def study_noise_only(bench: Bench, seeds: Sequence[int], side: int = 128) -> list[NoiseOnly]:
-    """Count the clusters that noise alone makes, half of the scenes with thickness and light that vary."""
-    rows = []
+    """Count the clusters that noise alone makes, independent and blurred, at every condition.
+
+    In half of the scenes thickness varies, and light where noise is independent.
+    """
+    rows, blurred = [], Imperfection(noise_blur=NOISE_BLUR)
     for condition, noise in bench.conditions.items():
-        false = 0
+        false = dict.fromkeys((condition, f"{condition}, blurred by {NOISE_BLUR:g} px"), 0)
         for seed in seeds:
-            scene = uniform_scene(bench.references, side, seed)
+            scene, rng = uniform_scene(bench.references, side, seed), np.random.default_rng([seed, 2])
             varied = {"thickness": 2.0, "light": 2.0} if seed % 2 else {}
-            image = scene.measure(noise, np.random.default_rng([seed, 2]), bench.windows, **varied)
-            maps = classify_image(image, _sites(bench, "observed", image, noise))
-            false += len(set(np.unique(maps.label).tolist()) - {0}) - 1
-            bench.done()
-        rows.append(NoiseOnly(condition, len(seeds), len(seeds) * side * side, false))
+            changed = replace(blurred, thickness=varied.get("thickness", 1.0))
+            images = (
+                scene.measure(noise, rng, bench.windows, **varied),
+                measure_imperfectly(scene, bench.energy, noise, bench.windows, changed, rng).image,
+            )
+            for name, image in zip(false, images, strict=True):
+                maps = classify_image(image, _sites(bench, "observed", image, noise))
+                false[name] += len(set(np.unique(maps.label).tolist()) - {0}) - 1
+                bench.done()
+        rows += [
+            NoiseOnly(name, len(seeds), len(seeds) * side * side, count) for name, count in false.items()
+        ]
     return rows
 
 
@@ -468,8 +480,8 @@ def needle_row(condition: str, method: str, scores: Sequence[tuple[Score, float]
 def scenes_of(seeds: int, conditions: int) -> int:
     """Return how many scenes the whole study has, with so many seeds for the needles."""
     half = -(-seeds // 2)
-    many = seeds + min(seeds, 3) + len(VARIANTS) * half + noise_scenes(seeds) + 1
-    once = len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES) + len(IMPERFECTIONS) * half
+    many = seeds + min(seeds, 3) + len(VARIANTS) * half + 2 * noise_scenes(seeds) + 1
+    once = len(SWEEP) + 2 * len(LIMIT_LIGHT) * len(LIMIT_SIZES) + len(IMPERFECTIONS) * seeds
     return conditions * many + once
 
 

@@ -109,7 +109,7 @@ def _study(run: Resolved, seeds: int, progress: Progress) -> StudyResult:
             needles=study.study_needles(bench, range(seeds)),
             others=study.study_others(bench, range(min(seeds, OTHER_SEEDS))),
             variants=study.study_variants(bench, half),
-            imperfect=study.study_imperfect(bench, half),
+            imperfect=study.study_imperfect(bench, range(seeds)),
             specks=speck_study.study_specks(bench, half),
             speckless=speck_study.study_speckless(bench, half),
             small_needles=speck_study.study_small_needles(bench, half),
