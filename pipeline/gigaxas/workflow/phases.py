@@ -122,8 +122,9 @@ def _compose(
     made = plan_composition(clusters, decided, noise, wanted.composition == "all", wanted.sum_to_one)
     shares = [(d.label, d.kind, d.members, d.weights) for d in decided]
     spectra = (clusters.spectra.tobytes(), clusters.noise.tobytes())
+    radius = run.config.clean_up.k_size // 2
     fingerprint = digest(
-        __version__, mark, shares, wanted.composition, wanted.sum_to_one, noise.record(), *spectra
+        __version__, mark, shares, wanted.composition, wanted.sum_to_one, radius, noise.record(), *spectra
     )
     if is_made(final, fingerprint):
         return
@@ -140,7 +141,7 @@ def _compose(
         store=store,
         plan=made,
         noise=noise,
-        radius=run.config.clean_up.k_size // 2,
+        radius=radius,
     )
     sums = merge_sums((sums for row in parts for sums, _, _ in row), 1)
     means = cluster_spectra(sums)
