@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from composed_tiles import CLUSTERS, composed, plan, scene
-from gigaxas.components.borders import NO_BORDERS, find_borders
+from gigaxas.components.borders import NO_BORDERS, border_radius, find_borders
 from gigaxas.components.composition import compose, wanted_pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +106,16 @@ def test_a_pixel_with_nothing_of_what_is_around_keeps_the_ratios_of_its_cluster(
     assert found.ratio[:, 0, 1].tolist() == [1.0, 0.0, 0.0]
     assert found.main.tolist() == [[1, 1, 1]]
     assert np.isnan(found.residual).all()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "pixels"), [("normalised", 6), ("absorbance", 0), ("intensity", 0), ("counts", 0)]
+)
+def test_a_background_never_decides_what_a_filled_pixel_is_of(quantity, pixels):
+    label = np.repeat(np.uint16([1, 1, 2, 2, 2])[None], 3, axis=0)
+    kept = label.copy()
+    kept[:, 1:3] = 0
+    assert find_borders(label, kept, (0, 0), border_radius(quantity, 5)).pixels.size == pixels
 
 
 def test_where_nothing_was_filled_nothing_is_fitted():

@@ -24,6 +24,15 @@ class Borders(NamedTuple):
 NO_BORDERS = Borders(np.empty(0, np.int64), np.empty((0, 2), np.int64))
 
 
+def border_radius(quantity: str, k_size: int) -> int:
+    """Return how many pixels around a filled one tell what it may be a mixture of: half of the window.
+
+    It is 0 unless spectra are normalised: a background of its own would decide what others are taken for, as
+    ratios are fitted without an offset.
+    """
+    return k_size // 2 if quantity == "normalised" else 0
+
+
 def find_borders(label: LabelArray, kept: LabelArray, first: tuple[int, int], radius: int) -> Borders:
     """Return the pixels of a tile with labels (h, w) that were filled in, and have several kept ones around.
 

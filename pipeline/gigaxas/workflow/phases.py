@@ -11,6 +11,7 @@ from gigaxas import __version__
 from gigaxas.arrays import label_dtype
 from gigaxas.checkpoint.identity import digest
 from gigaxas.checkpoint.owner import check_owner, is_made
+from gigaxas.components.borders import border_radius
 from gigaxas.components.composition import plan_composition
 from gigaxas.components.decide import Decision, Rules, decide
 from gigaxas.components.decision_file import Decisions, read_decisions, render_decisions
@@ -122,7 +123,7 @@ def _compose(
     made = plan_composition(clusters, decided, noise, wanted.composition == "all", wanted.sum_to_one)
     shares = [(d.label, d.kind, d.members, d.weights) for d in decided]
     spectra = (clusters.spectra.tobytes(), clusters.noise.tobytes())
-    radius = run.config.clean_up.k_size // 2
+    radius = border_radius(run.quantity, run.config.clean_up.k_size)
     fingerprint = digest(
         __version__, mark, shares, wanted.composition, wanted.sum_to_one, radius, noise.record(), *spectra
     )
